@@ -1,0 +1,468 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+)
+
+// Noun names a kind of record.
+type Noun string
+
+// The nouns of the registry.
+const (
+	NounVendor        Noun = "vendor"
+	NounAssessment    Noun = "assessment"
+	NounCertification Noun = "certification"
+	NounAgreement     Noun = "agreement"
+	NounEngagement    Noun = "engagement"
+	NounPerson        Noun = "person"
+	NounTraining      Noun = "training"
+	NounDevice        Noun = "device"
+	NounApp           Noun = "app"
+	NounRole          Noun = "role"
+	NounGrant         Noun = "grant"
+	NounReview        Noun = "review"
+	NounHold          Noun = "hold"
+)
+
+// Nouns lists every noun.
+var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounPerson,
+	NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold}
+
+// Record is one row of the registry; a closed set. A record that a view holds
+// is never changed: an act copies it, changes the copy and puts it.
+type Record interface {
+	Noun() Noun
+	Key() string // the id, without its type
+	record()
+}
+
+// KeyDigest is the SHA-256 of a public key (SubjectPublicKeyInfo, DER) in
+// lower-case hex. A certificate may be renewed; its key is the identity.
+type KeyDigest string
+
+// State is where something stands that one person asks for and another
+// approves. The zero State is "nowhere", and denies.
+type State string
+
+const (
+	Proposed  State = "proposed"
+	Approved  State = "approved"
+	Suspended State = "suspended"
+	Ended     State = "ended" // revoked, left, offboarded: for good
+)
+
+// Approval says who asked and who approved. Separation of duties: never the
+// same person.
+type Approval struct {
+	State       State     `json:"state"`
+	RequestedBy id.Person `json:"requested_by,omitempty"`
+	RequestedAt time.Time `json:"requested_at,omitzero"`
+	ApprovedBy  id.Person `json:"approved_by,omitempty"`
+	ApprovedAt  time.Time `json:"approved_at,omitzero"`
+}
+
+// Vendor is an outside organisation.
+type Vendor struct {
+	ID   id.Vendor `json:"id"`
+	Name string    `json:"name"`
+	// Contact is where the organisation writes to the vendor: a function's
+	// address (privacy@...), not a person's.
+	Contact string `json:"contact,omitempty"`
+	// Subcontractors are vendors to whom this one passes data on. Each needs an
+	// agreement of its own (45 CFR 164.502(e)(1)(ii)).
+	Subcontractors []id.Vendor `json:"subcontractors,omitempty"`
+	// RequiredCertifications are types (hipaa.CertificationTypes) that the
+	// organisation demands of this vendor.
+	RequiredCertifications []string `json:"required_certifications,omitempty"`
+	Approval
+}
+
+// Verdict is the outcome of an assessment.
+type Verdict string
+
+const (
+	Pass        Verdict = "pass"
+	Conditional Verdict = "conditional"
+	Fail        Verdict = "fail"
+)
+
+// Assessment is a due-diligence decision on a vendor.
+type Assessment struct {
+	ID         id.Assessment `json:"id"`
+	Vendor     id.Vendor     `json:"vendor"`
+	Verdict    Verdict       `json:"verdict"`
+	DecidedBy  id.Person     `json:"decided_by"`
+	DecidedAt  time.Time     `json:"decided_at"`
+	ValidUntil time.Time     `json:"valid_until"`
+	// Report is the SHA-256 of the report that the decision rests on.
+	Report string `json:"report_sha256,omitempty"`
+}
+
+// Certification is a report or certificate that a vendor holds. Until a person
+// has verified it, it counts as absent.
+type Certification struct {
+	ID          id.Certification `json:"id"`
+	Vendor      id.Vendor        `json:"vendor"`
+	Type        string           `json:"type"` // a hipaa.CertificationType id
+	IssuedAt    time.Time        `json:"issued_at,omitzero"`
+	PeriodStart time.Time        `json:"period_start,omitzero"`
+	PeriodEnd   time.Time        `json:"period_end,omitzero"`
+	ExpiresAt   time.Time        `json:"expires_at"`
+	Document    string           `json:"document_sha256,omitempty"`
+	RecordedBy  id.Person        `json:"recorded_by"`
+	VerifiedBy  id.Person        `json:"verified_by,omitempty"`
+	VerifiedAt  time.Time        `json:"verified_at,omitzero"`
+	VerifiedHow string           `json:"verified_how,omitempty"` // issuer-portal, auditor-letter, registry-lookup, report-read
+	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
+}
+
+// AgreementKind is a kind of paper.
+type AgreementKind string
+
+const (
+	BAA              AgreementKind = "baa"                // 45 CFR 164.504(e)
+	SubcontractorBAA AgreementKind = "subcontractor-baa"  // 45 CFR 164.504(e)(5)
+	ServicesContract AgreementKind = "services-contract"  //
+	DataUseAgreement AgreementKind = "data-use-agreement" // 45 CFR 164.514(e)(4)
+)
+
+// Party is a side of an agreement.
+type Party string
+
+const (
+	Organisation       Party = "organisation"
+	VendorParty        Party = "vendor"
+	SubcontractorParty Party = "subcontractor"
+)
+
+// Signature is one side's.
+type Signature struct {
+	Party  Party     `json:"party"`
+	Signer string    `json:"signer"` // name or person id, as on the paper
+	At     time.Time `json:"at"`
+	By     id.Person `json:"recorded_by"`
+}
+
+// Term is the value of one term, and where it stands in the signed document.
+type Term struct {
+	Value  json.RawMessage `json:"value"`            // of the type that hipaa.Term.Type names
+	Clause string          `json:"clause,omitempty"` // "§ 4.2"
+}
+
+// PermittedUse is one purpose that an agreement allows. Silence is "no"
+// (45 CFR 164.502(a)(3)).
+type PermittedUse struct {
+	Purpose     hipaa.Purpose     `json:"purpose"`
+	DataClasses []hipaa.DataClass `json:"data_classes"`
+	Sources     []id.Source       `json:"sources,omitempty"` // empty: every source of the engagement
+	Clause      string            `json:"clause"`
+}
+
+// Agreement is a paper with typed terms.
+type Agreement struct {
+	ID            id.Agreement    `json:"id"`
+	Kind          AgreementKind   `json:"kind"`
+	Vendor        id.Vendor       `json:"vendor"`                  // with whom
+	Subcontractor id.Vendor       `json:"subcontractor,omitempty"` // subcontractor-baa: the vendor's own vendor
+	Terms         map[string]Term `json:"terms"`                   // by hipaa.Term.Field
+	PermittedUses []PermittedUse  `json:"permitted_uses,omitempty"`
+	Regions       []string        `json:"regions,omitempty"` // ISO 3166 codes where data may be ("US", "US-MA")
+	Document      string          `json:"document_sha256"`
+	Signatures    []Signature     `json:"signatures,omitempty"`
+	EffectiveAt   time.Time       `json:"effective_at"`
+	EndsAt        time.Time       `json:"ends_at,omitzero"` // a contract's choice; HIPAA sets none
+	TerminatedAt  time.Time       `json:"terminated_at,omitzero"`
+	SuspendedAt   time.Time       `json:"suspended_at,omitzero"`
+	Approval
+}
+
+// SignedBy reports whether the party has signed by t.
+func (a *Agreement) SignedBy(p Party, t time.Time) bool {
+	for _, s := range a.Signatures {
+		if s.Party == p && !s.At.After(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// Engagement is a piece of work for one purpose under agreements.
+type Engagement struct {
+	ID         id.Engagement    `json:"id"`
+	Vendor     id.Vendor        `json:"vendor"`
+	Agreements []id.Agreement   `json:"agreements"`
+	Basis      hipaa.LegalBasis `json:"basis"`
+	// BasisDocument is the SHA-256 of the authorization, waiver or expert's
+	// determination, where the basis is one.
+	BasisDocument string          `json:"basis_document_sha256,omitempty"`
+	BasisExpires  time.Time       `json:"basis_expires,omitzero"`
+	Purpose       hipaa.Purpose   `json:"purpose"`
+	Category      hipaa.Category  `json:"category"`
+	Sources       []id.Source     `json:"sources"`
+	DataClass     hipaa.DataClass `json:"data_class"`
+	Regions       []string        `json:"regions"`                 // where the vendor declares to process
+	Subprocessors []id.Vendor     `json:"subprocessors,omitempty"` // vendors of the vendor that see the data
+	StartsAt      time.Time       `json:"starts_at"`
+	EndsAt        time.Time       `json:"ends_at"`
+	Approval
+}
+
+// Person is a human: one of a vendor's, or (Vendor empty) of the organisation.
+type Person struct {
+	ID             id.Person            `json:"id"`
+	Vendor         id.Vendor            `json:"vendor,omitempty"`
+	Name           string               `json:"name"`
+	Classification hipaa.Classification `json:"classification"`
+	// Basis says why the person is classified so, in the words of 160.103.
+	Basis string `json:"basis"`
+	// Duties are what an organisation's person may do; see registry.Duties.
+	Duties []string `json:"duties,omitempty"`
+	// Key256 is the key of the organisation's person's client certificate.
+	Key256 KeyDigest `json:"key_sha256,omitempty"`
+	Region string    `json:"region,omitempty"`
+	Approval
+}
+
+// Training is a completion of a course.
+type Training struct {
+	ID          id.Training `json:"id"`
+	Person      id.Person   `json:"person"`
+	Course      string      `json:"course"`
+	Version     string      `json:"version"`
+	Score       float64     `json:"score"` // 0 to 1
+	Passed      bool        `json:"passed"`
+	CompletedAt time.Time   `json:"completed_at"`
+	ExpiresAt   time.Time   `json:"expires_at"` // policy; HIPAA sets no interval
+	RecordedBy  id.Person   `json:"recorded_by"`
+	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
+}
+
+// Device is a machine of a vendor that holds a client certificate.
+type Device struct {
+	ID     id.Device `json:"id"`
+	Vendor id.Vendor `json:"vendor"`
+	Key256 KeyDigest `json:"key_sha256"`
+	Owner  id.Person `json:"owner,omitempty"`
+	Region string    `json:"region"` // declared; not attested
+	// TrustedUntil is how far the approval reaches (policy).
+	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	Approval
+}
+
+// AgentKind says what acts (45 CFR 164.312(a)(1): "persons or software
+// programs").
+type AgentKind string
+
+const (
+	Human    AgentKind = "human"
+	Workload AgentKind = "workload"
+	Agent    AgentKind = "agent" // a program that chooses its own actions
+)
+
+// App is a software program with keys of its own.
+type App struct {
+	ID     id.App    `json:"id"` // also its OAuth client_id
+	Vendor id.Vendor `json:"vendor"`
+	Name   string    `json:"name"`
+	Kind   AgentKind `json:"kind"`
+	// Keys is a JWK Set of public keys (RFC 7517) for private_key_jwt.
+	Keys json.RawMessage `json:"keys"`
+	// Owner is the vendor's person who answers for the program.
+	Owner id.Person `json:"owner"`
+	Approval
+}
+
+// DateRule says what happens to dates in a release.
+type DateRule string
+
+const (
+	DatesToYear DateRule = "year" // only the year stays; an instant is removed
+	KeepDates   DateRule = "keep"
+)
+
+// IdentifierRule says what happens to upstream ids in a release.
+type IdentifierRule string
+
+const (
+	Pseudonyms IdentifierRule = "pseudonym"
+	KeepIDs    IdentifierRule = "keep"
+)
+
+// Role is a data scope: what of a source a grant in this role may see. What it
+// does not name is not released.
+type Role struct {
+	ID        id.Role                  `json:"id"`
+	Title     string                   `json:"title"`
+	Resources map[string]ResourceScope `json:"resources"` // by FHIR resource type
+	// Since and Until bound the clinical date of what is released.
+	Since       time.Time      `json:"since,omitzero"`
+	Until       time.Time      `json:"until,omitzero"`
+	Dates       DateRule       `json:"dates"`
+	Identifiers IdentifierRule `json:"identifiers"`
+	// DirectIdentifiers keeps names, addresses, telecoms and the like where an
+	// element of Resources names them. Without it they are removed even if named.
+	DirectIdentifiers bool `json:"direct_identifiers,omitempty"`
+	// Profile names the de-identification profile ("minimum-necessary").
+	Profile string `json:"profile"`
+	// MaxPageSize caps _count.
+	MaxPageSize int `json:"max_page_size"`
+	Approval
+}
+
+// ResourceScope is the scope of one resource type.
+type ResourceScope struct {
+	Interactions []string `json:"interactions"` // FHIR codes: read, vread, search-type, everything
+	// Elements are element paths below the type: "code", "name.family",
+	// "value[x]". A path covers what is below it.
+	Elements []string `json:"elements"`
+}
+
+// CohortKind says how a cohort is defined.
+type CohortKind string
+
+const (
+	CohortGroup  CohortKind = "group"  // a FHIR Group at the source
+	CohortList   CohortKind = "list"   // a patient list kept in the vault
+	CohortSearch CohortKind = "search" // a FHIR search of Patient at the source
+	CohortAll    CohortKind = "all"    // every patient of the source: to be justified in the reason
+)
+
+// Cohort says whose data a grant reaches. The patients themselves are in the
+// vault: the registry holds a reference and a digest.
+type Cohort struct {
+	Kind   CohortKind `json:"kind"`
+	Ref    string     `json:"ref,omitempty"`           // Group id; vault list name; search, e.g. "Patient?gender=female"
+	Digest string     `json:"digest_sha256,omitempty"` // list: of the membership
+}
+
+// Grant lets one app, with one person behind it, act in one role on one
+// engagement.
+type Grant struct {
+	ID         id.Grant      `json:"id"`
+	Engagement id.Engagement `json:"engagement"`
+	App        id.App        `json:"app"`
+	Person     id.Person     `json:"person"` // the human who stands behind the app
+	Devices    []id.Device   `json:"devices"`
+	Role       id.Role       `json:"role"`
+	Cohort     Cohort        `json:"cohort"`
+	StartsAt   time.Time     `json:"starts_at"`
+	EndsAt     time.Time     `json:"ends_at"`
+	// Labels are security labels ("system|code") that the grant admits besides
+	// unlabelled data: 42 CFR Part 2 records, psychotherapy notes.
+	Labels []string `json:"labels,omitempty"`
+	// MaxPatients caps the distinct patients over the grant's life.
+	MaxPatients int `json:"max_patients"`
+	// MaxDailyBytes caps what is released in a UTC day.
+	MaxDailyBytes int64 `json:"max_daily_bytes"`
+	Approval
+}
+
+// ReviewOutcome is what a reviewer decided.
+type ReviewOutcome string
+
+const (
+	Keep   ReviewOutcome = "keep"
+	Revoke ReviewOutcome = "revoke"
+)
+
+// Review is an access review of a grant; overdue ones close it.
+type Review struct {
+	ID          id.Review     `json:"id"`
+	Grant       id.Grant      `json:"grant"`
+	DueAt       time.Time     `json:"due_at"`
+	CompletedAt time.Time     `json:"completed_at,omitzero"`
+	CompletedBy id.Person     `json:"completed_by,omitempty"`
+	Outcome     ReviewOutcome `json:"outcome,omitempty"`
+}
+
+// Subject names anything that can be put on hold.
+type Subject struct {
+	Noun Noun   `json:"noun"`
+	ID   string `json:"id"`
+}
+
+// Hold stops everything about a subject until it is lifted.
+type Hold struct {
+	ID       id.Hold   `json:"id"`
+	On       Subject   `json:"on"`
+	Cause    HoldCause `json:"cause"`
+	PlacedBy id.Person `json:"placed_by"`
+	PlacedAt time.Time `json:"placed_at"`
+	LiftedBy id.Person `json:"lifted_by,omitempty"`
+	LiftedAt time.Time `json:"lifted_at,omitzero"`
+}
+
+// HoldCause is why a hold was placed.
+type HoldCause string
+
+const (
+	HoldIncident    HoldCause = "incident"
+	HoldFinding     HoldCause = "finding"
+	HoldOffboarding HoldCause = "offboarding"
+	HoldLegal       HoldCause = "legal"
+	HoldOwner       HoldCause = "owner" // the organisation's own decision
+)
+
+// Source is an upstream healthcare system, as the policy knows it; its address
+// and credentials are the gateway's alone.
+type Source struct {
+	ID      id.Source         `json:"id"`
+	Classes []hipaa.DataClass `json:"data_classes"` // what may be released from it
+	Region  string            `json:"region"`
+}
+
+// Settings are the policy numbers of the organisation. HIPAA sets none of
+// them; they are labelled "policy" wherever they are shown.
+type Settings struct {
+	SnapshotFreshness time.Duration `json:"snapshot_freshness"` // beyond it, refuse
+	Course            string        `json:"course"`             // the training that counts
+	CourseVersion     string        `json:"course_version"`     // the oldest version that counts
+	ReviewEvery       time.Duration `json:"review_every"`
+	Sources           []Source      `json:"sources"`
+}
+
+func (*Vendor) Noun() Noun        { return NounVendor }
+func (*Assessment) Noun() Noun    { return NounAssessment }
+func (*Certification) Noun() Noun { return NounCertification }
+func (*Agreement) Noun() Noun     { return NounAgreement }
+func (*Engagement) Noun() Noun    { return NounEngagement }
+func (*Person) Noun() Noun        { return NounPerson }
+func (*Training) Noun() Noun      { return NounTraining }
+func (*Device) Noun() Noun        { return NounDevice }
+func (*App) Noun() Noun           { return NounApp }
+func (*Role) Noun() Noun          { return NounRole }
+func (*Grant) Noun() Noun         { return NounGrant }
+func (*Review) Noun() Noun        { return NounReview }
+func (*Hold) Noun() Noun          { return NounHold }
+
+func (r *Vendor) Key() string        { return string(r.ID) }
+func (r *Assessment) Key() string    { return string(r.ID) }
+func (r *Certification) Key() string { return string(r.ID) }
+func (r *Agreement) Key() string     { return string(r.ID) }
+func (r *Engagement) Key() string    { return string(r.ID) }
+func (r *Person) Key() string        { return string(r.ID) }
+func (r *Training) Key() string      { return string(r.ID) }
+func (r *Device) Key() string        { return string(r.ID) }
+func (r *App) Key() string           { return string(r.ID) }
+func (r *Role) Key() string          { return string(r.ID) }
+func (r *Grant) Key() string         { return string(r.ID) }
+func (r *Review) Key() string        { return string(r.ID) }
+func (r *Hold) Key() string          { return string(r.ID) }
+
+func (*Vendor) record()        {}
+func (*Assessment) record()    {}
+func (*Certification) record() {}
+func (*Agreement) record()     {}
+func (*Engagement) record()    {}
+func (*Person) record()        {}
+func (*Training) record()      {}
+func (*Device) record()        {}
+func (*App) record()           {}
+func (*Role) record()          {}
+func (*Grant) record()         {}
+func (*Review) record()        {}
+func (*Hold) record()          {}

@@ -1,0 +1,275 @@
+// Package snapshot is the read-only picture of the registry that decisions are
+// made from.
+//
+// A View never changes. The registry makes the next one from an Edit and
+// publishes it with one atomic pointer, so a decision touches no database, sees
+// one moment, and names the version that it saw. The package is pure: no I/O,
+// no clock.
+package snapshot
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+)
+
+// View is the registry at one moment. The zero View holds nothing, so every
+// gate refuses on it. A View is safe for concurrent use.
+type View struct {
+	version   uint64    // number of acts that made it
+	logIndex  uint64    // audit log index of the last of them
+	confirmed time.Time // when it was last known to be the newest
+
+	Settings       Settings
+	Vendors        Table[id.Vendor, Vendor]
+	Assessments    Table[id.Assessment, Assessment]
+	Certifications Table[id.Certification, Certification]
+	Agreements     Table[id.Agreement, Agreement]
+	Engagements    Table[id.Engagement, Engagement]
+	Persons        Table[id.Person, Person]
+	Trainings      Table[id.Training, Training]
+	Devices        Table[id.Device, Device]
+	Apps           Table[id.App, App]
+	Roles          Table[id.Role, Role]
+	Grants         Table[id.Grant, Grant]
+	Reviews        Table[id.Review, Review]
+	Holds          Table[id.Hold, Hold]
+
+	index index
+}
+
+// Version is the number of acts that made the view; it rises with each act.
+func (v *View) Version() uint64 { return v.version }
+
+// LogIndex is the audit log index of the last act in the view.
+func (v *View) LogIndex() uint64 { return v.logIndex }
+
+// Confirmed is when the view was last known to be the newest. Beyond the
+// freshness limit of the Settings the fresh gate refuses.
+func (v *View) Confirmed() time.Time { return v.confirmed }
+
+// Confirm returns the same view, known to be the newest at t.
+func (v *View) Confirm(t time.Time) *View {
+	w := *v
+	w.confirmed = t
+	return &w
+}
+
+// WithSettings returns the same view under other policy numbers.
+func (v *View) WithSettings(s Settings) *View {
+	w := *v
+	w.Settings = s
+	return &w
+}
+
+// Table is an immutable map from ids to records.
+type Table[K ~string, V any] struct{ rows map[K]*V }
+
+// Get finds a record. The record must not be changed.
+func (t Table[K, V]) Get(key K) (*V, bool) {
+	v, ok := t.rows[key]
+	return v, ok
+}
+
+// Len is the number of records.
+func (t Table[K, V]) Len() int { return len(t.rows) }
+
+// All yields the records in the order of their ids.
+func (t Table[K, V]) All() iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(t.rows)) {
+			if !yield(k, t.rows[k]) {
+				return
+			}
+		}
+	}
+}
+
+// index holds the lookups that a decision needs, from a subject to records.
+type index struct {
+	deviceByKey      map[KeyDigest]*Device
+	personByKey      map[KeyDigest]*Person
+	grantsByApp      map[id.App][]*Grant
+	assessments      map[id.Vendor][]*Assessment
+	certifications   map[id.Vendor][]*Certification
+	trainings        map[id.Person][]*Training
+	reviews          map[id.Grant][]*Review
+	holds            map[Subject][]*Hold
+	agreementsVendor map[id.Vendor][]*Agreement
+}
+
+// DeviceByKey finds the device whose certificate has this public key.
+func (v *View) DeviceByKey(k KeyDigest) (*Device, bool) {
+	d, ok := v.index.deviceByKey[k]
+	return d, ok
+}
+
+// PersonByKey finds the organisation's person whose certificate has this
+// public key.
+func (v *View) PersonByKey(k KeyDigest) (*Person, bool) {
+	p, ok := v.index.personByKey[k]
+	return p, ok
+}
+
+// GrantsOfApp lists the grants of an application, oldest id first.
+func (v *View) GrantsOfApp(a id.App) []*Grant { return v.index.grantsByApp[a] }
+
+// AssessmentsOf lists a vendor's assessments, oldest decision first.
+func (v *View) AssessmentsOf(x id.Vendor) []*Assessment { return v.index.assessments[x] }
+
+// CertificationsOf lists a vendor's certifications.
+func (v *View) CertificationsOf(x id.Vendor) []*Certification { return v.index.certifications[x] }
+
+// TrainingsOf lists a person's completions, oldest first.
+func (v *View) TrainingsOf(p id.Person) []*Training { return v.index.trainings[p] }
+
+// ReviewsOf lists a grant's reviews, earliest due first.
+func (v *View) ReviewsOf(g id.Grant) []*Review { return v.index.reviews[g] }
+
+// HoldsOn lists the holds on a subject, lifted ones too.
+func (v *View) HoldsOn(s Subject) []*Hold { return v.index.holds[s] }
+
+// AgreementsOf lists the agreements with a vendor.
+func (v *View) AgreementsOf(x id.Vendor) []*Agreement { return v.index.agreementsVendor[x] }
+
+// Edit is a view being changed. It belongs to one goroutine.
+type Edit struct {
+	base    *View
+	next    View
+	touched map[Noun]bool
+	changed []Record
+}
+
+// Edit begins a change of the view; the view itself stays as it is.
+func (v *View) Edit() *Edit {
+	return &Edit{base: v, next: *v, touched: map[Noun]bool{}}
+}
+
+// View is the state so far, to check against and to read from. It lacks the
+// indexes of what was put since Edit; Publish makes them.
+func (e *Edit) View() *View { return &e.next }
+
+// Changed lists the records that were put, each once, as last put, in the
+// order of their first Put.
+func (e *Edit) Changed() []Record { return e.changed }
+
+// Put adds or replaces a record.
+func (e *Edit) Put(r Record) {
+	switch r := r.(type) {
+	case *Vendor:
+		put(e, &e.next.Vendors, r.ID, r)
+	case *Assessment:
+		put(e, &e.next.Assessments, r.ID, r)
+	case *Certification:
+		put(e, &e.next.Certifications, r.ID, r)
+	case *Agreement:
+		put(e, &e.next.Agreements, r.ID, r)
+	case *Engagement:
+		put(e, &e.next.Engagements, r.ID, r)
+	case *Person:
+		put(e, &e.next.Persons, r.ID, r)
+	case *Training:
+		put(e, &e.next.Trainings, r.ID, r)
+	case *Device:
+		put(e, &e.next.Devices, r.ID, r)
+	case *App:
+		put(e, &e.next.Apps, r.ID, r)
+	case *Role:
+		put(e, &e.next.Roles, r.ID, r)
+	case *Grant:
+		put(e, &e.next.Grants, r.ID, r)
+	case *Review:
+		put(e, &e.next.Reviews, r.ID, r)
+	case *Hold:
+		put(e, &e.next.Holds, r.ID, r)
+	}
+	for i, old := range e.changed {
+		if old.Noun() == r.Noun() && old.Key() == r.Key() {
+			e.changed[i] = r
+			return
+		}
+	}
+	e.changed = append(e.changed, r)
+}
+
+func put[K ~string, V any, P interface {
+	*V
+	Record
+}](e *Edit, t *Table[K, V], key K, r P) {
+	if noun := r.Noun(); !e.touched[noun] {
+		e.touched[noun] = true
+		rows := make(map[K]*V, len(t.rows)+1)
+		maps.Copy(rows, t.rows)
+		t.rows = rows
+	}
+	t.rows[key] = (*V)(r)
+}
+
+// Publish ends the edit and returns the new view: version acts made it, the
+// last one at logIndex in the audit log, and it is the newest at t.
+func (e *Edit) Publish(version, logIndex uint64, t time.Time) *View {
+	v := e.next
+	v.version, v.logIndex, v.confirmed = version, logIndex, t
+	v.index = e.base.index
+	v.index.rebuild(&v, e.touched)
+	return &v
+}
+
+func (x *index) rebuild(v *View, touched map[Noun]bool) {
+	if touched[NounDevice] {
+		x.deviceByKey = make(map[KeyDigest]*Device, v.Devices.Len())
+		for _, d := range v.Devices.All() {
+			x.deviceByKey[d.Key256] = d
+		}
+	}
+	if touched[NounPerson] {
+		x.personByKey = map[KeyDigest]*Person{}
+		for _, p := range v.Persons.All() {
+			if p.Key256 != "" {
+				x.personByKey[p.Key256] = p
+			}
+		}
+	}
+	if touched[NounGrant] {
+		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)
+	}
+	if touched[NounAssessment] {
+		x.assessments = group(v.Assessments, func(a *Assessment) id.Vendor { return a.Vendor },
+			func(a, b *Assessment) int { return a.DecidedAt.Compare(b.DecidedAt) })
+	}
+	if touched[NounCertification] {
+		x.certifications = group(v.Certifications, func(c *Certification) id.Vendor { return c.Vendor }, nil)
+	}
+	if touched[NounTraining] {
+		x.trainings = group(v.Trainings, func(t *Training) id.Person { return t.Person },
+			func(a, b *Training) int { return a.CompletedAt.Compare(b.CompletedAt) })
+	}
+	if touched[NounReview] {
+		x.reviews = group(v.Reviews, func(r *Review) id.Grant { return r.Grant },
+			func(a, b *Review) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	}
+	if touched[NounHold] {
+		x.holds = group(v.Holds, func(h *Hold) Subject { return h.On }, nil)
+	}
+	if touched[NounAgreement] {
+		x.agreementsVendor = group(v.Agreements, func(a *Agreement) id.Vendor { return a.Vendor }, nil)
+	}
+}
+
+func group[K ~string, V any, S comparable](t Table[K, V], by func(*V) S, order func(a, b *V) int) map[S][]*V {
+	m := make(map[S][]*V)
+	for _, v := range t.All() {
+		s := by(v)
+		m[s] = append(m[s], v)
+	}
+	if order != nil {
+		for _, vs := range m {
+			slices.SortStableFunc(vs, order)
+		}
+	}
+	return m
+}
