@@ -69,8 +69,8 @@ type Reason struct {
 // Problem is an error for a person.
 type Problem struct {
 	Kind     Kind     `json:"-"`
-	Title    string   `json:"title"`              // one line
-	Field    string   `json:"field,omitempty"`    // the input that is wrong, as a path
+	Title    string   `json:"title"`               // one line
+	Field    string   `json:"field,omitempty"`     // the input that is wrong, as a path
 	NextStep string   `json:"next_step,omitempty"` // what the reader can do
 	Citation string   `json:"citation,omitempty"`
 	Decision string   `json:"decision,omitempty"` // the decision id, to ask about it later

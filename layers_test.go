@@ -1,0 +1,167 @@
+package sallyport
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sallyport/sallyport"
+
+// layers is the map of the code: which packages of ours a package may import.
+// A row "x/*" stands for every package below x; in a value, "x/*" allows them.
+// "*" allows everything. Test files may import more (see testsMayImport).
+//
+// The reasons, which matter more than the rows:
+//
+//   - Only fhir, deid, vault, gateway and those below them may hold phi.Data.
+//     What governs, logs or shows cannot hold patient data, so it cannot leak it.
+//   - The data path never imports registry or store: it runs from a snapshot
+//     alone, so a dead database cannot stall or widen a release.
+//   - Only store and vault import a database driver; only policy imports Cedar.
+//   - audit/verify is small enough for an auditor to read in an afternoon.
+var layers = map[string][]string{
+	// VOCABULARY
+	"id":            {},
+	"hipaa":         {},
+	"phi":           {},
+	"fhir/spec":     {},
+	"fhir/spec/gen": {"fhir/spec"},
+	"problem":       {"hipaa"},
+	// KNOWLEDGE
+	"fhir":          {"fhir/spec", "phi", "problem"},
+	"deid":          {"fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid/*":        {"deid", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"snapshot":      {"hipaa", "id"},
+	"policy":        {"hipaa", "id", "problem", "snapshot"},
+	"gate":          {"hipaa", "id", "policy", "snapshot"},
+	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
+	"fairness":      {"problem"},
+	// RECORD
+	"audit/verify":  {},
+	"audit":         {"audit/verify", "hipaa", "id", "problem"},
+	"audit/faultfs": {"audit"},
+	"seal":          {"audit", "deid", "id", "problem"},
+	"vault":         {"id", "phi", "problem", "seal"},
+	"behavior":      {"audit", "hipaa", "id"},
+	// GOVERNANCE
+	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "snapshot"},
+	"registry/registrytest": {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
+	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
+	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
+	// DATA PATH
+	"identity":  {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
+	"gateway":   {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	"gateway/*": {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	// FACES
+	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
+	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
+	// ASSEMBLY
+	"server":                {"*"},
+	"agent":                 {"audit/verify", "identity", "problem", "seal"},
+	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hospital", "id", "problem", "registry", "server"},
+	"hospital":              {"fhir"},
+	"internal/hospitaltest": {"*"},
+	"bench":                 {"*"},
+	"bench/*":               {"*"},
+	"":                      {},
+}
+
+// drivers names the outside packages that only some of ours may import.
+var drivers = map[string][]string{
+	"github.com/cedar-policy/cedar-go": {"policy"},
+	"modernc.org/sqlite":               {"store", "vault"},
+	"github.com/jackc/pgx":             {"store"},
+	"database/sql":                     {"store", "vault"},
+}
+
+// pure packages take time, input and output as arguments.
+var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "deid", "deid/fhir", "snapshot", "policy", "gate"}
+
+// impure is what they may not import.
+var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}
+
+func TestLayers(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && file != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		pkg := path.Dir(filepath.ToSlash(file))
+		if pkg == "." {
+			pkg = ""
+		}
+		row, allowed, ok := rowOf(pkg)
+		if !ok {
+			if !seen[pkg] {
+				t.Errorf("%s is not on the map: add a row to layers, with the reason", pkg)
+				seen[pkg] = true
+			}
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range f.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if ours, ok := strings.CutPrefix(imported, module+"/"); ok && !matches(allowed, ours) && ours != pkg {
+				t.Errorf("%s imports %s, which row %q does not allow", file, ours, row)
+			}
+			for driver, who := range drivers {
+				if (imported == driver || strings.HasPrefix(imported, driver+"/")) && !matches(who, pkg) && !matches(allowed, "*") {
+					t.Errorf("%s imports %s, which only %v may", file, imported, who)
+				}
+			}
+			if slices.Contains(pure, pkg) && slices.Contains(impure, imported) {
+				if pkg == "problem" && imported == "net/http" {
+					continue // status codes only
+				}
+				t.Errorf("%s imports %s, but %s is pure", file, imported, pkg)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rowOf(pkg string) (row string, allowed []string, ok bool) {
+	if allowed, ok := layers[pkg]; ok {
+		return pkg, allowed, true
+	}
+	for parent := path.Dir(pkg); parent != "."; parent = path.Dir(parent) {
+		if allowed, ok := layers[parent+"/*"]; ok {
+			return parent + "/*", allowed, true
+		}
+	}
+	return "", nil, false
+}
+
+func matches(list []string, pkg string) bool {
+	for _, p := range list {
+		if p == "*" || p == pkg {
+			return true
+		}
+		if below, ok := strings.CutSuffix(p, "/*"); ok && strings.HasPrefix(pkg, below+"/") {
+			return true
+		}
+	}
+	return false
+}
