@@ -1,0 +1,205 @@
+package audit
+
+import (
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+)
+
+// SchemaVersion is the "v" of every entry that this package writes.
+const SchemaVersion = 1
+
+// MaxEntry is the most bytes that an entry can have: tlog-tiles counts them in
+// 16 bits.
+const MaxEntry = 1<<16 - 1
+
+// Kind says what an entry records.
+type Kind string
+
+// The kinds; a closed list. One that a reader does not know is a fault.
+const (
+	KindIntent   Kind = "intent"   // a permitted release is about to be prepared
+	KindOutcome  Kind = "outcome"  // what one release held, written before its first byte leaves
+	KindPatients Kind = "patients" // pseudonyms that did not fit into the outcome that follows
+	KindRefusal  Kind = "refusal"  // a request that the policy refused
+	KindAct      Kind = "act"      // a change of the registry
+	KindRecovery Kind = "recovery" // the log was opened after a crash that left an unfinished write
+)
+
+// Digest is a SHA-256. The zero Digest stands for none.
+type Digest [32]byte
+
+// Direction is which way data goes.
+type Direction string
+
+// The directions.
+const (
+	Out Direction = "out" // from the organisation
+	In  Direction = "in"  // to it
+)
+
+// Agent is what kind of caller acts.
+type Agent string
+
+// The kinds of agent.
+const (
+	Human    Agent = "human"
+	Workload Agent = "workload"
+	AI       Agent = "agent"
+)
+
+// Transport records what protected a request on its way.
+type Transport struct {
+	TLS         string // "1.3" or "1.2"
+	KeyExchange string // as tls.CurveID.String: "X25519MLKEM768", "CurveP256" ...
+	Certificate Digest // of the client certificate, in DER
+	Binding     string // of the token: "none", "mtls" (RFC 8705), "dpop" (RFC 9449)
+	Sealing     string // of the release to its recipient: "none", "age", "hpke"
+}
+
+// Intent is a release that the policy permitted. Decision, Direction, Agent,
+// Action and Policy are required; the others are recorded where they are known.
+type Intent struct {
+	Decision   id.Decision
+	Vendor     id.Vendor
+	Engagement id.Engagement
+	App        id.App
+	Device     id.Device
+	Person     id.Person
+	Grant      id.Grant
+	Role       id.Role
+
+	Agent       Agent
+	Direction   Direction
+	Destination string // an id: where the data goes
+	Source      id.Source
+
+	Action    string // a word of Actions
+	Resource  string // an R4 resource type
+	Purpose   string // a word: "treatment", "operations" ...
+	DataClass string // a word: "phi", "limited-data-set" ...
+
+	Profile       string // an id: the de-identification profile
+	ProfileDigest Digest
+	Policy        Digest // of the policies that decided
+	Snapshot      uint64 // version of the registry's snapshot
+	SnapshotIndex uint64 // the log index that the snapshot carried
+
+	Clauses     []string     // ids of the terms that allow it, such as "BAA-M01"
+	DerivesFrom []id.Release // releases that this one is made from
+	Transport   Transport
+}
+
+// Failing is one gate that refused.
+type Failing struct {
+	Gate   string // a word: the gate's id
+	Reason string // a word: the reason's code
+}
+
+// Refusal is a request that the policy refused: the facts of the intent that it
+// would have been, as far as they are known, and every failing gate. Decision
+// and at least one gate are required.
+type Refusal struct {
+	Intent  Intent
+	Failing []Failing
+}
+
+// Result is what became of a release.
+type Result string
+
+// The results. The zero Result is refused.
+const (
+	Released   Result = "released"   // the bytes with this digest may leave
+	Withheld   Result = "withheld"   // nothing leaves, and nothing of this ticket has left
+	Incomplete Result = "incomplete" // nothing of this chunk leaves, but earlier chunks have
+)
+
+// TypeCount is how many resources of one R4 type a release holds.
+type TypeCount struct {
+	Type string
+	N    uint64
+}
+
+// Outcome is what one release holds: a whole response, or one chunk of a stream.
+type Outcome struct {
+	Release  id.Release
+	Result   Result
+	Final    bool   // no more chunks follow under this ticket
+	Status   int    // the HTTP status that the caller gets
+	Upstream int    // the HTTP status that the upstream gave; 0 if it was not asked
+	Digest   Digest // SHA-256 of the bytes; required if Released
+	Bytes    uint64
+
+	// Patients are keyed pseudonyms, each 20 to 128 of [A-Za-z0-9_-] and computed by
+	// the caller under the owner's key. Thousands fit: those that are too many for one
+	// entry are written into KindPatients entries before it, in the same commit.
+	Patients  []string
+	Resources []TypeCount
+}
+
+// OutcomeRecord is an outcome as the log has it.
+type OutcomeRecord struct {
+	Outcome
+	Decision     id.Decision
+	Ticket       uint64 // index of its intent
+	Chunk        uint64 // counted from 0 within the ticket
+	Parts        uint64 // how many KindPatients entries come right before it
+	PatientCount uint64 // of all parts
+}
+
+// PatientsRecord holds pseudonyms that belong to the outcome that follows.
+type PatientsRecord struct {
+	Decision id.Decision
+	Ticket   uint64
+	Chunk    uint64
+	Part     uint64 // counted from 0 within the chunk
+	Patients []string
+}
+
+// ActEntry is a change of the registry.
+type ActEntry struct {
+	Act      id.Act
+	Kind     string    // words joined by dots: "agreement.sign"
+	Actor    id.Person // who asked
+	Approver id.Person // who approved, where the act needs a second person
+	Subject  string    // a word: "agreement"
+	ID       string    // the subject's id
+	Digest   Digest    // of the act's canonical JSON
+	Registry uint64    // the registry's version after it
+}
+
+// Recovery says what opening the log after a crash found.
+type Recovery struct {
+	Replayed uint64 // durable entries that were not in the tree yet
+	Cut      uint64 // bytes of an unfinished, unacknowledged write that were cut off
+}
+
+// Entry is an entry as it was read back; exactly one of the pointers is set.
+type Entry struct {
+	Index  uint64
+	Time   time.Time
+	Kind   Kind
+	Origin string
+
+	Intent   *Intent
+	Outcome  *OutcomeRecord
+	Patients *PatientsRecord
+	Refusal  *Refusal
+	Act      *ActEntry
+	Recovery *Recovery
+}
+
+// Decision is the decision that the entry belongs to, if it belongs to one.
+func (e *Entry) Decision() id.Decision {
+	switch {
+	case e.Intent != nil:
+		return e.Intent.Decision
+	case e.Outcome != nil:
+		return e.Outcome.Decision
+	case e.Patients != nil:
+		return e.Patients.Decision
+	case e.Refusal != nil:
+		return e.Refusal.Intent.Decision
+	}
+	return ""
+}

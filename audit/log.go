@@ -1,0 +1,533 @@
+package audit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sallyport/sallyport/id"
+)
+
+// What can go wrong with a log; errors wrap one of these or ErrEntry.
+var (
+	// ErrUnavailable: the entry is not known to be durable, so nothing that depends
+	// on it may happen. After a failed write the log stays so until it is opened anew.
+	ErrUnavailable = errors.New("audit: the log cannot record")
+	// ErrDamaged: what is on the disk is not what the log wrote.
+	ErrDamaged = errors.New("audit: the log is damaged")
+	// ErrLocked: another process has the log open.
+	ErrLocked = errors.New("audit: the log is in use")
+	// ErrConflict: an act with this id, but other content, is in the log.
+	ErrConflict = errors.New("audit: another act has this id")
+	// ErrNotFound: the log has no such entry.
+	ErrNotFound = errors.New("audit: no such entry")
+)
+
+// Bounds on what waits in memory.
+const (
+	maxQueued   = 16 << 20 // not yet written: beyond it the log refuses
+	maxPending  = 64 << 20 // written, not yet in the tree: beyond it the committer waits
+	batchBytes  = 4 << 20
+	eagerBytes  = 8 << 20 // integrate at once
+	clockSlack  = 2 * time.Second
+	defInterval = 500 * time.Millisecond
+)
+
+// Options says where a log is and who signs it.
+type Options struct {
+	Dir      string        // the log's directory; made if it is not there
+	Origin   string        // the log's name, and the name of its key
+	Signer   note.Signer   // Ed25519, named Origin
+	Verifier note.Verifier // of the same key
+	Now      func() time.Time
+	FS       FS // nil for the real one at Dir
+	Logger   *slog.Logger
+	Interval time.Duration // between checkpoints while entries come; 0 for 500 ms
+}
+
+// Log is an open log. It has two goroutines, the committer, which writes the
+// journal, and the integrator, which grows the tree; Close waits for both.
+type Log struct {
+	origin   string
+	signer   note.Signer
+	verifier note.Verifier
+	now      func() time.Time
+	fs       FS
+	logger   *slog.Logger
+	interval time.Duration
+	lock     io.Closer
+	journal  *journal
+	tree     *tree // the integrator's
+
+	mu           sync.Mutex
+	room         sync.Cond // pendingBytes fell, or failed
+	queue        []*batch  // the last one is filling
+	inflight     *batch    // being written
+	queued       int
+	next         uint64 // the next index to give
+	last         int64  // the newest entry's time, in Unix nanoseconds
+	durable      uint64
+	pending      []*batch // durable, not yet under a checkpoint
+	pendingBytes int
+	size         uint64 // under the checkpoint
+	root         tlog.Hash
+	checkpoint   []byte
+	published    chan struct{} // closed at the next checkpoint
+	grew         chan struct{} // closed when durable grows, or the log fails
+	failed       error
+	closed       bool
+	index        *index
+
+	commit    chan struct{}
+	integrate chan struct{}
+	stop      chan struct{}
+	drained   chan struct{} // the committer has ended
+	done      chan struct{} // the integrator has ended
+}
+
+// Open opens the log at o.Dir, or makes a new one in an empty directory, and
+// puts into the tree what the journal holds beyond it. It refuses a log that
+// another process has open or whose files are not what was written.
+func Open(o Options) (*Log, error) {
+	switch {
+	case !CheckOrigin(o.Origin):
+		return nil, fmt.Errorf("audit: origin %q: give the log a name such as hospital.example/sallyport/node1", o.Origin)
+	case o.Signer == nil || o.Verifier == nil || o.Now == nil:
+		return nil, errors.New("audit: a log needs Signer, Verifier and Now")
+	case o.Signer.Name() != o.Origin || o.Verifier.Name() != o.Origin || o.Signer.KeyHash() != o.Verifier.KeyHash():
+		return nil, fmt.Errorf("audit: the signer and verifier must be one key, with the log's origin %q as its name", o.Origin)
+	}
+	l := &Log{
+		origin: o.Origin, signer: o.Signer, verifier: o.Verifier, now: o.Now, fs: o.FS,
+		logger: o.Logger, interval: o.Interval,
+		published: make(chan struct{}), grew: make(chan struct{}),
+		commit: make(chan struct{}, 1), integrate: make(chan struct{}, 1),
+		stop: make(chan struct{}), drained: make(chan struct{}), done: make(chan struct{}),
+	}
+	l.room.L = &l.mu
+	if l.fs == nil {
+		if err := makeRoot(o.Dir); err != nil {
+			return nil, err
+		}
+		l.fs = DirFS(o.Dir)
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	if l.interval <= 0 {
+		l.interval = defInterval
+	}
+	var err error
+	if l.lock, err = l.fs.Lock("lock"); err != nil {
+		return nil, err
+	}
+	if err := l.load(); err != nil {
+		l.lock.Close()
+		return nil, err
+	}
+	go l.committer()
+	go l.integrator()
+	return l, nil
+}
+
+// load reads the disk, before the goroutines begin.
+func (l *Log) load() error {
+	signed, err := l.fs.ReadFile(checkpointFile)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !fresh {
+		return err
+	}
+	if fresh {
+		if err := l.mustBeEmpty(); err != nil {
+			return err
+		}
+		l.tree = &tree{fs: l.fs, dirs: newDirs(l.fs)}
+	} else {
+		n, root, err := parseCheckpoint(signed, l.origin, l.verifier)
+		if err != nil {
+			return err
+		}
+		if l.tree, err = loadTree(l.fs, n, root); err != nil {
+			return err
+		}
+		l.size, l.root, l.checkpoint = n, root, signed
+	}
+	for _, dir := range []string{journalDir, "tile", indexDir} {
+		if err := l.tree.dirs.make(dir); err != nil {
+			return err
+		}
+	}
+	if err := l.tree.dirs.sync(); err != nil {
+		return err
+	}
+	l.next, l.durable = l.size, l.size
+	if fresh {
+		// Before the first entry, so that from now on a missing checkpoint is damage.
+		if err := l.publish(); err != nil {
+			return err
+		}
+	}
+	if l.index, err = loadIndex(l); err != nil {
+		return err
+	}
+	var cut uint64
+	replayed := uint64(0)
+	l.journal, cut, err = recoverJournal(l.fs, l.size, segmentBytes, func(at uint64, entry []byte) error {
+		replayed++
+		l.index.add(at, entry)
+		l.last = max(l.last, entryTime(entry))
+		return l.tree.add(entry)
+	})
+	if err != nil {
+		return err
+	}
+	if replayed > 0 {
+		l.next, l.durable = l.tree.n, l.tree.n
+		if err := l.publish(); err != nil {
+			return err
+		}
+		if err := l.journal.trim(l.size); err != nil {
+			return err
+		}
+	}
+	if cut > 0 {
+		l.logger.Warn("audit: an unfinished write was cut from the journal; nothing in it had been acknowledged", "bytes", cut, "replayed", replayed)
+		var e encoder
+		e.recovery(l.origin, &Recovery{Replayed: replayed, Cut: cut})
+		if _, _, err := l.enqueue(e.b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mustBeEmpty refuses to begin a new log on top of what is left of an old one.
+func (l *Log) mustBeEmpty() error {
+	for _, dir := range []string{journalDir, "tile"} {
+		names, err := l.fs.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if len(names) > 0 {
+			return fmt.Errorf("%w: there is no checkpoint, but %s is not empty; restore the checkpoint, or give a new log a directory of its own", ErrDamaged, dir)
+		}
+	}
+	return nil
+}
+
+// enqueue stamps entries with the time, gives them their indexes, which follow
+// on each other, and puts them into the group commit that is filling.
+func (l *Log) enqueue(entries ...[]byte) (first uint64, b *batch, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.enqueueLocked(entries...)
+}
+
+func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err error) {
+	if err := l.refusing(); err != nil {
+		return 0, nil, err
+	}
+	now := l.now().UnixNano()
+	if now < l.last {
+		if l.last-now > int64(clockSlack) {
+			return 0, nil, fmt.Errorf("%w: the clock is %v behind the newest entry; set it right", ErrUnavailable, time.Duration(l.last-now).Round(time.Second))
+		}
+		now = l.last
+	}
+	size := 0
+	for _, e := range entries {
+		size += len(e) + 2
+	}
+	if l.queued+size > maxQueued {
+		return 0, nil, fmt.Errorf("%w: %d bytes wait for the disk already; try again", ErrUnavailable, l.queued)
+	}
+	l.last = now
+	if n := len(l.queue); n > 0 && len(l.queue[n-1].buf) < batchBytes {
+		b = l.queue[n-1]
+	} else {
+		b = newBatch(l.next)
+		l.queue = append(l.queue, b)
+	}
+	first = l.next
+	at := time.Unix(0, now)
+	for _, e := range entries {
+		stamp(e, at)
+		b.add(e)
+		l.index.add(l.next, e)
+		l.next++
+	}
+	l.queued += size
+	select {
+	case l.commit <- struct{}{}:
+	default:
+	}
+	return first, b, nil
+}
+
+func newBatch(first uint64) *batch {
+	return &batch{first: first, buf: make([]byte, frameHead, 4<<10), done: make(chan struct{})}
+}
+
+func (l *Log) refusing() error {
+	if l.failed != nil {
+		return l.failed
+	}
+	if l.closed {
+		return fmt.Errorf("%w: it is closed", ErrUnavailable)
+	}
+	return nil
+}
+
+// wait returns when the batch is durable. If ctx ends first the entries of the
+// batch may become durable all the same.
+func (b *batch) wait(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return b.err
+	default:
+	}
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: gave up waiting: %w", ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// committer writes one batch after the other. While one is being written the
+// next one fills, so the disk's latency decides how many entries share a sync.
+func (l *Log) committer() {
+	defer close(l.drained)
+	for {
+		stopping := false
+		select {
+		case <-l.commit:
+		case <-l.stop:
+			stopping = true
+		}
+		for {
+			b := l.take()
+			if b == nil {
+				break
+			}
+			l.finish(b, l.journal.append(b))
+		}
+		if stopping {
+			return
+		}
+	}
+}
+
+// take removes the next batch from the queue, once there is room behind it.
+func (l *Log) take() *batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.pendingBytes > maxPending && l.failed == nil {
+		l.room.Wait()
+	}
+	if l.failed != nil || len(l.queue) == 0 {
+		return nil
+	}
+	b := l.queue[0]
+	l.queue = l.queue[1:]
+	l.inflight = b
+	return b
+}
+
+func (l *Log) finish(b *batch, err error) {
+	size := len(b.buf) - frameHead
+	l.mu.Lock()
+	l.queued = max(0, l.queued-size)
+	l.inflight = nil
+	if err == nil {
+		l.durable = b.next()
+		l.wakeLocked()
+		l.pending = append(l.pending, b)
+		l.pendingBytes += size
+	} else {
+		b.err = l.failLocked(fmt.Errorf("write the journal: %w", err))
+	}
+	l.mu.Unlock()
+	close(b.done)
+	select {
+	case l.integrate <- struct{}{}:
+	default:
+	}
+}
+
+func (l *Log) wakeLocked() {
+	close(l.grew)
+	l.grew = make(chan struct{})
+}
+
+// failLocked ends the log: after a failed write or sync nobody knows what the
+// disk holds, and the kernel may report a failed fsync only once, so there is no
+// second try. Opening the log anew reads what is really there.
+func (l *Log) failLocked(cause error) error {
+	if l.failed == nil {
+		l.failed = fmt.Errorf("%w: %w; restart once the disk is well", ErrUnavailable, cause)
+		l.logger.Error("audit: the log has failed and refuses until it is opened anew", "err", cause)
+	}
+	for _, b := range l.queue {
+		b.err = l.failed
+		close(b.done)
+	}
+	l.queue, l.queued = nil, 0
+	l.room.Broadcast()
+	l.wakeLocked()
+	return l.failed
+}
+
+// integrator moves durable entries into the tree and signs it.
+func (l *Log) integrator() {
+	defer close(l.done)
+	for {
+		select {
+		case <-l.integrate:
+		case <-l.drained:
+			l.grow()
+			return
+		}
+		wait := time.NewTimer(l.interval)
+		for waiting := true; waiting; {
+			l.mu.Lock()
+			eager := l.pendingBytes > eagerBytes || l.failed != nil
+			l.mu.Unlock()
+			if eager {
+				break
+			}
+			select {
+			case <-wait.C:
+				waiting = false
+			case <-l.drained:
+				waiting = false
+			case <-l.integrate:
+			}
+		}
+		wait.Stop()
+		l.grow()
+	}
+}
+
+// grow integrates what is durable now.
+func (l *Log) grow() {
+	l.mu.Lock()
+	batches := l.pending
+	failed := l.failed
+	l.mu.Unlock()
+	if failed != nil || len(batches) == 0 {
+		return
+	}
+	err := func() error {
+		for _, b := range batches {
+			for i := range b.at {
+				if err := l.tree.add(b.entry(uint64(i))); err != nil {
+					return err
+				}
+			}
+		}
+		return l.publish()
+	}()
+	if err != nil {
+		l.mu.Lock()
+		l.failLocked(fmt.Errorf("grow the tree: %w", err))
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Lock()
+	for _, b := range batches {
+		l.pendingBytes -= len(b.buf) - frameHead
+	}
+	l.pending = l.pending[len(batches):]
+	l.room.Broadcast()
+	size := l.size
+	l.mu.Unlock()
+
+	// Nothing below is needed to read the log: what is not swept or indexed now is
+	// swept or indexed later.
+	if err := errors.Join(l.journal.trim(size), l.tree.sweep(), l.flushIndex(size)); err != nil {
+		l.logger.Warn("audit: tidying up behind a checkpoint; it will be tried again", "err", err)
+	}
+}
+
+// publish makes the tree durable, then signs it, then makes the signature
+// durable. In between a crash leaves the old checkpoint and all that it needs.
+func (l *Log) publish() error {
+	if err := l.tree.flush(); err != nil {
+		return err
+	}
+	root := l.tree.root()
+	signed, err := note.Sign(&note.Note{Text: checkpointText(l.origin, l.tree.n, root)}, l.signer)
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(l.fs, checkpointFile, signed, true); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.size, l.root, l.checkpoint = l.tree.n, root, signed
+	close(l.published)
+	l.published = make(chan struct{})
+	l.mu.Unlock()
+	return nil
+}
+
+// Close records and publishes what was queued, and lets go of the directory.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		<-l.done
+		return nil
+	}
+	l.closed = true
+	l.mu.Unlock()
+	close(l.stop)
+	<-l.done
+	l.mu.Lock()
+	failed, size := l.failed, l.size
+	l.mu.Unlock()
+	if failed != nil {
+		size = 0 // keep every segment
+	}
+	return errors.Join(failed, l.journal.close(size), l.lock.Close())
+}
+
+// Size is how many entries are durable.
+func (l *Log) Size() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.durable
+}
+
+// Checkpoint is the newest published one: a signed note.
+func (l *Log) Checkpoint() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.checkpoint
+}
+
+// Err is nil while the log can record, for a health check.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refusing()
+}
+
+// actKey is how the index knows an act.
+func actKey(a id.Act) [16]byte {
+	h := sha256.Sum256([]byte(a))
+	return [16]byte(h[:16])
+}
