@@ -15,12 +15,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
 )
 
 // What can go wrong with a log; errors wrap one of these or ErrEntry.
 var (
 	// ErrUnavailable: the entry is not known to be durable, so nothing that depends
 	// on it may happen. After a failed write the log stays so until it is opened anew.
+	// These errors are problems (problem.Unavailable), fit for the caller.
 	ErrUnavailable = errors.New("audit: the log cannot record")
 	// ErrDamaged: what is on the disk is not what the log wrote.
 	ErrDamaged = errors.New("audit: the log is damaged")
@@ -242,7 +244,7 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 	now := l.now().UnixNano()
 	if now < l.last {
 		if l.last-now > int64(clockSlack) {
-			return 0, nil, fmt.Errorf("%w: the clock is %v behind the newest entry; set it right", ErrUnavailable, time.Duration(l.last-now).Round(time.Second))
+			return 0, nil, unavailable(fmt.Errorf("the clock is %v behind the newest entry; set it right", time.Duration(l.last-now).Round(time.Second)))
 		}
 		now = l.last
 	}
@@ -251,7 +253,7 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 		size += len(e) + 2
 	}
 	if l.queued+size > maxQueued {
-		return 0, nil, fmt.Errorf("%w: %d bytes wait for the disk already; try again", ErrUnavailable, l.queued)
+		return 0, nil, unavailable(fmt.Errorf("%d bytes wait for the disk already", l.queued))
 	}
 	l.last = now
 	if n := len(l.queue); n > 0 && len(l.queue[n-1].buf) < batchBytes {
@@ -285,9 +287,17 @@ func (l *Log) refusing() error {
 		return l.failed
 	}
 	if l.closed {
-		return fmt.Errorf("%w: it is closed", ErrUnavailable)
+		return unavailable(errors.New("it is closed"))
 	}
 	return nil
+}
+
+// unavailable is ErrUnavailable with its cause, which goes to the log and not to
+// the reader.
+func unavailable(cause error) error {
+	return problem.New(problem.Unavailable, "The audit log cannot record now, so nothing was released or changed",
+		"Try again in a moment; if it goes on, the operator must look at the log's disk and clock").
+		Because(fmt.Errorf("%w: %w", ErrUnavailable, cause))
 }
 
 // wait returns when the batch is durable. If ctx ends first the entries of the
@@ -302,7 +312,7 @@ func (b *batch) wait(ctx context.Context) error {
 	case <-b.done:
 		return b.err
 	case <-ctx.Done():
-		return fmt.Errorf("%w: gave up waiting: %w", ErrUnavailable, context.Cause(ctx))
+		return unavailable(fmt.Errorf("gave up waiting: %w", context.Cause(ctx)))
 	}
 }
 
@@ -377,7 +387,7 @@ func (l *Log) wakeLocked() {
 // second try. Opening the log anew reads what is really there.
 func (l *Log) failLocked(cause error) error {
 	if l.failed == nil {
-		l.failed = fmt.Errorf("%w: %w; restart once the disk is well", ErrUnavailable, cause)
+		l.failed = unavailable(fmt.Errorf("%w; restart once the disk is well", cause))
 		l.logger.Error("audit: the log has failed and refuses until it is opened anew", "err", cause)
 	}
 	for _, b := range l.queue {

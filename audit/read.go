@@ -172,7 +172,7 @@ func (l *Log) Follow(ctx context.Context, from uint64, fn func(index uint64, e E
 		case <-grew:
 		case <-l.done:
 			if l.Size() <= from {
-				return fmt.Errorf("%w: it is closed", ErrUnavailable)
+				return unavailable(errors.New("it is closed"))
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -202,7 +202,7 @@ func (l *Log) Prove(ctx context.Context, index uint64) ([]byte, error) {
 		select {
 		case <-published:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: no checkpoint covers entry %d yet: %w", ErrUnavailable, index, ctx.Err())
+			return nil, unavailable(fmt.Errorf("no checkpoint covers entry %d yet: %w", index, ctx.Err()))
 		}
 	}
 }
