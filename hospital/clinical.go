@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (g *generator) clinical(c *chart) {
 			v.doctor = pick(g, g.doctors)
 		}
 		if c.index == 1 || c.index > 3 && g.chance(8) {
-			v.labels = append(v.labels, coding(sysConf, "V", "very restricted"))
+			v.labels = append(v.labels, coding(sysConf, "R", "restricted"))
 		}
 		g.visit(c, v, n)
 	}
@@ -142,7 +143,7 @@ func (g *generator) condition(c *chart, v *visit, d disorder) {
 		"subject":            ref(c.ref, c.full()), "encounter": ref(v.ref, ""),
 		"onsetDateTime": day(onset), "recordedDate": dateTime(v.at), "recorder": ref(v.doctor.ref, v.doctor.full()),
 		"note": list{obj{"authorReference": ref(v.doctor.ref, v.doctor.full()), "time": dateTime(v.at),
-			"text": fmt.Sprintf("%s %s reports %s. Discussed with %s (%s).", c.title(v.at), c.family, d.history, c.kin.full(), c.kinRelation.text)}},
+			"text": fmt.Sprintf("%s %s %s. Discussed with %s (%s).", c.title(v.at), c.family, d.history, c.kin.full(), c.kinRelation.text)}},
 	}, v.at, labels...))
 }
 
@@ -164,7 +165,10 @@ func (g *generator) vitals(c *chart, v *visit) {
 	if age < 18 {
 		weight, height = 3.4+float64(age)*3.2, 50+float64(age)*6.9
 	}
-	round := func(x float64) float64 { return math.Round(x*10) / 10 }
+	pulse, round := g.between(58, 104), tenth
+	if age < 1 {
+		pulse = g.between(118, 158)
+	}
 	vital := func(loinc, text string, value float64, unit, ucum string) {
 		o := g.observation(c, v, "vital-signs", "Vital Signs", code{sysLOINC, loinc, text})
 		o["valueQuantity"] = quantity(round(value), unit, ucum)
@@ -173,7 +177,7 @@ func (g *generator) vitals(c *chart, v *visit) {
 	}
 	vital("29463-7", "Body weight", weight, "kg", "kg")
 	vital("8302-2", "Body height", height, "cm", "cm")
-	vital("8867-4", "Heart rate", g.between(58, 104), "beats/minute", "/min")
+	vital("8867-4", "Heart rate", math.Round(pulse), "beats/minute", "/min")
 	vital("8310-5", "Body temperature", g.between(36.2, 38.1), "Cel", "Cel")
 	if age >= 3 {
 		systolic, diastolic := math.Round(g.between(104, 168)), math.Round(g.between(61, 98))
@@ -195,7 +199,10 @@ func (g *generator) vitals(c *chart, v *visit) {
 }
 
 func (g *generator) lab(c *chart, v *visit, d disorder, l lab) {
-	value := math.Round(g.between(l.low, l.high)*10) / 10
+	value := tenth(g.between(l.low, l.high))
+	if l.high >= 15 {
+		value = math.Round(value)
+	}
 	o := g.observation(c, v, "laboratory", "Laboratory", code{sysLOINC, l.loinc, l.text})
 	o["identifier"] = list{obj{"system": "https://lab.example.org/accessions", "value": g.mark("ACCESSION", "L"+g.digits(10))}}
 	o["valueQuantity"] = quantity(value, l.unit, l.ucum)
@@ -214,8 +221,10 @@ func (g *generator) lab(c *chart, v *visit, d disorder, l lab) {
 	}}
 	o["specimen"] = ref("#specimen", "")
 	v.results = append(v.results, g.add(o, v.at, append(v.labels, c.labelOf(d)...)...))
-	v.found = append(v.found, fmt.Sprintf("%s %v %s (%s)", l.text, value, l.unit, text))
+	v.found = append(v.found, strings.ReplaceAll(fmt.Sprintf("%s %v %s (%s)", l.text, value, strings.Trim(l.unit, "{}"), text), "  ", " "))
 }
+
+func tenth(x float64) float64 { return math.Round(x*10) / 10 }
 
 func (c *chart) labelOf(d disorder) []obj {
 	if d.sensitive == part2 {

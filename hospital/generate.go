@@ -114,9 +114,13 @@ func (g *generator) add(r obj, event time.Time, labels ...obj) string {
 		meta["source"] = g.uri("https://ehr.example.org/feed", "SRC")
 	}
 	if len(labels) > 0 {
+		// Whatever is labelled is restricted as a whole; there is one
+		// confidentiality code for each resource.
 		security := list{coding(sysConf, "R", "restricted")}
 		for _, l := range labels {
-			security = append(security, l)
+			if l["system"] != sysConf {
+				security = append(security, l)
+			}
 		}
 		meta["security"] = security
 	}

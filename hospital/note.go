@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -47,16 +48,20 @@ func (g *generator) note(c *chart, v *visit, n int) string {
 	line("%s", c.disorders[0].icdText)
 	line("")
 	line("HISTORY OF PRESENT ILLNESS")
-	line("%s %s is a %s %s with %s.", title, c.family, agePhrase, sexWord, c.disorders[0].history)
+	line("%s %s is %s %s %s: %s.", title, c.family, article(agePhrase), agePhrase, sexWord, c.disorders[0].history)
 	for _, d := range c.disorders[1:] {
-		line("%s also has %s.", capital(they), d.history)
+		line("Also: %s.", d.history)
 	}
 	line("%s, who goes by \"%s\", came with %s %s, %s, on %s.", c.given, c.nick, their, c.kinRelation.text, c.kin.full(), v.at.Format("January 2, 2006"))
 	if n > 0 {
 		line("Last seen %s; called the clinic on %s and left %s cell number, %s.", v.at.AddDate(0, -3, -4).Format("1/2/06"), v.at.AddDate(0, 0, -6).Format("2 Jan 2006"), their, c.mobile)
 	}
 	if age >= 18 {
-		line("%s works at %s and can be written to at %s; %s keeps a page at %s.", capital(they), g.mark("EMPLOYER", pick(g, employers)), c.email, they, c.url)
+		works := "works at"
+		if age >= 67 {
+			works = "is retired from"
+		}
+		line("%s %s %s and can be written to at %s; %s keeps a page at %s.", capital(they), works, g.mark("EMPLOYER", pick(g, employers)), c.email, they, c.url)
 	}
 	if c.maiden != "" && age >= 18 {
 		line("Older records are under %s maiden name, %s %s.", their, c.given, c.maiden)
@@ -85,7 +90,7 @@ func (g *generator) note(c *chart, v *visit, n int) string {
 	for i, d := range c.disorders {
 		line("%d. %s (%s). %s", i+1, d.icdText, d.icd, d.plan)
 	}
-	line("Follow up in the week of %s. %s to call %s with results at %s.", v.until.AddDate(0, 3, 0).Format("Monday, January 2nd, 2006"), v.doctor.full(), them, c.phone)
+	line("Follow up in the week of %s. %s to call %s with results at %s.", ordinalDate(v.until.AddDate(0, 3, 0)), v.doctor.full(), them, c.phone)
 	line("Copy to Dr. %s, member id %s, and to the portal: https://portal.example.org/p/%s", c.doctor.family, c.member, c.mrn)
 	line("")
 	line("Electronically signed by %s %s %s, %s", v.doctor.given, initial(v.doctor.middle), v.doctor.family, v.until.Format("02-Jan-2006 15:04"))
@@ -123,6 +128,29 @@ func initial(s string) string {
 		return s // one letter of a canary would not be found
 	}
 	return s[:1] + "."
+}
+
+// ordinalDate writes "Friday, July 24th, 2026".
+func ordinalDate(t time.Time) string {
+	suffix := "th"
+	if d := t.Day(); d/10 != 1 {
+		switch d % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return t.Format("Monday, January 2") + suffix + t.Format(", 2006")
+}
+
+func article(number string) string {
+	if number[0] == '8' || strings.HasPrefix(number, "11") || strings.HasPrefix(number, "18") {
+		return "an"
+	}
+	return "a"
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -137,6 +137,7 @@ func (g *generator) demographics(c *chart) {
 			extension("ombCategory", "Coding", coding(cdc, v.code, v.text)), extension("text", "String", v.text)}}
 	}
 
+	born := pick(g, towns)
 	names := list{c.humanName("official"), obj{"use": "nickname", "given": list{c.nick}}}
 	if c.maiden != "" && c.age(Today) >= 18 {
 		names = append(names, obj{"use": "maiden", "family": c.maiden, "given": list{c.given},
@@ -153,7 +154,7 @@ func (g *generator) demographics(c *chart) {
 			category("race", race), category("ethnicity", ethnicity),
 			extension(core+"birthsex", "Code", strings.ToUpper(c.gender[:1])),
 			extension("http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName", "String", g.mark("MAIDEN", pick(g, familyNames))),
-			extension("http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "Address", obj{"city": g.mark("CITY", pick(g, towns).city), "state": c.home.state, "country": "US"}),
+			extension("http://hl7.org/fhir/StructureDefinition/patient-birthPlace", "Address", obj{"city": g.mark("CITY", born.city), "state": born.state, "country": "US"}),
 		},
 		"identifier": list{
 			obj{"use": "usual", "type": obj{"coding": list{coding(hl7+"v2-0203", "MR", "Medical record number")}},

@@ -29,7 +29,7 @@ var maleNames = []givenName{
 	{"Will", "Willie"}, {"Art", "Artie"}, {"Mark", "Marky"}, {"Drew", "Drewie"}, {"Chase", "Chaz"},
 }
 
-var middleNames = []string{"Ann", "Lee", "Ray", "Jean", "Marie", "James", "Quinn", "Rose", "Cole", "Sage", "Blair", "Noor"}
+var middleNames = []string{"Lee", "Ray", "Quinn", "Cole", "Sage", "Blair", "Noor", "Arden", "Ellis", "Rowan", "Jude", "Wren"}
 
 var streets = []string{
 	"Alder Fork Road", "Birch Hollow Lane", "Cider Mill Road", "Dovecote Street", "Elmsgate Avenue", "Foxglove Court",
