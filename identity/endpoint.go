@@ -124,7 +124,11 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	if err != nil {
 		return "", nil, err
 	}
-	if form.Get("grant_type") != "client_credentials" {
+	switch form.Get("grant_type") {
+	case "client_credentials":
+	case "":
+		return "", nil, badRequest("invalid_request", "grant_type is missing", RequestMalformed)
+	default:
 		return "", nil, badRequest("unsupported_grant_type", "grant_type must be client_credentials", GrantTypeUnsupported)
 	}
 	if form.Get("client_assertion_type") != assertionType {

@@ -2,18 +2,61 @@ package identity
 
 import (
 	"errors"
+	"slices"
 	"strings"
+
+	"github.com/sallyport/sallyport/fhir/spec"
 )
 
-// Scopes are SMART v2 scopes, as an access token carries them.
-type Scopes struct{ text string }
+// maxScopes bounds how many scopes a token carries: R4 has 148 resource types.
+const maxScopes = 160
 
-// ParseScopes reads the value of a scope parameter.
+// Scopes are the SMART v2 scopes of a token. The zero Scopes allow nothing.
+type Scopes struct {
+	list []spec.Scope
+	text string
+}
+
+// ParseScopes reads the value of a scope parameter. Only scopes of context
+// "system" are accepted, since no user and no patient takes part in backend
+// services, and none narrowed by a query: what could not be kept to is better
+// refused at once.
 func ParseScopes(s string) (Scopes, error) {
-	if strings.TrimSpace(s) == "" {
-		return Scopes{}, errors.New("no scope")
+	list, err := spec.ParseScopes(s)
+	if err != nil {
+		return Scopes{}, err
 	}
-	return Scopes{s}, nil
+	var out Scopes
+	for _, sc := range list {
+		switch {
+		case sc.Context != "system":
+			return Scopes{}, errors.New(`scope: only "system/" scopes are offered`)
+		case sc.Query != "":
+			return Scopes{}, errors.New("scope: a scope narrowed by a query is not offered")
+		case !slices.Contains(out.list, sc):
+			out.list = append(out.list, sc)
+		}
+	}
+	if len(out.list) == 0 || len(out.list) > maxScopes {
+		return Scopes{}, errors.New("scope: want at least one scope, and not more than there are resource types")
+	}
+	words := make([]string, len(out.list))
+	for i, sc := range out.list {
+		words[i] = sc.String()
+	}
+	out.text = strings.Join(words, " ")
+	return out, nil
+}
+
+// Allows says whether any of the scopes allows an interaction (R4's names:
+// "read", "search-type" ...) on the resource type.
+func (s Scopes) Allows(resource, interaction string) bool {
+	for i := range s.list {
+		if s.list[i].Allows(resource, interaction) {
+			return true
+		}
+	}
+	return false
 }
 
 // String is the scopes as they are written in a token.
