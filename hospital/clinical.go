@@ -133,7 +133,12 @@ func (g *generator) condition(c *chart, v *visit, d disorder) {
 	if d.sensitive == part2 {
 		labels = append(labels, coding(sysAct, part2, "42 CFR Part 2"))
 	}
-	onset := maxTime(c.birth, v.at.AddDate(0, -g.rng.IntN(30), -g.rng.IntN(28)))
+	// People remember the day, the month or only the year.
+	onset := pick(g, []string{"2006-01-02", "2006-01-02", "2006-01", "2006"})
+	if g.canary != nil {
+		onset = "2006-01-02"
+	}
+	onset = maxTime(c.birth, v.at.AddDate(0, -g.rng.IntN(30), -g.rng.IntN(28))).Format(onset)
 	c.conditions = append(c.conditions, g.add(obj{
 		"resourceType": "Condition", "id": g.id("Condition"),
 		"clinicalStatus":     obj{"coding": list{coding(hl7+"condition-clinical", "active", "Active")}},
@@ -141,7 +146,7 @@ func (g *generator) condition(c *chart, v *visit, d disorder) {
 		"category":           list{obj{"coding": list{coding(hl7+"condition-category", "problem-list-item", "Problem List Item")}}},
 		"code":               obj{"coding": list{coding(sysICD10, d.icd, d.icdText), coding(sysSNOMED, d.sct, d.sctText)}, "text": d.icdText},
 		"subject":            ref(c.ref, c.full()), "encounter": ref(v.ref, ""),
-		"onsetDateTime": day(onset), "recordedDate": dateTime(v.at), "recorder": ref(v.doctor.ref, v.doctor.full()),
+		"onsetDateTime": onset, "recordedDate": dateTime(v.at), "recorder": ref(v.doctor.ref, v.doctor.full()),
 		"note": list{obj{"authorReference": ref(v.doctor.ref, v.doctor.full()), "time": dateTime(v.at),
 			"text": fmt.Sprintf("%s %s %s. Discussed with %s (%s).", c.title(v.at), c.family, d.history, c.kin.full(), c.kinRelation.text)}},
 	}, v.at, labels...))

@@ -13,7 +13,10 @@ import (
 // be tried. Its parts combine: a huge bundle can trickle, a late answer can be
 // cut off.
 type Fault struct {
-	Path    string        // requests whose path below the base begins with this; all of them if empty
+	// Path is what the path below the base begins with; all requests if empty.
+	// With a query ("Observation?_tag=huge") the path is exactly that and the
+	// request's query holds the rest. A Huge one never takes reads of a resource.
+	Path    string
 	Times   int           // only so many requests; all of them if 0
 	Latency time.Duration // before the first byte
 	Status  int           // answer with this status and an OperationOutcome
@@ -35,7 +38,15 @@ type Fault struct {
 
 type fault struct {
 	Fault
-	left atomic.Int64
+	query string
+	left  atomic.Int64
+}
+
+func (f *fault) fits(path, query string) bool {
+	if f.query != "" || f.Huge > 0 && f.Path != "" {
+		return path == f.Path && strings.Contains(query, f.query) || f.query == "" && path == f.Path+"/_search"
+	}
+	return strings.HasPrefix(path, f.Path)
 }
 
 // Misbehave replaces the faults; without any, the server behaves. The first
@@ -44,7 +55,8 @@ func (s *Server) Misbehave(faults ...Fault) {
 	var set []*fault
 	for _, f := range faults {
 		x := &fault{Fault: f}
-		x.Path = strings.Trim(f.Path, "/")
+		x.Path, x.query, _ = strings.Cut(f.Path, "?")
+		x.Path = strings.Trim(x.Path, "/")
 		x.left.Store(int64(f.Times))
 		set = append(set, x)
 	}
@@ -55,13 +67,13 @@ func (s *Server) Misbehave(faults ...Fault) {
 	s.faults.Store(&set)
 }
 
-func (s *Server) fault(path string) *fault {
+func (s *Server) fault(path, query string) *fault {
 	set := s.faults.Load()
 	if set == nil {
 		return nil
 	}
 	for _, f := range *set {
-		if strings.HasPrefix(path, f.Path) && (f.Times == 0 || f.left.Add(-1) >= 0) {
+		if f.fits(path, query) && (f.Times == 0 || f.left.Add(-1) >= 0) {
 			return f
 		}
 	}

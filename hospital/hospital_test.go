@@ -164,6 +164,9 @@ func hollow(v any, path string) string {
 			return path
 		}
 		for k, m := range v {
+			if k[0] == '_' {
+				continue // a null keeps its place there
+			}
 			if bad := hollow(m, path+"."+k); bad != "" {
 				return bad
 			}

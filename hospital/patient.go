@@ -138,7 +138,14 @@ func (g *generator) demographics(c *chart) {
 	}
 
 	born := pick(g, towns)
-	names := list{c.humanName("official"), obj{"use": "nickname", "given": list{c.nick}}}
+	official := c.humanName("official")
+	// Extensions of primitives, one of them in an array that is kept in step by
+	// a null (R4 2.1.3.0.3).
+	official["_given"] = list{nil, obj{"extension": list{extension("http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier", "Code", "MID")}}}
+	if c.maiden != "" {
+		official["_family"] = obj{"extension": list{extension("http://hl7.org/fhir/StructureDefinition/humanname-own-name", "String", c.maiden)}}
+	}
+	names := list{official, obj{"use": "nickname", "given": list{c.nick}}}
 	if c.maiden != "" && c.age(Today) >= 18 {
 		names = append(names, obj{"use": "maiden", "family": c.maiden, "given": list{c.given},
 			"period": obj{"end": day(c.birth.AddDate(26, 1, 3))}})

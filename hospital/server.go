@@ -102,7 +102,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.opt.Record {
 		s.remember(r)
 	}
-	if f := s.fault(path); f != nil {
+	if f := s.fault(path, r.URL.RawQuery); f != nil {
 		s.misbehave(w, r, f, path)
 		return
 	}

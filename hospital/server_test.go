@@ -406,6 +406,16 @@ func TestFaults(t *testing.T) {
 	if code, b, err := fetch("Observation?patient=a"); code != 200 || err != nil || !json.Valid(b) || len(b) < 3<<20 || len(b) > 3<<20+4096 {
 		t.Errorf("huge: got %d, %d bytes, %v", code, len(b), err)
 	}
+	if _, b, _ := fetch("Observation/o1"); len(b) > 4096 {
+		t.Errorf("a read got the huge bundle: %d bytes", len(b))
+	}
+	s.Misbehave(Fault{Path: "Observation?_tag=huge", Huge: 1 << 20})
+	if _, b, _ := fetch("Observation?patient=a&_tag=huge"); len(b) < 1<<20 {
+		t.Errorf("by its query: got %d bytes", len(b))
+	}
+	if _, b, _ := fetch("Observation?patient=a"); len(b) > 8192 {
+		t.Errorf("without the query: got %d bytes", len(b))
+	}
 	s.Misbehave(Fault{Huge: 3 << 20, Truncate: 1 << 20})
 	if _, b, err := fetch("Observation"); err == nil || len(b) > 1<<20 {
 		t.Errorf("huge and truncated: got %d bytes, %v", len(b), err)
@@ -414,10 +424,10 @@ func TestFaults(t *testing.T) {
 	if code, _, err := fetch("Patient/a"); code != 200 || err != nil {
 		t.Errorf("behaving again: got %d, %v", code, err)
 	}
-	if got := s.Served().Requests; got != 8 {
-		t.Errorf("Served: got %d requests, want 8", got)
+	if got := s.Served().Requests; got != 11 {
+		t.Errorf("Served: got %d requests, want 11", got)
 	}
-	if log := s.Log(); len(log) != 8 || log[0] != "GET /fhir/Patient/a" {
+	if log := s.Log(); len(log) != 11 || log[0] != "GET /fhir/Patient/a" {
 		t.Errorf("Log: got %q", log)
 	}
 }
