@@ -170,7 +170,8 @@ func (j *journal) close(size uint64) error {
 // recoverJournal reads the journal from the disk, hands every entry with index
 // from or later to emit in order, cuts off an unfinished last frame, and returns
 // a journal that continues in a new segment. Entries before from are in the tree
-// already. It changes nothing if it returns an error before cutting.
+// already; of the segments that hold nothing else any may be left, since a crash
+// can undo some removals and not others.
 func recoverJournal(fsys FS, from uint64, max int64, emit func(index uint64, entry []byte) error) (j *journal, cut uint64, err error) {
 	names, err := fsys.ReadDir(journalDir)
 	if err != nil {
@@ -189,7 +190,7 @@ func recoverJournal(fsys FS, from uint64, max int64, emit func(index uint64, ent
 			return nil, 0, err
 		}
 		next := first
-		if len(j.segs) > 0 {
+		if len(j.segs) > 0 && j.segs[len(j.segs)-1].next >= from {
 			next = j.segs[len(j.segs)-1].next
 			if first != next {
 				return nil, 0, fmt.Errorf("%w: %s begins at entry %d, but the segment before it ends at %d", ErrDamaged, full, first, next)
@@ -220,9 +221,6 @@ func recoverJournal(fsys FS, from uint64, max int64, emit func(index uint64, ent
 	}
 	if n := len(j.segs); n > 0 {
 		last := j.segs[n-1]
-		if last.next < from {
-			return nil, 0, fmt.Errorf("%w: the journal ends at entry %d, but the tree at %d; is this the journal of another copy of the log?", ErrDamaged, last.next, from)
-		}
 		if last.first == last.next { // holds nothing; its name may be needed for the next one
 			if err := fsys.Remove(last.name()); err != nil {
 				return nil, 0, err

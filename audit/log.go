@@ -163,12 +163,15 @@ func (l *Log) load() error {
 		}
 		l.size, l.root, l.checkpoint = n, root, signed
 	}
-	for _, dir := range []string{journalDir, "tile", indexDir} {
+	for _, dir := range []string{journalDir, "tile", indexDir, tempDir} {
 		if err := l.tree.dirs.make(dir); err != nil {
 			return err
 		}
 	}
 	if err := l.tree.dirs.sync(); err != nil {
+		return err
+	}
+	if err := l.tree.clearTemp(); err != nil {
 		return err
 	}
 	l.next, l.durable = l.size, l.size

@@ -25,6 +25,10 @@ const origin = "hospital.example/sallyport/test"
 // process has the same one.
 func key(tb testing.TB) (note.Signer, note.Verifier) {
 	tb.Helper()
+	return keyOf(tb)
+}
+
+func keyOf(tb interface{ Fatal(...any) }) (note.Signer, note.Verifier) {
 	secret, public, err := note.GenerateKey(strings.NewReader(strings.Repeat("k", 64)), origin)
 	if err != nil {
 		tb.Fatal(err)

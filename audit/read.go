@@ -130,12 +130,14 @@ func (l *Log) Scan(ctx context.Context, from, to uint64, fn func(uint64, Entry) 
 		if err != nil {
 			return err
 		}
-		for i := at / tileWidth * tileWidth; i < at/tileWidth*tileWidth+uint64(width) && i < to; i++ {
+		first := at / tileWidth * tileWidth
+		end := min(to, first+uint64(width))
+		for i := first; i < end; i++ {
 			var raw []byte
 			if raw, b, err = bundleEntry(b, 0); err != nil {
 				return err
 			}
-			if i < from {
+			if i < at { // before from, or handed over from memory already
 				continue
 			}
 			e, err := Decode(i, raw)
@@ -146,7 +148,7 @@ func (l *Log) Scan(ctx context.Context, from, to uint64, fn func(uint64, Entry) 
 				return err
 			}
 		}
-		at = min(to, at/tileWidth*tileWidth+uint64(width))
+		at = end
 	}
 	return nil
 }

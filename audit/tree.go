@@ -22,6 +22,7 @@ const (
 	tileWidth      = 256 // hashes in a tile, entries in a bundle: fixed by tlog-tiles
 	tileHeight     = 8
 	checkpointFile = "checkpoint"
+	tempDir        = "tmp"
 	syncers        = 8 // fsyncs at the same time: the file system joins them
 )
 
@@ -35,9 +36,15 @@ type tree struct {
 	levels [][]tlog.Hash
 	bundle []byte
 
-	open   []File          // written since the last sync
+	open   []tileFile      // written since the last sync
 	filled []string        // tiles that became full since the last checkpoint
 	wrote  map[string]bool // partial files of the last checkpoint: no need to write them again
+}
+
+// tileFile is a tile or bundle that is written but not in its place yet.
+type tileFile struct {
+	File
+	temp, name string
 }
 
 // tilePath is the path of a tile or bundle in tlog-tiles: kind is a level or
@@ -85,23 +92,22 @@ func (t *tree) add(entry []byte) error {
 	}
 }
 
-// write puts a file in its place, to be synced before the next checkpoint. What
-// is there already may be left of a crash and is written over: until a
-// checkpoint covers it nobody may rely on it, and afterwards it never changes.
+// write writes a file that syncFiles puts into its place: under tile/ a file is
+// whole or not there, whenever the power fails.
 func (t *tree) write(kind string, n uint64, width int, data []byte) error {
-	name := tilePath(kind, n, width)
-	dir := path.Dir(name)
+	f := tileFile{name: tilePath(kind, n, width), temp: tempDir + "/" + strconv.Itoa(len(t.open))}
+	dir := path.Dir(f.name)
 	if err := t.dirs.make(dir); err != nil {
 		return err
 	}
-	f, err := t.fs.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
+	var err error
+	if f.File, err = t.fs.OpenFile(f.temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600); err != nil {
 		return err
 	}
 	t.open = append(t.open, f)
 	t.dirs.dirty[dir] = true
 	if width == tileWidth {
-		t.filled = append(t.filled, name)
+		t.filled = append(t.filled, f.name)
 	}
 	if _, err := f.Write(data); err != nil {
 		return err
@@ -118,13 +124,32 @@ func (t *tree) syncFiles() error {
 	for i := range errs {
 		wg.Go(func() {
 			for k := i; k < len(t.open); k += syncers {
-				errs[i] = errors.Join(errs[i], t.open[k].Sync(), t.open[k].Close())
+				f := t.open[k]
+				if err := errors.Join(f.Sync(), f.Close()); err != nil {
+					errs[i] = errors.Join(errs[i], err)
+				} else {
+					errs[i] = errors.Join(errs[i], t.fs.Rename(f.temp, f.name))
+				}
 			}
 		})
 	}
 	wg.Wait()
 	t.open = t.open[:0]
 	return errors.Join(errs...)
+}
+
+// clearTemp removes what a crash left unfinished.
+func (t *tree) clearTemp() error {
+	names, err := t.fs.ReadDir(tempDir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := t.fs.Remove(tempDir + "/" + name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flush writes the partial tiles and makes all that the tree of size n needs
@@ -256,8 +281,7 @@ func bundleEntry(b []byte, i int) (entry, rest []byte, err error) {
 // loadTree reads the right edge of the tree of size n and checks it against the
 // root that was signed.
 func loadTree(f FS, n uint64, root tlog.Hash) (*tree, error) {
-	// The partial files of this checkpoint must never be opened for writing again:
-	// a crash in between would leave the checkpoint without them.
+	// The partial files of this checkpoint are there and need not be written again.
 	t := &tree{fs: f, dirs: newDirs(f), n: n, wrote: map[string]bool{}}
 	for level, count := 0, n; count > 0; level, count = level+1, count/tileWidth {
 		hashes := make([]tlog.Hash, count%tileWidth, tileWidth)
