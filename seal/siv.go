@@ -13,10 +13,10 @@ import (
 // siv is AES-SIV (RFC 5297) with one string of associated data.
 //
 // Keys are Tink's, and Tink's own AES-SIV is the oracle in the tests. It is not
-// on the path itself because it schedules two AES keys and allocates twelve
-// times a call; every reference of every released resource passes through here.
+// on the path itself because it schedules a key and allocates 1.1 kB on every
+// call, and every reference of every released resource passes through here.
 // This one schedules its keys once, remembers what the associated data adds to
-// S2V, and allocates nothing.
+// S2V, and allocates nothing: a whole code takes half of what Tink's SIV takes.
 type siv struct {
 	mac    cipher.Block // K1, for S2V
 	ctr    cipher.Block // K2, for CTR
