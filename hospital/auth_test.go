@@ -7,8 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha512"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -37,6 +40,27 @@ func TestAuthIsAskedFor(t *testing.T) {
 		}
 		if a := get(t, s, "metadata"); a.status != 200 {
 			t.Errorf("%s: metadata got %d, want 200 without authentication", c.name, a.status)
+		}
+	}
+}
+
+func TestAVerifiedCertificateIsEnough(t *testing.T) {
+	s := NewServer(small(t).rec, Options{Auth: Auth{Certificate: true}})
+	for name, c := range map[string]struct {
+		state *tls.ConnectionState
+		want  int
+	}{
+		"plain HTTP":                {nil, 401},
+		"no certificate":            {&tls.ConnectionState{}, 401},
+		"a certificate nobody knew": {&tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}, 401},
+		"verified":                  {&tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}, 200},
+	} {
+		r := httptest.NewRequest("GET", "/fhir/Patient/a", nil)
+		r.TLS = c.state
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s: got %d, want %d", name, w.Code, c.want)
 		}
 	}
 }

@@ -390,6 +390,52 @@ func TestCanariesAreWhereTheListSays(t *testing.T) {
 	}
 }
 
+// The second list of what identifies is written without regard to the first
+// (keptMembers): by the elements' names, in whatever resource they sit.
+func TestNoIdentifyingElementIsWithoutACanary(t *testing.T) {
+	names := []string{"id", "family", "given", "text", "div", "title", "description", "comment", "conclusion", "name", "line", "city",
+		"district", "postalCode", "serialNumber", "lotNumber", "deviceIdentifier", "carrierHRF", "subscriberId", "patientInstruction",
+		"reference", "valueString", "data", "source"}
+	today := Today.Format("2006-01-02")
+	r := GenerateCanaries(2, 6)
+	for x := range r.All() {
+		var walk func(key, parent, path string, v any)
+		walk = func(key, parent, path string, v any) {
+			switch v := v.(type) {
+			case obj:
+				for k, m := range v {
+					walk(k, key, path+"."+k, m)
+				}
+			case list:
+				for _, m := range v {
+					walk(key, parent, path, m)
+				}
+			case string:
+				person := key == "value" && (parent == "identifier" || parent == "telecom" || parent == "masterIdentifier")
+				if key == "data" {
+					b, err := base64.StdEncoding.DecodeString(v)
+					if err != nil {
+						t.Errorf("%s: %v", path, err)
+					}
+					v = string(b)
+				}
+				contained := strings.Contains(path, ".contained") && key == "id" || key == "reference" && v[0] == '#'
+				if (person || slices.Contains(names, key)) && !contained && !strings.Contains(v, canaryPrefix) {
+					t.Errorf("%s holds %q", path, v)
+				}
+				if fullDate.MatchString(v) && v[:10] > today {
+					t.Errorf("%s is after the hospital's day: %s", path, v)
+				}
+			}
+		}
+		var tree obj
+		if err := json.Unmarshal(x.JSON, &tree); err != nil {
+			t.Fatal(err)
+		}
+		walk("", "", x.Type, tree)
+	}
+}
+
 func valuesOf(a [3]string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for _, s := range a {

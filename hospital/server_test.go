@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -458,6 +459,33 @@ type discard struct {
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(b []byte) (int, error) { d.n += len(b); return len(b), nil }
+
+// Many clients at once get what one would.
+func TestManyClientsAtOnce(t *testing.T) {
+	r := Generate(1, 4)
+	s := NewServer(r, Options{Record: true})
+	asks := []string{"Observation?_count=3", "Patient?_sort=birthdate&_revinclude=Condition:patient", "Patient/" + r.IDs("Patient")[1] + "/$everything?_count=4", "Group/" + r.Cohort()}
+	var wg sync.WaitGroup
+	for n := range 8 {
+		wg.Go(func() {
+			for range 20 {
+				for _, path := range asks {
+					req := httptest.NewRequest("GET", "/fhir/"+path, nil)
+					w := httptest.NewRecorder()
+					s.ServeHTTP(w, req)
+					if w.Code != 200 || !json.Valid(w.Body.Bytes()) {
+						t.Errorf("client %d: %s: %d", n, path, w.Code)
+					}
+				}
+				s.Misbehave(Fault{Path: "Nothing", Status: 500})
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.Served().Requests; got != 8*20*4 {
+		t.Errorf("got %d requests counted, want %d", got, 8*20*4)
+	}
+}
 
 // The oldest search results are forgotten when there are many.
 func TestPagesAreBounded(t *testing.T) {
