@@ -1,0 +1,133 @@
+// Package api is the organisation's door: reads, and one route for each act.
+//
+// Routes, schemas and checks of acts come from the one table registry.Acts, so
+// nothing can be done here that is not an act, and OpenAPI cannot drift from
+// the code. Callers are the organisation's own people, by personal client
+// certificates; a person must be approved to read, and the policy of acts says
+// who may do what. No patient data passes: the package cannot hold any.
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Config is what the API stands on. All are required.
+type Config struct {
+	Organisation string
+	Version      string
+	Registry     *registry.Registry
+	Acts         *policy.ActEngine // the policy of acts, for dry runs
+	Policy       *policy.Engine    // the policy of releases, for explain
+	Log          *audit.Log
+	LogVerifier  string // the log's public key, in note form
+	Identity     *identity.Verifier
+	Now          func() time.Time
+	Logger       *slog.Logger
+}
+
+// maxBody bounds a request: the largest act carries a document, in base64.
+const maxBody = 32 << 20
+
+// readTimeout bounds how long a read may take.
+const readTimeout = 30 * time.Second
+
+type server struct {
+	Config
+	api huma.API
+}
+
+type personKey struct{}
+
+// New is the handler of every route.
+func New(c Config) http.Handler {
+	mux := http.NewServeMux()
+	hc := huma.DefaultConfig("Sallyport", c.Version)
+	hc.Info.Description = "Acts and reads of " + c.Organisation + "'s doorway to its vendors. " +
+		"Every change is an act, and every act is in the audit log."
+	hc.DocsPath = ""    // its page loads scripts from elsewhere
+	hc.SchemasPath = "" // the document holds them
+	hc.CreateHooks = nil
+	hc.OpenAPIPath = "/openapi"
+	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-certificate"},
+	}
+	hc.Security = []map[string][]string{{"certificate": {}}}
+	s := &server{Config: c, api: humago.New(mux, hc)}
+	s.acts()
+	s.reads()
+	s.logReads()
+	s.explain()
+
+	return http.MaxBytesHandler(s.identify(mux), maxBody)
+}
+
+// identify lets in nobody but the organisation's approved people.
+func (s *server) identify(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		view := s.Registry.View()
+		who, err := s.Identity.Person(r, view)
+		if err != nil {
+			s.Logger.InfoContext(r.Context(), "unknown caller of the API", "err", err)
+			identity.WriteUnknown(w)
+			return
+		}
+		p, ok := view.Persons.Get(who)
+		if !ok || p.State != snapshot.Approved {
+			writeProblem(w, problem.New(problem.Refused, "You are known, but not approved",
+				"Ask another of the organisation's people to approve you: sallyport person approve "+string(who)))
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), personKey{}, who)))
+	})
+}
+
+func caller(ctx context.Context) id.Person {
+	who, _ := ctx.Value(personKey{}).(id.Person)
+	return who
+}
+
+// statusProblem lets huma write a Problem as RFC 9457 problem details.
+type statusProblem struct {
+	Type   string `json:"type"`
+	Status int    `json:"status"`
+	*problem.Problem
+}
+
+func (p statusProblem) Error() string             { return p.Problem.Error() }
+func (p statusProblem) GetStatus() int            { return p.Status }
+func (p statusProblem) ContentType(string) string { return problemType }
+
+const problemType = "application/problem+json"
+
+// asProblem is the error that a handler returns; its cause goes to the log.
+func (s *server) asProblem(ctx context.Context, err error) error {
+	if errors.Is(err, audit.ErrNotFound) {
+		err = problem.New(problem.NotFound, "The log has no such entry", "Check the id, and that you ask the node that decided").Because(err)
+	}
+	p := problem.From(err)
+	if p.Kind.Status() >= http.StatusInternalServerError {
+		s.Logger.ErrorContext(ctx, "the API failed", "kind", string(p.Kind), "title", p.Title, "err", p.Unwrap())
+	}
+	return wire(p)
+}
+
+func wire(p *problem.Problem) statusProblem {
+	return statusProblem{Type: "urn:sallyport:problem:" + string(p.Kind), Status: p.Kind.Status(), Problem: p}
+}

@@ -1,0 +1,152 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// List is one page of records.
+type List[T any] struct {
+	Version uint64 `json:"version" doc:"The registry's version that was read"`
+	Items   []T    `json:"items"`
+}
+
+func (s *server) reads() {
+	noun(s, "vendors", func(v *snapshot.View) snapshot.Table[id.Vendor, snapshot.Vendor] { return v.Vendors })
+	noun(s, "assessments", func(v *snapshot.View) snapshot.Table[id.Assessment, snapshot.Assessment] { return v.Assessments })
+	noun(s, "certifications", func(v *snapshot.View) snapshot.Table[id.Certification, snapshot.Certification] {
+		return v.Certifications
+	})
+	noun(s, "agreements", func(v *snapshot.View) snapshot.Table[id.Agreement, snapshot.Agreement] { return v.Agreements })
+	noun(s, "engagements", func(v *snapshot.View) snapshot.Table[id.Engagement, snapshot.Engagement] { return v.Engagements })
+	noun(s, "persons", func(v *snapshot.View) snapshot.Table[id.Person, snapshot.Person] { return v.Persons })
+	noun(s, "trainings", func(v *snapshot.View) snapshot.Table[id.Training, snapshot.Training] { return v.Trainings })
+	noun(s, "devices", func(v *snapshot.View) snapshot.Table[id.Device, snapshot.Device] { return v.Devices })
+	noun(s, "apps", func(v *snapshot.View) snapshot.Table[id.App, snapshot.App] { return v.Apps })
+	noun(s, "roles", func(v *snapshot.View) snapshot.Table[id.Role, snapshot.Role] { return v.Roles })
+	noun(s, "grants", func(v *snapshot.View) snapshot.Table[id.Grant, snapshot.Grant] { return v.Grants })
+	noun(s, "reviews", func(v *snapshot.View) snapshot.Table[id.Review, snapshot.Review] { return v.Reviews })
+	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })
+
+	huma.Register(s.api, huma.Operation{OperationID: "whoami", Method: http.MethodGet, Path: "/v1/whoami", Summary: "Who the caller is", Tags: []string{"you"}},
+		func(ctx context.Context, _ *struct{}) (*struct{ Body snapshot.Person }, error) {
+			p, ok := s.Registry.View().Persons.Get(caller(ctx))
+			if !ok {
+				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "You are not in the registry", "Ask to be enrolled"))
+			}
+			return &struct{ Body snapshot.Person }{*p}, nil
+		})
+
+	huma.Register(s.api, huma.Operation{OperationID: "acts", Method: http.MethodGet, Path: "/v1/acts", Summary: "What was done, oldest first", Tags: []string{"acts"}},
+		func(ctx context.Context, in *struct {
+			After uint64 `query:"after" doc:"The registry version after which to begin"`
+			Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+		}) (*struct{ Body List[actEntry] }, error) {
+			ctx, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
+			entries, err := s.Registry.Acts(ctx, in.After, in.Limit)
+			if err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			out := List[actEntry]{Version: s.Registry.View().Version(), Items: make([]actEntry, len(entries))}
+			for i, e := range entries {
+				out.Items[i] = actEntry{Version: e.Seq, Act: e.ID, Kind: e.Kind, Subject: e.Subject, Actor: e.Actor,
+					RequestedBy: e.RequestedBy, At: e.At, Reason: e.Reason, Fields: e.Body, Log: e.LogNode, LogIndex: e.LogIndex}
+			}
+			return &struct{ Body List[actEntry] }{out}, nil
+		})
+
+	huma.Register(s.api, huma.Operation{OperationID: "act-kinds", Method: http.MethodGet, Path: "/v1/act-kinds", Summary: "Every act there is", Tags: []string{"acts"}},
+		func(context.Context, *struct{}) (*struct{ Body []actKind }, error) {
+			out := make([]actKind, len(registry.Acts))
+			for i, spec := range registry.Acts {
+				out[i] = actKind{Kind: spec.Name, Summary: spec.Summary, Path: spec.Path, Duties: spec.Duties}
+			}
+			return &struct{ Body []actKind }{out}, nil
+		})
+
+	huma.Register(s.api, huma.Operation{OperationID: "document", Method: http.MethodGet, Path: "/v1/documents/{sha256}", Summary: "A stored paper", Tags: []string{"document"}},
+		func(ctx context.Context, in *struct {
+			SHA256 string `path:"sha256" doc:"In hex"`
+		}) (*struct {
+			ContentType string `header:"Content-Type"`
+			Disposition string `header:"Content-Disposition"`
+			Body        []byte
+		}, error) {
+			ctx, cancel := context.WithTimeout(ctx, readTimeout)
+			defer cancel()
+			d, err := s.Registry.Document(ctx, in.SHA256)
+			if err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			return &struct {
+				ContentType string `header:"Content-Type"`
+				Disposition string `header:"Content-Disposition"`
+				Body        []byte
+			}{d.MediaType, `attachment; filename="` + d.Digest + `"`, d.Content}, nil
+		})
+}
+
+type actKind struct {
+	Kind    registry.Kind   `json:"kind"`
+	Summary string          `json:"summary"`
+	Path    string          `json:"path"`
+	Duties  []registry.Duty `json:"duties"`
+}
+
+type actEntry struct {
+	Version     uint64           `json:"version"`
+	Act         id.Act           `json:"act"`
+	Kind        registry.Kind    `json:"kind"`
+	Subject     snapshot.Subject `json:"subject"`
+	Actor       id.Person        `json:"actor"`
+	RequestedBy id.Person        `json:"requested_by,omitempty"`
+	At          time.Time        `json:"at"`
+	Reason      string           `json:"reason"`
+	Fields      json.RawMessage  `json:"fields"`
+	Log         string           `json:"log"`
+	LogIndex    uint64           `json:"log_index"`
+}
+
+// noun registers the list and the read of one kind of record.
+func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View) snapshot.Table[K, V]) {
+	name := reflect.TypeFor[V]().Name()
+	huma.Register(s.api, huma.Operation{OperationID: "list-" + plural, Method: http.MethodGet, Path: "/v1/" + plural, Summary: "List " + plural, Tags: []string{plural}},
+		func(_ context.Context, in *struct {
+			After string `query:"after" doc:"The id after which to begin"`
+			Limit int    `query:"limit" minimum:"1" maximum:"10000" default:"1000"`
+		}) (*struct{ Body List[*V] }, error) {
+			v := s.Registry.View()
+			out := List[*V]{Version: v.Version(), Items: []*V{}}
+			for k, row := range table(v).All() {
+				if string(k) <= in.After {
+					continue
+				}
+				if len(out.Items) == in.Limit {
+					break
+				}
+				out.Items = append(out.Items, row)
+			}
+			return &struct{ Body List[*V] }{out}, nil
+		})
+	huma.Register(s.api, huma.Operation{OperationID: "get-" + plural, Method: http.MethodGet, Path: "/v1/" + plural + "/{id}", Summary: "One of the " + plural, Tags: []string{plural}},
+		func(ctx context.Context, in *struct {
+			ID string `path:"id"`
+		}) (*struct{ Body *V }, error) {
+			row, ok := table(s.Registry.View()).Get(K(in.ID))
+			if !ok {
+				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "There is no "+name+" with this id", "List them: GET /v1/"+plural))
+			}
+			return &struct{ Body *V }{row}, nil
+		})
+}
