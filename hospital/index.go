@@ -13,7 +13,6 @@ import (
 // once.
 type doc struct {
 	Resource
-	seq     int
 	refs    []string // all references to other resources, sorted
 	entries []entry
 	etag    []string // header values, ready to be assigned

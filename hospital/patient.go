@@ -22,7 +22,7 @@ type chart struct {
 	died             time.Time
 }
 
-// ages gives the first patients fixed places in life, so that a small hospital
+// years gives the first patients fixed places in life, so that a small hospital
 // has everything; the rest are spread as patients of a hospital are.
 func (g *generator) years(i int) int {
 	switch i {
