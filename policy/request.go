@@ -26,10 +26,13 @@ type Request struct {
 	// What, in the policy's words.
 	Direction   Direction
 	Source      id.Source
-	Interaction string   // FHIR code: read, vread, search-type, everything, capabilities
-	Resources   []string // resource types that the answer may hold, includes too
-	Reads       []string // element paths that answering reads, such as "Patient.name": search parameters, sort keys
-	PageSize    int      // asked for; 0: none asked
+	Interaction string // FHIR code: read, vread, search-type, everything, capabilities
+	// Resources are the resource types that the answer may hold: first the one
+	// that is asked for, then those that come with it (_include, $everything).
+	// Empty for capabilities only.
+	Resources []string
+	Reads     []string // element paths that answering reads, such as "Patient.name": search parameters, sort keys
+	PageSize  int      // asked for; 0: none asked
 
 	Transport Transport
 	Usage     Usage

@@ -1,0 +1,46 @@
+package gate
+
+import (
+	_ "embed" // the policy
+	"time"
+
+	"github.com/sallyport/sallyport/policy"
+)
+
+//go:embed grant.cedar
+var grantCedar string
+
+var grant = policy.Gate{
+	ID:       "grant",
+	Title:    "The grant is approved, in its dates, and is this application's",
+	Policy:   grantCedar,
+	Cites:    []string{"S-308-a-4-ii-B", "S-312-a-1", "P-514-d-2-i"},
+	Audience: policy.VendorToo,
+	Stage:    policy.AtRequest,
+	Known: func(c *policy.Case, f *policy.Facts) {
+		g := c.GrantRecord
+		if g == nil {
+			unknown(f)
+			f.Bool("of_app", false)
+			f.Bool("of_engagement", false)
+			f.Start("starts_at", time.Time{})
+			f.End("ends_at", time.Time{})
+			return
+		}
+		standing(f, g.Approval)
+		f.Bool("of_app", g.App != "" && g.App == c.App)
+		f.Bool("of_engagement", c.EngagementRecord != nil)
+		f.Start("starts_at", g.StartsAt)
+		f.End("ends_at", g.EndsAt)
+	},
+	Reasons: append(standingReasons("grant", "approve the grant (grant approve)"),
+		policy.Reason{Code: "other-app", Message: "The grant is for another application", NextStep: "Ask with the application that the grant names", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("of_app") }},
+		policy.Reason{Code: "no-engagement", Message: "The grant's engagement does not exist", NextStep: "Propose the engagement, and a grant on it", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("of_engagement") }},
+		policy.Reason{Code: "not-started", Message: "The grant is not yet active", NextStep: "Wait until it begins, or ask for other dates", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Begun("starts_at") }},
+		policy.Reason{Code: "ended", Message: "The grant has ended", NextStep: "Ask for a new grant", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && v.Ended("ends_at") }},
+	),
+}

@@ -1,0 +1,62 @@
+package gate
+
+import (
+	_ "embed" // the policy
+
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+//go:embed role.cedar
+var roleCedar string
+
+var role = policy.Gate{
+	ID:       "role",
+	Title:    "The role covers what is asked: resources, interaction, elements, page size",
+	Policy:   roleCedar,
+	Cites:    []string{"P-502-b-1", "P-514-d-2-ii", "P-514-d-3-i"},
+	Audience: policy.VendorToo,
+	Stage:    policy.AtRequest,
+	Known: func(c *policy.Case, f *policy.Facts) {
+		if c.Role == nil {
+			unknown(f)
+		} else {
+			standing(f, c.Role.Approval)
+		}
+		r := roleOf(c)
+		f.Bool("complete", r.Profile != "" && r.MaxPageSize > 0 &&
+			(r.Dates == snapshot.DatesToYear || r.Dates == snapshot.KeepDates) &&
+			(r.Identifiers == snapshot.Pseudonyms || r.Identifiers == snapshot.KeepIDs))
+	},
+	Asked: func(c *policy.Case, q *policy.Request, _ policy.Stage, f *policy.Facts) {
+		r := roleOf(c)
+		policy.Word(f, "direction", q.Direction, policy.Out, policy.In)
+		f.Bool("resources", coversResources(r, q.Interaction, q.Resources))
+		f.Bool("interaction", coversInteraction(r, q.Interaction, q.Resources))
+		f.Bool("elements", coversReads(r, q.Reads))
+		f.Bool("page", q.PageSize >= 0 && q.PageSize <= r.MaxPageSize)
+	},
+	Reasons: append(standingReasons("role", "approve the role (role approve)"),
+		policy.Reason{Code: "incomplete", Message: "The role does not say how dates and identifiers are released, under which profile, or how large a page may be", NextStep: "Complete the role", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("complete") }},
+		policy.Reason{Code: "direction", Message: "The role lets data out only", NextStep: "Read; writing to the source is not offered", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("direction") != "out" }},
+		policy.Reason{Code: "resource", Message: "The role does not cover a resource type that the answer would hold", NextStep: "Ask for covered types only (see metadata), or ask for a wider role", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("resources") }},
+		policy.Reason{Code: "interaction", Message: "The role does not allow this interaction on the resource type", NextStep: "Use an interaction that the role allows (see metadata), or ask for a wider role", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("interaction") }},
+		policy.Reason{Code: "element", Message: "Answering would read an element that the role does not show: a search or sort on it would reveal it", NextStep: "Leave out search and sort parameters on elements that the role does not show, or ask for a wider role", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("elements") }},
+		policy.Reason{Code: "page-size", Message: "The page that is asked for is larger than the role allows", NextStep: "Ask with a smaller _count", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("page") }},
+	),
+}
+
+var noRole = &snapshot.Role{}
+
+func roleOf(c *policy.Case) *snapshot.Role {
+	if c.Role == nil {
+		return noRole
+	}
+	return c.Role
+}

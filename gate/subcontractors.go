@@ -1,0 +1,104 @@
+package gate
+
+import (
+	_ "embed" // the policy
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+//go:embed subcontractors.cedar
+var subcontractorsCedar string
+
+// The tree is the engagement's subprocessors, the vendor's subcontractors, and
+// theirs in turn: a subcontractor is one to whom data is passed on. Where the
+// data is de-identified the chain needs approval (policy), but no BAA.
+var subcontractors = policy.Gate{
+	ID:       "subcontractors",
+	Title:    "Every subcontractor is approved and covered by an agreement with its parent",
+	Policy:   subcontractorsCedar,
+	Cites:    []string{"P-502-e-1-ii", "P-504-e-5", "S-308-b-2"},
+	Audience: policy.VendorToo,
+	Stage:    policy.AtRequest,
+	Known: func(c *policy.Case, f *policy.Facts) {
+		var unapproved, uncovered int64
+		for _, s := range subcontractorTree(c) {
+			if v, ok := c.View.Vendors.Get(s); !ok || !approved(f, v.Approval) {
+				unapproved++
+				f.NoteWord("unapproved_vendor", string(s))
+			}
+		}
+		if c.EngagementRecord != nil && c.EngagementRecord.DataClass != hipaa.DeIdentified {
+			covered := coveredSubcontractors(c, f)
+			for _, s := range subcontractorTree(c) {
+				if !covered[s] {
+					uncovered++
+					f.NoteWord("uncovered_vendor", string(s))
+				}
+			}
+		}
+		f.Bool("engagement_known", c.EngagementRecord != nil)
+		f.Number("unapproved", unapproved)
+		f.Number("uncovered", uncovered)
+	},
+	Reasons: []policy.Reason{
+		{Code: "engagement-unknown", Message: "There is no engagement, so the subcontractors are not known", NextStep: "Propose the engagement with its subprocessors", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return !v.Is("engagement_known") }},
+		{Code: "not-approved", Message: "A subcontractor in the chain is not an approved vendor", NextStep: "Approve the subcontractor (vendor approve), or take it out of the chain", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return v.Number("unapproved") > 0 }},
+		{Code: "not-covered", Message: "A subcontractor in the chain has no agreement in force with the one that passes data to it", NextStep: "Sign a business associate agreement with the subcontractor and send it to the organisation", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Number("uncovered") > 0 }},
+	},
+}
+
+// subcontractorTree lists every vendor below the caller's, each once.
+func subcontractorTree(c *policy.Case) []id.Vendor {
+	var tree []id.Vendor
+	seen := map[id.Vendor]bool{c.Vendor: true}
+	add := func(vs []id.Vendor) {
+		for _, v := range vs {
+			if !seen[v] {
+				seen[v] = true
+				tree = append(tree, v)
+			}
+		}
+	}
+	if c.EngagementRecord != nil {
+		add(c.EngagementRecord.Subprocessors)
+	}
+	if c.VendorRecord != nil {
+		add(c.VendorRecord.Subcontractors)
+	}
+	for i := 0; i < len(tree); i++ {
+		if v, ok := c.View.Vendors.Get(tree[i]); ok {
+			add(v.Subcontractors)
+		}
+	}
+	return tree
+}
+
+// coveredSubcontractors follows the subcontractor agreements in force down from
+// the vendor, within the tree: a paper between two strangers covers nothing.
+func coveredSubcontractors(c *policy.Case, f *policy.Facts) map[id.Vendor]bool {
+	inTree := map[id.Vendor]bool{}
+	for _, v := range subcontractorTree(c) {
+		inTree[v] = true
+	}
+	covered := map[id.Vendor]bool{}
+	parents := []id.Vendor{c.Vendor}
+	for i := 0; i < len(parents); i++ {
+		for _, a := range c.View.AgreementsOf(parents[i]) {
+			if a.Kind != snapshot.SubcontractorBAA || !inTree[a.Subcontractor] || covered[a.Subcontractor] {
+				continue
+			}
+			if p := readPaper(f, parents[i], hipaa.PHI, a); p.faults() == 0 {
+				covered[a.Subcontractor] = true
+				parents = append(parents, a.Subcontractor)
+				f.Rely(a.ID, p.relied...)
+			}
+		}
+	}
+	return covered
+}

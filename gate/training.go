@@ -1,0 +1,110 @@
+package gate
+
+import (
+	_ "embed" // the policy
+	"strconv"
+	"strings"
+
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+//go:embed training.cedar
+var trainingCedar string
+
+// 45 CFR 164.530(b) binds the organisation's own workforce; a vendor's staff are
+// reached by 164.308(a)(5) and by contract. No rule sets an interval: the date
+// on the completion is policy.
+var training = policy.Gate{
+	ID:       "training",
+	Title:    "The person's training is current",
+	Policy:   trainingCedar,
+	Cites:    []string{"S-308-a-5-i", "P-530-b-1", "X-TX-TRAIN"},
+	Audience: policy.VendorToo,
+	Stage:    policy.AtRequest,
+	Known: func(c *policy.Case, f *policy.Facts) {
+		best, bestRank := &snapshot.Training{}, 0
+		set := c.View.Settings
+		if c.Person != nil {
+			for _, t := range c.View.TrainingsOf(c.Person.ID) { // oldest completion first
+				if rank := trainingRank(f, set, t); rank >= bestRank && rank > 0 {
+					best, bestRank = t, rank
+				}
+			}
+		}
+		f.Bool("completed", bestRank >= trainingPassed)
+		f.Bool("version_current", bestRank >= trainingVersion)
+		f.Bool("revoked", best.ID != "" && f.Passed(best.RevokedAt))
+		f.End("expires_at", best.ExpiresAt)
+	},
+	Reasons: []policy.Reason{
+		{Code: "none", Message: "The person behind the grant has not passed the required training", NextStep: "Take and pass the training", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("completed") }},
+		{Code: "old-version", Message: "The training that was passed is an older version than the one that counts", NextStep: "Take and pass the current version of the training", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Is("completed") && !v.Is("version_current") }},
+		{Code: "revoked", Message: "The training completion was revoked", NextStep: "Take and pass the training again", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Is("revoked") }},
+		{Code: "expired", Message: "The training completion has expired", NextStep: "Take and pass the training again", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Is("completed") && v.Ended("expires_at") }},
+	},
+}
+
+// How far a completion has come; more is better.
+const (
+	trainingPassed = iota + 1
+	trainingVersion
+	trainingNotRevoked
+	trainingUnexpired
+)
+
+func trainingRank(f *policy.Facts, set snapshot.Settings, t *snapshot.Training) int {
+	switch {
+	case set.Course == "" || t.Course != set.Course || !t.Passed || !f.Passed(t.CompletedAt):
+		return 0
+	case !versionAtLeast(t.Version, set.CourseVersion):
+		return trainingPassed
+	case f.Passed(t.RevokedAt):
+		return trainingVersion
+	case t.ExpiresAt.IsZero() || f.Passed(t.ExpiresAt):
+		return trainingNotRevoked
+	}
+	return trainingUnexpired
+}
+
+// versionAtLeast compares versions such as "2026.1" number by number. What is
+// not numbers and dots counts only if it is the same.
+func versionAtLeast(have, want string) bool {
+	if have == want {
+		return want != ""
+	}
+	h, ok1 := versionNumbers(have)
+	w, ok2 := versionNumbers(want)
+	if !ok1 || !ok2 {
+		return false
+	}
+	for i := range max(len(h), len(w)) {
+		var a, b int
+		if i < len(h) {
+			a = h[i]
+		}
+		if i < len(w) {
+			b = w[i]
+		}
+		if a != b {
+			return a > b
+		}
+	}
+	return true
+}
+
+func versionNumbers(s string) ([]int, bool) {
+	var out []int
+	for part := range strings.SplitSeq(strings.TrimPrefix(s, "v"), ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 {
+			return nil, false
+		}
+		out = append(out, n)
+	}
+	return out, true
+}
