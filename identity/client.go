@@ -217,9 +217,16 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 	return token, nil
 }
 
-// Forget drops a token that a server did not accept, so that the next Token is
-// a new one. A newer token stays.
-func (c *Client) Forget(token string) {
+// Forget drops the token, so that the next one is new: after a grant was made,
+// for a token names the grant that it was issued for.
+func (c *Client) Forget() {
+	c.turn <- struct{}{}
+	c.token = ""
+	<-c.turn
+}
+
+// forget drops a token that a server did not accept. A newer token stays.
+func (c *Client) forget(token string) {
 	c.turn <- struct{}{}
 	if c.token == token {
 		c.token = ""
@@ -354,7 +361,7 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := t.base.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		c.Forget(token)
+		c.forget(token)
 	}
 	return resp, err
 }

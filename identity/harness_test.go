@@ -268,3 +268,5 @@ func binding(c *Credential) [32]byte {
 	p := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c.leaf}}
 	return (&Verifier{clients: x509.NewCertPool()}).inspect(p, start).binding
 }
+
+func testLog(w *world) *slog.Logger { return slog.New(slog.NewJSONHandler(&w.log, nil)) }

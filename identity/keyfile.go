@@ -95,6 +95,23 @@ func ReadKey(path string) (crypto.Signer, error) {
 	return signer, nil
 }
 
+// ReadOrMakeKey reads a private key, or makes one with so many bits where there
+// is no file yet: for a key that nobody registers, such as that of Tokens.
+func ReadOrMakeKey(path string, bits int) (crypto.Signer, error) {
+	key, err := ReadKey(path)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	made, err := NewKey(bits)
+	if err != nil {
+		return nil, err
+	}
+	if err := WriteKey(path, made); err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
 func trimSpace(b []byte) []byte {
 	for len(b) > 0 && (b[0] == '\n' || b[0] == '\r' || b[0] == ' ' || b[0] == '\t') {
 		b = b[1:]
