@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,4 +36,241 @@ func fullIntent() Intent {
 		DerivesFrom: []id.Release{"release-1"},
 		Transport:   Transport{"1.3", "X25519MLKEM768", sha256.Sum256([]byte("c")), "mtls", "none"},
 	}
+}
+
+// allSound is one entry of each kind, as the log would write it.
+func allSound(tb testing.TB) [][]byte {
+	tb.Helper()
+	const origin = "hospital.example/node1"
+	var all [][]byte
+	add := func(fill func(*encoder)) {
+		var e encoder
+		fill(&e)
+		if e.err != nil {
+			tb.Fatal(e.err)
+		}
+		stamp(e.b, time.Unix(1_700_000_000, 123))
+		all = append(all, e.b)
+	}
+	in := fullIntent()
+	digest := Digest(sha256.Sum256([]byte("x")))
+	add(func(e *encoder) { e.intent(origin, &in) })
+	add(func(e *encoder) {
+		e.refusal(origin, &Refusal{in, []Failing{{"baa", "terminated"}, {"device", "absent"}}})
+	})
+	add(func(e *encoder) {
+		e.refusal(origin, &Refusal{Intent{Decision: "d"}, []Failing{{"app", "unknown"}}})
+	})
+	add(func(e *encoder) {
+		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Final: true, Status: 200, Upstream: 200, Digest: digest,
+			Bytes: 12, Patients: []string{"abcdefghijklmnopqrstuvwxyz"}, Resources: []TypeCount{{"Patient", 1}, {"Observation", 3}}},
+			Decision: "d", Ticket: 1, Chunk: 2, Parts: 3, PatientCount: 4})
+	})
+	add(func(e *encoder) {
+		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Incomplete, Final: true}, Decision: "d"})
+	})
+	add(func(e *encoder) {
+		e.patients(origin, &PatientsRecord{"d", 1, 2, 3, []string{"abcdefghijklmnopqrstuvwxyz"}})
+	})
+	add(func(e *encoder) {
+		e.act(origin, &ActEntry{"a", "agreement.sign", "sam", "alex", "agreement", "baa-1", digest, 9})
+	})
+	add(func(e *encoder) { e.recovery(origin, &Recovery{3, 4}) })
+	return all
+}
+
+func TestEntriesComeBackAsTheyWere(t *testing.T) {
+	for i, b := range allSound(t) {
+		e, err := Decode(uint64(i), b)
+		if err != nil {
+			t.Errorf("%s: %v", b, err)
+			continue
+		}
+		if !e.Time.Equal(time.Unix(1_700_000_000, 123)) {
+			t.Errorf("time came back as %v", e.Time)
+		}
+		if e.Kind == KindIntent {
+			if got, want := fmt.Sprint(*e.Intent), fmt.Sprint(fullIntentOf(e)); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+	}
+}
+
+// fullIntentOf is fullIntent with the decision of e, which is new each time.
+func fullIntentOf(e Entry) Intent {
+	in := fullIntent()
+	in.Decision = e.Intent.Decision
+	return in
+}
+
+// TestNoFreeText tries to put what a patient's record holds into every string.
+func TestNoFreeText(t *testing.T) {
+	phi := []string{
+		"Doe, Jane", "Jane Doe", "1980-02-29T00:00", "(555) 010-4477", "jane@example.org", "12 Elm Street",
+		"Jürgen", "a\"b", "a\nb", "<div>", strings.Repeat("x", 200), "\x00", "\u202e", "",
+	}
+	words := append([]string{"JaneDoe", "Doe.Jane", "123-45-6789", "mrn00123456", "19800229"}, phi...)
+	texts := map[string]func(*Intent, string){
+		"decision":     func(in *Intent, v string) { in.Decision = id.Decision(v) },
+		"vendor":       func(in *Intent, v string) { in.Vendor = id.Vendor(v) },
+		"engagement":   func(in *Intent, v string) { in.Engagement = id.Engagement(v) },
+		"app":          func(in *Intent, v string) { in.App = id.App(v) },
+		"device":       func(in *Intent, v string) { in.Device = id.Device(v) },
+		"person":       func(in *Intent, v string) { in.Person = id.Person(v) },
+		"grant":        func(in *Intent, v string) { in.Grant = id.Grant(v) },
+		"role":         func(in *Intent, v string) { in.Role = id.Role(v) },
+		"destination":  func(in *Intent, v string) { in.Destination = v },
+		"source":       func(in *Intent, v string) { in.Source = id.Source(v) },
+		"profile":      func(in *Intent, v string) { in.Profile = v },
+		"clauses":      func(in *Intent, v string) { in.Clauses = []string{"BAA-M01", v + " "} },
+		"derives_from": func(in *Intent, v string) { in.DerivesFrom = []id.Release{id.Release(v + " ")} },
+	}
+	closed := map[string]func(*Intent, string){
+		"agent":         func(in *Intent, v string) { in.Agent = Agent(v) },
+		"direction":     func(in *Intent, v string) { in.Direction = Direction(v) },
+		"action":        func(in *Intent, v string) { in.Action = v },
+		"resource":      func(in *Intent, v string) { in.Resource = v },
+		"purpose":       func(in *Intent, v string) { in.Purpose = v },
+		"data_class":    func(in *Intent, v string) { in.DataClass = v },
+		"tls":           func(in *Intent, v string) { in.Transport.TLS = v },
+		"key_exchange":  func(in *Intent, v string) { in.Transport.KeyExchange = v },
+		"token_binding": func(in *Intent, v string) { in.Transport.Binding = v },
+		"sealing":       func(in *Intent, v string) { in.Transport.Sealing = v },
+	}
+	try := func(field, v string, set func(*Intent, string)) {
+		t.Helper()
+		in := fullIntent()
+		set(&in, v)
+		var e encoder
+		e.intent("hospital.example/node1", &in)
+		if e.err == nil && v != "" {
+			t.Errorf("%s took %q", field, v)
+		}
+		if e.err != nil && len(v) > 4 && bytes.Contains([]byte(e.err.Error()), []byte(v)) {
+			t.Errorf("the error about %s quotes its value: %v", field, e.err)
+		}
+	}
+	for field, set := range texts {
+		for _, v := range phi {
+			try(field, v, set)
+		}
+	}
+	for field, set := range closed {
+		for _, v := range words {
+			try(field, v, set)
+		}
+	}
+	for _, v := range words {
+		for _, r := range []Refusal{{Intent{Decision: "d"}, []Failing{{v, "absent"}}}, {Intent{Decision: "d"}, []Failing{{"baa", v}}}} {
+			var e encoder
+			if e.refusal("o", &r); e.err == nil {
+				t.Errorf("a refusal took %+v", r.Failing)
+			}
+		}
+		var e encoder
+		if e.patients("o", &PatientsRecord{"d", 1, 0, 0, []string{v}}); e.err == nil {
+			t.Errorf("pseudonyms took %q", v)
+		}
+		e = encoder{}
+		if e.act("o", &ActEntry{"a", v, "sam", "", "agreement", "x", Digest{1}, 1}); e.err == nil {
+			t.Errorf("an act's kind took %q", v)
+		}
+	}
+}
+
+// FuzzNoFreeText smuggles: whatever goes into the fields, an entry that is
+// written reads back strictly and holds no byte that free text would need.
+func FuzzNoFreeText(f *testing.F) {
+	f.Add("Jane Doe", "read", "baa", 1, uint64(7))
+	f.Add("vendor", "operations", `x","kind":"act`, 200, uint64(0))
+	f.Add("\xff\u2028", "everything", "a.b", 599, ^uint64(0))
+	f.Fuzz(func(t *testing.T, name, word, other string, status int, n uint64) {
+		in := fullIntent()
+		in.Vendor, in.Person, in.Destination, in.Clauses = id.Vendor(name), id.Person(other), other, []string{name}
+		in.Action, in.Purpose, in.DataClass, in.Resource = word, word, other, name
+		in.Snapshot = n
+		entries := []func(*encoder){
+			func(e *encoder) { e.intent("o", &in) },
+			func(e *encoder) { e.refusal("o", &Refusal{in, []Failing{{word, other}}}) },
+			func(e *encoder) {
+				e.refusal("o", &Refusal{Intent{Decision: "d", Vendor: id.Vendor(name)}, []Failing{{word, other}}})
+			},
+			func(e *encoder) {
+				e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: id.Release(name), Result: Result(word), Final: n%2 == 0, Status: status,
+					Patients: []string{other}, Resources: []TypeCount{{name, n}}, Digest: Digest{1}}, Decision: id.Decision(other), PatientCount: 1})
+			},
+			func(e *encoder) {
+				e.act("o", &ActEntry{id.Act(name), word, id.Person(other), id.Person(name), other, word, Digest{1}, n})
+			},
+			func(e *encoder) { e.patients("o", &PatientsRecord{id.Decision(name), n, n, n, []string{word, other}}) },
+		}
+		for _, fill := range entries {
+			var e encoder
+			if fill(&e); e.err != nil {
+				continue
+			}
+			stamp(e.b, time.Unix(1_700_000_000, 0))
+			if i := bytes.IndexFunc(e.b, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' || r == '<' || r == '@' }); i >= 0 {
+				t.Fatalf("byte %d is none that an entry needs: %q", i, e.b)
+			}
+			if _, err := Decode(0, e.b); err != nil {
+				t.Fatalf("%s does not read back: %v", e.b, err)
+			}
+		}
+	})
+}
+
+// FuzzDecode: what reads is in the one form that the log writes, or is refused.
+func FuzzDecode(f *testing.F) {
+	for _, b := range allSound(f) {
+		f.Add(b)
+		f.Add(bytes.Replace(b, []byte(`,"`), []byte(`, "`), 1))
+		f.Add(bytes.Replace(b, []byte(`}`), []byte(`,"note":"Jane"}`), 1))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := Decode(0, b)
+		if err == nil && (e.Kind == "" || e.Time.IsZero() && e.Time.Year() == 0) {
+			t.Fatalf("%q reads as nothing", b)
+		}
+		if err == nil && bytes.ContainsAny(b, " \\\n\t") {
+			t.Fatalf("%q reads", b)
+		}
+	})
+}
+
+// FuzzJournal: whatever lies in a segment, recovery ends, hands on whole frames
+// only, and either cuts the end or refuses.
+func FuzzJournal(f *testing.F) {
+	frame := func(first uint64, entries ...string) []byte {
+		b := &batch{first: first, buf: make([]byte, frameHead)}
+		for _, e := range entries {
+			b.add([]byte(e))
+		}
+		b.seal()
+		return b.buf
+	}
+	two := append(frame(0, "one", "two"), frame(2, "three")...)
+	f.Add(two)
+	f.Add(two[:len(two)-3])
+	f.Add(append(bytes.Clone(two), make([]byte, 100)...))
+	f.Add(append(frame(0, "one"), frame(7, "eight")...))
+	f.Add([]byte(frameMagic + "\xff\xff\xff\xff\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		next := uint64(0)
+		whole, err := readFrames(data, 0, func(at uint64, entry []byte) error {
+			if at != next {
+				t.Fatalf("entry %d after %d", at, next)
+			}
+			next++
+			return nil
+		})
+		if whole < 0 || whole > int64(len(data)) || err == nil && whole != int64(len(data)) {
+			t.Fatalf("%d of %d bytes read: %v", whole, len(data), err)
+		}
+		again := uint64(0)
+		if w, err := readFrames(data[:whole], 0, func(uint64, []byte) error { again++; return nil }); err != nil || w != whole || again != next {
+			t.Fatalf("what is left after the cut does not read: %v", err)
+		}
+	})
 }

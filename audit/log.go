@@ -39,6 +39,7 @@ const (
 	maxQueued   = 16 << 20 // not yet written: beyond it the log refuses
 	maxPending  = 64 << 20 // written, not yet in the tree: beyond it the committer waits
 	batchBytes  = 4 << 20
+	maxSpare    = 256     // buffers kept for new batches
 	eagerBytes  = 8 << 20 // integrate at once
 	clockSlack  = 2 * time.Second
 	defInterval = 500 * time.Millisecond
@@ -80,7 +81,8 @@ type Log struct {
 	durable      uint64
 	pending      []*batch // durable, not yet under a checkpoint
 	pendingBytes int
-	size         uint64 // under the checkpoint
+	spare        []batch // whose buffers are used again
+	size         uint64  // under the checkpoint
 	root         tlog.Hash
 	checkpoint   []byte
 	published    chan struct{} // closed at the next checkpoint
@@ -262,7 +264,7 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 	if n := len(l.queue); n > 0 && len(l.queue[n-1].buf) < batchBytes {
 		b = l.queue[n-1]
 	} else {
-		b = newBatch(l.next)
+		b = l.newBatch()
 		l.queue = append(l.queue, b)
 	}
 	first = l.next
@@ -281,8 +283,15 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 	return first, b, nil
 }
 
-func newBatch(first uint64) *batch {
-	return &batch{first: first, buf: make([]byte, frameHead, 4<<10), done: make(chan struct{})}
+func (l *Log) newBatch() *batch {
+	b := &batch{first: l.next, done: make(chan struct{})}
+	if n := len(l.spare); n > 0 {
+		b.buf, b.at = l.spare[n-1].buf[:frameHead], l.spare[n-1].at[:0]
+		l.spare = l.spare[:n-1]
+	} else {
+		b.buf = make([]byte, frameHead, 4<<10)
+	}
+	return b
 }
 
 func (l *Log) refusing() error {
@@ -462,8 +471,12 @@ func (l *Log) grow() {
 	l.mu.Lock()
 	for _, b := range batches {
 		l.pendingBytes -= len(b.buf) - frameHead
+		if len(l.spare) < maxSpare && cap(b.buf) <= 1<<20 {
+			l.spare = append(l.spare, *b)
+		}
+		b.buf, b.at = nil, nil // in the tree: nobody reads them here any more
 	}
-	l.pending = l.pending[len(batches):]
+	l.pending = append([]*batch(nil), l.pending[len(batches):]...)
 	l.room.Broadcast()
 	size := l.size
 	l.mu.Unlock()
