@@ -1,0 +1,247 @@
+package registry
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Act is one change of the registry: a closed set, the structs in the table
+// Acts. Its two unexported methods are pure; Check, Apply and Do call them.
+type Act interface {
+	// Subject is what the act is about. Its id is empty where the registry
+	// makes it.
+	Subject() snapshot.Subject
+
+	check(v *snapshot.View, by Actor, now time.Time) error
+	apply(e *snapshot.Edit, s Stamp)
+}
+
+// Actor is who acts, as the caller has authenticated them. What they may do is
+// looked up in the view, never taken from the caller.
+type Actor struct {
+	Person id.Person
+}
+
+// Stamp is what the registry adds to an act: its id, who and when.
+type Stamp struct {
+	ID id.Act
+	By id.Person
+	At time.Time // UTC, to the microsecond; never before the act before it
+}
+
+// documented is an act that names documents by digest, which must be stored.
+type documented interface{ documents() []string }
+
+// Spec is one row of the table of acts: everything that route, command, audit
+// kind and policy need to know about it.
+type Spec struct {
+	Name    Kind   // "agreement.sign": also the audit kind and the Cedar action
+	Noun    string // "agreement": the command's first word
+	Verb    string // "sign": its second
+	Summary string
+	// Path is the route, by POST. Where it holds {id}, that is the act's "id".
+	Path   string
+	Duties []Duty // any one of which the actor needs
+	New    func() Act
+}
+
+// Kind is an act's name: noun.verb.
+type Kind string
+
+var index = sync.OnceValue(func() (m struct {
+	byType map[reflect.Type]*Spec
+	byName map[Kind]*Spec
+}) {
+	m.byType, m.byName = map[reflect.Type]*Spec{}, map[Kind]*Spec{}
+	for i := range Acts {
+		s := &Acts[i]
+		m.byType[reflect.TypeOf(s.New()).Elem()] = s
+		m.byName[s.Name] = s
+	}
+	return m
+})
+
+// SpecOf is the table's row for an act.
+func SpecOf(a Act) (*Spec, bool) {
+	t := reflect.TypeOf(a)
+	if t == nil {
+		return nil, false
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	s, ok := index().byType[t]
+	return s, ok
+}
+
+// Lookup is the table's row for a name.
+func Lookup(k Kind) (*Spec, bool) {
+	s, ok := index().byName[k]
+	return s, ok
+}
+
+// deref takes *T, as New makes it, to T, so that a switch over acts needs one
+// case for each.
+func deref(a Act) Act {
+	if v := reflect.ValueOf(a); v.Kind() == reflect.Pointer && !v.IsNil() {
+		if d, ok := v.Elem().Interface().(Act); ok {
+			return d
+		}
+	}
+	return a
+}
+
+// Decode reads an act of the kind from JSON: names that the act does not have,
+// and names that stand there twice, are refused.
+func Decode(k Kind, data []byte) (Act, error) {
+	spec, ok := Lookup(k)
+	if !ok {
+		var names []string
+		for i := range Acts {
+			names = append(names, string(Acts[i].Name))
+		}
+		return nil, badField("kind", fmt.Sprintf("%q is not an act", string(k)), meant(string(k), names, "See the list: sallyport acts"))
+	}
+	a := spec.New()
+	if len(bytes.TrimSpace(data)) == 0 {
+		data = []byte("{}")
+	}
+	if err := jsonv2.Unmarshal(data, a, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return nil, decodeProblem(a, err)
+	}
+	return deref(a), nil
+}
+
+func decodeProblem(a Act, err error) error {
+	var sem *jsonv2.SemanticError
+	if errors.As(err, &sem) {
+		field := strings.ReplaceAll(strings.TrimPrefix(string(sem.JSONPointer), "/"), "/", ".")
+		if errors.Is(err, jsonv2.ErrUnknownName) {
+			last := field[strings.LastIndexByte(field, '.')+1:]
+			return problem.BadField(field, "is not known", meant(last, fieldNames(reflect.TypeOf(a)), "Leave it out")).Because(err)
+		}
+		want := "another type"
+		if sem.GoType != nil {
+			want = jsonWord(sem.GoType)
+		}
+		return problem.BadField(field, "is of the wrong type", "Write "+want).Because(err)
+	}
+	return problem.New(problem.Invalid, "The act cannot be read as JSON", "Send one JSON object without double names").Because(err)
+}
+
+func jsonWord(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return "a time such as 2026-01-31T00:00:00Z"
+	case t == reflect.TypeFor[[]byte]():
+		return "base64"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct, reflect.Pointer:
+		return "an object"
+	default:
+		return "a number"
+	}
+}
+
+// fieldNames are the JSON names of a struct, and of the structs below it.
+func fieldNames(t reflect.Type) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[time.Time]() {
+		return nil
+	}
+	var out []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+			out = append(out, name)
+		}
+		out = append(out, fieldNames(f.Type)...)
+	}
+	return out
+}
+
+// Encode gives the act's canonical JSON (RFC 8785).
+func Encode(a Act) ([]byte, error) {
+	raw, err := json.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("encode act: %w", err)
+	}
+	return canonical(raw)
+}
+
+func canonical(raw []byte) ([]byte, error) {
+	v := jsontext.Value(raw)
+	if err := v.Canonicalize(); err != nil {
+		return nil, fmt.Errorf("canonical JSON: %w", err)
+	}
+	return v, nil
+}
+
+func digestOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+func subject[T ~string](noun snapshot.Noun, key T) snapshot.Subject {
+	return snapshot.Subject{Noun: noun, ID: string(key)}
+}
+
+func asked(s Stamp) snapshot.Approval {
+	return snapshot.Approval{State: snapshot.Proposed, RequestedBy: s.By, RequestedAt: s.At}
+}
+
+func approved(a snapshot.Approval, s Stamp) snapshot.Approval {
+	a.State, a.ApprovedBy, a.ApprovedAt = snapshot.Approved, s.By, s.At
+	return a
+}
+
+// amendable wants a record that is approved, or that the actor proposed: what
+// one person proposed, another may not rewrite and leave them to approve.
+func amendable(what string, a snapshot.Approval, by Actor) error {
+	switch {
+	case a.State == snapshot.Approved, a.State == snapshot.Proposed && a.RequestedBy == by.Person:
+		return nil
+	case a.State == snapshot.Proposed:
+		return conflict("", what+" waits for approval, and another person proposed it", "Have the proposer amend it, or approve it first")
+	}
+	return inState(what, a.State, snapshot.Approved)
+}
+
+// change puts a changed copy of a record that Check found.
+func change[K ~string, V any, P interface {
+	*V
+	snapshot.Record
+}](e *snapshot.Edit, t snapshot.Table[K, V], key K, f func(P)) {
+	old, ok := t.Get(key)
+	if !ok {
+		return
+	}
+	next := *old
+	f(&next)
+	e.Put(P(&next))
+}

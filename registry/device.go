@@ -1,0 +1,103 @@
+package registry
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// EnrollDevice asks to trust a vendor's machine, known by its certificate's key.
+type EnrollDevice struct {
+	ID     id.Device          `json:"id"`
+	Vendor id.Vendor          `json:"vendor"`
+	Key256 snapshot.KeyDigest `json:"key_sha256"`
+	Owner  id.Person          `json:"owner,omitempty"`
+	Region string             `json:"region"` // declared; not attested
+}
+
+func (a EnrollDevice) Subject() snapshot.Subject { return subject(snapshot.NounDevice, a.ID) }
+
+func (a EnrollDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	return first(fresh("id", v.Devices, a.ID),
+		exists("vendor", v.Vendors, a.Vendor),
+		freshKey(v, "key_sha256", a.Key256, false),
+		func() error {
+			if a.Owner == "" {
+				return nil
+			}
+			return personOf(v, "owner", a.Owner, a.Vendor)
+		}(),
+		region("region", a.Region))
+}
+
+// personOf wants one of the vendor's people.
+func personOf(v *snapshot.View, field string, person id.Person, vendor id.Vendor) error {
+	if err := exists(field, v.Persons, person); err != nil {
+		return err
+	}
+	if p, _ := v.Persons.Get(person); p.Vendor != vendor {
+		return badField(field, fmt.Sprintf("is not of vendor %q", string(vendor)), "Name one of the vendor's own people")
+	}
+	return nil
+}
+
+func (a EnrollDevice) apply(e *snapshot.Edit, s Stamp) {
+	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, Owner: a.Owner, Region: a.Region, Approval: asked(s)})
+}
+
+// MaxDeviceTrust is how far an approval of a device can reach (policy).
+const MaxDeviceTrust = 400 * 24 * time.Hour
+
+// ApproveDevice trusts the device until a time.
+type ApproveDevice struct {
+	ID           id.Device `json:"id"`
+	TrustedUntil time.Time `json:"trusted_until"`
+}
+
+func (a ApproveDevice) Subject() snapshot.Subject { return subject(snapshot.NounDevice, a.ID) }
+
+func (a ApproveDevice) apart(v *snapshot.View) []id.Person {
+	if d, ok := v.Devices.Get(a.ID); ok {
+		return []id.Person{d.RequestedBy, d.Owner}
+	}
+	return nil
+}
+
+func (a ApproveDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
+	d, ok := v.Devices.Get(a.ID)
+	if !ok {
+		return found("id", v.Devices, a.ID)
+	}
+	if a.TrustedUntil.After(now.Add(MaxDeviceTrust)) {
+		return badField("trusted_until", "is too far ahead", "Write a time within 400 days (policy)")
+	}
+	return first(inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed),
+		set("trusted_until", a.TrustedUntil), future("trusted_until", a.TrustedUntil, now))
+}
+
+func (a ApproveDevice) apply(e *snapshot.Edit, s Stamp) {
+	change(e, e.View().Devices, a.ID, func(d *snapshot.Device) {
+		d.TrustedUntil, d.Approval = a.TrustedUntil.UTC(), approved(d.Approval, s)
+	})
+}
+
+// RevokeDevice ends the trust for good.
+type RevokeDevice struct {
+	ID id.Device `json:"id"`
+}
+
+func (a RevokeDevice) Subject() snapshot.Subject { return subject(snapshot.NounDevice, a.ID) }
+
+func (a RevokeDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	d, ok := v.Devices.Get(a.ID)
+	if !ok {
+		return found("id", v.Devices, a.ID)
+	}
+	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
+}
+
+func (a RevokeDevice) apply(e *snapshot.Edit, _ Stamp) {
+	change(e, e.View().Devices, a.ID, func(d *snapshot.Device) { d.State = snapshot.Ended })
+}

@@ -1,0 +1,63 @@
+package registry
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// MaxDocument is the longest document, in bytes.
+const MaxDocument = 16 << 20
+
+// PutDocument stores a paper under its digest, sealed. The act's record holds
+// the digest and not the content.
+type PutDocument struct {
+	Digest    string `json:"sha256"`
+	MediaType string `json:"media_type"`
+	Size      int64  `json:"size"`
+	Content   []byte `json:"content,omitempty"` // base64
+}
+
+// NewDocument is the act that stores the content.
+func NewDocument(mediaType string, content []byte) PutDocument {
+	sum := sha256.Sum256(content)
+	return PutDocument{Digest: hex.EncodeToString(sum[:]), MediaType: mediaType, Size: int64(len(content)), Content: content}
+}
+
+// NounDocument is what a document act is about; a document is no record of the
+// view, since no decision reads one.
+const NounDocument snapshot.Noun = "document"
+
+func (a PutDocument) Subject() snapshot.Subject {
+	return snapshot.Subject{Noun: NounDocument, ID: a.Digest}
+}
+
+func (a PutDocument) check(_ *snapshot.View, _ Actor, _ time.Time) error {
+	if err := sha256Hex("sha256", a.Digest); err != nil {
+		return err
+	}
+	if len(a.Content) == 0 || len(a.Content) > MaxDocument {
+		return badField("content", fmt.Sprintf("is %d bytes long", len(a.Content)), fmt.Sprintf("Send 1 to %d bytes", MaxDocument))
+	}
+	want := NewDocument(a.MediaType, a.Content)
+	if a.Digest != want.Digest {
+		return badField("sha256", "is not the digest of the content", "Send the file as it was hashed; sha256sum prints the digest")
+	}
+	if a.Size != want.Size {
+		return badField("size", fmt.Sprintf("is not the %d bytes of the content", want.Size), "Leave nothing out")
+	}
+	return required("media_type", a.MediaType, `"application/pdf"`)
+}
+
+func (a PutDocument) apply(*snapshot.Edit, Stamp) {}
+
+// detach takes the content out of the act, so that it is stored sealed and
+// apart, and the act's canonical form stays small.
+func (a PutDocument) detach() (Act, *Document) {
+	d := &Document{Digest: a.Digest, MediaType: a.MediaType, Content: a.Content}
+	a.Content = nil
+	return a, d
+}

@@ -1,0 +1,86 @@
+package registry
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Holdable lists what can be put on hold.
+var Holdable = []snapshot.Noun{snapshot.NounVendor, snapshot.NounEngagement, snapshot.NounPerson, snapshot.NounDevice, snapshot.NounApp, snapshot.NounGrant}
+
+// PlaceHold stops everything about a subject at once. It needs one person.
+type PlaceHold struct {
+	ID    id.Hold            `json:"id,omitempty"` // made if left out
+	On    snapshot.Subject   `json:"on"`
+	Cause snapshot.HoldCause `json:"cause"`
+}
+
+func (a PlaceHold) Subject() snapshot.Subject { return subject(snapshot.NounHold, a.ID) }
+
+func (a PlaceHold) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	return first(freshOrNone("id", v.Holds, a.ID),
+		oneOf("on.noun", a.On.Noun, Holdable),
+		existsSubject(v, "on.id", a.On),
+		oneOf("cause", a.Cause, []snapshot.HoldCause{snapshot.HoldIncident, snapshot.HoldFinding, snapshot.HoldOffboarding, snapshot.HoldLegal, snapshot.HoldOwner}))
+}
+
+func existsSubject(v *snapshot.View, field string, s snapshot.Subject) error {
+	switch s.Noun {
+	case snapshot.NounVendor:
+		return exists(field, v.Vendors, id.Vendor(s.ID))
+	case snapshot.NounEngagement:
+		return exists(field, v.Engagements, id.Engagement(s.ID))
+	case snapshot.NounPerson:
+		return exists(field, v.Persons, id.Person(s.ID))
+	case snapshot.NounDevice:
+		return exists(field, v.Devices, id.Device(s.ID))
+	case snapshot.NounApp:
+		return exists(field, v.Apps, id.App(s.ID))
+	case snapshot.NounGrant:
+		return exists(field, v.Grants, id.Grant(s.ID))
+	default:
+		return nil // refused as on.noun
+	}
+}
+
+func (a PlaceHold) apply(e *snapshot.Edit, s Stamp) {
+	e.Put(&snapshot.Hold{ID: cmp.Or(a.ID, id.Hold(s.ID)), On: a.On, Cause: a.Cause, PlacedBy: s.By, PlacedAt: s.At})
+}
+
+// LiftHold ends a hold. Whoever placed it does not lift it, nor does the person
+// whom it is on.
+type LiftHold struct {
+	ID id.Hold `json:"id"`
+}
+
+func (a LiftHold) Subject() snapshot.Subject { return subject(snapshot.NounHold, a.ID) }
+
+func (a LiftHold) apart(v *snapshot.View) []id.Person {
+	h, ok := v.Holds.Get(a.ID)
+	if !ok {
+		return nil
+	}
+	out := []id.Person{h.PlacedBy}
+	if h.On.Noun == snapshot.NounPerson {
+		out = append(out, id.Person(h.On.ID))
+	}
+	return out
+}
+
+func (a LiftHold) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	h, ok := v.Holds.Get(a.ID)
+	if !ok {
+		return found("id", v.Holds, a.ID)
+	}
+	if !h.LiftedAt.IsZero() {
+		return conflict("id", "The hold is lifted already", "Nothing is left to do")
+	}
+	return nil
+}
+
+func (a LiftHold) apply(e *snapshot.Edit, s Stamp) {
+	change(e, e.View().Holds, a.ID, func(h *snapshot.Hold) { h.LiftedBy, h.LiftedAt = s.By, s.At })
+}

@@ -1,0 +1,213 @@
+package registry
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// ProposePerson asks to enrol a human: one of a vendor's, or (Vendor empty) of
+// the organisation.
+type ProposePerson struct {
+	ID             id.Person            `json:"id"`
+	Vendor         id.Vendor            `json:"vendor,omitempty"`
+	Name           string               `json:"name"`
+	Classification hipaa.Classification `json:"classification"` // 45 CFR 160.103
+	Basis          string               `json:"basis"`          // why so classified
+	Duties         []Duty               `json:"duties,omitempty"`
+	Key256         snapshot.KeyDigest   `json:"key_sha256,omitempty"`
+	Region         string               `json:"region,omitempty"`
+}
+
+func (a ProposePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
+
+func (a ProposePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	if a.Vendor != "" {
+		if len(a.Duties) > 0 {
+			return badField("duties", "are for the organisation's people", "Leave them out, or leave the vendor out")
+		}
+		if a.Key256 != "" {
+			return badField("key_sha256", "is for the organisation's people", "Leave it out; a vendor's person works through an app and a device")
+		}
+		if err := first(exists("vendor", v.Vendors, a.Vendor), region("region", a.Region)); err != nil {
+			return err
+		}
+	}
+	return first(fresh("id", v.Persons, a.ID),
+		required("name", a.Name, `"Ada Example"`),
+		oneOf("classification", a.Classification, []hipaa.Classification{hipaa.Workforce, hipaa.BusinessAssociate}),
+		required("basis", a.Basis, `"employee of the vendor, not under our direct control"`),
+		checkDuties("duties", a.Duties),
+		optionalRegion("region", a.Region),
+		freshKey(v, "key_sha256", a.Key256, true))
+}
+
+func optionalRegion(field, r string) error {
+	if r == "" {
+		return nil
+	}
+	return region(field, r)
+}
+
+func checkDuties(field string, duties []Duty) error {
+	if slices.Contains(duties, Auditor) && len(duties) > 1 {
+		return badField(field, "join auditor with another duty", "An auditor holds no other duty")
+	}
+	return first(each(field, duties, func(f string, d Duty) error { return oneOf(f, d, Duties) }), unique(field, duties))
+}
+
+// freshKey wants the digest of a public key that no other person or device has.
+func freshKey(v *snapshot.View, field string, k snapshot.KeyDigest, optional bool) error {
+	if k == "" && optional {
+		return nil
+	}
+	if err := sha256Hex(field, string(k)); err != nil {
+		return err
+	}
+	_, ofDevice := v.DeviceByKey(k)
+	_, ofPerson := v.PersonByKey(k)
+	if ofDevice || ofPerson {
+		return conflict(field, "The key is in use by another person or device", "Make a new key; keys are not shared")
+	}
+	return nil
+}
+
+func (a ProposePerson) apply(e *snapshot.Edit, s Stamp) {
+	e.Put(&snapshot.Person{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Classification: a.Classification, Basis: a.Basis,
+		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Approval: asked(s)})
+}
+
+func words(duties []Duty) []string {
+	var out []string
+	for _, d := range duties {
+		out = append(out, string(d))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ApprovePerson enrols the person.
+type ApprovePerson struct {
+	ID id.Person `json:"id"`
+}
+
+func (a ApprovePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
+
+func (a ApprovePerson) apart(v *snapshot.View) []id.Person {
+	if p, ok := v.Persons.Get(a.ID); ok {
+		return []id.Person{p.RequestedBy, p.ID}
+	}
+	return nil
+}
+
+func (a ApprovePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	return personIn(v, a.ID, snapshot.Proposed)
+}
+
+func (a ApprovePerson) apply(e *snapshot.Edit, s Stamp) {
+	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.Approval = approved(p.Approval, s) })
+}
+
+func personIn(v *snapshot.View, person id.Person, want ...snapshot.State) error {
+	p, ok := v.Persons.Get(person)
+	if !ok {
+		return found("id", v.Persons, person)
+	}
+	return inState(fmt.Sprintf("Person %q", person), p.State, want...)
+}
+
+// DeactivatePerson ends a person's access for good. It does not take the
+// organisation below two people, because then nothing could be approved: a hold
+// stops a person at once in any case.
+type DeactivatePerson struct {
+	ID id.Person `json:"id"`
+}
+
+func (a DeactivatePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
+
+func (a DeactivatePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	if err := personIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
+		return err
+	}
+	p, _ := v.Persons.Get(a.ID)
+	if p.Vendor != "" || p.State != snapshot.Approved {
+		return nil
+	}
+	left := 0
+	for _, other := range v.Persons.All() {
+		if other.Vendor == "" && other.State == snapshot.Approved && other.ID != a.ID && !slices.Contains(other.Duties, string(Auditor)) {
+			left++
+		}
+	}
+	if left < 2 {
+		return conflict("id", "This would leave fewer than two people who can act", "Have another person approved first, or place a hold on this one: sallyport hold place")
+	}
+	return nil
+}
+
+func (a DeactivatePerson) apply(e *snapshot.Edit, _ Stamp) {
+	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State = snapshot.Ended })
+}
+
+// AmendDuties gives one of the organisation's people other duties. Nobody
+// amends their own.
+type AmendDuties struct {
+	ID     id.Person `json:"id"`
+	Duties []Duty    `json:"duties"`
+}
+
+func (a AmendDuties) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
+
+func (a AmendDuties) apart(*snapshot.View) []id.Person { return []id.Person{a.ID} }
+
+func (a AmendDuties) check(v *snapshot.View, by Actor, _ time.Time) error {
+	p, ok := v.Persons.Get(a.ID)
+	if !ok {
+		return found("id", v.Persons, a.ID)
+	}
+	if p.Vendor != "" {
+		return conflict("id", "Duties are for the organisation's people", "A vendor's person works through a grant")
+	}
+	return first(amendable(fmt.Sprintf("Person %q", a.ID), p.Approval, by), checkDuties("duties", a.Duties))
+}
+
+func (a AmendDuties) apply(e *snapshot.Edit, _ Stamp) {
+	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.Duties = words(a.Duties) })
+}
+
+// RegisterPersonKey gives one of the organisation's people another certificate
+// key. Whoever holds the present key may change it. Anyone else may only ask:
+// the person then needs a new approval, since a key put in by one person alone
+// would let that person act as the other.
+type RegisterPersonKey struct {
+	ID     id.Person          `json:"id"`
+	Key256 snapshot.KeyDigest `json:"key_sha256"`
+}
+
+func (a RegisterPersonKey) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
+
+func (a RegisterPersonKey) check(v *snapshot.View, by Actor, _ time.Time) error {
+	p, ok := v.Persons.Get(a.ID)
+	if !ok {
+		return found("id", v.Persons, a.ID)
+	}
+	if p.Vendor != "" {
+		return conflict("id", "Certificate keys are for the organisation's people", "Enrol a device of the vendor instead")
+	}
+	return first(amendable(fmt.Sprintf("Person %q", a.ID), p.Approval, by), freshKey(v, "key_sha256", a.Key256, false))
+}
+
+func (a RegisterPersonKey) apply(e *snapshot.Edit, s Stamp) {
+	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
+		p.Key256 = a.Key256
+		if s.By != p.ID {
+			first := p.ApprovedAt // kept: that the person was once approved is what second-person-once counts
+			p.Approval = asked(s)
+			p.ApprovedAt = first
+		}
+	})
+}

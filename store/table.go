@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// tables names the table of each noun's present rows. Every one has the same
+// columns, and a test holds this list to snapshot.Nouns and to the schema.
+var tables = map[snapshot.Noun]string{
+	snapshot.NounVendor:        "vendors",
+	snapshot.NounAssessment:    "assessments",
+	snapshot.NounCertification: "certifications",
+	snapshot.NounAgreement:     "agreements",
+	snapshot.NounEngagement:    "engagements",
+	snapshot.NounPerson:        "persons",
+	snapshot.NounTraining:      "trainings",
+	snapshot.NounDevice:        "devices",
+	snapshot.NounApp:           "apps",
+	snapshot.NounRole:          "roles",
+	snapshot.NounGrant:         "grants",
+	snapshot.NounReview:        "reviews",
+	snapshot.NounHold:          "holds",
+}
+
+// put writes a record's present row and its revision.
+func (s *Store) put(ctx context.Context, tx *sql.Tx, seq uint64, r snapshot.Record) error {
+	table, ok := tables[r.Noun()]
+	if !ok {
+		return fmt.Errorf("no table for noun %q", r.Noun())
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", r.Noun(), err)
+	}
+	body := string(raw)
+	if _, err := s.exec(ctx, tx, `INSERT INTO `+table+` (id, version, seq, state, body) VALUES (?, 1, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET version = `+table+`.version + 1, seq = excluded.seq, state = excluded.state, body = excluded.body`,
+		r.Key(), seq, state(r), body); err != nil {
+		return fmt.Errorf("put %s: %w", r.Noun(), err)
+	}
+	if _, err := s.exec(ctx, tx, `INSERT INTO revisions (noun, id, seq, body) VALUES (?, ?, ?, ?)`,
+		string(r.Noun()), r.Key(), seq, body); err != nil {
+		return fmt.Errorf("put revision of %s: %w", r.Noun(), err)
+	}
+	return nil
+}
+
+// state is the record's state for people who query the database; decisions
+// read the body.
+func state(r snapshot.Record) string {
+	ended := func(isZero bool, word string) string {
+		if isZero {
+			return "recorded"
+		}
+		return word
+	}
+	switch r := r.(type) {
+	case *snapshot.Vendor:
+		return string(r.State)
+	case *snapshot.Agreement:
+		return string(r.State)
+	case *snapshot.Engagement:
+		return string(r.State)
+	case *snapshot.Person:
+		return string(r.State)
+	case *snapshot.Device:
+		return string(r.State)
+	case *snapshot.App:
+		return string(r.State)
+	case *snapshot.Role:
+		return string(r.State)
+	case *snapshot.Grant:
+		return string(r.State)
+	case *snapshot.Certification:
+		return ended(r.RevokedAt.IsZero(), "revoked")
+	case *snapshot.Training:
+		return ended(r.RevokedAt.IsZero(), "revoked")
+	case *snapshot.Review:
+		return ended(r.CompletedAt.IsZero(), "completed")
+	case *snapshot.Hold:
+		return ended(r.LiftedAt.IsZero(), "lifted")
+	default:
+		return "recorded"
+	}
+}
+
+// present reads every present row.
+func (s *Store) present(ctx context.Context, q querier) (out []snapshot.Record, err error) {
+	for _, noun := range snapshot.Nouns {
+		rows, err := q.QueryContext(ctx, `SELECT body FROM `+tables[noun]+` ORDER BY id`)
+		if err != nil {
+			return nil, err
+		}
+		if err := each(rows, func() error {
+			var body string
+			if err := rows.Scan(&body); err != nil {
+				return err
+			}
+			r, err := registry.DecodeRecord(noun, []byte(body))
+			out = append(out, r)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
