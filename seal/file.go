@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/sallyport/sallyport/problem"
 )
@@ -17,12 +18,15 @@ import (
 // maxFile bounds what is read as a key file.
 const maxFile = 64 << 10
 
+// newPrefix begins the name of a file that is being written.
+const newPrefix = ".new-"
+
 // writeOnce makes path with the given content, durable and complete, or fails
 // with fs.ErrExist and leaves what is there. Of several writers, in several
 // processes, exactly one succeeds: a hard link cannot replace a file.
 func writeOnce(path string, content []byte) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
+	f, err := os.CreateTemp(dir, newPrefix+"*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -45,6 +49,26 @@ func writeOnce(path string, content []byte) (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// sweep removes what a writer left that was killed half-way. After the link and
+// before the removal such a file is a second name of a key, and would outlive
+// its destruction. A young one may belong to a writer at work.
+func sweep(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, newPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		info, err := os.Lstat(path)
+		if err == nil && time.Since(info.ModTime()) > time.Hour {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what an interrupted write left: %w", err)
+		}
+	}
+	return nil
 }
 
 // syncDir makes a new name in dir durable.

@@ -97,6 +97,9 @@ type EngagementKey struct {
 // Create makes a keyring in dir, which is made where it does not exist. It
 // fails with a Conflict where there is a keyring already.
 func Create(dir string, root Root) error {
+	if root == nil {
+		return errNoRoot
+	}
 	if _, err := os.Lstat(filepath.Join(dir, keyringFile)); err == nil {
 		return errExists(dir)
 	}
@@ -136,8 +139,16 @@ func Create(dir string, root Root) error {
 // Open opens the keyring in dir. It refuses files that others can read, and
 // any root but the one that it was made with.
 func Open(dir string, root Root) (*Keyring, error) {
+	if root == nil {
+		return nil, errNoRoot
+	}
 	if err := checkDirs(dir); err != nil {
 		return nil, err
+	}
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir)} {
+		if err := sweep(d); err != nil {
+			return nil, err
+		}
 	}
 	path := filepath.Join(dir, keyringFile)
 	var doc keyringDoc
@@ -430,6 +441,8 @@ func checkDirs(dir string) error {
 	}
 	return nil
 }
+
+var errNoRoot error = problem.BadField("keyring.root", "is missing", "Give a key file or a passphrase.")
 
 func errExists(dir string) error {
 	return problem.New(problem.Conflict, "there is a keyring in "+dir+" already",

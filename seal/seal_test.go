@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
@@ -375,5 +376,37 @@ func TestZeroKeysDeny(t *testing.T) {
 	}
 	if _, err := (&EngagementKey{}).Seal(nil, nil); !errors.Is(err, errNoKey) {
 		t.Errorf("a key that is none sealed: %v", err)
+	}
+}
+
+func TestLeftoversOfAKilledWriterAreRemoved(t *testing.T) {
+	_, dir := newKeyring(t)
+	old := filepath.Join(dir, engagementsDir, newPrefix+"1")
+	young := filepath.Join(dir, engagementsDir, newPrefix+"2")
+	for _, path := range []string{old, young} {
+		if err := os.WriteFile(path, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(old, past, past); err != nil {
+		t.Fatal(err)
+	}
+	reopen(t, dir, KeyFile(""))
+	if _, err := os.Stat(old); err == nil {
+		t.Error("the old leftover is still there")
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Error("a file that may be in use was removed")
+	}
+}
+
+func TestNoRoot(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if err := Create(dir, nil); err == nil {
+		t.Error("made a keyring without a root")
+	}
+	if _, err := Open(dir, nil); err == nil {
+		t.Error("opened a keyring without a root")
 	}
 }

@@ -76,6 +76,26 @@ func TestTokenCarriesAnyState(t *testing.T) {
 	}
 }
 
+// Only what was sealed opens, in one spelling only.
+func FuzzTokenOpen(f *testing.F) {
+	k, _ := newKeyring(f)
+	good := map[string]bool{}
+	for _, state := range []string{"", "page=2", strings.Repeat("x", 100)} {
+		token, err := k.Tokens().Seal([]byte(state), noon.Add(time.Hour), "app")
+		if err != nil {
+			f.Fatal(err)
+		}
+		good[token] = true
+		f.Add(token)
+		f.Add(token + "\n")
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		if state, err := k.Tokens().Open(token, noon, "app"); err == nil && !good[token] {
+			t.Errorf("%q opens: %q", token, state)
+		}
+	})
+}
+
 func BenchmarkTokenSeal(b *testing.B) {
 	k, _ := newKeyring(b)
 	state := make([]byte, 200)

@@ -119,10 +119,14 @@ func (v *Vault) PutCohort(ctx context.Context, ref Ref, members []Member) (diges
 	}
 	keys := make([]seal.PatientKey, len(members))
 	for i, m := range members {
-		if m.Source == "" || m.ID.Len() == 0 {
-			return "", problem.BadField(fmt.Sprintf("members[%d]", i), "has no source or no patient id", "Give both.")
+		if err := id.Check(m.Source); err != nil {
+			return "", problem.BadField(fmt.Sprintf("members[%d].source", i), err.Error(), "Give the id of a configured source.")
 		}
-		keys[i] = v.keys.Owner().PatientKey(m.Source, string(m.ID.Open()))
+		patientID := string(m.ID.Open())
+		if err := checkPatient(fmt.Sprintf("members[%d].id", i), patientID); err != nil {
+			return "", err
+		}
+		keys[i] = v.keys.Owner().PatientKey(m.Source, patientID)
 	}
 	if len(keys) == 0 {
 		return "", problem.BadField("members", "is empty", "Give at least one patient; a cohort of nobody releases nothing.")

@@ -34,10 +34,19 @@ func TestHoldIsSeenAtOnceAndEnds(t *testing.T) {
 	want("", false)
 	must(v.SetHold(ctx, "epic", "p-1", OptOut, "act-1"))
 	want(OptOut, true)
-	before := v.Holds()
+	before, generation := v.Holds(), v.Generation()
 	must(v.SetHold(ctx, "epic", "p-1", Restriction, "act-2"))
 	must(v.SetHold(ctx, "epic", "p-1", Restriction, "act-3")) // again
 	want(Restriction, true)
+	if v.Generation() != generation+2 {
+		t.Errorf("generation %d after two changes of %d", v.Generation(), generation)
+	}
+	if ref, ok, err := v.Ref(ctx, "epic", "p-1", Restriction); ref != "act-3" || !ok || err != nil {
+		t.Errorf("Ref = %q, %v, %v; want act-3", ref, ok, err)
+	}
+	if ref, ok, err := v.Ref(ctx, "epic", "p-2", Restriction); ok || err != nil {
+		t.Errorf("Ref of nobody = %q, %v, %v", ref, ok, err)
+	}
 	if _, held := v.Held("cerner", "p-1"); held {
 		t.Error("the patient of another source is held")
 	}
@@ -67,6 +76,7 @@ func TestHoldsAreChecked(t *testing.T) {
 		{"epic", "p", "", "act-1"},
 		{"epic", "p", "whim", "act-1"},
 		{"epic", "", OptOut, "act-1"},
+		{"epic", "Patient/p", OptOut, "act-1"},
 		{"", "p", OptOut, "act-1"},
 		{"epic", "p", OptOut, ""},
 		{"epic", "p", OptOut, "free text about a patient"},
@@ -129,7 +139,7 @@ func TestCohortNeverChanges(t *testing.T) {
 	if s, ok := v.Cohort("unknown"); ok || s.Has(v.keys.Owner().PatientKey("epic", "a")) || s.Len() != 0 {
 		t.Error("a cohort that is not there has members")
 	}
-	for _, members := range [][]Member{nil, {member("", "a")}, {member("epic", "")}} {
+	for _, members := range [][]Member{nil, {member("", "a")}, {member("epic", "")}, {member("epic", "Patient/1")}} {
 		if _, err := v.PutCohort(ctx, "bad", members); problem.From(err).Kind != problem.Invalid {
 			t.Errorf("%d bad members: %v, want Invalid", len(members), err)
 		}

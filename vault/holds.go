@@ -85,8 +85,8 @@ func (v *Vault) SetHold(ctx context.Context, source id.Source, patientID string,
 	if err != nil {
 		return err
 	}
-	if patientID == "" {
-		return problem.BadField("patient", "is empty", "Give the patient's id at the source.")
+	if err := checkPatient("patient", patientID); err != nil {
+		return err
 	}
 	if err := id.Check(source); err != nil {
 		return problem.BadField("source", err.Error(), "Give the id of a configured source.")
@@ -138,6 +138,36 @@ func (v *Vault) Release(ctx context.Context, source id.Source, patientID string,
 		}
 		return func(p *picture) { p.holds = p.holds.with(patient, 0, bit) }, nil
 	})
+}
+
+// Ref is the act that ordered a hold, for evidence.
+func (v *Vault) Ref(ctx context.Context, source id.Source, patientID string, kind Kind) (ref string, ok bool, err error) {
+	if _, err := kind.bit(); err != nil {
+		return "", false, err
+	}
+	index := v.holdIndex(kind, v.keys.Owner().PatientKey(source, patientID))
+	sealed, err := readSealed(ctx, v.db, "SELECT sealed FROM holds WHERE patient = ?", index)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, unavailable(err)
+	}
+	plain, err := v.keys.Documents().Open(sealed, holdAAD(index))
+	if err != nil || len(plain) != holdSize || plain[17] > id.MaxLen {
+		return "", false, errTampered("patient holds", err)
+	}
+	return string(plain[18 : 18+plain[17]]), true, nil
+}
+
+// checkPatient refuses what no patient's id can be: a hold on "Patient/1" would
+// be accepted and hold nobody. What was given is not quoted.
+func checkPatient(field, patientID string) error {
+	if seal.IsID(patientID) {
+		return nil
+	}
+	return problem.BadField(field, fmt.Sprintf("is not a FHIR id: %d bytes", len(patientID)),
+		"Give the id of the Patient resource at the source: 1 to 64 letters, digits, '-' and '.', without \"Patient/\".")
 }
 
 // with is a copy with kinds of one patient added and taken away.

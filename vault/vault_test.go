@@ -256,11 +256,12 @@ func TestTwoHandles(t *testing.T) {
 	if _, held := b.Held("epic", "p-2"); !held {
 		t.Error("b wrote and does not see a's hold")
 	}
-	if err := a.Reload(ctx); err != nil {
+	// a puts the same again, which writes nothing, and sees it.
+	if _, err := a.PutCohort(ctx, "icu", []Member{member("epic", "p-9")}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := a.Cohort("icu"); !ok {
-		t.Error("a does not see b's cohort")
+		t.Error("a does not see the cohort that it was told is there")
 	}
 }
 
@@ -299,6 +300,63 @@ func TestWritersRace(t *testing.T) {
 		}
 		if got := v.Holds().Len(); got != len(vaults)*each {
 			t.Errorf("%d holds, want %d", got, len(vaults)*each)
+		}
+	}
+}
+
+// Processes that open a new vault at once, and give codes to the same ids.
+func TestProcessesAgreeOnCodes(t *testing.T) {
+	if keys := os.Getenv("VAULT_TEST_KEYS"); keys != "" {
+		v := folder{keys, os.Getenv("VAULT_TEST_VAULT")}.open(t)
+		for n := range 10 {
+			fmt.Println("CODE", codeFor(t, v, "sepsis", long(n)))
+		}
+		return
+	}
+	f := newFolder(t)
+	outputs := make([]string, 3)
+	var wg sync.WaitGroup
+	for i := range outputs {
+		wg.Go(func() {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestProcessesAgreeOnCodes$")
+			cmd.Env = append(os.Environ(), "VAULT_TEST_KEYS="+f.keys, "VAULT_TEST_VAULT="+f.vault)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("process %d: %v\n%s", i, err, out)
+			}
+			for line := range strings.Lines(string(out)) {
+				if strings.HasPrefix(line, "CODE ") {
+					outputs[i] += line
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if strings.Count(outputs[0], "CODE v") != 10 {
+		t.Fatalf("process 0 said %q", outputs[0])
+	}
+	for i, out := range outputs {
+		if out != outputs[0] {
+			t.Errorf("process %d has other codes than process 0", i)
+		}
+	}
+}
+
+// Every connection of the pool must have the settings that durability needs.
+func TestEveryConnectionIsSetUp(t *testing.T) {
+	ctx, f := context.Background(), newFolder(t)
+	v := f.open(t)
+	for range 3 {
+		c, err := v.db.Conn(ctx) // held, so that each is another one
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000", "secure_delete": "1"} {
+			var got string
+			if err := c.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s = %q, %v; want %q", pragma, got, err, want)
+			}
 		}
 	}
 }
