@@ -26,6 +26,7 @@ const module = "github.com/sallyport/sallyport"
 //     alone, so a dead database cannot stall or widen a release.
 //   - Only store and vault import a database driver; only policy imports Cedar.
 //   - audit/verify is small enough for an auditor to read in an afternoon.
+//   - deid/internal/release makes a deid.Release; Go lets nobody outside deid import it.
 var layers = map[string][]string{
 	// VOCABULARY
 	"id":            {},
@@ -36,8 +37,8 @@ var layers = map[string][]string{
 	"problem":       {"hipaa"},
 	// KNOWLEDGE
 	"fhir":          {"fhir/spec", "phi", "problem"},
-	"deid":          {"fhir", "fhir/spec", "hipaa", "phi", "problem"},
-	"deid/*":        {"deid", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid":          {"deid/internal/*", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid/*":        {"deid", "deid/internal/*", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
 	"gate":          {"hipaa", "id", "policy", "snapshot"},

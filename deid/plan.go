@@ -1,0 +1,299 @@
+package deid
+
+import (
+	"github.com/sallyport/sallyport/deid/internal/release"
+)
+
+// Op is what a method does with one member of an object: an Action with the
+// role's answers put in. The zero Op cuts.
+type Op uint8
+
+// The ops.
+const (
+	Cut       Op = iota // leave it out, and count it under Why
+	TypeName            // resourceType
+	Identity            // Resource.id
+	MetaData            // Resource.meta
+	Refuse              // a modifier that is not understood: the resource is refused
+	Contained           // contained resources, each by its own type
+	Object              // walk into Node
+	Copy                // as it is, if it has Shape
+	Year                // a date or dateTime, to its year
+	Encode              // an id, to its code
+	Rewrite             // Reference.reference
+	Extended            // extensions
+	Beside              // "_name": the extensions of a primitive
+)
+
+// Shape is what a JSON value must look like to be copied. A value that is not
+// of its type may be anything, a name in a boolean for instance.
+type Shape uint8
+
+// The shapes. The zero Shape fits nothing.
+const (
+	NoShape   Shape = iota
+	Boolean         // true, false
+	Integer         // digits
+	Decimal         // a JSON number
+	Code            // a token
+	URI             // has a scheme, no space
+	Kind            // the name of a resource type, or its definition's URI
+	Text            // any string
+	DateShape       // YYYY, YYYY-MM, YYYY-MM-DD
+	DateTime        // the same, or with a time and a zone
+	Instant         // with a time and a zone
+	TimeOfDay       // hh:mm:ss
+	ID              // [A-Za-z0-9\-\.]{1,64}
+	Samples         // SampledData.data
+	Token           // letters, digits and . _ / - only
+)
+
+// Field is one member that R4 defines in an object, with what happens to it.
+type Field struct {
+	Name   string       // in JSON
+	Quoted []byte       // the name as it is written, with its colon: "code":
+	Op     Op           //
+	Why    release.Rule // for Cut
+	Shape  Shape        // for Copy
+	List   bool         // an array in JSON
+	Node   *Node        // for Object
+	Mask   int          // index+1 into Node.Masks of its object; 0 where it may just be absent
+}
+
+// Node says what happens to the members of one kind of object.
+type Node struct {
+	Path   string // where FHIR defines it
+	fields map[string]*Field
+	// Masks are the members that may not vanish without a trace: those that
+	// must be there (min 1) and those that change the meaning of the rest
+	// (isModifier, R4 section 2.1.0.5.2). Where one was cut, this text stands
+	// in for it.
+	Masks [][]byte
+	// Always is the set of Masks (bit i for Masks[i]) of members that the plan
+	// cuts whatever they say. They stand there even where the source had no
+	// such member: a mark that came and went would tell that it was there.
+	Always uint64
+}
+
+// Field returns the member called name, or nil if R4 defines none.
+func (n *Node) Field(name []byte) *Field { return n.fields[string(name)] }
+
+// maxMasks is the width of the set that a method keeps for an object.
+const maxMasks = 64
+
+// choice is one JSON member that can hold an element: "valueQuantity" of "value[x]".
+type choice struct {
+	name  string // in JSON
+	typ   string // FHIR type; "BackboneElement" for the structure of one element
+	inner string // the type whose elements it has
+}
+
+// child is one element of a type, as FHIR defines it.
+type child struct {
+	name     string // "code", "value[x]"
+	path     string // where it is defined: "Observation.value[x]"
+	choices  []choice
+	required bool
+	list     bool
+	modifier bool
+}
+
+// trie is a role's element paths, by segment.
+type trie struct {
+	named bool // a path ends here
+	below map[string]*trie
+}
+
+func (t *trie) get(name string) *trie {
+	if t == nil {
+		return nil
+	}
+	return t.below[name]
+}
+
+// compiler turns definitions, a profile and a role into nodes.
+type compiler struct {
+	profile Profile
+	direct  bool // the role may have direct identifiers where it names them
+	dates   DateRule
+	ids     IdentifierRule
+	memo    map[memoKey]*Node
+}
+
+type memoKey struct {
+	path    string
+	covered bool
+	direct  bool
+}
+
+// resource compiles the node of a resource type.
+func (c *compiler) resource(typ string, want *trie) *Node {
+	n := c.node(typ, want, want != nil && want.named, false)
+	set := func(f *Field) {
+		if old := n.fields[f.Name]; old != nil && f.Op == Cut {
+			f.Why = old.Why
+		}
+		f.Quoted = quoted(f.Name)
+		n.fields[f.Name] = f
+	}
+	set(&Field{Name: "resourceType", Op: TypeName})
+	set(&Field{Name: "id", Op: Identity})
+	set(&Field{Name: "meta", Op: MetaData})
+	set(&Field{Name: "implicitRules", Op: Refuse})
+	set(&Field{Name: "_implicitRules", Op: Refuse})
+	set(&Field{Name: "_id", Op: Cut, Why: release.ExtensionGone})
+	if f := n.fields["contained"]; f != nil {
+		f.Op, f.Node, f.List = Contained, nil, true
+	}
+	return n
+}
+
+// node compiles the object at path. covered: everything below is in scope;
+// direct: and so are direct identifiers below. A node that is wholly inside or
+// wholly outside is shared, which is also what ends recursive definitions.
+func (c *compiler) node(path string, want *trie, covered, direct bool) *Node {
+	shared := want == nil || len(want.below) == 0
+	key := memoKey{path, covered, direct}
+	if shared {
+		if n := c.memo[key]; n != nil {
+			return n
+		}
+	}
+	n := &Node{Path: path, fields: map[string]*Field{}}
+	if shared {
+		c.memo[key] = n
+	}
+	kids, _ := children(path)
+	for _, k := range kids {
+		c.child(n, k, want, covered, direct)
+	}
+	// Every element may carry these, whatever its definition lists.
+	if f := n.fields["modifierExtension"]; f != nil {
+		f.Op = Refuse
+	} else {
+		n.add(&Field{Name: "modifierExtension", Op: Refuse})
+	}
+	n.add(&Field{Name: "_modifierExtension", Op: Refuse})
+	return n
+}
+
+func (n *Node) add(f *Field) {
+	f.Quoted = quoted(f.Name)
+	n.fields[f.Name] = f
+}
+
+func quoted(name string) []byte { return []byte(`"` + name + `":`) }
+
+func (c *compiler) child(n *Node, k child, want *trie, covered, direct bool) {
+	mask := 0
+	if (k.required || k.modifier) && len(n.Masks) < maxMasks && len(k.choices) > 0 && k.name != "modifierExtension" && k.name != "url" {
+		n.Masks = append(n.Masks, maskText(k))
+		mask = len(n.Masks)
+	}
+	passes := false
+	for _, ch := range k.choices {
+		sub := want.get(k.name)
+		if s := want.get(ch.name); s != nil && ch.name != k.name {
+			sub = merge(sub, s)
+		}
+		f := &Field{Name: ch.name, List: k.list, Mask: mask}
+		c.rule(f, k, ch, sub, covered || (sub != nil && sub.named), direct)
+		n.add(f)
+		passes = passes || f.Op != Cut
+		if isPrimitive(ch.typ) {
+			g := &Field{Name: "_" + ch.name, Op: Beside, List: k.list, Mask: mask}
+			if f.Op == Cut {
+				g.Op, g.Why = Cut, f.Why
+			}
+			n.add(g)
+		}
+	}
+	if mask > 0 && !passes {
+		n.Always |= 1 << (mask - 1)
+	}
+}
+
+// rule settles what happens to one choice of one element.
+func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct bool) {
+	if !covered && sub == nil {
+		f.Op, f.Why = Cut, release.OutOfScope
+		return
+	}
+	if k.name == "id" { // Element.id: a label inside the document, any string; resource() sets Resource.id
+		f.Op, f.Why = Cut, release.DirectID
+		return
+	}
+	named := sub != nil && sub.named
+	switch a := c.profile.Rule(Element{Path: k.path, Type: ch.typ}); a {
+	case Direct:
+		switch {
+		case direct || (c.direct && named):
+			f.pass(c, k.path, ch, sub, true, true)
+		case sub != nil && len(sub.below) > 0 && !isPrimitive(ch.typ):
+			// Parts of it are named, as "address.state": those are ruled on
+			// one by one, and nothing else of it is covered.
+			f.pass(c, k.path, ch, sub, false, false)
+		default:
+			f.Op, f.Why = Cut, release.DirectID
+		}
+	case IfNamed:
+		if direct || named {
+			f.pass(c, k.path, ch, sub, true, direct)
+		} else {
+			f.Op, f.Why = Cut, release.DirectID
+		}
+	case Walk, Keep:
+		f.pass(c, k.path, ch, sub, covered, direct)
+	case Date:
+		f.Op, f.Shape = Year, shapeOf(k.path, ch.typ)
+		if c.dates == KeepDates {
+			f.Op = Copy
+		}
+	case Clock:
+		f.Op, f.Why, f.Shape = Cut, release.ClockTime, shapeOf(k.path, ch.typ)
+		if c.dates == KeepDates {
+			f.Op = Copy
+		}
+	case Pseudonym:
+		f.Op, f.Shape = Encode, ID
+		if c.ids == KeepIDs {
+			f.Op = Copy
+		}
+	case Refer:
+		f.Op = Rewrite
+	case Extend:
+		f.Op = Extended
+	default:
+		f.Op, f.Why = Cut, release.DirectID
+	}
+}
+
+// pass lets the element through: by its shape, or by the rulings of its parts.
+func (f *Field) pass(c *compiler, path string, ch choice, sub *trie, covered, direct bool) {
+	if isPrimitive(ch.typ) {
+		f.Op, f.Shape = Copy, shapeOf(path, ch.typ)
+		return
+	}
+	if _, ok := children(ch.inner); !ok {
+		f.Op, f.Why = Cut, release.NotInR4
+		return
+	}
+	f.Op = Object
+	f.Node = c.node(ch.inner, sub, covered, direct)
+}
+
+func merge(a, b *trie) *trie {
+	if a == nil {
+		return b
+	}
+	m := &trie{named: a.named || b.named, below: map[string]*trie{}}
+	for _, t := range []*trie{a, b} {
+		for name, s := range t.below {
+			if old := m.below[name]; old != nil {
+				s = merge(old, s)
+			}
+			m.below[name] = s
+		}
+	}
+	return m
+}
