@@ -1,0 +1,316 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Config is the one file that `sallyport serve` reads. It holds no secret:
+// each is in a file of its own, named here. An unknown key stops the start.
+type Config struct {
+	// Organisation is the covered entity's name, as vendors see it.
+	Organisation string `yaml:"organisation"`
+	// Node names this process's audit log; it is in every entry. Letters,
+	// digits, '.', '-'.
+	Node string `yaml:"node"`
+	// DataDir holds the log, the keys, the vault and, unless Database is set,
+	// the registry. Relative paths are relative to the file.
+	DataDir string `yaml:"data_dir"`
+	// Database is a PostgreSQL URL. Empty: SQLite in DataDir.
+	Database string `yaml:"database"`
+	// PassphraseFile protects the root key. Empty: a key file in DataDir.
+	PassphraseFile string `yaml:"passphrase_file"`
+
+	// PublicURL is how vendors reach the gateway: the issuer and audience of
+	// access tokens, and the base of every link that it gives out.
+	PublicURL string `yaml:"public_url"`
+
+	Listen       Listen       `yaml:"listen"`
+	Certificates Certificates `yaml:"certificates"`
+	Sources      []Source     `yaml:"sources"`
+	// PolicyDir holds the site's Cedar files, which can only forbid.
+	PolicyDir string `yaml:"policy_dir"`
+	Policy    Policy `yaml:"policy"`
+
+	dir    string // of the file
+	digest string
+}
+
+// Listen is where the two doors are. Both speak TLS 1.3 only.
+type Listen struct {
+	Gateway string `yaml:"gateway"` // vendors: token endpoint and FHIR
+	API     string `yaml:"api"`     // the organisation's people: acts and reads
+	Health  string `yaml:"health"`  // plain HTTP: /healthz, /readyz, /metrics; loopback only
+}
+
+// Certificates says who vouches for whom.
+type Certificates struct {
+	// Names are the host names and addresses on the server's certificate.
+	Names []string `yaml:"names"`
+	// ClientCAFile is an authority that issues client certificates, besides the
+	// built-in one.
+	ClientCAFile string `yaml:"client_ca_file"`
+	// CertFile and KeyFile are the server's own. Empty: the built-in authority
+	// issues one.
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// Source is an upstream healthcare system.
+type Source struct {
+	ID          id.Source         `yaml:"id"`
+	URL         string            `yaml:"url"` // FHIR base
+	DataClasses []hipaa.DataClass `yaml:"data_classes"`
+	Region      string            `yaml:"region"`
+	CAFile      string            `yaml:"ca_file"` // pins the authority of its certificate
+	Credentials Credentials       `yaml:"credentials"`
+}
+
+// Credentials is how the gateway shows itself to a source: at most one.
+type Credentials struct {
+	BearerFile string     `yaml:"bearer_file"`
+	Basic      *Basic     `yaml:"basic"`
+	MutualTLS  *MutualTLS `yaml:"mutual_tls"`
+	SMART      *SMART     `yaml:"smart"`
+}
+
+// Basic is a user name and a file with the password.
+type Basic struct {
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+}
+
+// MutualTLS is a client certificate.
+type MutualTLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// SMART is a backend services client (private_key_jwt).
+type SMART struct {
+	ClientID string `yaml:"client_id"`
+	KeyFile  string `yaml:"key_file"` // PEM, P-256 or P-384
+	KeyID    string `yaml:"key_id"`
+	TokenURL string `yaml:"token_url"`
+	Scope    string `yaml:"scope"`
+}
+
+// Policy holds the numbers that HIPAA leaves to the organisation.
+type Policy struct {
+	SnapshotFreshness time.Duration `yaml:"snapshot_freshness"`
+	Course            string        `yaml:"course"`
+	CourseVersion     string        `yaml:"course_version"`
+	ReviewEvery       time.Duration `yaml:"review_every"`
+	TokenLifetime     time.Duration `yaml:"token_lifetime"`
+}
+
+// DefaultPolicy is what `sallyport init` writes.
+var DefaultPolicy = Policy{
+	SnapshotFreshness: 60 * time.Second,
+	Course:            "hipaa-for-ai-teams",
+	CourseVersion:     "2026",
+	ReviewEvery:       90 * 24 * time.Hour,
+	TokenLifetime:     5 * time.Minute,
+}
+
+// Load reads and checks the file. Its errors name the key and the fix.
+func Load(file string) (*Config, error) {
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, problem.BadField("config", file+" does not exist", "Run `sallyport init` to make one, or name another with --config").Because(err)
+	}
+	if err != nil {
+		return nil, problem.BadField("config", "cannot read "+file, "Check its permissions").Because(err)
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder of %s: %w", file, err)
+	}
+	return parse(raw, filepath.Dir(abs))
+}
+
+func parse(raw []byte, dir string) (*Config, error) {
+	c := &Config{Policy: DefaultPolicy, dir: dir}
+	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		// goccy/go-yaml names the line and shows it; the file holds no secret.
+		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yaml.FormatError(err, false, true), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, problem.BadField("config", "the file holds more than one document", "Keep one")
+	}
+	sum := sha256.Sum256(raw)
+	c.digest = hex.EncodeToString(sum[:])
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Digest is the SHA-256 of the file; it is logged at start.
+func (c *Config) Digest() string { return c.digest }
+
+// path resolves a name in the file.
+func (c *Config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.dir, p)
+}
+
+// Data is a path below the data directory.
+func (c *Config) Data(elem ...string) string {
+	return filepath.Join(append([]string{c.path(c.DataDir)}, elem...)...)
+}
+
+var nodeName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+
+func (c *Config) check() error {
+	if c.Organisation == "" {
+		return problem.BadField("organisation", "is empty", "Write the covered entity's name")
+	}
+	if !nodeName.MatchString(c.Node) {
+		return problem.BadField("node", "is not a name", "Use lower-case letters, digits, '.' and '-', such as gateway-1")
+	}
+	if c.DataDir == "" {
+		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
+	}
+	if c.Database != "" {
+		u, err := url.Parse(c.Database)
+		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			return problem.BadField("database", "is not a PostgreSQL URL", "Write postgres://user@host/name, or leave it out for SQLite")
+		}
+		if _, has := u.User.Password(); has {
+			return problem.BadField("database", "holds a password", "Leave it out of the file: use PGPASSFILE or the environment's PGPASSWORD")
+		}
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" {
+		return problem.BadField("public_url", "is not the https address of the gateway", "Write https://host:port, without a path")
+	}
+	for field, addr := range map[string]string{"listen.gateway": c.Listen.Gateway, "listen.api": c.Listen.API, "listen.health": c.Listen.Health} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return problem.BadField(field, "is not an address", "Write host:port, such as 127.0.0.1:8443").Because(err)
+		}
+	}
+	if host, _, _ := net.SplitHostPort(c.Listen.Health); !loopback(host) {
+		return problem.BadField("listen.health", "is not a loopback address", "It is plain HTTP: listen on 127.0.0.1, and let a local collector read it")
+	}
+	if len(c.Certificates.Names) == 0 {
+		return problem.BadField("certificates.names", "is empty", "List the host names that vendors use to reach this server")
+	}
+	if (c.Certificates.CertFile == "") != (c.Certificates.KeyFile == "") {
+		return problem.BadField("certificates", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
+	}
+	if err := c.Policy.check(); err != nil {
+		return err
+	}
+	if len(c.Sources) == 0 {
+		return problem.BadField("sources", "is empty", "Add at least one FHIR server")
+	}
+	seen := map[id.Source]bool{}
+	for i, s := range c.Sources {
+		if err := s.check(fmt.Sprintf("sources[%d]", i)); err != nil {
+			return err
+		}
+		if seen[s.ID] {
+			return problem.BadField(fmt.Sprintf("sources[%d].id", i), "is used twice", "Give each source an id of its own")
+		}
+		seen[s.ID] = true
+	}
+	return nil
+}
+
+func (p Policy) check() error {
+	switch {
+	case p.SnapshotFreshness < time.Second || p.SnapshotFreshness > time.Hour:
+		return problem.BadField("policy.snapshot_freshness", "is not between 1s and 1h", "60s is usual")
+	case p.Course == "" || p.CourseVersion == "":
+		return problem.BadField("policy.course", "is empty", "Name the training course, and in course_version the oldest version, that count")
+	case p.ReviewEvery < 24*time.Hour:
+		return problem.BadField("policy.review_every", "is under a day", "2160h (90 days) is usual; HIPAA sets no interval")
+	case p.TokenLifetime < 30*time.Second || p.TokenLifetime > 5*time.Minute:
+		return problem.BadField("policy.token_lifetime", "is not between 30s and 5m", "SMART backend services advises at most 5m")
+	}
+	return nil
+}
+
+func (s Source) check(at string) error {
+	if err := id.Check(s.ID); err != nil {
+		return problem.BadField(at+".id", err.Error(), "Use a short name such as ehr")
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.User != nil {
+		return problem.BadField(at+".url", "is not the base URL of a FHIR server", "Write https://host/path, without a user or a query")
+	}
+	if u.Scheme == "http" && !loopback(u.Hostname()) {
+		return problem.BadField(at+".url", "is plain HTTP to another machine", "Use https: patient data would cross the network in the clear (45 CFR 164.312(e)(1))")
+	}
+	if len(s.DataClasses) == 0 {
+		return problem.BadField(at+".data_classes", "is empty", "List what may be released from it: phi, limited-data-set, de-identified")
+	}
+	for _, dc := range s.DataClasses {
+		switch dc {
+		case hipaa.PHI, hipaa.LimitedDataSet, hipaa.DeIdentified:
+		default:
+			return problem.BadField(at+".data_classes", fmt.Sprintf("%q is not a data class", dc), "Use phi, limited-data-set or de-identified")
+		}
+	}
+	if s.Region == "" {
+		return problem.BadField(at+".region", "is empty", "Write where the data is, such as US or US-MA (ISO 3166)")
+	}
+	ways := 0
+	cr := s.Credentials
+	for _, set := range []bool{cr.BearerFile != "", cr.Basic != nil, cr.MutualTLS != nil, cr.SMART != nil} {
+		if set {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return problem.BadField(at+".credentials", "names more than one way", "Keep one of bearer_file, basic, mutual_tls, smart")
+	}
+	switch {
+	case cr.Basic != nil && (cr.Basic.Username == "" || cr.Basic.PasswordFile == ""):
+		return problem.BadField(at+".credentials.basic", "lacks username or password_file", "Set both")
+	case cr.MutualTLS != nil && (cr.MutualTLS.CertFile == "" || cr.MutualTLS.KeyFile == ""):
+		return problem.BadField(at+".credentials.mutual_tls", "lacks cert_file or key_file", "Set both")
+	case cr.SMART != nil && (cr.SMART.ClientID == "" || cr.SMART.KeyFile == "" || cr.SMART.TokenURL == "" || cr.SMART.Scope == ""):
+		return problem.BadField(at+".credentials.smart", "lacks client_id, key_file, token_url or scope", "Set all four")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// Settings is the policy's part of the configuration.
+func (c *Config) Settings() snapshot.Settings {
+	s := snapshot.Settings{
+		SnapshotFreshness: c.Policy.SnapshotFreshness,
+		Course:            c.Policy.Course,
+		CourseVersion:     c.Policy.CourseVersion,
+		ReviewEvery:       c.Policy.ReviewEvery,
+	}
+	for _, src := range c.Sources {
+		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})
+	}
+	return s
+}

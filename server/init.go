@@ -1,0 +1,203 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	_ "embed" // the commented configuration
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/seal"
+)
+
+// Setup is what `sallyport init` asks for.
+type Setup struct {
+	Dir          string // made if need be; must be empty
+	Organisation string
+	Node         string
+	Person       id.Person // the first of the organisation's people
+	PersonName   string
+	SourceID     id.Source
+	SourceURL    string
+	Host         string // name on the server's certificate
+	GatewayPort  int
+	APIPort      int
+	HealthPort   int
+	Database     string // a PostgreSQL URL; empty: SQLite
+	Now          func() time.Time
+}
+
+// ConfigFile is the name of the file that Init writes.
+const ConfigFile = "sallyport.yaml"
+
+// PersonLife is how long a person's first certificate lasts (policy).
+const PersonLife = 365 * 24 * time.Hour
+
+//go:embed sallyport.yaml.tmpl
+var configTemplate string
+
+// files below the data directory
+const (
+	authorityDir = "authority"
+	keysDir      = "keys"
+	auditDir     = "audit"
+	peopleDir    = "people"
+	tokenKeyFile = "token.key"
+	logKeyFile   = "log.key"
+	logPubFile   = "log.pub"
+	registryFile = "registry.db"
+	vaultFile    = "vault.db"
+)
+
+// Init makes a new installation: the configuration, the certificate authority,
+// the keys, and the first person, by the one act that an empty registry allows.
+// It returns the configuration file's path. It never overwrites.
+func Init(ctx context.Context, s Setup) (string, error) {
+	file := filepath.Join(s.Dir, ConfigFile)
+	if entries, err := os.ReadDir(s.Dir); err == nil && len(entries) > 0 {
+		return "", problem.BadField("dir", s.Dir+" is not empty", "Name a new folder; init never overwrites")
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", problem.BadField("dir", "cannot be read", "Check its permissions").Because(err)
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return "", fmt.Errorf("making the folder: %w", err)
+	}
+	var text bytes.Buffer
+	t, err := template.New(ConfigFile).Funcs(template.FuncMap{"yaml": quoteYAML}).Parse(configTemplate)
+	if err != nil {
+		return "", fmt.Errorf("reading the configuration's template: %w", err)
+	}
+	if err := t.Execute(&text, s); err != nil {
+		return "", fmt.Errorf("writing the configuration: %w", err)
+	}
+	abs, err := filepath.Abs(s.Dir)
+	if err != nil {
+		return "", fmt.Errorf("finding the folder: %w", err)
+	}
+	c, err := parse(text.Bytes(), abs)
+	if err != nil {
+		return "", err
+	}
+	if err := makeKeys(c, s.Now()); err != nil {
+		return "", err
+	}
+	if err := firstPerson(ctx, c, s); err != nil {
+		return "", err
+	}
+	// Last, so that a folder with a configuration is a whole installation.
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		return "", fmt.Errorf("writing the configuration: %w", err)
+	}
+	return file, nil
+}
+
+// quoteYAML writes text as a double-quoted YAML scalar.
+func quoteYAML(v any) string {
+	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
+	return `"` + r.Replace(fmt.Sprint(v)) + `"`
+}
+
+// Address joins host and port, for the template.
+func (s Setup) Address(port int) string { return net.JoinHostPort("127.0.0.1", fmt.Sprint(port)) }
+
+func makeKeys(c *Config, now time.Time) error {
+	if _, err := identity.CreateAuthority(c.Data(authorityDir), c.Organisation, now); err != nil {
+		return err
+	}
+	if err := seal.Create(c.Data(keysDir), c.root("")); err != nil {
+		return err
+	}
+	token, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("making the token key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(token)
+	if err != nil {
+		return fmt.Errorf("writing the token key: %w", err)
+	}
+	if err := os.WriteFile(c.Data(tokenKeyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		return fmt.Errorf("writing the token key: %w", err)
+	}
+	private, public, err := note.GenerateKey(rand.Reader, c.Origin())
+	if err != nil {
+		return fmt.Errorf("making the log's key: %w", err)
+	}
+	if err := os.WriteFile(c.Data(logKeyFile), []byte(private+"\n"), 0o600); err != nil {
+		return fmt.Errorf("writing the log's key: %w", err)
+	}
+	if err := os.WriteFile(c.Data(logPubFile), []byte(public+"\n"), 0o644); err != nil {
+		return fmt.Errorf("writing the log's public key: %w", err)
+	}
+	return nil
+}
+
+// firstPerson issues a certificate and does the act organisation.bootstrap.
+func firstPerson(ctx context.Context, c *Config, s Setup) (err error) {
+	cred, err := IssuePerson(c, s.Person, s.Now())
+	if err != nil {
+		return err
+	}
+	rec, err := openRecord(ctx, c, s.Now, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rec.close()) }()
+	_, err = rec.registry.Do(ctx, registry.Actor{Person: s.Person},
+		registry.BootstrapOrganisation{ID: s.Person, Name: s.PersonName, Key256: cred.KeyDigest()},
+		registry.Meta{Reason: "sallyport init"})
+	return err
+}
+
+// IssuePerson makes a key and a certificate for one of the organisation's
+// people, in data_dir/people. Until the key is registered by an act, it opens
+// nothing.
+func IssuePerson(c *Config, p id.Person, now time.Time) (*identity.Credential, error) {
+	a, err := identity.OpenAuthority(c.Data(authorityDir))
+	if err != nil {
+		return nil, err
+	}
+	if err := id.Check(p); err != nil {
+		return nil, problem.BadField("person", err.Error(), "Use a short id such as ada")
+	}
+	cred, err := a.IssueClient(identity.PersonSubject(p), PersonLife, now)
+	if err != nil {
+		return nil, err
+	}
+	return cred, writeCredential(c, cred, c.Data(peopleDir), string(p))
+}
+
+// writeCredential writes name.crt, name.key and ca.crt into dir.
+func writeCredential(c *Config, cred *identity.Credential, dir, name string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making %s: %w", dir, err)
+	}
+	if err := cred.Write(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")); err != nil {
+		return err
+	}
+	a, err := identity.OpenAuthority(c.Data(authorityDir))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), a.CertificatePEM(), 0o644); err != nil {
+		return fmt.Errorf("writing the authority's certificate: %w", err)
+	}
+	return nil
+}
