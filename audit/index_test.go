@@ -3,13 +3,13 @@ package audit_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/audit/faultfs"
 	"github.com/sallyport/sallyport/audit/verify"
 	"github.com/sallyport/sallyport/id"
 )
@@ -114,37 +114,47 @@ func TestIndexFindsAndIsMadeAgain(t *testing.T) {
 	}
 }
 
-// TestQueueIsBounded: what does not fit into memory is refused, not kept.
+// TestQueueIsBounded: while the disk hangs the log takes what fits into its
+// bound and refuses the rest, and goes on when the disk does.
 func TestQueueIsBounded(t *testing.T) {
-	l := openDir(t, t.TempDir())
-	defer l.Close()
-	o := outcome("x")
-	o.Patients = nil
-	for n := range 20_000 {
-		o.Patients = append(o.Patients, fmt.Sprintf("%0128d", n))
+	f := faultfs.New()
+	l := openFS(t, f)
+	hang := make(chan struct{})
+	f.FailWith(func(op faultfs.Op, name string) error {
+		if op == faultfs.Sync {
+			<-hang
+		}
+		return nil
+	})
+	var waiting []*audit.Pending
+	refused := 0
+	for range 40_000 {
+		p := l.Begin(intent("d"))
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, err := p.Wait(ctx)
+		if !errors.Is(err, audit.ErrUnavailable) {
+			t.Fatalf("an intent that cannot be durable: %v", err)
+		}
+		if errors.Is(err, context.Canceled) {
+			waiting = append(waiting, p)
+		} else {
+			refused++
+		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel() // nobody waits, so that only the bound can stop the loop
-	var err error
-	for n := 0; n < 1000 && !errors.Is(err, audit.ErrUnavailable) || n == 0; n++ {
-		ticket, e := l.Intend(context.Background(), intent(id.Decision(fmt.Sprint("d", n))))
-		if e != nil {
-			err = e
-			break
-		}
-		for range 10 {
-			go ticket.Complete(ctx, o)
+	if len(waiting) < 1000 || refused < 1000 {
+		t.Errorf("%d intents wait and %d were refused", len(waiting), refused)
+	}
+	close(hang)
+	for _, p := range waiting {
+		if _, err := p.Wait(context.Background()); err != nil {
+			t.Fatal(err)
 		}
 	}
-	// Whatever was refused, the log lives.
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		if _, err := l.Append(context.Background(), act(1)); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the log does not recover from a full queue")
-		}
-		time.Sleep(10 * time.Millisecond)
+	if _, err := l.Intend(context.Background(), intent("after")); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -42,7 +42,7 @@ func readJournal(dir fs.FS, key note.Verifier, size uint64, s *story, r *Report)
 		}
 		data, err := fs.ReadFile(dir, file)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // the log is being written, and a checkpoint covers it by now
+			return nil // the log is being written, and a newer checkpoint covers it by now
 		}
 		if err != nil {
 			return err

@@ -161,6 +161,9 @@ func (t *tree) compare(level int) error {
 			continue // the one above, or one that no checkpoint covers yet
 		}
 		data, err := fs.ReadFile(t.dir, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a log that is being written removes them when the full one is there
+		}
 		if err != nil {
 			return err
 		}
@@ -188,6 +191,9 @@ func (t *tree) olderBundles(n uint64, data []byte, ends []int) error {
 		}
 		file := tilePath("entries", n, w)
 		b, err := fs.ReadFile(t.dir, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
