@@ -87,6 +87,10 @@ func (r keyFile) create(dir string) (rootParams, *rootKey, error) {
 			return rootParams{}, nil, fmt.Errorf("write root key: %w", err)
 		}
 	}
+	// Whoever made it, it must survive a power cut before it wraps a key.
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return rootParams{}, nil, fmt.Errorf("make root key durable: %w", err)
+	}
 	key, err := r.open(dir, rootParams{Kind: kindFile})
 	return rootParams{Kind: kindFile}, key, err
 }

@@ -1,8 +1,11 @@
 package seal
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -345,6 +348,57 @@ func TestKeysDoNotPrint(t *testing.T) {
 	}
 }
 
+func TestKeysDoNotMarshal(t *testing.T) {
+	k, _ := newKeyring(t)
+	e := engagement(t, k, "sepsis")
+	var b strings.Builder
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "keyring", k, "key", e, "owner", k.Owner())
+	if got := strings.Count(b.String(), redacted); got != 3 {
+		t.Errorf("the log says %s", &b)
+	}
+	for _, v := range []any{k, e, k.Owner(), k.Documents(), k.Tokens()} {
+		if got, err := json.Marshal(v); err == nil {
+			t.Errorf("%T is marshalled: %s", v, got)
+		}
+	}
+}
+
+// What one engagement sealed, another does not open; nor the same one elsewhere.
+func TestSealedForOneEngagement(t *testing.T) {
+	k, _ := newKeyring(t)
+	a, b := engagement(t, k, "sepsis"), engagement(t, k, "stroke")
+	if a.Engagement() != "sepsis" {
+		t.Errorf("the key is of %q", a.Engagement())
+	}
+	box, err := a.Seal([]byte("row"), []byte("table/1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Open(box, []byte("table/1")); err != nil || string(got) != "row" {
+		t.Errorf("Open = %q, %v", got, err)
+	}
+	if _, err := b.Open(box, []byte("table/1")); err == nil {
+		t.Error("another engagement opened it")
+	}
+	if _, err := a.Open(box, []byte("table/2")); err == nil {
+		t.Error("it opened in another place")
+	}
+	if _, err := k.Documents().Open(box, []byte("table/1")); err == nil {
+		t.Error("the documents' key opened it")
+	}
+	index := a.Index("id", []byte("x"))
+	if index != a.Index("id", []byte("x")) {
+		t.Error("an index is not the same twice")
+	}
+	for name, other := range map[string][16]byte{
+		"label": a.Index("code", []byte("x")), "value": a.Index("id", []byte("y")), "engagement": b.Index("id", []byte("x")),
+	} {
+		if other == index {
+			t.Errorf("another %s has the same index", name)
+		}
+	}
+}
+
 // Nothing that is given out before its file is durable: the file is there when
 // Engagement returns, and where it cannot be written there is no key.
 func TestNoKeyWithoutFile(t *testing.T) {
@@ -408,5 +462,57 @@ func TestNoRoot(t *testing.T) {
 	}
 	if _, err := Open(dir, nil); err == nil {
 		t.Error("opened a keyring without a root")
+	}
+}
+
+// A process that is killed while it makes keys loses none that it has used.
+func TestKill(t *testing.T) {
+	if dir := os.Getenv("SEAL_TEST_DIR"); dir != "" {
+		k := reopen(t, dir, KeyFile(""))
+		for n := range 100_000 {
+			e := id.Engagement(fmt.Sprint("r", os.Getenv("SEAL_TEST_ROUND"), "-", n))
+			code, _ := engagement(t, k, e).Code("p-1")
+			fmt.Println("DONE", e, code)
+		}
+		return
+	}
+	_, dir := newKeyring(t)
+	used := map[id.Engagement]string{}
+	const rounds = 3
+	for round := range rounds {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
+		cmd.Env = append(os.Environ(), "SEAL_TEST_DIR="+dir, fmt.Sprint("SEAL_TEST_ROUND=", round))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); {
+			var e, code string
+			if _, err := fmt.Sscanf(lines.Text(), "DONE %s %s", &e, &code); err != nil {
+				continue
+			}
+			used[id.Engagement(e)] = code
+			if n++; n == 3+5*round {
+				if err := cmd.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("the process was not killed")
+		}
+		k := reopen(t, dir, KeyFile(""))
+		for e, code := range used {
+			if got, ok := engagement(t, k, e).Reveal(code); !ok || got != "p-1" {
+				t.Errorf("round %d: the key of %s was lost", round, e)
+			}
+		}
+	}
+	if len(used) < 3*rounds {
+		t.Fatalf("only %d keys were seen", len(used))
 	}
 }
