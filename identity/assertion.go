@@ -138,7 +138,7 @@ func keyFor(set []byte, kid string, alg jose.SignatureAlgorithm) (crypto.PublicK
 	var found crypto.PublicKey
 	for _, k := range raw.Keys {
 		var jwk jose.JSONWebKey
-		if err := jwk.UnmarshalJSON(k); err != nil || jwk.KeyID != kid || !jwk.Valid() || !jwk.IsPublic() ||
+		if err := jwk.UnmarshalJSON(k); err != nil || jwk.KeyID != kid || !jwk.Valid() ||
 			(jwk.Use != "" && jwk.Use != "sig") || (jwk.Algorithm != "" && jwk.Algorithm != string(alg)) || !fits(jwk.Key, alg) {
 			continue
 		}
@@ -150,8 +150,9 @@ func keyFor(set []byte, kid string, alg jose.SignatureAlgorithm) (crypto.PublicK
 	return found, found != nil
 }
 
-// fits reports whether the key is of the type and size that the algorithm
-// demands (RFC 7518, sections 3.3 and 3.4).
+// fits reports whether the key is a public one of the type and size that the
+// algorithm demands (RFC 7518, sections 3.3 and 3.4). A private or symmetric key
+// fits nothing.
 func fits(key any, alg jose.SignatureAlgorithm) bool {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:

@@ -269,6 +269,20 @@ func (w *world) request(c *Credential, authorization string) *http.Request {
 	return r.WithContext(w.verifier.ConnContext(r.Context(), nil))
 }
 
+// A chain is verified once a connection.
+func TestConnectionIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	r := w.request(w.device, "Bearer "+w.mint(w.device, nil))
+	first, second := must[Caller](t)(w.verifier.Caller(r, w.view.Load())), must[Caller](t)(w.verifier.Caller(r, w.view.Load()))
+	if first.peer != second.peer {
+		t.Error("the peer was worked out again")
+	}
+	bare := r.WithContext(t.Context())
+	if third := must[Caller](t)(w.verifier.Caller(bare, w.view.Load())); third.Transport() != first.Transport() {
+		t.Error("without ConnContext the caller is another")
+	}
+}
+
 // What one connection has proved says nothing about another, even if their
 // requests were mixed up.
 func TestConnectionMemoryIsNotBorrowed(t *testing.T) {

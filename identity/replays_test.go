@@ -36,6 +36,22 @@ func TestReplaysSurviveRestart(t *testing.T) {
 	}
 }
 
+// A restart in the last second in which an assertion could be used does not
+// forget it.
+func TestReplaysOutliveSkew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "replays")
+	exp := start.Add(4 * time.Minute)
+	r := must[*Replays](t)(OpenReplays(path, start))
+	r.Use("triage", "one", exp, start)
+	r.Close()
+	last := exp.Add(skew - time.Nanosecond)
+	r = must[*Replays](t)(OpenReplays(path, last))
+	defer r.Close()
+	if len(r.used) != 1 || r.Use("triage", "one", exp, last) != AssertionReplayed {
+		t.Error("forgotten while it could still be used")
+	}
+}
+
 // A line that a crash cut off did not count; anything else that is wrong stops
 // the start.
 func TestReplaysDamage(t *testing.T) {
