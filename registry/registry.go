@@ -22,6 +22,7 @@ import (
 type Registry struct {
 	o    Options
 	view atomic.Pointer[snapshot.View]
+	news atomic.Pointer[chan struct{}] // closed and replaced at each publication of another version
 	turn chan struct{} // held by whoever changes view or talks to the store about acts
 
 	lastAt time.Time // under turn: when the last act was done
@@ -69,6 +70,8 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 		o.TakeOver = 10 * time.Second
 	}
 	r := &Registry{o: o, turn: make(chan struct{}, 1), dirty: true}
+	news := make(chan struct{})
+	r.news.Store(&news)
 	head, err := o.Store.Head(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("registry: read head: %w", err)
@@ -303,11 +306,21 @@ func reindex(v *snapshot.View, index uint64) *snapshot.View {
 }
 
 func (r *Registry) publish(v *snapshot.View) {
-	if old := r.view.Load(); old != nil && v.Confirmed().Before(old.Confirmed()) {
+	old := r.view.Load()
+	if old != nil && v.Confirmed().Before(old.Confirmed()) {
 		v = v.Confirm(old.Confirmed())
 	}
 	r.view.Store(v)
+	if old == nil || v.Version() != old.Version() {
+		next := make(chan struct{})
+		close(*r.news.Swap(&next))
+	}
 }
+
+// Changed is closed when the next version of the view is published. Take the
+// channel before the view, so that no version is missed. What only confirms the
+// view is no news.
+func (r *Registry) Changed() <-chan struct{} { return *r.news.Load() }
 
 func (r *Registry) result(e *Entry, repeated bool) Result {
 	return Result{Act: e.ID, Kind: e.Kind, Subject: e.Subject, At: e.At, LogNode: e.LogNode, LogIndex: e.LogIndex,
