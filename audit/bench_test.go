@@ -3,10 +3,12 @@ package audit_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/audit/verify"
 )
 
 // BenchmarkDurable is how many entries become durable in a second at so many
@@ -54,4 +56,28 @@ func BenchmarkDurable(b *testing.B) {
 			b.ReportMetric(float64(sync)/float64(time.Millisecond), "fdatasync-ms")
 		})
 	}
+}
+
+// BenchmarkVerify is how many entries a second an auditor's check reads.
+func BenchmarkVerify(b *testing.B) {
+	dir := b.TempDir()
+	l := openDir(b, dir)
+	const n = 20_000
+	var last *audit.Pending
+	for range n {
+		last = l.Begin(intent("01JD0000000000000000000000"))
+	}
+	if _, err := last.Wait(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	_, v := key(b)
+	for b.Loop() {
+		if r, err := verify.Log(os.DirFS(dir), v); err != nil || r.Size != n {
+			b.Fatal(r.Size, err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }

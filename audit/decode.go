@@ -8,43 +8,46 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
 // wire is every field that an entry can have.
 type wire struct {
-	V             int           `json:"v"`
-	Time          string        `json:"time"`
-	Kind          Kind          `json:"kind"`
-	Origin        string        `json:"origin"`
-	Decision      id.Decision   `json:"decision"`
-	Vendor        id.Vendor     `json:"vendor"`
-	Engagement    id.Engagement `json:"engagement"`
-	App           id.App        `json:"app"`
-	Device        id.Device     `json:"device"`
-	Person        id.Person     `json:"person"`
-	Grant         id.Grant      `json:"grant"`
-	Role          id.Role       `json:"role"`
-	Agent         Agent         `json:"agent"`
-	Direction     Direction     `json:"direction"`
-	Destination   string        `json:"destination"`
-	Source        id.Source     `json:"source"`
-	Action        string        `json:"action"`
-	Resource      string        `json:"resource"`
-	Purpose       string        `json:"purpose"`
-	DataClass     string        `json:"data_class"`
-	Profile       string        `json:"profile"`
-	ProfileDigest hexDigest     `json:"profile_digest"`
-	Policy        hexDigest     `json:"policy"`
-	Snapshot      uint64        `json:"snapshot"`
-	SnapshotIndex uint64        `json:"snapshot_index"`
-	Clauses       []string      `json:"clauses"`
-	DerivesFrom   []id.Release  `json:"derives_from"`
-	TLS           string        `json:"tls"`
-	KeyExchange   string        `json:"key_exchange"`
-	Certificate   hexDigest     `json:"certificate"`
-	Binding       string        `json:"token_binding"`
-	Sealing       string        `json:"sealing"`
+	V             int              `json:"v"`
+	Time          string           `json:"time"`
+	Kind          Kind             `json:"kind"`
+	Origin        string           `json:"origin"`
+	Decision      id.Decision      `json:"decision"`
+	Vendor        id.Vendor        `json:"vendor"`
+	Engagement    id.Engagement    `json:"engagement"`
+	App           id.App           `json:"app"`
+	Device        id.Device        `json:"device"`
+	Person        id.Person        `json:"person"`
+	Grant         id.Grant         `json:"grant"`
+	Role          id.Role          `json:"role"`
+	Agent         Agent            `json:"agent"`
+	Direction     Direction        `json:"direction"`
+	Destination   string           `json:"destination"`
+	Source        id.Source        `json:"source"`
+	Action        string           `json:"action"`
+	Resource      string           `json:"resource"`
+	Purpose       hipaa.Purpose    `json:"purpose"`
+	Category      hipaa.Category   `json:"category"`
+	LegalBasis    hipaa.LegalBasis `json:"legal_basis"`
+	DataClass     hipaa.DataClass  `json:"data_class"`
+	Profile       string           `json:"profile"`
+	ProfileDigest hexDigest        `json:"profile_digest"`
+	Policy        hexDigest        `json:"policy"`
+	Snapshot      uint64           `json:"snapshot"`
+	SnapshotIndex uint64           `json:"snapshot_index"`
+	Clauses       []string         `json:"clauses"`
+	DerivesFrom   []id.Release     `json:"derives_from"`
+	TLS           string           `json:"tls"`
+	KeyExchange   string           `json:"key_exchange"`
+	Certificate   hexDigest        `json:"certificate"`
+	Binding       string           `json:"token_binding"`
+	Sealing       string           `json:"sealing"`
 	Failing       []struct {
 		Gate   string `json:"gate"`
 		Reason string `json:"reason"`
@@ -175,7 +178,7 @@ func (w *wire) intent() *Intent {
 		Decision: w.Decision, Vendor: w.Vendor, Engagement: w.Engagement, App: w.App, Device: w.Device,
 		Person: w.Person, Grant: w.Grant, Role: w.Role, Agent: w.Agent, Direction: w.Direction,
 		Destination: w.Destination, Source: w.Source, Action: w.Action, Resource: w.Resource,
-		Purpose: w.Purpose, DataClass: w.DataClass, Profile: w.Profile, ProfileDigest: Digest(w.ProfileDigest),
+		Purpose: w.Purpose, Category: w.Category, LegalBasis: w.LegalBasis, DataClass: w.DataClass, Profile: w.Profile, ProfileDigest: Digest(w.ProfileDigest),
 		Policy: Digest(w.Policy), Snapshot: w.Snapshot, SnapshotIndex: w.SnapshotIndex,
 		Clauses: w.Clauses, DerivesFrom: w.DerivesFrom,
 		Transport: Transport{w.TLS, w.KeyExchange, Digest(w.Certificate), w.Binding, w.Sealing},

@@ -4,9 +4,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
@@ -21,7 +24,7 @@ const (
 
 	maxList     = 256     // clauses, sources of derivation
 	maxFailing  = 128     // failing gates
-	maxPatients = 1 << 18 // pseudonyms of one release
+	maxPatients = 100_000 // pseudonyms of one release: with the longest ones they fit into the queue
 	partBytes   = 56 << 10
 )
 
@@ -109,7 +112,17 @@ func (e *encoder) closed(k, v string, ok bool) {
 	e.text(k, v)
 }
 
-func ids[T ~string](e *encoder, k string, vs []T) {
+func isID[T ~string](v T) bool { return id.Check(v) == nil }
+
+// clause reports whether v names a term, alone or with its agreement.
+func clause(v string) bool {
+	if agreement, term, ok := strings.Cut(v, "/"); ok {
+		return isID(agreement) && isID(term)
+	}
+	return isID(v)
+}
+
+func list[T ~string](e *encoder, k string, vs []T, ok func(T) bool) {
 	if len(vs) == 0 {
 		return
 	}
@@ -120,7 +133,7 @@ func ids[T ~string](e *encoder, k string, vs []T) {
 	e.key(k)
 	sep := byte('[')
 	for _, v := range vs {
-		if id.Check(v) != nil {
+		if !ok(v) {
 			e.refuse(k, "a list of ids")
 			return
 		}
@@ -185,15 +198,17 @@ func (e *encoder) facts(in *Intent) {
 	opt(e, "source", in.Source)
 	e.closed("action", in.Action, Action(in.Action))
 	e.closed("resource", in.Resource, in.Resource == "" || Resource(in.Resource))
-	e.closed("purpose", in.Purpose, word(in.Purpose))
-	e.closed("data_class", in.DataClass, word(in.DataClass))
+	e.closed("purpose", string(in.Purpose), slices.Contains(hipaa.Purposes, in.Purpose))
+	e.closed("category", string(in.Category), slices.Contains(hipaa.Categories, in.Category))
+	e.closed("legal_basis", string(in.LegalBasis), slices.Contains(hipaa.LegalBases, in.LegalBasis))
+	e.closed("data_class", string(in.DataClass), slices.Contains(hipaa.DataClasses, in.DataClass))
 	opt(e, "profile", in.Profile)
 	e.digest("profile_digest", &in.ProfileDigest)
 	e.digest("policy", &in.Policy)
 	e.num("snapshot", in.Snapshot)
 	e.num("snapshot_index", in.SnapshotIndex)
-	ids(e, "clauses", in.Clauses)
-	ids(e, "derives_from", in.DerivesFrom)
+	list(e, "clauses", in.Clauses, clause)
+	list(e, "derives_from", in.DerivesFrom, isID[id.Release])
 	t := &in.Transport
 	e.closed("tls", t.TLS, knownTLS(t.TLS))
 	e.closed("key_exchange", t.KeyExchange, knownKeyExchange(t.KeyExchange))

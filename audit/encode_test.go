@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
@@ -31,8 +32,8 @@ func fullIntent() Intent {
 		Decision: id.New[id.Decision](time.Now()), Vendor: "northwind-ai", Engagement: "readmissions", App: "nw-batch",
 		Device: "nw-worker-1", Person: "jordan", Grant: "grant-1", Role: "cardiology-read", Agent: Workload,
 		Direction: Out, Destination: "nw-batch", Source: "epic-east", Action: "read", Resource: "Observation",
-		Purpose: "operations", DataClass: "phi", Profile: "minimum-necessary", ProfileDigest: sha256.Sum256([]byte("a")),
-		Policy: sha256.Sum256([]byte("b")), Snapshot: 17, SnapshotIndex: 3, Clauses: []string{"BAA-M01", "BAA-M02"},
+		Purpose: hipaa.Inference, Category: hipaa.Operations, LegalBasis: hipaa.OperationsUnderBAA, DataClass: "phi", Profile: "minimum-necessary", ProfileDigest: sha256.Sum256([]byte("a")),
+		Policy: sha256.Sum256([]byte("b")), Snapshot: 17, SnapshotIndex: 3, Clauses: []string{"BAA-M01", "baa-2026/BAA-M02"},
 		DerivesFrom: []id.Release{"release-1"},
 		Transport:   Transport{"1.3", "X25519MLKEM768", sha256.Sum256([]byte("c")), "mtls", "none"},
 	}
@@ -131,8 +132,8 @@ func TestNoFreeText(t *testing.T) {
 		"direction":     func(in *Intent, v string) { in.Direction = Direction(v) },
 		"action":        func(in *Intent, v string) { in.Action = v },
 		"resource":      func(in *Intent, v string) { in.Resource = v },
-		"purpose":       func(in *Intent, v string) { in.Purpose = v },
-		"data_class":    func(in *Intent, v string) { in.DataClass = v },
+		"purpose":       func(in *Intent, v string) { in.Purpose = hipaa.Purpose(v) },
+		"data_class":    func(in *Intent, v string) { in.DataClass = hipaa.DataClass(v) },
 		"tls":           func(in *Intent, v string) { in.Transport.TLS = v },
 		"key_exchange":  func(in *Intent, v string) { in.Transport.KeyExchange = v },
 		"token_binding": func(in *Intent, v string) { in.Transport.Binding = v },
@@ -188,7 +189,7 @@ func FuzzNoFreeText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, word, other string, status int, n uint64) {
 		in := fullIntent()
 		in.Vendor, in.Person, in.Destination, in.Clauses = id.Vendor(name), id.Person(other), other, []string{name}
-		in.Action, in.Purpose, in.DataClass, in.Resource = word, word, other, name
+		in.Action, in.Purpose, in.DataClass, in.Resource = word, hipaa.Purpose(word), hipaa.DataClass(other), name
 		in.Snapshot = n
 		entries := []func(*encoder){
 			func(e *encoder) { e.intent("o", &in) },

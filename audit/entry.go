@@ -3,6 +3,7 @@ package audit
 import (
 	"time"
 
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
@@ -74,10 +75,12 @@ type Intent struct {
 	Destination string // an id: where the data goes
 	Source      id.Source
 
-	Action    string // a word of Actions
-	Resource  string // an R4 resource type
-	Purpose   string // a word: "treatment", "operations" ...
-	DataClass string // a word: "phi", "limited-data-set" ...
+	Action     string // a word for which Action is true
+	Resource   string // an R4 resource type
+	Purpose    hipaa.Purpose
+	Category   hipaa.Category
+	LegalBasis hipaa.LegalBasis
+	DataClass  hipaa.DataClass
 
 	Profile       string // an id: the de-identification profile
 	ProfileDigest Digest
@@ -85,7 +88,7 @@ type Intent struct {
 	Snapshot      uint64 // version of the registry's snapshot
 	SnapshotIndex uint64 // the log index that the snapshot carried
 
-	Clauses     []string     // ids of the terms that allow it, such as "BAA-M01"
+	Clauses     []string     // the terms that allow it: "BAA-M01", or "agreement-id/BAA-M01"
 	DerivesFrom []id.Release // releases that this one is made from
 	Transport   Transport
 }
@@ -98,7 +101,8 @@ type Failing struct {
 
 // Refusal is a request that the policy refused: the facts of the intent that it
 // would have been, as far as they are known, and every failing gate. Decision
-// and at least one gate are required.
+// and at least one gate are required. What a caller sent and nobody knows, such
+// as a resource type that R4 does not have, is left empty.
 type Refusal struct {
 	Intent  Intent
 	Failing []Failing

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
@@ -69,8 +70,8 @@ func intent(d id.Decision) audit.Intent {
 		Decision: d, Vendor: "northwind-ai", Engagement: "readmissions", App: "nw-batch", Device: "nw-worker-1",
 		Person: "jordan", Grant: "grant-1", Role: "cardiology-read", Agent: audit.Workload, Direction: audit.Out,
 		Destination: "nw-batch", Source: "epic-east", Action: "read", Resource: "Observation",
-		Purpose: "operations", DataClass: "phi", Profile: "minimum-necessary", ProfileDigest: sha256.Sum256([]byte("profile")),
-		Policy: sha256.Sum256([]byte("policy")), Snapshot: 17, SnapshotIndex: 3, Clauses: []string{"BAA-M01", "BAA-M02"},
+		Purpose: hipaa.Inference, Category: hipaa.Operations, LegalBasis: hipaa.OperationsUnderBAA, DataClass: "phi", Profile: "minimum-necessary", ProfileDigest: sha256.Sum256([]byte("profile")),
+		Policy: sha256.Sum256([]byte("policy")), Snapshot: 17, SnapshotIndex: 3, Clauses: []string{"BAA-M01", "baa-2026/BAA-M02"},
 		Transport: audit.Transport{TLS: "1.3", KeyExchange: "X25519MLKEM768", Certificate: sha256.Sum256([]byte("cert")), Binding: "mtls", Sealing: "none"},
 	}
 }

@@ -84,7 +84,7 @@ func Resource(v string) bool {
 }
 
 // word reports whether v has the form of a word whose closed list belongs to
-// another package (a gate, a reason, a purpose, a data class, an act): lower-case
+// another package (a gate, a reason, an act): lower-case
 // letters, '-', '.' or '_', beginning with a letter, at most 48 bytes, and at most
 // four digits, which is enough for a version and too few for a date of birth or a
 // record number.

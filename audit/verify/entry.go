@@ -10,7 +10,7 @@ import (
 )
 
 // schema is every field that an entry of each kind can have, in version 1. There
-// is no field for free text, and a string is at most 128 of the characters that
+// is no field for free text, and a string is at most 130 of the characters that
 // ids, words, digests and times need: no spaces, so no sentence and no full name.
 var schema = map[string][]string{
 	"intent":   strings.Fields(common + facts),
@@ -24,7 +24,7 @@ var schema = map[string][]string{
 const (
 	common = "v time kind origin"
 	facts  = " decision vendor engagement app device person grant role agent direction destination source" +
-		" action resource purpose data_class profile profile_digest policy snapshot snapshot_index" +
+		" action resource purpose category legal_basis data_class profile profile_digest policy snapshot snapshot_index" +
 		" clauses derives_from tls key_exchange certificate token_binding sealing"
 )
 
@@ -375,7 +375,7 @@ func (p *parser) str() (string, bool) {
 		default:
 			return "", false
 		}
-		if p.i-from >= 128 {
+		if p.i-from >= 130 {
 			return "", false
 		}
 	}
