@@ -2,10 +2,15 @@ package identity
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -209,6 +214,51 @@ func TestLeafCannotIssue(t *testing.T) {
 	if status, _ := w.get(w.http(c), w.mint(c, nil)); status != 401 || w.lastReason() != CertificateUntrusted {
 		t.Errorf("got %d, %s", status, w.lastReason())
 	}
+}
+
+// Keys that are too weak are accepted nowhere, even if registered and certified.
+func TestWeakKeys(t *testing.T) {
+	p224 := must2(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	short := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}
+	_, ed := must3(ed25519.GenerateKey(rand.Reader))
+	for name, tc := range map[string]struct {
+		key  any
+		want bool
+	}{
+		"P-224": {p224.Public(), false}, "RSA 1024": {short, false}, "nothing": {nil, false}, "a secret": {[]byte("x"), false},
+		"RSA 2048": {&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2047), E: 65537}, true},
+		"Ed25519":  {ed.Public(), true}, "P-384": {must2(NewKey(384)).Public(), true},
+	} {
+		if got := strongKey(tc.key); got != tc.want {
+			t.Errorf("%s: got %v, want %v", name, got, tc.want)
+		}
+	}
+	w := newWorld(t)
+	der := must2(w.ca.sign(must2(clientTemplate(DeviceSubject("weak"))), p224.Public(), time.Hour, start))
+	leaf := must2(x509.ParseCertificate(der))
+	r := w.request(w.device, "")
+	r.TLS.PeerCertificates = []*x509.Certificate{leaf}
+	_, err := w.verifier.Caller(r, w.view.Load())
+	if reason, _ := ReasonOf(err); reason != CertificateKeyWeak {
+		t.Errorf("a certificate with a P-224 key: got %v", reason)
+	}
+	csr := must2(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, p224))
+	if _, _, err := w.ca.SignRequest(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}), DeviceSubject("d"), 0, start); err == nil {
+		t.Error("a request with a P-224 key was signed")
+	}
+	if _, err := NewTokens("https://a", "https://a", must2(NewKey(384))); err == nil {
+		t.Error("ES256 with a P-384 key")
+	}
+	if _, err := NewTokens("http://a", "https://a", must2(NewKey(256))); err == nil {
+		t.Error("an issuer without TLS")
+	}
+}
+
+func must3[A, B any](a A, b B, err error) (A, B) {
+	if err != nil {
+		panic(err)
+	}
+	return a, b
 }
 
 func TestReadOrMakeKey(t *testing.T) {

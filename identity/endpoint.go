@@ -32,9 +32,7 @@ const (
 // An application names its grant in the form field "grant". If it does not, its
 // one approved grant is taken, or its only grant of any kind; with none the
 // token carries none, and the gates say so. With several it must choose.
-type TokenEndpoint struct {
-	TokenEndpointConfig
-}
+type TokenEndpoint struct{ c TokenEndpointConfig }
 
 // TokenEndpointConfig is what the endpoint needs; all of it.
 type TokenEndpointConfig struct {
@@ -79,11 +77,11 @@ func badClient(reason Reason) *refusal {
 
 // ServeHTTP answers a token request.
 func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	now := e.Verifier.now()
-	view := e.View()
+	now := e.c.Verifier.now()
+	view := e.c.View()
 	// The device comes first, so that a stranger costs no signature check and
 	// learns nothing.
-	p, err := e.Verifier.peer(r, now)
+	p, err := e.c.Verifier.peer(r, now)
 	var device *snapshot.Device
 	if err == nil {
 		device, err = deviceOf(p, view)
@@ -98,7 +96,7 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, facts, err)
 		return
 	}
-	e.Log.LogAttrs(r.Context(), slog.LevelInfo, "access token issued", append(facts.attrs(),
+	e.c.Log.LogAttrs(r.Context(), slog.LevelInfo, "access token issued", append(facts.attrs(),
 		slog.String("grant", string(tok.grant)), slog.String("token", tok.id), slog.Time("expires", tok.expires))...)
 	writeJSON(w, http.StatusOK, tokenResponse{
 		AccessToken: raw,
@@ -134,7 +132,7 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	if form.Get("client_assertion_type") != assertionType {
 		return "", nil, badRequest("invalid_request", "client_assertion_type must be "+assertionType, RequestMalformed)
 	}
-	a, reason := verifyAssertion(form.Get("client_assertion"), view, e.URL, now)
+	a, reason := verifyAssertion(form.Get("client_assertion"), view, e.c.URL, now)
 	if reason != "" {
 		return "", nil, badClient(reason)
 	}
@@ -145,7 +143,7 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	if a.app.Vendor != facts.device.Vendor {
 		return "", nil, badClient(AppVendorMismatch)
 	}
-	switch reason := e.Replays.Use(a.app.ID, a.jti, a.expires, now); reason {
+	switch reason := e.c.Replays.Use(a.app.ID, a.jti, a.expires, now); reason {
 	case "":
 	case AssertionReplayed:
 		return "", nil, badClient(reason)
@@ -166,7 +164,7 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	}
 	tok := &token{id: id.New[string](now), app: a.app.ID, grant: grant, scopes: scopes, binding: p.binding,
 		issued: now.Truncate(time.Second), expires: now.Add(TokenLife).Truncate(time.Second)}
-	raw, err := e.Verifier.tokens.sign(*tok)
+	raw, err := e.c.Verifier.tokens.sign(*tok)
 	if err != nil {
 		return "", nil, problem.New(problem.Internal, "The access token could not be signed", "").Because(SigningFailed)
 	}
@@ -246,11 +244,14 @@ type errorResponse struct {
 // refuse answers, and tells the owner's log why.
 func (e *TokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, facts logFacts, err error) {
 	reason, _ := ReasonOf(err)
-	e.Log.LogAttrs(r.Context(), slog.LevelWarn, "access token refused", append(facts.attrs(), slog.String("reason", string(reason)))...)
+	e.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "access token refused", append(facts.attrs(), slog.String("reason", string(reason)))...)
 	var no *refusal
 	if errors.As(err, &no) {
-		if no.status == http.StatusMethodNotAllowed {
+		switch no.status {
+		case http.StatusMethodNotAllowed:
 			w.Header().Set("Allow", http.MethodPost)
+		case http.StatusUnauthorized:
+			w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110, section 15.5.2
 		}
 		writeJSON(w, no.status, errorResponse{no.code, no.text})
 		return

@@ -182,17 +182,19 @@ func (u use) line(key [sha256.Size]byte) string {
 }
 
 func (r *Replays) append(key [sha256.Size]byte, u use) error {
-	if r.file == nil {
-		return fs.ErrClosed
-	}
 	line := u.line(key)
-	if _, err := r.file.WriteAt([]byte(line), r.good); err != nil {
-		return errors.Join(err, r.file.Truncate(r.good))
+	_, err := r.file.WriteAt([]byte(line), r.good)
+	if err != nil {
+		if cut := r.file.Truncate(r.good); cut == nil {
+			return err // a full disk: the next use may find room
+		}
+	} else {
+		err = r.file.Sync()
 	}
-	if err := r.file.Sync(); err != nil {
-		// After a failed sync nobody knows what is on the disk: stop for good.
+	if err != nil {
+		// Nobody knows what is on the disk now: stop until a restart reads it.
 		err = errors.Join(err, r.file.Close())
-		r.file = nil
+		r.file, r.closed = nil, true
 		return err
 	}
 	r.good += int64(len(line))
@@ -237,8 +239,5 @@ func (r *Replays) Close() error {
 		return nil
 	}
 	r.closed = true
-	if r.file == nil {
-		return nil
-	}
 	return r.file.Close()
 }

@@ -174,6 +174,26 @@ func TestReplaysProperty(t *testing.T) {
 	})
 }
 
+// A disk that fails gives no token, then and afterwards: an answer without a
+// durable jti would be an assertion that can be used again.
+func TestReplaysDiskFails(t *testing.T) {
+	w := newWorld(t)
+	w.replays.file.Close()
+	assertion := w.good(w.claims())
+	for _, form := range []string{assertion, assertion, w.good(w.claims())} {
+		status, code, tok := w.post(w.device, tokenForm(form))
+		if status == 200 || tok != "" {
+			t.Fatalf("a token without a durable jti: %d", status)
+		}
+		if status != 503 || code != "temporarily_unavailable" || w.lastReason() != ReplayCacheFailed {
+			t.Errorf("got %d %s %s", status, code, w.lastReason())
+		}
+	}
+	if err := w.replays.Close(); err != nil {
+		t.Errorf("closing what has stopped already: %v", err)
+	}
+}
+
 func BenchmarkReplaysUse(b *testing.B) {
 	r := must[*Replays](b)(OpenReplays(filepath.Join(b.TempDir(), "replays"), start))
 	defer r.Close()
