@@ -112,7 +112,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	}
 	for attempt := 0; ; attempt++ {
 		err = migrateOnce(ctx, db, dialect, dir)
-		if err == nil || attempt == 9 || ctx.Err() != nil {
+		if err == nil || errors.Is(err, errNewer) || attempt == 9 || ctx.Err() != nil {
 			break
 		}
 		time.Sleep(time.Duration(attempt+1) * 50 * time.Millisecond)
@@ -122,6 +122,8 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	}
 	return nil
 }
+
+var errNewer = errors.New("the database was made by a newer version")
 
 func migrateOnce(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir fs.FS) error {
 	p, err := goose.NewProvider(dialect, db, dir)
@@ -133,7 +135,7 @@ func migrateOnce(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir fs.
 		return err
 	}
 	if current > target {
-		return fmt.Errorf("the database has schema %d, made by a newer version; this one knows %d", current, target)
+		return fmt.Errorf("%w: the database has schema %d, this program knows %d", errNewer, current, target)
 	}
 	_, err = p.Up(ctx)
 	return err

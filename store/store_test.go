@@ -352,7 +352,7 @@ func TestADatabaseOfANewerVersionIsRefused(t *testing.T) {
 		if _, err := db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)`); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Open(t.Context(), where, registrytest.Sealer{}); err == nil || !strings.Contains(err.Error(), "newer version") {
+		if _, err := store.Open(t.Context(), where, registrytest.Sealer{}); err == nil || !strings.Contains(err.Error(), "made by a newer version") {
 			t.Errorf("got %v", err)
 		}
 	})

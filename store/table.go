@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -54,40 +55,27 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, seq uint64, r snapshot.Reco
 // state is the record's state for people who query the database; decisions
 // read the body.
 func state(r snapshot.Record) string {
-	ended := func(isZero bool, word string) string {
-		if isZero {
-			return "recorded"
-		}
-		return word
-	}
 	switch r := r.(type) {
-	case *snapshot.Vendor:
-		return string(r.State)
-	case *snapshot.Agreement:
-		return string(r.State)
-	case *snapshot.Engagement:
-		return string(r.State)
-	case *snapshot.Person:
-		return string(r.State)
-	case *snapshot.Device:
-		return string(r.State)
-	case *snapshot.App:
-		return string(r.State)
-	case *snapshot.Role:
-		return string(r.State)
-	case *snapshot.Grant:
-		return string(r.State)
 	case *snapshot.Certification:
-		return ended(r.RevokedAt.IsZero(), "revoked")
+		return unless(r.RevokedAt, "revoked")
 	case *snapshot.Training:
-		return ended(r.RevokedAt.IsZero(), "revoked")
+		return unless(r.RevokedAt, "revoked")
 	case *snapshot.Review:
-		return ended(r.CompletedAt.IsZero(), "completed")
+		return unless(r.CompletedAt, "completed")
 	case *snapshot.Hold:
-		return ended(r.LiftedAt.IsZero(), "lifted")
+		return unless(r.LiftedAt, "lifted")
+	case *snapshot.Assessment:
+		return "recorded"
 	default:
+		return string(registry.StateOf(r))
+	}
+}
+
+func unless(happened time.Time, word string) string {
+	if happened.IsZero() {
 		return "recorded"
 	}
+	return word
 }
 
 // present reads every present row.

@@ -1,0 +1,523 @@
+package registry_test
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// world performs acts on a view alone, without database or log.
+type world struct {
+	t      *testing.T
+	engine *policy.ActEngine
+	view   *snapshot.View
+	now    time.Time
+	last   id.Act
+}
+
+var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+func empty(t *testing.T) *world {
+	engine, err := registry.NewEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, engine: engine, view: (&snapshot.View{}).WithSettings(registrytest.Settings()), now: noon}
+}
+
+// demoWorld is a world after the demo's acts, in which Ada, Grace and Eve have
+// every duty but auditor, and Otto is the auditor.
+func demoWorld(t *testing.T) *world {
+	w := empty(t)
+	steps, err := registrytest.Demo{Now: noon}.Steps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range steps {
+		w.must(s.By, s.Act)
+	}
+	all := registry.Duties[:5]
+	w.must("grace", registry.AmendDuties{ID: "ada", Duties: all})
+	w.must("ada", registry.AmendDuties{ID: "grace", Duties: all})
+	w.must("ada", registry.ProposePerson{ID: "eve", Name: "Eve", Classification: hipaa.Workforce, Basis: "employee", Duties: all, Key256: registrytest.Key("eve")})
+	w.must("grace", registry.ApprovePerson{ID: "eve"})
+	w.must("ada", registry.ProposePerson{ID: "otto", Name: "Otto", Classification: hipaa.Workforce, Basis: "employee", Duties: []registry.Duty{registry.Auditor}})
+	w.must("grace", registry.ApprovePerson{ID: "otto"})
+	return w
+}
+
+func (w *world) do(by id.Person, a registry.Act) error {
+	w.t.Helper()
+	actor := registry.Actor{Person: by}
+	if err := registry.Authorize(w.engine, w.view, actor, a); err != nil {
+		return err
+	}
+	if err := registry.Check(w.view, actor, a, w.now); err != nil {
+		return err
+	}
+	w.last = id.New[id.Act](w.now)
+	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now})
+	return nil
+}
+
+func (w *world) must(by id.Person, a registry.Act) {
+	w.t.Helper()
+	if err := w.do(by, a); err != nil {
+		w.t.Fatalf("%s: %T: %v", by, a, err)
+	}
+}
+
+// review is the open review of the demo's grant.
+func (w *world) review() id.Review {
+	rs := w.view.ReviewsOf("triage-grant")
+	return rs[len(rs)-1].ID
+}
+
+type scenario struct {
+	before  func(w *world)                // what leads to it; may be nil
+	allowed func(w *world) registry.Act   // done by Grace
+	refused []refusal                     // in the same world, before allowed is done
+	then    func(v *snapshot.View) string // what is wrong afterwards; may be nil
+}
+
+type refusal struct {
+	act   func(w *world) registry.Act
+	field string // of the problem, or
+	kind  problem.Kind
+}
+
+func bad(field string, a registry.Act) refusal {
+	return refusal{func(*world) registry.Act { return a }, field, problem.Invalid}
+}
+
+func gone(a registry.Act) refusal {
+	return refusal{func(*world) registry.Act { return a }, "id", problem.NotFound}
+}
+
+func wrongState(a registry.Act) refusal {
+	return refusal{func(*world) registry.Act { return a }, "", problem.Conflict}
+}
+
+func act(a registry.Act) func(*world) registry.Act { return func(*world) registry.Act { return a } }
+
+func by(who id.Person, acts ...registry.Act) func(*world) {
+	return func(w *world) {
+		for _, a := range acts {
+			w.must(who, a)
+		}
+	}
+}
+
+func want(ok bool, what string) string {
+	if ok {
+		return ""
+	}
+	return what
+}
+
+func with[T any](v T, change func(*T)) T { change(&v); return v }
+
+var (
+	year = noon.AddDate(1, 0, 0)
+
+	vendor2   = registry.ProposeVendor{ID: "v2", Name: "Two, Inc."}
+	engage2   = registry.ProposeEngagement{ID: "e2", Vendor: "northwind", Agreements: []id.Agreement{"northwind-baa"}, Basis: hipaa.OperationsUnderBAA, Purpose: hipaa.Evaluation, Category: hipaa.Operations, Sources: []id.Source{"ehr"}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: noon, EndsAt: year}
+	paper2    = registry.DraftAgreement{ID: "a2", Kind: snapshot.ServicesContract, Vendor: "northwind", Document: strings.Repeat("ab", 32), EffectiveAt: noon}
+	person2   = registry.ProposePerson{ID: "p2", Vendor: "northwind", Name: "P", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"}
+	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
+	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
+	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
+	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
+	hold2     = registry.PlaceHold{ID: "h2", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident}
+	keys2     = func() json.RawMessage { k, _, _ := registrytest.JWKS("k2"); return k }()
+	app2      = registry.RegisterApp{ID: "x2", Vendor: "northwind", Name: "X", Kind: snapshot.Agent, Keys: keys2, Owner: "lin"}
+	role2     = with(registrytest.Role(), func(r *registry.DefineRole) { r.ID = "r2" })
+	doc2      = registry.NewDocument("text/plain", []byte("two"))
+	first     = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
+)
+
+// scenarios holds, for every act of the table, how it is allowed and how it is
+// refused.
+var scenarios = map[registry.Kind]scenario{
+	"organisation.bootstrap": {allowed: act(first), refused: []refusal{
+		bad("id", with(first, func(a *registry.BootstrapOrganisation) { a.ID = "other" })),
+		bad("name", with(first, func(a *registry.BootstrapOrganisation) { a.Name = "" })),
+		bad("key_sha256", with(first, func(a *registry.BootstrapOrganisation) { a.Key256 = "" }))}},
+	"organisation.second-person": {before: by("grace", first, registry.ProposePerson{ID: "ada", Name: "A", Classification: hipaa.Workforce, Basis: "b"}),
+		allowed: act(registry.AdmitSecondPerson{ID: "ada"}), refused: []refusal{gone(registry.AdmitSecondPerson{ID: "nobody"}), wrongState(registry.AdmitSecondPerson{ID: "grace"})}},
+
+	"vendor.propose": {allowed: act(vendor2), refused: []refusal{
+		bad("name", registry.ProposeVendor{ID: "v2"}), bad("id", registry.ProposeVendor{ID: "-", Name: "x"}),
+		{act(registry.ProposeVendor{ID: "northwind", Name: "x"}), "id", problem.Conflict},
+		bad("subcontractors[0]", with(vendor2, func(a *registry.ProposeVendor) { a.Subcontractors = []id.Vendor{"northwnd"} })),
+		bad("required_certifications[0]", with(vendor2, func(a *registry.ProposeVendor) { a.RequiredCertifications = []string{"SOC2"} }))}},
+	"vendor.approve": {before: by("ada", vendor2), allowed: act(registry.ApproveVendor{ID: "v2"}), refused: []refusal{gone(registry.ApproveVendor{ID: "v3"}), wrongState(registry.ApproveVendor{ID: "northwind"})}},
+	"vendor.amend": {before: by("ada", vendor2), allowed: act(registry.AmendVendor{ID: "northwind", Name: "New, Inc.", Subcontractors: []id.Vendor{"v2"}}),
+		refused: []refusal{gone(registry.AmendVendor{ID: "v3", Name: "x"}), wrongState(registry.AmendVendor{ID: "v2", Name: "x"})},
+		then: func(v *snapshot.View) string {
+			x, _ := v.Vendors.Get("northwind")
+			return want(x.State == snapshot.Proposed && x.RequestedBy == "grace", "a looser vendor is still approved")
+		}},
+	"vendor.suspend":  {allowed: act(registry.SuspendVendor{ID: "northwind"}), refused: []refusal{gone(registry.SuspendVendor{ID: "v3"})}},
+	"vendor.resume":   {before: by("ada", registry.SuspendVendor{ID: "northwind"}), allowed: act(registry.ResumeVendor{ID: "northwind"}), refused: []refusal{gone(registry.ResumeVendor{ID: "v3"})}},
+	"vendor.offboard": {allowed: act(registry.OffboardVendor{ID: "northwind"}), refused: []refusal{gone(registry.OffboardVendor{ID: "v3"})}},
+
+	"assessment.record": {allowed: act(registry.RecordAssessment{ID: "s2", Vendor: "northwind", Verdict: snapshot.Fail, DecidedAt: noon, ValidUntil: year}), refused: []refusal{
+		bad("verdict", registry.RecordAssessment{Vendor: "northwind", Verdict: "passed", DecidedAt: noon, ValidUntil: year}),
+		bad("decided_at", registry.RecordAssessment{Vendor: "northwind", Verdict: "pass", DecidedAt: year, ValidUntil: year}),
+		bad("valid_until", registry.RecordAssessment{Vendor: "northwind", Verdict: "pass", DecidedAt: noon, ValidUntil: noon})}},
+	"certification.record": {allowed: act(cert2), refused: []refusal{
+		bad("type", with(cert2, func(a *registry.RecordCertification) { a.Type = "ISO27002" })),
+		bad("issued_at", with(cert2, func(a *registry.RecordCertification) { a.IssuedAt = time.Time{} })),
+		bad("expires_at", with(cert2, func(a *registry.RecordCertification) { a.ExpiresAt = noon.AddDate(2, 0, 1) })),
+		bad("period_end", registry.RecordCertification{Vendor: "northwind", Type: "SOC2_T2", PeriodStart: noon.AddDate(0, -2, 0), PeriodEnd: noon, ExpiresAt: year})}},
+	"certification.verify": {before: by("ada", cert2), allowed: act(registry.VerifyCertification{ID: "c2", How: "issuer-portal"}), refused: []refusal{
+		bad("how", registry.VerifyCertification{ID: "c2", How: "looked"}), gone(registry.VerifyCertification{ID: "c3"}),
+		{act(registry.VerifyCertification{ID: "northwind-soc2", How: "issuer-portal"}), "id", problem.Conflict}}},
+	"certification.revoke": {allowed: act(registry.RevokeCertification{ID: "northwind-soc2"}), refused: []refusal{gone(registry.RevokeCertification{ID: "c3"})}},
+
+	"document.put": {allowed: act(doc2), refused: []refusal{
+		bad("sha256", with(doc2, func(a *registry.PutDocument) { a.Content = []byte("owt") })),
+		bad("content", with(doc2, func(a *registry.PutDocument) { a.Content = nil })),
+		bad("size", with(doc2, func(a *registry.PutDocument) { a.Size = 1 }))}},
+	"agreement.draft": {allowed: act(paper2), refused: []refusal{
+		bad("kind", with(paper2, func(a *registry.DraftAgreement) { a.Kind = "bba" })),
+		bad("subcontractor", with(paper2, func(a *registry.DraftAgreement) { a.Subcontractor = "northwind" })),
+		bad("document_sha256", with(paper2, func(a *registry.DraftAgreement) { a.Document = "" })),
+		bad("ends_at", with(paper2, func(a *registry.DraftAgreement) { a.EndsAt = noon })),
+		bad("permitted_uses[0].clause", with(paper2, func(a *registry.DraftAgreement) {
+			a.PermittedUses = []snapshot.PermittedUse{{Purpose: hipaa.Evaluation, DataClasses: hipaa.DataClasses}}
+		}))}},
+	"agreement.amend": {allowed: act(registry.AmendAgreement(with(paper2, func(a *registry.DraftAgreement) { a.ID = "northwind-contract" }))),
+		refused: []refusal{gone(registry.AmendAgreement(paper2)), {act(registry.AmendAgreement(with(paper2, func(a *registry.DraftAgreement) { a.ID = "northwind-baa" }))), "kind", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Agreements.Get("northwind-contract")
+			return want(a.State == snapshot.Proposed && len(a.Signatures) == 0, "an amended paper kept its approval or signatures")
+		}},
+	"agreement.sign": {before: by("ada", paper2), allowed: act(registry.SignAgreement{ID: "a2", Party: snapshot.VendorParty, Signer: "S", At: noon}), refused: []refusal{
+		gone(registry.SignAgreement{ID: "a3"}), bad("party", registry.SignAgreement{ID: "a2", Party: snapshot.SubcontractorParty, Signer: "S", At: noon}),
+		bad("at", registry.SignAgreement{ID: "a2", Party: snapshot.VendorParty, Signer: "S", At: year}),
+		{act(registry.SignAgreement{ID: "northwind-baa", Party: snapshot.VendorParty, Signer: "S", At: noon}), "party", problem.Conflict}}},
+	"agreement.approve": {before: by("ada", paper2), allowed: act(registry.ApproveAgreement{ID: "a2"}), refused: []refusal{gone(registry.ApproveAgreement{ID: "a3"}), wrongState(registry.ApproveAgreement{ID: "northwind-baa"})}},
+	"agreement.suspend": {allowed: act(registry.SuspendAgreement{ID: "northwind-baa"}), refused: []refusal{gone(registry.SuspendAgreement{ID: "a3"})}},
+	"agreement.resume": {before: by("ada", registry.SuspendAgreement{ID: "northwind-baa"}), allowed: act(registry.ResumeAgreement{ID: "northwind-baa"}),
+		refused: []refusal{gone(registry.ResumeAgreement{ID: "a3"}), wrongState(registry.ResumeAgreement{ID: "northwind-contract"})}},
+	"agreement.terminate": {allowed: act(registry.TerminateAgreement{ID: "northwind-baa"}), refused: []refusal{gone(registry.TerminateAgreement{ID: "a3"})},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Agreements.Get("northwind-baa")
+			return want(a.State == snapshot.Ended && a.TerminatedAt.Equal(noon), "it is not terminated")
+		}},
+
+	"engagement.propose": {allowed: act(engage2), refused: []refusal{
+		bad("agreements[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Agreements = []id.Agreement{"northwind-ba"} })),
+		bad("sources[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Sources = []id.Source{"her"} })),
+		bad("basis_document_sha256", with(engage2, func(a *registry.ProposeEngagement) { a.Basis = hipaa.Waiver })),
+		bad("regions", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = nil })),
+		bad("regions[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = []string{"us"} })),
+		bad("ends_at", with(engage2, func(a *registry.ProposeEngagement) {
+			a.StartsAt, a.EndsAt = noon.AddDate(-2, 0, 0), noon.AddDate(-1, 0, 0)
+		}))}},
+	"engagement.amend":   {allowed: act(registry.AmendEngagement(with(engage2, func(a *registry.ProposeEngagement) { a.ID = "triage-eval" }))), refused: []refusal{gone(registry.AmendEngagement(engage2))}},
+	"engagement.approve": {before: by("ada", engage2), allowed: act(registry.ApproveEngagement{ID: "e2"}), refused: []refusal{gone(registry.ApproveEngagement{ID: "e3"})}},
+	"engagement.end":     {allowed: act(registry.EndEngagement{ID: "triage-eval"}), refused: []refusal{gone(registry.EndEngagement{ID: "e3"})}},
+
+	"person.propose": {allowed: act(person2), refused: []refusal{
+		bad("classification", with(person2, func(a *registry.ProposePerson) { a.Classification = "staff" })),
+		bad("duties", with(person2, func(a *registry.ProposePerson) { a.Duties = []registry.Duty{registry.Operator} })),
+		bad("duties", with(person2, func(a *registry.ProposePerson) {
+			a.Vendor, a.Duties = "", []registry.Duty{registry.Operator, registry.Auditor}
+		})),
+		{act(with(person2, func(a *registry.ProposePerson) { a.Vendor, a.Key256 = "", registrytest.Key("ada") })), "key_sha256", problem.Conflict}}},
+	"person.approve":    {before: by("ada", person2), allowed: act(registry.ApprovePerson{ID: "p2"}), refused: []refusal{gone(registry.ApprovePerson{ID: "p3"}), wrongState(registry.ApprovePerson{ID: "lin"})}},
+	"person.deactivate": {allowed: act(registry.DeactivatePerson{ID: "ada"}), refused: []refusal{gone(registry.DeactivatePerson{ID: "p3"})}},
+	"person.amend-duties": {allowed: act(registry.AmendDuties{ID: "ada", Duties: []registry.Duty{registry.Operator}}), refused: []refusal{
+		gone(registry.AmendDuties{ID: "p3"}), bad("duties[0]", registry.AmendDuties{ID: "ada", Duties: []registry.Duty{"opreator"}}),
+		{act(registry.AmendDuties{ID: "lin"}), "id", problem.Conflict}, {act(registry.AmendDuties{ID: "grace"}), "", problem.Refused}}},
+	"person.register-key": {allowed: act(registry.RegisterPersonKey{ID: "ada", Key256: registrytest.Key("new")}), refused: []refusal{
+		gone(registry.RegisterPersonKey{ID: "p3"}), {act(registry.RegisterPersonKey{ID: "ada", Key256: registrytest.Key("grace")}), "key_sha256", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("ada")
+			return want(p.State == snapshot.Proposed, "a key put in by another person holds without approval")
+		}},
+
+	"training.record": {allowed: act(training2), refused: []refusal{
+		bad("score", with(training2, func(a *registry.RecordTraining) { a.Score = math.NaN() })),
+		bad("person", with(training2, func(a *registry.RecordTraining) { a.Person = "linn" })),
+		{act(with(training2, func(a *registry.RecordTraining) { a.Person = "grace" })), "", problem.Refused}}},
+	"training.revoke": {allowed: act(registry.RevokeTraining{ID: "lin-2026"}), refused: []refusal{gone(registry.RevokeTraining{ID: "t3"})}},
+
+	"device.enroll": {allowed: act(device2), refused: []refusal{
+		{act(with(device2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
+		bad("region", with(device2, func(a *registry.EnrollDevice) { a.Region = "USA" })),
+		bad("owner", with(device2, func(a *registry.EnrollDevice) { a.Owner = "ada" }))}},
+	"device.approve": {before: by("ada", device2), allowed: act(registry.ApproveDevice{ID: "d2", TrustedUntil: year}), refused: []refusal{
+		gone(registry.ApproveDevice{ID: "d3"}), bad("trusted_until", registry.ApproveDevice{ID: "d2"}), bad("trusted_until", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(5, 0, 0)})}},
+	"device.revoke": {allowed: act(registry.RevokeDevice{ID: "northwind-gpu-1"}), refused: []refusal{gone(registry.RevokeDevice{ID: "d3"})}},
+
+	"app.register": {allowed: act(app2), refused: []refusal{
+		bad("keys", with(app2, func(a *registry.RegisterApp) { a.Keys = nil })),
+		bad("owner", with(app2, func(a *registry.RegisterApp) { a.Owner = "ada" }))}},
+	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"})}},
+	"app.rotate-keys": {allowed: act(registry.RotateAppKeys{ID: "triage", Keys: keys2}), refused: []refusal{gone(registry.RotateAppKeys{ID: "x3"}), bad("keys", registry.RotateAppKeys{ID: "triage"})},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("triage")
+			return want(a.State == snapshot.Proposed, "a key put in by one person holds without approval")
+		}},
+	"app.revoke": {allowed: act(registry.RevokeApp{ID: "triage"}), refused: []refusal{gone(registry.RevokeApp{ID: "x3"})}},
+
+	"role.define": {allowed: act(role2), refused: []refusal{
+		bad("resources.Pateint", with(role2, func(a *registry.DefineRole) { a.Resources = map[string]snapshot.ResourceScope{"Pateint": {}} })),
+		bad("resources.Patient.elements[0]", with(role2, func(a *registry.DefineRole) {
+			a.Resources = map[string]snapshot.ResourceScope{"Patient": {Interactions: []string{"read"}, Elements: []string{"name.famly"}}}
+		})),
+		bad("resources.Patient.interactions[0]", with(role2, func(a *registry.DefineRole) {
+			a.Resources = map[string]snapshot.ResourceScope{"Patient": {Interactions: []string{"search"}, Elements: []string{"name"}}}
+		})),
+		bad("max_page_size", with(role2, func(a *registry.DefineRole) { a.MaxPageSize = 0 })),
+		bad("dates", with(role2, func(a *registry.DefineRole) { a.Dates = "" }))}},
+	"role.approve": {before: by("ada", role2), allowed: act(registry.ApproveRole{ID: "r2"}), refused: []refusal{gone(registry.ApproveRole{ID: "r3"})}},
+	"role.retire":  {allowed: act(registry.RetireRole{ID: "triage-reader"}), refused: []refusal{gone(registry.RetireRole{ID: "r3"})}},
+
+	"grant.request": {allowed: act(grant2), refused: []refusal{
+		bad("max_patients", with(grant2, func(a *registry.RequestGrant) { a.MaxPatients = 0 })),
+		bad("max_daily_bytes", with(grant2, func(a *registry.RequestGrant) { a.MaxDailyBytes = -1 })),
+		bad("devices", with(grant2, func(a *registry.RequestGrant) { a.Devices = nil })),
+		bad("person", with(grant2, func(a *registry.RequestGrant) { a.Person = "ada" })),
+		bad("ends_at", with(grant2, func(a *registry.RequestGrant) { a.EndsAt = noon.AddDate(2, 0, 0) })),
+		bad("starts_at", with(grant2, func(a *registry.RequestGrant) { a.StartsAt = noon.AddDate(0, 0, -1) })),
+		bad("cohort.kind", with(grant2, func(a *registry.RequestGrant) { a.Cohort = snapshot.Cohort{} })),
+		bad("cohort.ref", with(grant2, func(a *registry.RequestGrant) {
+			a.Cohort = snapshot.Cohort{Kind: snapshot.CohortSearch, Ref: "Observation?code=1"}
+		})),
+		bad("cohort.digest_sha256", with(grant2, func(a *registry.RequestGrant) { a.Cohort = snapshot.Cohort{Kind: snapshot.CohortList, Ref: "l"} })),
+		bad("labels[0]", with(grant2, func(a *registry.RequestGrant) { a.Labels = []string{"PSY"} }))}},
+	"grant.approve": {before: by("ada", grant2), allowed: act(registry.ApproveGrant{ID: "g2"}), refused: []refusal{gone(registry.ApproveGrant{ID: "g3"}), wrongState(registry.ApproveGrant{ID: "triage-grant"})},
+		then: func(v *snapshot.View) string {
+			rs := v.ReviewsOf("g2")
+			return want(len(rs) == 1 && rs[0].DueAt.Equal(noon.Add(registrytest.Settings().ReviewEvery)), "no review is set")
+		}},
+	"grant.revoke": {allowed: act(registry.RevokeGrant{ID: "triage-grant"}), refused: []refusal{gone(registry.RevokeGrant{ID: "g3"})}},
+	"review.complete": {allowed: func(w *world) registry.Act { return registry.CompleteReview{ID: w.review(), Outcome: snapshot.Keep} },
+		refused: []refusal{gone(registry.CompleteReview{ID: "w3"}), {func(w *world) registry.Act { return registry.CompleteReview{ID: w.review()} }, "outcome", problem.Invalid}},
+		then: func(v *snapshot.View) string {
+			return want(len(v.ReviewsOf("triage-grant")) == 2, "keeping set no next review")
+		}},
+	"hold.place": {allowed: act(hold2), refused: []refusal{
+		bad("on.noun", with(hold2, func(a *registry.PlaceHold) { a.On.Noun = snapshot.NounRole })),
+		bad("on.id", with(hold2, func(a *registry.PlaceHold) { a.On.ID = "nortwind" })),
+		bad("cause", with(hold2, func(a *registry.PlaceHold) { a.Cause = "why" }))}},
+	"hold.lift": {before: by("ada", hold2), allowed: act(registry.LiftHold{ID: "h2"}), refused: []refusal{gone(registry.LiftHold{ID: "h3"})}},
+}
+
+func worldFor(t *testing.T, k registry.Kind) *world {
+	if strings.HasPrefix(string(k), "organisation.") {
+		return empty(t)
+	}
+	return demoWorld(t)
+}
+
+func TestEveryActIsAllowedAndRefused(t *testing.T) {
+	if len(scenarios) != len(registry.Acts) {
+		t.Errorf("%d scenarios for %d acts", len(scenarios), len(registry.Acts))
+	}
+	for _, spec := range registry.Acts {
+		t.Run(string(spec.Name), func(t *testing.T) {
+			s, ok := scenarios[spec.Name]
+			if !ok || len(s.refused) == 0 {
+				t.Fatal("no scenario that allows it and one that refuses it")
+			}
+			w := worldFor(t, spec.Name)
+			if s.before != nil {
+				s.before(w)
+			}
+			for i, r := range s.refused {
+				a := r.act(w)
+				if got, _ := registry.SpecOf(a); got.Name != spec.Name {
+					t.Fatalf("refusal %d is of %s", i, got.Name)
+				}
+				p := problem.From(w.do("grace", a))
+				if p.Kind != r.kind || r.field != "" && p.Field != r.field || p.Kind != problem.Refused && p.NextStep == "" {
+					t.Errorf("refusal %d: got %s of field %q (%v), want %s of %q", i, p.Kind, p.Field, p, r.kind, r.field)
+				}
+			}
+			before := dump(t, w.view)
+			a := s.allowed(w)
+			if err := w.do("grace", a); err != nil {
+				t.Fatalf("allowed: %v", err)
+			}
+			if spec.Name != "document.put" && dump(t, w.view) == before {
+				t.Error("the act changed nothing")
+			}
+			if s.then != nil {
+				if wrong := s.then(w.view); wrong != "" {
+					t.Error(wrong)
+				}
+			}
+			if spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
+				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "register-key" {
+				if err := w.do("grace", a); err == nil {
+					t.Error("the act was allowed twice")
+				}
+			}
+		})
+	}
+}
+
+func TestTheTableIsWhole(t *testing.T) {
+	paths, names := map[string]bool{}, map[registry.Kind]bool{}
+	for _, s := range registry.Acts {
+		if s.Name != registry.Kind(s.Noun+"."+s.Verb) || s.Summary == "" || len(s.Duties) == 0 || slices.Contains(s.Duties, registry.Auditor) {
+			t.Errorf("%s: the row is wrong: %+v", s.Name, s)
+		}
+		if paths[s.Path] || names[s.Name] {
+			t.Errorf("%s: its path or name stands there twice", s.Name)
+		}
+		paths[s.Path], names[s.Name] = true, true
+		for _, d := range s.Duties {
+			if !slices.Contains(registry.Duties, d) {
+				t.Errorf("%s: no duty %q", s.Name, d)
+			}
+		}
+		if got, ok := registry.SpecOf(s.New()); !ok || got.Name != s.Name {
+			t.Errorf("%s: its type leads to %+v", s.Name, got)
+		}
+		raw, err := json.Marshal(s.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(s.Path, "{id}") && !strings.Contains(string(raw), `"id":`) {
+			t.Errorf("%s: the path has an id and the act has none", s.Name)
+		}
+	}
+}
+
+// Whoever asked, recorded, placed or gains cannot decide; another can.
+func TestSeparationOfDuties(t *testing.T) {
+	tested := map[registry.Kind]bool{}
+	for _, spec := range registry.Acts {
+		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record"}, spec.Name)
+		if !decides {
+			continue
+		}
+		tested[spec.Name] = true
+		t.Run(string(spec.Name), func(t *testing.T) {
+			s := scenarios[spec.Name]
+			w := demoWorld(t)
+			if s.before != nil {
+				s.before(w) // done by Ada
+			}
+			a := s.allowed(w)
+			asker := id.Person("ada")
+			if spec.Name == "training.record" {
+				a = with(training2, func(a *registry.RecordTraining) { a.Person = "ada" })
+			}
+			if err := w.do(asker, a); !refusedBy(err, "separation-of-duties") {
+				t.Errorf("by whoever asked: got %v, want a refusal by separation-of-duties", err)
+			}
+			for _, who := range []id.Person{"otto", "lin", "nobody", ""} {
+				if err := w.do(who, a); problem.From(err).Kind != problem.Refused {
+					t.Errorf("by %q: got %v, want a refusal", who, err)
+				}
+			}
+			if err := w.do("eve", a); err != nil {
+				t.Errorf("by another: %v", err)
+			}
+		})
+	}
+	if len(tested) < 14 {
+		t.Errorf("only %d acts decide", len(tested))
+	}
+}
+
+func refusedBy(err error, gate string) bool {
+	p := problem.From(err)
+	return p.Kind == problem.Refused && slices.ContainsFunc(p.Reasons, func(r problem.Reason) bool { return r.Gate == gate && r.NextStep != "" })
+}
+
+// Every act needs one of its duties: with all others it is refused.
+func TestEveryActNeedsItsDuty(t *testing.T) {
+	for _, spec := range registry.Acts {
+		if spec.Name == "organisation.bootstrap" {
+			continue // on an empty registry nobody has a duty
+		}
+		w := demoWorld(t)
+		var others []registry.Duty
+		for _, d := range registry.Duties {
+			if !slices.Contains(spec.Duties, d) && d != registry.Auditor {
+				others = append(others, d)
+			}
+		}
+		w.must("grace", registry.AmendDuties{ID: "eve", Duties: others})
+		err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "eve"}, spec.New())
+		if !refusedBy(err, "duty") && len(spec.Duties) < 5 {
+			t.Errorf("%s without its duties: got %v", spec.Name, err)
+		}
+		if err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "otto"}, spec.New()); !refusedBy(err, "auditor-reads-only") {
+			t.Errorf("%s by the auditor: got %v", spec.Name, err)
+		}
+	}
+}
+
+func TestAPersonOnHoldDoesNotAct(t *testing.T) {
+	w := demoWorld(t)
+	w.must("grace", registry.PlaceHold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounPerson, ID: "eve"}, Cause: snapshot.HoldIncident})
+	if err := w.do("eve", vendor2); !refusedBy(err, "person-on-hold") {
+		t.Errorf("got %v", err)
+	}
+	if err := w.do("eve", registry.LiftHold{ID: "h"}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("the person lifts their own hold: got %v", err)
+	}
+	w.must("ada", registry.LiftHold{ID: "h"})
+	w.must("eve", vendor2)
+}
+
+func TestTwoPeopleRemain(t *testing.T) {
+	w := demoWorld(t)
+	w.must("grace", registry.DeactivatePerson{ID: "eve"})
+	if err := w.do("grace", registry.DeactivatePerson{ID: "ada"}); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("got %v, want a conflict: an auditor cannot act, so one would remain", err)
+	}
+}
+
+func TestATighterVendorStaysApproved(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", registry.AmendVendor{ID: "northwind", Name: "Northwind AI, Inc.", RequiredCertifications: []string{"SOC2_T2", "PENTEST"}})
+	if v, _ := w.view.Vendors.Get("northwind"); v.State != snapshot.Approved {
+		t.Errorf("got %s, want approved", v.State)
+	}
+	w.must("ada", registry.AmendVendor{ID: "northwind", Name: "Northwind AI, Inc."})
+	if v, _ := w.view.Vendors.Get("northwind"); v.State != snapshot.Proposed {
+		t.Errorf("after dropping a requirement: got %s, want proposed", v.State)
+	}
+}
+
+func TestAReviewThatRevokesEndsTheGrant(t *testing.T) {
+	w := demoWorld(t)
+	w.must("eve", registry.CompleteReview{ID: w.review(), Outcome: snapshot.Revoke})
+	if g, _ := w.view.Grants.Get("triage-grant"); g.State != snapshot.Ended {
+		t.Errorf("got %s, want ended", g.State)
+	}
+}
+
+func TestAPersonChangesTheirOwnKeyAtOnce(t *testing.T) {
+	w := demoWorld(t)
+	w.must("eve", registry.RegisterPersonKey{ID: "eve", Key256: registrytest.Key("eve-2")})
+	p, ok := w.view.PersonByKey(registrytest.Key("eve-2"))
+	if !ok || p.ID != "eve" || p.State != snapshot.Approved {
+		t.Errorf("got %+v", p)
+	}
+	if _, ok := w.view.PersonByKey(registrytest.Key("eve")); ok {
+		t.Error("the old key still names a person")
+	}
+}
