@@ -1,6 +1,9 @@
 package deid
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/sallyport/sallyport/deid/internal/release"
 )
 
@@ -64,6 +67,7 @@ type Field struct {
 type Node struct {
 	Path   string // where FHIR defines it
 	fields map[string]*Field
+	table  []*Field // the same, for Field
 	// Masks are the members that may not vanish without a trace: those that
 	// must be there (min 1) and those that change the meaning of the rest
 	// (isModifier, R4 section 2.1.0.5.2). Where one was cut, this text stands
@@ -76,7 +80,40 @@ type Node struct {
 }
 
 // Field returns the member called name, or nil if R4 defines none.
-func (n *Node) Field(name []byte) *Field { return n.fields[string(name)] }
+func (n *Node) Field(name []byte) *Field {
+	if len(name) == 0 || len(n.table) == 0 {
+		return nil
+	}
+	for h := hash(name); ; h++ {
+		f := n.table[h&uint32(len(n.table)-1)]
+		if f == nil || f.Name == string(name) {
+			return f
+		}
+	}
+}
+
+// hash tells the names of one object apart well enough: an open table of them
+// is looked up for every member of every resource, twice as fast as a map.
+func hash[T ~string | ~[]byte](name T) uint32 {
+	n := len(name)
+	return uint32(n)*7 + uint32(name[0])*31 + uint32(name[n/2])*131 + uint32(name[n-1])*17
+}
+
+// index fills table, at most a third full so that a search ends soon.
+func (n *Node) index() {
+	size := 4
+	for size < 3*len(n.fields) {
+		size *= 2
+	}
+	n.table = make([]*Field, size)
+	for _, name := range slices.Sorted(maps.Keys(n.fields)) {
+		h := hash(name)
+		for n.table[h&uint32(size-1)] != nil {
+			h++
+		}
+		n.table[h&uint32(size-1)] = n.fields[name]
+	}
+}
 
 // maxMasks is the width of the set that a method keeps for an object.
 const maxMasks = 64
@@ -124,11 +161,12 @@ type memoKey struct {
 	path    string
 	covered bool
 	direct  bool
+	inside  bool
 }
 
 // resource compiles the node of a resource type.
 func (c *compiler) resource(typ string, want *trie) *Node {
-	n := c.node(typ, want, want != nil && want.named, false)
+	n := c.node(typ, want, want != nil && want.named, false, false)
 	set := func(f *Field) {
 		if old := n.fields[f.Name]; old != nil && f.Op == Cut {
 			f.Why = old.Why
@@ -145,15 +183,18 @@ func (c *compiler) resource(typ string, want *trie) *Node {
 	if f := n.fields["contained"]; f != nil {
 		f.Op, f.Node, f.List = Contained, nil, true
 	}
+	n.index()
 	return n
 }
 
 // node compiles the object at path. covered: everything below is in scope;
-// direct: and so are direct identifiers below. A node that is wholly inside or
+// direct: and so are direct identifiers below; inside: it is inside a direct
+// identifier that the role does not have as a whole, so that of its parts only
+// those pass that are named and may, each by itself. A node that is wholly inside or
 // wholly outside is shared, which is also what ends recursive definitions.
-func (c *compiler) node(path string, want *trie, covered, direct bool) *Node {
+func (c *compiler) node(path string, want *trie, covered, direct, inside bool) *Node {
 	shared := want == nil || len(want.below) == 0
-	key := memoKey{path, covered, direct}
+	key := memoKey{path, covered, direct, inside}
 	if shared {
 		if n := c.memo[key]; n != nil {
 			return n
@@ -165,7 +206,7 @@ func (c *compiler) node(path string, want *trie, covered, direct bool) *Node {
 	}
 	kids, _ := children(path)
 	for _, k := range kids {
-		c.child(n, k, want, covered, direct)
+		c.child(n, k, want, covered, direct, inside)
 	}
 	// Every element may carry these, whatever its definition lists.
 	if f := n.fields["modifierExtension"]; f != nil {
@@ -174,6 +215,7 @@ func (c *compiler) node(path string, want *trie, covered, direct bool) *Node {
 		n.add(&Field{Name: "modifierExtension", Op: Refuse})
 	}
 	n.add(&Field{Name: "_modifierExtension", Op: Refuse})
+	n.index()
 	return n
 }
 
@@ -184,9 +226,9 @@ func (n *Node) add(f *Field) {
 
 func quoted(name string) []byte { return []byte(`"` + name + `":`) }
 
-func (c *compiler) child(n *Node, k child, want *trie, covered, direct bool) {
+func (c *compiler) child(n *Node, k child, want *trie, covered, direct, inside bool) {
 	mask := 0
-	if (k.required || k.modifier) && len(n.Masks) < maxMasks && len(k.choices) > 0 && k.name != "modifierExtension" && k.name != "url" {
+	if (k.required || k.modifier) && len(n.Masks) < maxMasks && len(k.choices) > 0 && k.name != "modifierExtension" && k.path != "Extension.url" {
 		n.Masks = append(n.Masks, maskText(k))
 		mask = len(n.Masks)
 	}
@@ -197,7 +239,7 @@ func (c *compiler) child(n *Node, k child, want *trie, covered, direct bool) {
 			sub = merge(sub, s)
 		}
 		f := &Field{Name: ch.name, List: k.list, Mask: mask}
-		c.rule(f, k, ch, sub, covered || (sub != nil && sub.named), direct)
+		c.rule(f, k, ch, sub, covered || (sub != nil && sub.named), direct, inside)
 		n.add(f)
 		passes = passes || f.Op != Cut
 		if isPrimitive(ch.typ) {
@@ -214,7 +256,7 @@ func (c *compiler) child(n *Node, k child, want *trie, covered, direct bool) {
 }
 
 // rule settles what happens to one choice of one element.
-func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct bool) {
+func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct, inside bool) {
 	if !covered && sub == nil {
 		f.Op, f.Why = Cut, release.OutOfScope
 		return
@@ -224,26 +266,34 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 		return
 	}
 	named := sub != nil && sub.named
-	switch a := c.profile.Rule(Element{Path: k.path, Type: ch.typ}); a {
+	action := c.profile.Rule(Element{Path: k.path, Type: ch.typ})
+	if inside && action != IfNamed {
+		if c.direct && named {
+			direct, inside = true, false
+		} else {
+			action = Direct // a code inside a name is part of the name
+		}
+	}
+	switch action {
 	case Direct:
 		switch {
 		case direct || (c.direct && named):
-			f.pass(c, k.path, ch, sub, true, true)
+			f.pass(c, k.path, ch, sub, true, true, false)
 		case sub != nil && len(sub.below) > 0 && !isPrimitive(ch.typ):
 			// Parts of it are named, as "address.state": those are ruled on
 			// one by one, and nothing else of it is covered.
-			f.pass(c, k.path, ch, sub, false, false)
+			f.pass(c, k.path, ch, sub, false, false, true)
 		default:
 			f.Op, f.Why = Cut, release.DirectID
 		}
 	case IfNamed:
 		if direct || named {
-			f.pass(c, k.path, ch, sub, true, direct)
+			f.pass(c, k.path, ch, sub, true, direct, false)
 		} else {
 			f.Op, f.Why = Cut, release.DirectID
 		}
 	case Walk, Keep:
-		f.pass(c, k.path, ch, sub, covered, direct)
+		f.pass(c, k.path, ch, sub, covered, direct, false)
 	case Date:
 		f.Op, f.Shape = Year, shapeOf(k.path, ch.typ)
 		if c.dates == KeepDates {
@@ -269,7 +319,7 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 }
 
 // pass lets the element through: by its shape, or by the rulings of its parts.
-func (f *Field) pass(c *compiler, path string, ch choice, sub *trie, covered, direct bool) {
+func (f *Field) pass(c *compiler, path string, ch choice, sub *trie, covered, direct, inside bool) {
 	if isPrimitive(ch.typ) {
 		f.Op, f.Shape = Copy, shapeOf(path, ch.typ)
 		return
@@ -279,7 +329,7 @@ func (f *Field) pass(c *compiler, path string, ch choice, sub *trie, covered, di
 		return
 	}
 	f.Op = Object
-	f.Node = c.node(ch.inner, sub, covered, direct)
+	f.Node = c.node(ch.inner, sub, covered, direct, inside)
 }
 
 func merge(a, b *trie) *trie {

@@ -12,7 +12,8 @@ const (
 	Remove Action = iota
 	// Direct: identifies a person, or is free text that can. Released only if
 	// the role names this very element (or a direct one above it) and the role
-	// may have direct identifiers.
+	// may have direct identifiers. The same holds for each of its parts that is
+	// named alone, but for those that are IfNamed.
 	Direct
 	// IfNamed: released where the role names this very element; naming one
 	// above it is not enough.
@@ -187,11 +188,12 @@ var elementRulings = map[string]Action{
 	"Address.country": IfNamed,
 
 	// A person's next of kin and face.
-	"Patient.contact":     Direct,
-	"Patient.photo":       Direct,
-	"Person.photo":        Direct,
-	"Practitioner.photo":  Direct,
-	"RelatedPerson.photo": Direct,
+	"Patient.contact":         Direct,
+	"HealthcareService.photo": Direct,
+	"Patient.photo":           Direct,
+	"Person.photo":            Direct,
+	"Practitioner.photo":      Direct,
+	"RelatedPerson.photo":     Direct,
 
 	// SHA-1 of the data: it would confirm a guess.
 	"Attachment.hash": Direct,

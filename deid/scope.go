@@ -121,8 +121,8 @@ func NewScope(spec Spec) (*Scope, error) {
 	}
 	spec.Resources = resources
 	s.spec = spec
-	s.coding = c.node("Coding", nil, true, false)
-	s.meta = c.node("Meta", nil, true, false)
+	s.coding = c.node("Coding", nil, true, false, false)
+	s.meta = c.node("Meta", nil, true, false, false)
 	s.metaPlan = metaPlan(s.meta)
 	s.digest = digest(spec)
 	return s, nil

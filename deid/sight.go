@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport/sallyport/deid/internal/release"
 	"github.com/sallyport/sallyport/fhir/spec"
 )
 
@@ -69,6 +70,7 @@ var searched = map[spec.ParamType]map[string][]string{
 	},
 	spec.TypeDate: {
 		"Period": {"start", "end"},
+		"Timing": {"event", "repeat.boundsPeriod"},
 	},
 }
 
@@ -140,7 +142,14 @@ func (s *Scope) see(path string, parts map[string][]string) Sight {
 	}
 	least := Full
 	for _, f := range fields {
-		least = min(least, s.field(f, parts, nil))
+		sight := s.field(f, parts, nil)
+		if sight == Hidden && len(fields) > 1 && parts != nil && f.Why == release.ClockTime && f.Shape == Instant {
+			// One type of a date that is visible as another. It goes because an
+			// instant has no way to say just a year; the year of it is no more
+			// than the role sees of the other types.
+			sight = Yearly
+		}
+		least = min(least, sight)
 	}
 	return least
 }

@@ -187,7 +187,7 @@ func (m *Minimiser) check(raw []byte) error {
 	if m.dec.PeekKind() != '{' {
 		return errMalformed()
 	}
-	if m.dec.SkipValue() != nil {
+	if _, err := m.dec.ReadValue(); err != nil { // of a bytes.Buffer it copies nothing
 		return errMalformed()
 	}
 	if _, err := m.dec.ReadToken(); err != io.EOF {

@@ -93,11 +93,19 @@ func next(b []byte, i int, scratch *[]byte) (name []byte, value int, ok bool) {
 	if b[i] == '}' {
 		return nil, i + 1, false
 	}
-	end := stringEnd(b, i)
-	name = text(b[i:end], scratch)
-	i = space(b, end) // the colon
-	i = space(b, i+1) // the value
-	return name, i, true
+	// Names are short and hardly ever escaped: one look at each byte.
+	start := i + 1
+	for i = start; b[i] != '"'; i++ {
+		if b[i] == '\\' {
+			i = stringEnd(b, start-1)
+			name = text(b[start-1:i], scratch)
+			i = space(b, i)
+			return name, space(b, i+1), true
+		}
+	}
+	name = b[start:i]
+	i = space(b, i+1)                // the colon
+	return name, space(b, i+1), true // the value
 }
 
 // item finds the next item of an array at or after i. ok is false at its end,

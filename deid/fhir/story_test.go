@@ -35,7 +35,14 @@ type broken struct{}
 
 func (broken) Code(string) (string, error) { return "", errors.New("no key for patient zero") }
 
-func minimiser(t testing.TB, spec deid.Spec, more ...func(*Options)) *Minimiser {
+// reporter is a testing.TB or a rapid.T.
+type reporter interface {
+	Helper()
+	Errorf(string, ...any)
+	Fatalf(string, ...any)
+}
+
+func minimiser(t reporter, spec deid.Spec, more ...func(*Options)) *Minimiser {
 	t.Helper()
 	s, err := deid.NewScope(spec)
 	if err != nil {
@@ -66,7 +73,7 @@ func masked(name string) string {
 }
 
 // strictly reads all tokens, so that duplicate names and bad UTF-8 show.
-func strictly(t testing.TB, b []byte) {
+func strictly(t reporter, b []byte) {
 	t.Helper()
 	d := jsontext.NewDecoder(bytes.NewReader(b))
 	for {
