@@ -81,10 +81,11 @@ func TestPowerCutsLoseNothingAcknowledged(t *testing.T) {
 		all := acked{m: map[uint64]id.Decision{}}
 		var newest []byte // the newest checkpoint that anybody saw
 		n := 0
+		segment := int64(rapid.SampledFrom([]int{1, 2000, 20_000}).Draw(t, "segment"))
 		for round := range rapid.IntRange(1, 5).Draw(t, "rounds") {
 			f.CutAfter(rapid.IntRange(1, 120).Draw(t, "cut after"))
 			s, v := keyOf(t)
-			l, err := audit.Open(audit.Options{Origin: origin, Signer: s, Verifier: v, Now: time.Now, FS: f, Interval: time.Millisecond})
+			l, err := audit.Open(audit.Options{Origin: origin, Signer: s, Verifier: v, Now: time.Now, FS: f, Interval: time.Millisecond}.WithSegments(segment))
 			if err == nil {
 				var wg sync.WaitGroup
 				for w := range 4 {
@@ -114,7 +115,7 @@ func TestPowerCutsLoseNothingAcknowledged(t *testing.T) {
 					t.Fatalf("round %d: before recovery: %v", round, err)
 				}
 			}
-			l, err = audit.Open(audit.Options{Origin: origin, Signer: s, Verifier: v, Now: time.Now, FS: f, Interval: time.Millisecond})
+			l, err = audit.Open(audit.Options{Origin: origin, Signer: s, Verifier: v, Now: time.Now, FS: f, Interval: time.Millisecond}.WithSegments(segment))
 			if err != nil {
 				t.Fatalf("round %d: recovery: %v", round, err)
 			}
@@ -167,6 +168,7 @@ func TestEveryPowerCut(t *testing.T) {
 		f.CutAfter(cut)
 		o := options(t)
 		o.FS, o.Interval = f, time.Microsecond
+		o = o.WithSegments(3000)
 		all := acked{m: map[uint64]id.Decision{}}
 		l, err := audit.Open(o)
 		if err == nil {
@@ -405,4 +407,41 @@ func child(t *testing.T, dir string) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestDamageInAnEarlierSegmentIsRefused: the end of a segment that another one
+// follows was acknowledged, so it is never taken for an unfinished write.
+func TestDamageInAnEarlierSegmentIsRefused(t *testing.T) {
+	f := faultfs.New()
+	o := options(t)
+	o.FS, o.Interval = f, time.Hour
+	o = o.WithSegments(1)
+	l := open(t, o)
+	for n := range 4 {
+		if _, err := l.Append(context.Background(), act(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.CutAfter(0)
+	l.Close()
+	f.Crash(nil)
+	name := "journal/00000000000000000001.wal"
+	good := f.Files()[name]
+	h, err := f.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Write(good[:len(good)-1])
+	if _, err := audit.Open(o); !errors.Is(err, audit.ErrDamaged) || !strings.Contains(err.Error(), name) {
+		t.Errorf("a segment cut short: %v", err)
+	}
+	if err := f.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.Open(o); !errors.Is(err, audit.ErrDamaged) {
+		t.Errorf("a segment missing in the middle: %v", err)
+	}
+	if _, err := verify.Log(mapFS(f.Files()), o.Verifier); err == nil {
+		t.Error("the verifier does not miss the segment")
+	}
 }

@@ -55,6 +55,8 @@ type Options struct {
 	FS       FS // nil for the real one at Dir
 	Logger   *slog.Logger
 	Interval time.Duration // between checkpoints while entries come; 0 for 500 ms
+
+	segment int64 // bytes after which a journal segment ends; for tests
 }
 
 // Log is an open log. It has two goroutines, the committer, which writes the
@@ -134,7 +136,10 @@ func Open(o Options) (*Log, error) {
 	if l.lock, err = l.fs.Lock("lock"); err != nil {
 		return nil, err
 	}
-	if err := l.load(); err != nil {
+	if o.segment <= 0 {
+		o.segment = segmentBytes
+	}
+	if err := l.load(o.segment); err != nil {
 		l.lock.Close()
 		return nil, err
 	}
@@ -144,7 +149,7 @@ func Open(o Options) (*Log, error) {
 }
 
 // load reads the disk, before the goroutines begin.
-func (l *Log) load() error {
+func (l *Log) load(segment int64) error {
 	signed, err := l.fs.ReadFile(checkpointFile)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !fresh {
@@ -188,7 +193,7 @@ func (l *Log) load() error {
 	}
 	var cut uint64
 	replayed := uint64(0)
-	l.journal, cut, err = recoverJournal(l.fs, l.size, segmentBytes, func(at uint64, entry []byte) error {
+	l.journal, cut, err = recoverJournal(l.fs, l.size, segment, func(at uint64, entry []byte) error {
 		replayed++
 		l.index.add(at, entry)
 		l.last = max(l.last, entryTime(entry))

@@ -298,7 +298,9 @@ func TestProofStandsAlone(t *testing.T) {
 func TestALogUnderWayVerifies(t *testing.T) {
 	_, v := key(t)
 	dir := t.TempDir()
-	l := openDir(t, dir)
+	o := options(t)
+	o.Dir = dir
+	l := open(t, o.WithSegments(50_000))
 	ctx, cancel := context.WithCancel(context.Background())
 	wrote := make(chan struct{})
 	go func() {
