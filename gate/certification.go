@@ -40,10 +40,10 @@ var certification = policy.Gate{
 		}
 		f.Bool("vendor_known", c.VendorRecord != nil)
 		f.Number("lacking", lacking)
-		f.Note("absent", found[certAbsent])
-		f.Note("never_counts", found[certNeverCounts])
-		f.Note("unverified", found[certUnverified])
-		f.Note("expired", found[certExpired])
+		f.Note("absent", int64(found[certAbsent]))
+		f.Note("never_counts", int64(found[certNeverCounts]))
+		f.Note("unverified", int64(found[certUnverified]))
+		f.Note("expired", int64(found[certExpired]))
 	},
 	Reasons: []policy.Reason{
 		{Code: "vendor-unknown", Message: "The vendor is not registered, so nothing says which certifications it needs", NextStep: "Register the vendor", Who: policy.ByOrganisation,

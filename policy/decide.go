@@ -83,26 +83,73 @@ func verdict(decision cedar.Decision, d cedar.Diagnostic) []failure {
 
 // scratch is what one decision works with, kept between decisions.
 type scratch struct {
-	facts   Facts
-	context types.RecordMap
+	facts Facts
+	parts [maxParts]*internedRecord
+	m     types.RecordMap
 }
 
 // context makes Cedar's context: the time, and what each gate says of the
-// request. NewRecord copies the map, so the scratch can be used again.
+// request. Making a record is as dear as a third of the decision (cedar-go
+// sorts, hashes and copies), so the last few of each caller are kept.
 func (e *Engine) context(s *scratch, c *knownCaller, r *Request, stage Stage) types.Record {
-	s.context["now"] = types.NewDatetime(r.Now)
-	for _, g := range e.gates {
-		if g.Asked == nil {
-			continue
-		}
+	for i, g := range e.asked {
 		s.facts.reset(time.Time{})
 		g.Asked(c.Case, r, stage, &s.facts)
-		s.context[types.String(g.ID)] = g.interned.record(&s.facts)
+		s.parts[i] = g.interned.record(&s.facts)
+	}
+	milli := e.contextTime(c, r.Now)
+	var slot *atomic.Pointer[keptContext]
+	if !e.site {
+		slot = &c.contexts[s.slot(len(e.asked))]
+		if kept := slot.Load(); kept != nil && kept.milli == milli && kept.parts == s.parts {
+			return kept.record
+		}
+	}
+	s.m["now"] = types.NewDatetimeFromMillis(milli)
+	for i, g := range e.asked {
+		s.m[types.String(g.ID)] = s.parts[i].record
 	}
 	if e.site {
-		s.context["request"] = requestRecord(r)
+		s.m["request"] = requestRecord(r)
 	}
-	return types.NewRecord(s.context)
+	record := types.NewRecord(s.m) // copies the map
+	if slot != nil {
+		slot.Store(&keptContext{milli: milli, parts: s.parts, record: record})
+	}
+	return record
+}
+
+// maxParts is how many gates may ask about the request.
+const maxParts = 12
+
+// keptContext is a context that was made before.
+type keptContext struct {
+	milli  int64
+	parts  [maxParts]*internedRecord
+	record types.Record
+}
+
+// slot is where a context with these parts is kept. A caller has a few: one
+// search has one before the fetch and another after it.
+func (s *scratch) slot(n int) int {
+	h := 0
+	for _, p := range s.parts[:n] {
+		h = h*31 + p.number
+	}
+	return (h & 0x7fffffff) % contextSlots
+}
+
+const contextSlots = 8
+
+// contextTime is context.now. No gate can tell two moments apart between which
+// no date lies, so the beginning of the second will do where none does, and
+// decisions within a second share a context. A site policy may compare the time
+// with a date that only it knows, and gets the millisecond.
+func (e *Engine) contextTime(c *knownCaller, now time.Time) int64 {
+	if second := now.Truncate(time.Second); !e.site && c.dates.holds(second) {
+		return second.UnixMilli()
+	}
+	return now.UnixMilli()
 }
 
 func requestRecord(r *Request) types.Record {
@@ -114,42 +161,41 @@ func requestRecord(r *Request) types.Record {
 	})
 }
 
-// intern keeps the records of a gate whose facts take few values.
+// intern keeps the records of a gate: those about a request take few values.
 type intern struct {
 	mu   sync.Mutex
-	kept atomic.Pointer[[]internedRecord]
+	kept atomic.Pointer[[]*internedRecord]
 }
 
 type internedRecord struct {
+	number int
 	facts  []Fact
 	record types.Value
 }
 
 const maxInterned = 32
 
-func (n *intern) record(f *Facts) types.Value {
-	if f.varying {
-		return f.record()
-	}
+func (n *intern) record(f *Facts) *internedRecord {
 	if kept := n.kept.Load(); kept != nil {
-		for i := range *kept {
-			if slices.Equal((*kept)[i].facts, f.facts) {
-				return (*kept)[i].record
+		for _, k := range *kept {
+			if slices.Equal(k.facts, f.facts) {
+				return k
 			}
 		}
 	}
-	v := f.record()
+	made := &internedRecord{facts: slices.Clone(f.facts), record: f.record()}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var kept []internedRecord
+	var kept []*internedRecord
 	if old := n.kept.Load(); old != nil {
 		kept = *old
 	}
-	if len(kept) < maxInterned {
-		kept = append(slices.Clone(kept), internedRecord{slices.Clone(f.facts), v})
+	made.number = len(kept)
+	if !f.varying && len(kept) < maxInterned {
+		kept = append(slices.Clone(kept), made)
 		n.kept.Store(&kept)
 	}
-	return v
+	return made
 }
 
 // Cedar's types of ours.
@@ -173,6 +219,7 @@ type knownCaller struct {
 	values   map[string]*Facts // by gate
 	basis    Basis
 	dates    window
+	contexts [contextSlots]atomic.Pointer[keptContext]
 }
 
 // entities is all that Cedar can look up: the caller and the source.

@@ -13,7 +13,9 @@
 //	                         for that long.
 //	context.<gate>.<fact>    what this request brings: what it asks, how it came,
 //	                         what was released so far, what the data holds.
-//	context.now              the time of the decision, UTC, to the millisecond.
+//	context.now              the time of the decision, UTC: to the millisecond, or
+//	                         the beginning of its second where no gate can tell
+//	                         the difference; with site policies the former.
 //
 // The principal is Sallyport::Grant::"<id>", a member of the vendor, app,
 // device, person, engagement and role that it stands for; the action is

@@ -119,8 +119,8 @@ func (f *Facts) Passed(t time.Time) bool {
 }
 
 // Note adds a detail for the explanation that Cedar does not see.
-func (f *Facts) Note(name string, v int) {
-	f.notes = append(f.notes, Fact{Name: name, kind: numberFact, n: int64(v)})
+func (f *Facts) Note(name string, v int64) {
+	f.notes = append(f.notes, Fact{Name: name, kind: numberFact, n: v})
 }
 
 // NoteWord adds a word for the explanation that Cedar does not see. It must be

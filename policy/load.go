@@ -32,6 +32,7 @@ const baseID = "base"
 type Engine struct {
 	policies policies
 	gates    []*loadedGate
+	asked    []*loadedGate // those with facts of the request
 	byID     map[types.PolicyID]*loadedGate
 	site     bool
 	version  string
@@ -80,7 +81,7 @@ func New(gates []Gate, site fs.FS) (*Engine, error) {
 		return nil, errors.New("policy: no gates: an engine without conditions would permit everything")
 	}
 	e := &Engine{byID: map[types.PolicyID]*loadedGate{}}
-	e.scratch.New = func() any { return &scratch{context: types.RecordMap{}} }
+	e.scratch.New = func() any { return &scratch{m: types.RecordMap{}} }
 	digest := sha256.New()
 	add := func(name, text string) {
 		fmt.Fprintf(digest, "%d:%s%d:%s", len(name), name, len(text), text)
@@ -118,6 +119,12 @@ func (e *Engine) add(g *loadedGate, p *cedar.Policy) error {
 	e.policies = append(e.policies, policyItem{g.policyID, p})
 	e.byID[g.policyID] = g
 	e.gates = append(e.gates, g)
+	if g.Asked != nil {
+		if len(e.asked) == maxParts {
+			return fmt.Errorf("policy: more than %d gates ask about the request", maxParts)
+		}
+		e.asked = append(e.asked, g)
+	}
 	return nil
 }
 
