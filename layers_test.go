@@ -66,9 +66,10 @@ var layers = map[string][]string{
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hospital", "id", "problem", "registry", "server"},
+	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hospital", "id", "identity", "problem", "registry", "server"}, // identity: commands are TLS clients
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
+	"internal/need":         {},
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
 	"":                      {},
