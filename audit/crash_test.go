@@ -258,11 +258,14 @@ func TestFailedSyncIsFinal(t *testing.T) {
 	}
 }
 
-// TestDamageInTheJournalIsRefused: only an unfinished write at the end is cut.
-func TestDamageInTheJournalIsRefused(t *testing.T) {
-	f := faultfs.New()
-	o := options(t)
+// crashed is a log whose power went with ten acts in its journal and none in its
+// tree.
+func crashed(t *testing.T, segment int64) (f *faultfs.FS, o audit.Options) {
+	t.Helper()
+	f = faultfs.New()
+	o = options(t)
 	o.FS, o.Interval = f, time.Hour
+	o = o.WithSegments(segment)
 	l := open(t, o)
 	for n := range 10 {
 		if _, err := l.Append(context.Background(), act(n)); err != nil {
@@ -272,62 +275,85 @@ func TestDamageInTheJournalIsRefused(t *testing.T) {
 	f.CutAfter(0)
 	l.Close()
 	f.Crash(nil)
+	return f, o
+}
+
+func overwrite(t *testing.T, f *faultfs.FS, name string, b []byte) {
+	t.Helper()
+	h, err := f.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Write(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamageInTheJournalIsRefused: what was acknowledged is never cut.
+func TestDamageInTheJournalIsRefused(t *testing.T) {
+	f, o := crashed(t, 1<<20)
 	name := "journal/00000000000000000000.wal"
 	good := f.Files()[name]
-	put := func(b []byte) {
-		h, err := f.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.Write(b)
-	}
 	last := strings.LastIndex(string(good), "\x89SPWAL\r\n")
 	for at := 0; at < last; at += 13 {
 		bad := []byte(string(good))
 		bad[at] ^= 0x10
-		put(bad)
+		overwrite(t, f, name, bad)
 		_, err := audit.Open(o)
 		if !errors.Is(err, audit.ErrDamaged) || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "offset") {
 			t.Fatalf("byte %d: got %v, want ErrDamaged with the file and offset", at, err)
 		}
 	}
-	for _, cut := range []int{1, 20, len(good) - last - 1} {
-		put(good[:len(good)-cut])
+}
+
+// TestUnfinishedWriteIsCutAndSaid: a frame cut short at the very end was never
+// acknowledged; it goes, and an entry says that it went.
+func TestUnfinishedWriteIsCutAndSaid(t *testing.T) {
+	for _, keep := range []int{1, 27, 28, 200} {
+		f, o := crashed(t, 1<<20)
+		name := "journal/00000000000000000000.wal"
+		good := f.Files()[name]
+		last := strings.LastIndex(string(good), "\x89SPWAL\r\n")
+		overwrite(t, f, name, good[:last+keep])
 		l, err := audit.Open(o)
 		if err != nil {
-			t.Fatalf("%d bytes missing at the end: %v", cut, err)
+			t.Fatalf("%d bytes of the last frame: %v", keep, err)
 		}
-		if got := l.Size(); got != 9 && got != 10 { // the tenth may be the entry of the recovery
-			t.Errorf("%d bytes missing: %d entries", cut, got)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
 		}
-		l.Close()
-		e, err := func() (audit.Entry, error) {
-			l := openFS(t, f)
-			defer l.Close()
-			return l.Entry(context.Background(), 9)
-		}()
-		if err != nil || e.Recovery == nil || e.Recovery.Replayed != 9 {
-			t.Errorf("the recovery is not in the log: %+v, %v", e, err)
-		}
-		f.Crash(nil)
-		for file := range f.Files() {
-			if file != name {
-				f.Remove(file)
-			}
-		}
-		// Begin again: a fresh log that crashed with the same journal.
-		f = faultfs.New()
-		o.FS = f
 		l = open(t, o)
-		for n := range 10 {
-			if _, err := l.Append(context.Background(), act(n)); err != nil {
-				t.Fatal(err)
-			}
+		e, err := l.Entry(context.Background(), 9)
+		if err != nil || e.Recovery == nil || *e.Recovery != (audit.Recovery{Replayed: 9, Cut: uint64(keep)}) {
+			t.Errorf("%d bytes of the last frame: entry 9 is %+v, %v", keep, e.Recovery, err)
 		}
-		f.CutAfter(0)
-		l.Close()
-		f.Crash(nil)
-		good = f.Files()[name]
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.Log(mapFS(f.Files()), o.Verifier); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestDamageInAnEarlierSegmentIsRefused: the end of a segment that another one
+// follows was acknowledged, so it is never taken for an unfinished write.
+func TestDamageInAnEarlierSegmentIsRefused(t *testing.T) {
+	f, o := crashed(t, 1)
+	name := "journal/00000000000000000001.wal"
+	good := f.Files()[name]
+	overwrite(t, f, name, good[:len(good)-1])
+	if _, err := audit.Open(o); !errors.Is(err, audit.ErrDamaged) || !strings.Contains(err.Error(), name) {
+		t.Errorf("a segment cut short: %v", err)
+	}
+	if err := f.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.Open(o); !errors.Is(err, audit.ErrDamaged) {
+		t.Errorf("a segment missing in the middle: %v", err)
+	}
+	if _, err := verify.Log(mapFS(f.Files()), o.Verifier); err == nil {
+		t.Error("the verifier does not miss the segment")
 	}
 }
 
@@ -407,41 +433,4 @@ func child(t *testing.T, dir string) {
 		})
 	}
 	wg.Wait()
-}
-
-// TestDamageInAnEarlierSegmentIsRefused: the end of a segment that another one
-// follows was acknowledged, so it is never taken for an unfinished write.
-func TestDamageInAnEarlierSegmentIsRefused(t *testing.T) {
-	f := faultfs.New()
-	o := options(t)
-	o.FS, o.Interval = f, time.Hour
-	o = o.WithSegments(1)
-	l := open(t, o)
-	for n := range 4 {
-		if _, err := l.Append(context.Background(), act(n)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	f.CutAfter(0)
-	l.Close()
-	f.Crash(nil)
-	name := "journal/00000000000000000001.wal"
-	good := f.Files()[name]
-	h, err := f.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Write(good[:len(good)-1])
-	if _, err := audit.Open(o); !errors.Is(err, audit.ErrDamaged) || !strings.Contains(err.Error(), name) {
-		t.Errorf("a segment cut short: %v", err)
-	}
-	if err := f.Remove(name); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := audit.Open(o); !errors.Is(err, audit.ErrDamaged) {
-		t.Errorf("a segment missing in the middle: %v", err)
-	}
-	if _, err := verify.Log(mapFS(f.Files()), o.Verifier); err == nil {
-		t.Error("the verifier does not miss the segment")
-	}
 }

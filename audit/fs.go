@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 )
 
 // FS is the file layer that a log stands on, rooted at the log's directory.
@@ -175,5 +174,3 @@ func writeFile(f FS, name string, data []byte, durable bool) error {
 	}
 	return h.Close()
 }
-
-func isDir(name string) (string, bool) { return strings.CutSuffix(name, "/") }

@@ -253,7 +253,7 @@ func (t *tornError) Error() string { return t.why }
 func readFrames(data []byte, first uint64, emit func(uint64, []byte) error) (whole int64, err error) {
 	next := first
 	for rest := data; len(rest) > 0; rest = data[whole:] {
-		payload, count, why := readFrame(rest, next)
+		payload, why := readFrame(rest, next)
 		if why != "" {
 			return whole, &tornError{why, frameFollows(rest[1:], next)}
 		}
@@ -265,7 +265,6 @@ func readFrames(data []byte, first uint64, emit func(uint64, []byte) error) (who
 			payload = payload[2+n:]
 			next++
 		}
-		_ = count
 		whole += frameHead + int64(binary.BigEndian.Uint32(rest[8:]))
 	}
 	return whole, nil
@@ -273,34 +272,35 @@ func readFrames(data []byte, first uint64, emit func(uint64, []byte) error) (who
 
 // readFrame returns the payload of the frame at the beginning of b, or why there
 // is none.
-func readFrame(b []byte, first uint64) (payload []byte, count int, why string) {
+func readFrame(b []byte, first uint64) (payload []byte, why string) {
 	if len(b) < frameHead {
-		return nil, 0, "the head of a frame is cut short"
+		return nil, "the head of a frame is cut short"
 	}
 	if string(b[:8]) != frameMagic {
-		return nil, 0, "no frame begins here"
+		return nil, "no frame begins here"
 	}
 	n := binary.BigEndian.Uint32(b[8:])
 	if int64(n) > int64(len(b)-frameHead) {
-		return nil, 0, "the frame is cut short"
+		return nil, "the frame is cut short"
 	}
 	payload = b[frameHead : frameHead+int(n)]
 	if frameCRC(b, payload) != binary.BigEndian.Uint32(b[24:]) {
-		return nil, 0, "the frame's checksum is wrong"
+		return nil, "the frame's checksum is wrong"
 	}
 	if got := binary.BigEndian.Uint64(b[16:]); got != first {
-		return nil, 0, fmt.Sprintf("the frame begins at entry %d instead of %d", got, first)
+		return nil, fmt.Sprintf("the frame begins at entry %d instead of %d", got, first)
 	}
+	count := uint32(0)
 	for p := payload; len(p) > 0; count++ {
 		if len(p) < 2 || len(p)-2 < int(binary.BigEndian.Uint16(p)) {
-			return nil, 0, "an entry reaches over the end of its frame"
+			return nil, "an entry reaches over the end of its frame"
 		}
 		p = p[2+int(binary.BigEndian.Uint16(p)):]
 	}
-	if want := binary.BigEndian.Uint32(b[12:]); uint32(count) != want || count == 0 {
-		return nil, 0, fmt.Sprintf("the frame has %d entries instead of %d", count, want)
+	if want := binary.BigEndian.Uint32(b[12:]); count != want || count == 0 {
+		return nil, fmt.Sprintf("the frame has %d entries instead of %d", count, want)
 	}
-	return payload, count, ""
+	return payload, ""
 }
 
 // frameFollows reports whether a whole frame with index first or later lies
@@ -313,7 +313,7 @@ func frameFollows(b []byte, first uint64) bool {
 		}
 		b = b[at:]
 		if len(b) >= frameHead {
-			if _, _, why := readFrame(b, binary.BigEndian.Uint64(b[16:])); why == "" && binary.BigEndian.Uint64(b[16:]) >= first {
+			if _, why := readFrame(b, binary.BigEndian.Uint64(b[16:])); why == "" && binary.BigEndian.Uint64(b[16:]) >= first {
 				return true
 			}
 		}
