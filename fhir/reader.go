@@ -81,6 +81,8 @@ func (Item) LogValue() slog.Value { return slog.StringValue("[PHI]") }
 type Reader struct {
 	limits Limits
 	src    source
+	mem    bytes.Buffer // instead of src: the document is in memory already
+	inMem  bool
 	dec    *jsontext.Decoder
 	state  state
 	typed  bool // resourceType: Bundle was seen
@@ -116,7 +118,16 @@ func (r *Reader) Reset(src io.Reader, limits Limits) {
 	}
 	r.src = source{r: src, head: head}
 	r.dec.Reset(&r.src)
-	r.state, r.typed, r.err = atStart, false, nil
+	r.inMem, r.state, r.typed, r.err = false, atStart, false, nil
+}
+
+// ResetBytes is Reset for a document that is in memory already: nothing is copied,
+// and what is yielded is part of doc, and so valid as long as doc is.
+func (r *Reader) ResetBytes(doc []byte, limits Limits) {
+	r.limits = limits.withDefaults()
+	r.mem = *bytes.NewBuffer(doc)
+	r.dec.Reset(&r.mem)
+	r.inMem, r.state, r.typed, r.err = true, atStart, false, nil
 }
 
 // Next returns the next piece, or io.EOF after the end of a document that is
@@ -187,7 +198,7 @@ func (r *Reader) next() (Item, error) {
 				r.state = inBundle
 				continue
 			}
-			value, err := r.dec.ReadValue()
+			value, err := r.read()
 			if err != nil {
 				return Item{}, err
 			}
@@ -203,8 +214,11 @@ func (r *Reader) next() (Item, error) {
 
 // start takes the first look, and for a single resource reads all of it.
 func (r *Reader) start() error {
-	bundle, err := r.src.look(r.limits.Resource)
-	if err != nil {
+	var bundle bool
+	var err error
+	if r.inMem {
+		bundle = lookAt(r.mem.Bytes())
+	} else if bundle, err = r.src.look(r.limits.Resource); err != nil {
 		return err
 	}
 	r.src.allow(int64(r.limits.Resource))
@@ -246,8 +260,19 @@ func (r *Reader) name() (name string, end bool, err error) {
 	return tok.String(), false, nil
 }
 
-func (r *Reader) value() ([]byte, error) {
+func (r *Reader) read() ([]byte, error) {
 	v, err := r.dec.ReadValue()
+	if err == nil && len(v) > r.limits.Resource {
+		err = errLarge // only in memory: a source does not let it come so far
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (r *Reader) value() ([]byte, error) {
+	v, err := r.read()
 	if err != nil {
 		return nil, err
 	}

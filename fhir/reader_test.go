@@ -19,7 +19,17 @@ import (
 
 // read collects what a Reader yields, as one line an item.
 func read(r io.Reader, limits Limits) ([]string, error) {
-	rd := NewReader(r, limits)
+	return drain(NewReader(r, limits))
+}
+
+func readBytes(doc []byte, limits Limits) ([]string, error) {
+	var rd Reader
+	rd.dec = jsontext.NewDecoder(eof{})
+	rd.ResetBytes(doc, limits)
+	return drain(&rd)
+}
+
+func drain(rd *Reader) ([]string, error) {
 	var out []string
 	for {
 		it, err := rd.Next()
@@ -54,6 +64,9 @@ func TestReaderTakesADocumentInAnyOrder(t *testing.T) {
 	} {
 		for _, src := range []io.Reader{strings.NewReader(c.in), iotest.OneByteReader(strings.NewReader(c.in)), iotest.DataErrReader(strings.NewReader(c.in))} {
 			got, err := read(src, Limits{})
+			if mem, err2 := readBytes([]byte(c.in), Limits{}); strings.Join(mem, "|") != c.want || err2 != nil {
+				t.Errorf("%s, in memory: got %q, %v", name, mem, err2)
+			}
 			if err != nil || strings.Join(got, "|") != c.want {
 				t.Errorf("%s: got %q, %v\nwant %q", name, strings.Join(got, "|"), err, c.want)
 			}
@@ -104,6 +117,9 @@ func TestReaderRefusesWhatTwoReadersCouldReadDifferently(t *testing.T) {
 		if !errors.As(err, &p) || p.Kind != c.kind {
 			t.Errorf("%s: got %v, want a problem of kind %s", name, err, c.kind)
 			continue
+		}
+		if _, err := readBytes([]byte(c.in), Limits{Resource: 1500}); !errors.As(err, &p) || p.Kind != c.kind {
+			t.Errorf("%s, in memory: got %v, want a problem of kind %s", name, err, c.kind)
 		}
 		for e := err; e != nil; e = errors.Unwrap(e) {
 			if s := fmt.Sprintf("%v %+v %#v", e, e, e); strings.Contains(s, "SECRET") {
@@ -265,6 +281,23 @@ func BenchmarkReader500kB(b *testing.B) {
 	}
 }
 
+func BenchmarkReaderInMemory500kB(b *testing.B) {
+	doc := bundleOf(500_000)
+	rd := NewReader(nil, Limits{})
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		rd.ResetBytes(doc, Limits{})
+		for {
+			if _, err := rd.Next(); err == io.EOF {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 // The reader's measure: jsontext reading the same document token by token and
 // writing it again, and merely checking it.
 func BenchmarkJSONTextCopy500kB(b *testing.B) {
@@ -319,6 +352,10 @@ func FuzzReader(f *testing.F) {
 		slow, err2 := read(iotest.OneByteReader(bytes.NewReader(b)), Limits{Resource: 1 << 16})
 		if (err == nil) != (err2 == nil) || err == nil && strings.Join(whole, "\n") != strings.Join(slow, "\n") {
 			t.Fatalf("the answer depends on how the bytes arrive: %v %v", err, err2)
+		}
+		mem, err3 := readBytes(b, Limits{Resource: 1 << 16})
+		if (err == nil) != (err3 == nil) || err == nil && strings.Join(whole, "\n") != strings.Join(mem, "\n") {
+			t.Fatalf("in memory it is read differently: %v %v", err, err3)
 		}
 		if err == nil && Check(b, Limits{}) != nil {
 			t.Fatal("the reader accepts what is not valid")

@@ -80,6 +80,16 @@ func (s *source) fill(want int) error {
 	return nil
 }
 
+// lookAt is look for a document in memory. One without a type is read as a single
+// resource, and so refused.
+func lookAt(doc []byte) (bundle bool) {
+	name, found := peekType(doc[:min(firstLook, len(doc))])
+	if !found {
+		name, _ = peekType(doc)
+	}
+	return name == "Bundle"
+}
+
 // peekType finds resourceType among the members of the object that b starts,
 // which may be cut off and is not checked yet.
 func peekType(b []byte) (name string, found bool) {

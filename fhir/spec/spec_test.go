@@ -280,7 +280,7 @@ func TestDates(t *testing.T) {
 
 // The expressions are those of R4's datatypes page, anchored.
 func TestPrimitivesAgreeWithTheirExpressions(t *testing.T) {
-	texts := []string{"", "0", "-0", "+1", "-1", "1", "01", "007", "2147483647", "2147483648", "1.0", "1.", ".5", "1e5", "1E+5", "1e", "-1.50e-3", "true", "True",
+	texts := []string{"", "0", "-0", "+1", "-1", "1", "01", "007", "2147483647", "2147483648", "-2147483648", "-2147483649", "1.0", "1.", ".5", "1e5", "1E+5", "1e", "-1.50e-3", "true", "True",
 		"a", "a b", " a", "a  b", "a ", "a.b-C9", "a_b", strings.Repeat("x", 64), strings.Repeat("x", 65), "urn:oid:1.2.3", "urn:oid:3.2", "urn:oid:1.02", "urn:oid:1",
 		"urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "urn:uuid:c757873d", "http://x.org/a", "12:00:00", "12:00", "12:00:00.5", "YWJj", "YWI=", "YQ==", "YQ=", "Y Q==", "\x01", "é"}
 	for typ, re := range expressions {

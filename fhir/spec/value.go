@@ -71,11 +71,8 @@ func control(c rune) bool { return c < ' ' && c != '\t' && c != '\n' && c != '\r
 
 func integer(s string, signed bool, least string) bool {
 	if signed && s != "" && (s[0] == '-' || s[0] == '+') {
-		s = s[1:]
-		if s == "0" || !integer(s, false, "1") {
-			return false // R4: 0 or [-+]?[1-9][0-9]*
-		}
-		return true
+		// R4: 0 or [-+]?[1-9][0-9]*, of 32 bits.
+		return integer(s[1:], false, "1") || s == "-2147483648"
 	}
 	if s == "" || len(s) > 10 || !digits(s) || s[0] == '0' && s != "0" {
 		return false
