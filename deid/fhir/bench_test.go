@@ -48,6 +48,7 @@ func BenchmarkPage(b *testing.B) {
 	for b.Loop() {
 		start := time.Now()
 		clear(m.codes) // every release looks its codes up anew
+		clear(m.refs)
 		dst = dst[:0]
 		for _, raw := range raws {
 			out, info, err := m.Append(dst, raw)
@@ -118,6 +119,7 @@ func BenchmarkResource(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		clear(m.codes)
+		clear(m.refs)
 		out, info, err := m.Append(dst[:0], raw)
 		if err != nil || info.Outcome != Released {
 			b.Fatal(info, err)

@@ -17,6 +17,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/fhir/spec"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -33,6 +34,9 @@ type Options struct {
 	// URNs keeps references of the form urn:uuid, with another UUID. Only a
 	// Bundle that holds their targets gives them a meaning.
 	URNs bool
+	// Checked says that every resource was yielded by a fhir.Reader, or passed
+	// fhir.Check, so that it need not be checked again: a third of the work.
+	Checked bool
 	// MaxBytes bounds one resource; 0 is DefaultMaxBytes.
 	MaxBytes int
 }
@@ -48,6 +52,7 @@ const maxCodes = 1 << 14
 type Minimiser struct {
 	o       Options
 	codes   map[string]string
+	refs    map[string]string // rewritten references; "" is one that goes
 	keepIDs bool
 
 	in      bytes.Buffer
@@ -78,11 +83,8 @@ func New(o Options) (*Minimiser, error) {
 		o.MaxBytes = DefaultMaxBytes
 	}
 	o.Bases = slices.Clone(o.Bases)
-	for i, b := range o.Bases {
-		o.Bases[i] = strings.TrimSuffix(b, "/") + "/"
-	}
 	o.Public = strings.TrimSuffix(o.Public, "/")
-	m := &Minimiser{o: o, codes: map[string]string{}, local: map[string]int{}}
+	m := &Minimiser{o: o, codes: map[string]string{}, refs: map[string]string{}, local: map[string]int{}}
 	m.keepIDs = o.Scope.Spec().Identifiers == deid.KeepIDs
 	m.dec = jsontext.NewDecoder(&m.in, strict...)
 	return m, nil
@@ -139,11 +141,22 @@ func (m *Minimiser) Append(dst, raw []byte) (out []byte, info Info, err error) {
 	if len(raw) > m.o.MaxBytes {
 		return dst, Info{}, errTooLarge()
 	}
-	if err := m.check(raw); err != nil {
-		return dst, Info{}, err
+	if !m.o.Checked {
+		if err := m.check(raw); err != nil {
+			return dst, Info{}, err
+		}
 	}
+	mark := len(dst)
 	m.raw = raw
-	defer func() { m.raw = nil }()
+	defer func() {
+		m.raw = nil
+		// On text that was not checked the scanner can run off its end. That is
+		// a fault of the caller's, and still nothing leaves, nor does the
+		// gateway stop.
+		if m.o.Checked && recover() != nil {
+			out, info, err = dst[:mark], Info{}, errMalformed()
+		}
+	}()
 	m.tally = deid.Tally{}
 	m.metaAt, m.metaBeg, m.subset, m.inner, m.depth = 0, 0, false, false, 0
 	m.tags = m.tags[:0]
@@ -168,7 +181,6 @@ func (m *Minimiser) Append(dst, raw []byte) (out []byte, info Info, err error) {
 		info.Outcome = OutOfWindow
 		return dst, info, nil
 	}
-	mark := len(dst)
 	out, _, err = m.object(dst, start, node)
 	if err != nil {
 		return dst[:mark], Info{Type: name}, err
@@ -482,7 +494,7 @@ func (m *Minimiser) code(id []byte) (string, error) {
 		return "", problem.New(problem.Unavailable, "an identifier could not be given its code",
 			"Nothing was released; try again, and tell the operator if it goes on").Because(err)
 	}
-	if !isID(c) {
+	if !spec.ValidID(c) {
 		return "", problem.New(problem.Internal, "a code is not a FHIR id", "Nothing was released; tell the operator")
 	}
 	if len(m.codes) >= maxCodes {

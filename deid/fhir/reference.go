@@ -1,19 +1,23 @@
 package fhir
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/fhir"
+	"github.com/sallyport/sallyport/fhir/spec"
 )
 
 const urnUUID = "urn:uuid:"
 
 // reference appends the rewritten form of a literal reference (R4 section
 // 2.3.0.1). ok is false where it must go: another server's URL, a search, a
-// contained resource that was dropped, anything that is not a reference.
+// contained resource that was dropped, anything that is not a reference. What a
+// reference says is for fhir.ParseRef to tell, as everywhere on the data path:
+// what the gateway held to be whose is what is rewritten here.
 func (m *Minimiser) reference(dst, ref []byte) (out []byte, ok bool, err error) {
 	if len(ref) > 0 && ref[0] == '#' {
 		if len(ref) == 1 { // the container itself
@@ -25,56 +29,47 @@ func (m *Minimiser) reference(dst, ref []byte) (out []byte, ok bool, err error) 
 		}
 		return strconv.AppendInt(append(dst, "#c"...), int64(n), 10), true, nil
 	}
-	if uuid, found := bytes.CutPrefix(ref, []byte(urnUUID)); found {
-		return m.urn(dst, uuid)
+	if r, ok := m.refs[string(ref)]; ok {
+		if r != "" && !m.keepIDs {
+			m.tally[deid.Pseudonymised]++
+		}
+		return append(dst, r...), r != "", nil
 	}
-	rest, _ := m.below(ref)
-	typ, id, version, ok := split(rest)
-	if !ok {
+	if len(ref) > maxRef {
 		return dst, false, nil
 	}
-	code, err := m.code(id)
+	text := string(ref)
+	r, err := m.rewrite(fhir.ParseRef(text, m.o.Bases...))
 	if err != nil {
 		return dst, false, err
 	}
-	dst = append(append(append(dst, typ...), '/'), code...)
-	if version != nil {
-		if dst, err = m.version(append(dst, "/_history/"...), version); err != nil {
-			return dst, false, err
-		}
+	if len(m.refs) >= maxCodes {
+		clear(m.refs)
 	}
-	return dst, true, nil
+	m.refs[text] = string(r)
+	return append(dst, r...), len(r) > 0, nil
 }
 
-// below takes one of the source's own bases off an absolute URL.
-func (m *Minimiser) below(ref []byte) (rest []byte, ok bool) {
-	for _, b := range m.o.Bases {
-		if len(b) > 1 && len(ref) > len(b) && string(ref[:len(b)]) == b {
-			return ref[len(b):], true
-		}
-	}
-	return ref, false
-}
+// maxRef bounds what is worth parsing: a base, the longest type, two ids.
+const maxRef = 1024
 
-var history = []byte("/_history/")
-
-// split reads Type/id[/_history/version], of a type that R4 defines.
-func split(ref []byte) (typ string, id, version []byte, ok bool) {
-	at := bytes.IndexByte(ref, '/')
-	if at < 0 {
-		return "", nil, nil, false
+// rewrite writes a reference with codes, or nothing.
+func (m *Minimiser) rewrite(r fhir.Ref) ([]byte, error) {
+	switch {
+	case r.Kind == fhir.URN:
+		return m.urn(nil, r.URN)
+	case r.Kind != fhir.Literal || r.Fragment != "":
+		return nil, nil
 	}
-	if typ, ok = deid.ResourceName(ref[:at]); !ok {
-		return "", nil, nil, false
+	code, err := m.code([]byte(r.ID))
+	if err != nil {
+		return nil, err
 	}
-	id = ref[at+1:]
-	if i := bytes.IndexByte(id, '/'); i >= 0 {
-		if version, ok = bytes.CutPrefix(id[i:], history); !ok || !isID(version) {
-			return "", nil, nil, false
-		}
-		id = id[:i]
+	out := append([]byte(r.Type+"/"), code...)
+	if r.Version != "" {
+		return m.version(append(out, "/_history/"...), []byte(r.Version))
 	}
-	return typ, id, version, isID(id)
+	return out, nil
 }
 
 // version appends a version id: a small number as it is, anything else, which
@@ -90,59 +85,45 @@ func (m *Minimiser) version(dst, v []byte) ([]byte, error) {
 	return append(dst, code...), nil
 }
 
-func isSmallNumber(v []byte) bool { return len(v) <= 9 && digits(v, len(v)) && len(v) > 0 }
+func isSmallNumber(v []byte) bool { return len(v) <= 9 && isInteger(v) && v[0] != '-' }
 
 // urn appends urn:uuid with a UUID made from the code of the one at hand: the
 // same everywhere under the engagement's key, and not to be turned back. It is
-// version 8 (RFC 9562 section 5.8).
-func (m *Minimiser) urn(dst, uuid []byte) ([]byte, bool, error) {
-	if !m.o.URNs || !isID(uuid) {
-		return dst, false, nil
+// version 8 (RFC 9562 section 5.8). Any other URN goes.
+func (m *Minimiser) urn(dst []byte, urn string) ([]byte, error) {
+	uuid, ok := strings.CutPrefix(urn, urnUUID)
+	if !m.o.URNs || !ok || !spec.ValidID(uuid) {
+		return dst, nil
 	}
 	if m.keepIDs {
-		return append(append(dst, urnUUID...), uuid...), true, nil
+		return append(dst, urn...), nil
 	}
-	code, err := m.code(uuid)
+	code, err := m.code([]byte(strings.ToLower(uuid))) // RFC 9562 section 4: letters of either case are the same
 	if err != nil {
-		return dst, false, err
+		return dst, err
 	}
 	sum := sha256.Sum256([]byte(code))
 	sum[6] = sum[6]&0x0f | 0x80
 	sum[8] = sum[8]&0x3f | 0x80
-	var h [32]byte
-	hex.Encode(h[:], sum[:16])
+	h := hex.EncodeToString(sum[:16])
 	dst = append(dst, urnUUID...)
-	for i, n := range [...]int{8, 4, 4, 4, 12} {
-		if i > 0 {
-			dst = append(dst, '-')
-		}
-		at := [...]int{0, 8, 12, 16, 20}[i]
-		dst = append(dst, h[at:at+n]...)
-	}
-	return dst, true, nil
+	return append(dst, h[:8]+"-"+h[8:12]+"-"+h[12:16]+"-"+h[16:20]+"-"+h[20:]...), nil
 }
 
 // FullURL appends the rewritten Bundle.entry.fullUrl, without quotes, or
 // nothing where the entry must do without. It must be absolute, so a URL of the
 // source becomes one of the gateway.
 func (m *Minimiser) FullURL(dst []byte, url string) ([]byte, error) {
-	ref := []byte(url)
-	if uuid, found := bytes.CutPrefix(ref, []byte(urnUUID)); found {
-		out, _, err := m.urn(dst, uuid)
-		return out, err
-	}
-	rest, absolute := m.below(ref)
-	if !absolute || m.o.Public == "" {
+	r := fhir.ParseRef(url, m.o.Bases...)
+	switch {
+	case r.Kind == fhir.URN:
+		return m.urn(dst, r.URN)
+	case r.Kind != fhir.Literal || r.Base == "" || r.Version != "" || r.Fragment != "" || m.o.Public == "":
 		return dst, nil
 	}
-	typ, id, _, ok := split(rest)
-	if !ok {
-		return dst, nil
-	}
-	code, err := m.code(id)
+	out, err := m.rewrite(r)
 	if err != nil {
 		return dst, err
 	}
-	dst = append(append(append(dst, m.o.Public...), '/'), typ...)
-	return append(append(dst, '/'), code...), nil
+	return append(append(append(dst, m.o.Public...), '/'), out...), nil
 }

@@ -9,8 +9,12 @@ import (
 // The functions of this file walk JSON text that jsontext has already checked:
 // grammar, UTF-8, no duplicate names, bounded depth. On such text the position
 // of every value is unambiguous, so that they need not check again, and they
-// cannot disagree with the checker about where a value ends. They index
-// without bounds only in that sense: on unchecked text they may panic.
+// cannot disagree with the checker about where a value ends. On text that was
+// not checked they panic, or go on to its end, but always go on. They are not
+// fhir.Members and fhir.Items, which measure a value before they show it: the
+// minimiser would measure each level of a resource once more.
+
+const unchecked = "deid/fhir: text that was not checked"
 
 // maxDepth bounds how deep what is copied nests. The deepest element that R4
 // defines without recursion is 9; questionnaires recurse. What is skipped may
@@ -35,6 +39,9 @@ func stringEnd(b []byte, i int) int {
 	i++
 	for {
 		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			panic(unchecked)
+		}
 		i += n
 		// A quote is escaped by an odd number of backslashes before it.
 		k := i - 1
@@ -71,12 +78,12 @@ func valueEnd(b []byte, i int) int {
 			i++
 		}
 	default: // a number or a literal
-		for i < len(b) {
-			switch b[i] {
-			case ',', '}', ']', ' ', '\n', '\r', '\t':
-				return i
-			}
+		start := i
+		for i < len(b) && b[i] > ' ' && b[i] != ',' && b[i] != '}' && b[i] != ']' {
 			i++
+		}
+		if i == start {
+			panic(unchecked)
 		}
 		return i
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/fhir/spec"
 )
 
-// fits reports whether the JSON value has the shape of its type. The patterns
-// are those of R4 section 2.24.0.1, with lengths where R4 gives none.
+// fits reports whether the JSON value has the shape of its type: R4 section
+// 2.24.0.1, with lengths where R4 gives none. What is short goes to spec.Valid;
+// codes and URIs, which are most of a resource, are judged where they stand.
 func (m *Minimiser) fits(value []byte, shape deid.Shape) bool {
 	switch shape {
 	case deid.NoShape:
@@ -29,15 +31,15 @@ func (m *Minimiser) fits(value []byte, shape deid.Shape) bool {
 	plain := value[1 : len(value)-1]
 	switch shape {
 	case deid.DateShape:
-		return isDate(plain, false)
+		return len(plain) <= 10 && spec.Valid("date", string(plain))
 	case deid.DateTime:
-		return isDate(plain, true)
+		return len(plain) <= 48 && spec.Valid("dateTime", string(plain))
 	case deid.Instant:
-		return len(plain) > 10 && isDate(plain, true)
+		return len(plain) <= 48 && spec.Valid("instant", string(plain))
 	case deid.TimeOfDay:
-		return clock(plain) == len(plain) && len(plain) > 0
+		return len(plain) <= 48 && spec.Valid("time", string(plain))
 	case deid.ID:
-		return isID(plain)
+		return spec.ValidID(plain)
 	case deid.Samples:
 		return len(plain) > 0 && only(plain, "0123456789.+-EUL ")
 	case deid.Token:
@@ -82,73 +84,6 @@ func digits(b []byte, n int) bool {
 	}
 	for _, c := range b[:n] {
 		if !isDigit(c) {
-			return false
-		}
-	}
-	return true
-}
-
-// isDate: YYYY, YYYY-MM, YYYY-MM-DD, and where a time is allowed
-// YYYY-MM-DDThh:mm:ss[.s...](Z|±hh:mm).
-func isDate(b []byte, time bool) bool {
-	if !digits(b, 4) {
-		return false
-	}
-	b = b[4:]
-	for range 2 {
-		if len(b) == 0 {
-			return true
-		}
-		if b[0] != '-' || !digits(b[1:], 2) {
-			return false
-		}
-		b = b[3:]
-	}
-	if len(b) == 0 {
-		return true
-	}
-	if !time || b[0] != 'T' {
-		return false
-	}
-	b = b[1:]
-	n := clock(b)
-	if n == 0 {
-		return false
-	}
-	b = b[n:]
-	if len(b) == 1 {
-		return b[0] == 'Z'
-	}
-	return len(b) == 6 && (b[0] == '+' || b[0] == '-') && digits(b[1:], 2) && b[3] == ':' && digits(b[4:], 2)
-}
-
-// clock is the length of hh:mm:ss[.s...] at the start of b, or 0.
-func clock(b []byte) int {
-	if len(b) < 8 || !digits(b, 2) || b[2] != ':' || !digits(b[3:], 2) || b[5] != ':' || !digits(b[6:], 2) {
-		return 0
-	}
-	n := 8
-	if n < len(b) && b[n] == '.' {
-		n++
-		from := n
-		for n < len(b) && isDigit(b[n]) {
-			n++
-		}
-		if n == from || n-from > 9 {
-			return 0
-		}
-	}
-	return n
-}
-
-// isID: the R4 type id.
-func isID[T ~string | ~[]byte](b T) bool {
-	if len(b) == 0 || len(b) > 64 {
-		return false
-	}
-	for i := range len(b) {
-		c := b[i]
-		if !isDigit(c) && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '.' {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/fhir/spec"
 )
 
 // inWindow reports whether the resource at start lies in the scope's date
@@ -105,7 +106,7 @@ func (m *Minimiser) contains(from, to time.Time) bool {
 
 // interval is what a date, dateTime or instant stands for: [from, to).
 func interval(b []byte) (from, to time.Time, ok bool) {
-	if !isDate(b, true) {
+	if len(b) > 48 || !spec.Valid("dateTime", string(b)) {
 		return from, to, false
 	}
 	s := string(b)
