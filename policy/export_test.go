@@ -17,9 +17,11 @@ func (e *Engine) CedarAlone(r Request, stage Stage) func() bool {
 	}
 }
 
-// Plain evaluates with nothing kept, on a policy set of Cedar's own, made from
-// the texts, and returns the ids of what forbade or erred.
-func (e *Engine) Plain(r Request, stage Stage, texts map[string]string) (bool, []string) {
+// PlainCedar is a policy set of Cedar's own, made from the texts.
+type PlainCedar struct{ set *cedar.PolicySet }
+
+// NewPlainCedar parses the texts, by id.
+func NewPlainCedar(texts map[string]string) PlainCedar {
 	set := cedar.NewPolicySet()
 	for id, text := range texts {
 		var p cedar.Policy
@@ -28,12 +30,18 @@ func (e *Engine) Plain(r Request, stage Stage, texts map[string]string) (bool, [
 		}
 		set.Add(cedar.PolicyID(id), &p)
 	}
+	return PlainCedar{set}
+}
+
+// Decide evaluates with nothing kept, and returns the ids of what forbade or
+// erred.
+func (p PlainCedar) Decide(e *Engine, r Request, stage Stage) (bool, []string) {
 	req, c := e.fresh(&r, stage)
 	entities := types.EntityMap{
 		c.entities.principal.UID: c.entities.principal,
 		c.entities.resource.UID:  c.entities.resource,
 	}
-	d, diag := cedar.Authorize(set, entities, req)
+	d, diag := cedar.Authorize(p.set, entities, req)
 	var failing []string
 	for _, x := range diag.Errors {
 		failing = append(failing, string(x.PolicyID))
@@ -70,3 +78,19 @@ func (e *Engine) fresh(r *Request, stage Stage) (cedar.Request, *knownCaller) {
 
 // Base is the text of the base policy.
 func Base() string { return basePolicy }
+
+// WouldFail lists the reasons of the rung's gate that hold, whatever Cedar said.
+func (r Rung) WouldFail(e *Engine, q Request) (codes []string) {
+	stage := AtRequest
+	if q.Content.Inspected {
+		stage = AtContent
+	}
+	g := e.byID[types.PolicyID(r.Gate)]
+	v := g.seen(e.known(&q), &q, stage)
+	for _, reason := range g.Reasons {
+		if reason.Fails(v) {
+			codes = append(codes, reason.Code)
+		}
+	}
+	return codes
+}
