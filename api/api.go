@@ -72,6 +72,7 @@ func New(c Config) http.Handler {
 	s.reads()
 	s.logReads()
 	s.explain()
+	s.apply()
 
 	return http.MaxBytesHandler(s.identify(mux), maxBody)
 }

@@ -3,11 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +22,7 @@ import (
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/seal"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // Setup is what `sallyport init` asks for.
@@ -125,16 +122,8 @@ func makeKeys(c *Config, now time.Time) error {
 	if err := seal.Create(c.Data(keysDir), c.root("")); err != nil {
 		return err
 	}
-	token, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making the token key: %w", err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(token)
-	if err != nil {
-		return fmt.Errorf("writing the token key: %w", err)
-	}
-	if err := os.WriteFile(c.Data(tokenKeyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
-		return fmt.Errorf("writing the token key: %w", err)
+	if _, err := identity.ReadOrMakeKey(c.Data(tokenKeyFile), 256); err != nil {
+		return err
 	}
 	private, public, err := note.GenerateKey(rand.Reader, c.Origin())
 	if err != nil {
@@ -200,4 +189,17 @@ func writeCredential(c *Config, cred *identity.Credential, dir, name string) err
 		return fmt.Errorf("writing the authority's certificate: %w", err)
 	}
 	return nil
+}
+
+// SignDevice signs a vendor device's request with the built-in authority. Until
+// the key is enrolled and approved by acts, it opens nothing.
+func SignDevice(c *Config, d id.Device, csrPEM []byte, life time.Duration, now time.Time) (certPEM []byte, digest snapshot.KeyDigest, err error) {
+	a, err := identity.OpenAuthority(c.Data(authorityDir))
+	if err != nil {
+		return nil, "", err
+	}
+	if err := id.Check(d); err != nil {
+		return nil, "", problem.BadField("device", err.Error(), "Use a short id such as northwind-gpu-1")
+	}
+	return a.SignRequest(csrPEM, identity.DeviceSubject(d), life, now)
 }

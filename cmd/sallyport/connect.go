@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/problem"
+)
+
+// connection says which server to talk to and as whom. A person's folder holds
+// NAME.crt, NAME.key and ca.crt, as `sallyport init` and `sallyport
+// certificate` write them.
+type connection struct {
+	Server string `help:"The API's address." env:"SALLYPORT_SERVER" default:"https://127.0.0.1:8444" placeholder:"URL"`
+	Cert   string `help:"Your client certificate; the key is beside it as .key." env:"SALLYPORT_CERT" placeholder:"FILE" type:"path"`
+	CA     string `help:"The server's authority; without it ca.crt beside your certificate." env:"SALLYPORT_CA" placeholder:"FILE" type:"path" name:"ca"`
+}
+
+const callTimeout = 60 * time.Second
+
+func (c connection) client() (*http.Client, error) {
+	if c.Cert == "" {
+		return nil, problem.BadField("cert", "your client certificate is not named",
+			"Give --cert data/people/NAME.crt, or set SALLYPORT_CERT; `sallyport init` made the first one")
+	}
+	cred, err := identity.ReadCredential(c.Cert, strings.TrimSuffix(c.Cert, filepath.Ext(c.Cert))+".key")
+	if err != nil {
+		return nil, err
+	}
+	ca := c.CA
+	if ca == "" {
+		ca = filepath.Join(filepath.Dir(c.Cert), "ca.crt")
+	}
+	roots, err := identity.PoolFromFiles(ca)
+	if err != nil {
+		return nil, err
+	}
+	hc := identity.NewHTTPClient(identity.ClientTLS(cred, roots))
+	hc.Timeout = callTimeout
+	return hc, nil
+}
+
+// call sends in (nil: no body) and decodes the answer into out: a *[]byte as it
+// is, anything else as JSON.
+func (c connection) call(ctx context.Context, method, path string, in, out any, header ...string) error {
+	hc, err := c.client()
+	if err != nil {
+		return err
+	}
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("writing the request: %w", err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+path, body)
+	if err != nil {
+		return problem.BadField("server", "is not an address", "Write https://host:port").Because(err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return problem.New(problem.Unavailable, "The server at "+c.Server+" does not answer: "+plain(err),
+			"Check the address and that `sallyport serve` runs").Because(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return answered(resp.StatusCode, raw)
+	}
+	switch out := out.(type) {
+	case nil:
+	case *[]byte:
+		*out = raw
+	default:
+		if err := json.Unmarshal(raw, out); err != nil {
+			return fmt.Errorf("reading the answer: %w", err)
+		}
+	}
+	return nil
+}
+
+// plain is the innermost cause, without the address that a URL error repeats.
+func plain(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+func answered(status int, raw []byte) error {
+	if status == http.StatusUnauthorized {
+		return problem.New(problem.Unknown, "The server does not know you",
+			"Check --cert: its key must be registered, and the certificate not expired (sallyport person register-certificate)")
+	}
+	p := new(problem.Problem)
+	if err := json.Unmarshal(raw, p); err != nil || p.Title == "" {
+		return fmt.Errorf("the server answered %d", status)
+	}
+	p.Kind = problem.Kind("")
+	return p
+}
+
+// printJSON writes v, indented, for people and for jq.
+func printJSON(v any) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

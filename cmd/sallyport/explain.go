@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+)
+
+type explainCmd struct {
+	Decision  string    `arg:"" optional:"" help:"A decision id, as a refusal or the log shows it."`
+	Grant     id.Grant  `help:"Or a question: under this grant," placeholder:"ID"`
+	Action    string    `help:"this interaction," default:"read" placeholder:"CODE"`
+	Resources []string  `help:"these resource types," placeholder:"TYPE"`
+	Reads     []string  `help:"reading these elements," placeholder:"Patient.birthDate"`
+	Device    id.Device `help:"from this device." placeholder:"ID"`
+	At        string    `help:"As the papers stood, or will stand, at this time: RFC 3339, a date, or 30d for 30 days ahead." placeholder:"TIME"`
+	With      []string  `help:"As if these acts had been done: YAML files with kind and act." placeholder:"FILE" type:"path"`
+	All       bool      `help:"Show the gates that passed, too."`
+	JSON      bool      `name:"json" help:"Print JSON."`
+	connection
+}
+
+// Run asks the server and prints the ladder of gates.
+func (c *explainCmd) Run(ctx context.Context) error {
+	in := api.ExplainRequest{Decision: id.Decision(c.Decision)}
+	if c.Decision == "" {
+		if c.Grant == "" || len(c.Resources) == 0 {
+			return problem.BadField("decision", "is missing", "Give a decision id, or ask: sallyport explain --grant ID --resources Patient")
+		}
+		in.Question = &api.Question{Grant: c.Grant, Device: c.Device, Interaction: c.Action, Resources: c.Resources, Reads: c.Reads}
+	}
+	if c.At != "" {
+		text, err := parseTime("at", c.At, time.Now())
+		if err != nil {
+			return err
+		}
+		if in.At, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return fmt.Errorf("reading the time: %w", err)
+		}
+	}
+	for _, file := range c.With {
+		w, err := readWith(file)
+		if err != nil {
+			return err
+		}
+		in.With = append(in.With, w)
+	}
+	var raw []byte
+	if err := c.call(ctx, http.MethodPost, "/v1/explain", in, &raw); err != nil {
+		return err
+	}
+	if c.JSON {
+		fmt.Println(strings.TrimSpace(string(raw)))
+		return nil
+	}
+	var out explanation
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	out.print(c.All)
+	return nil
+}
+
+// explanation is api.Explanation as a client reads it.
+type explanation struct {
+	At              time.Time     `json:"at"`
+	Permitted       bool          `json:"permitted"`
+	SnapshotVersion uint64        `json:"snapshot_version"`
+	Recorded        *api.Recorded `json:"recorded"`
+	Assumed         []string      `json:"assumed"`
+	Rungs           []struct {
+		Gate     string                         `json:"gate"`
+		Title    string                         `json:"title"`
+		Pass     bool                           `json:"pass"`
+		Facts    []struct{ Name, Value string } `json:"facts"`
+		Failures []struct {
+			Message  string `json:"message"`
+			NextStep string `json:"next_step"`
+			Who      string `json:"who"`
+		} `json:"failures"`
+		Citations []struct{ Text, Verified string } `json:"citations"`
+	} `json:"rungs"`
+}
+
+func readWith(file string) (api.WithAct, error) {
+	raw, err := readInput(file)
+	if err != nil {
+		return api.WithAct{}, err
+	}
+	var doc struct {
+		Kind registry.Kind  `yaml:"kind"`
+		Act  map[string]any `yaml:"act"`
+	}
+	if err := yaml.UnmarshalWithOptions(raw, &doc, yaml.Strict()); err != nil {
+		return api.WithAct{}, problem.BadField(file, yaml.FormatError(err, false, true), "Write kind: agreement.terminate and act: {id: ...}").Because(err)
+	}
+	act, err := json.Marshal(doc.Act)
+	if err != nil {
+		return api.WithAct{}, fmt.Errorf("writing the act: %w", err)
+	}
+	return api.WithAct{Kind: doc.Kind, Act: act}, nil
+}
+
+func (e *explanation) print(all bool) {
+	if r := e.Recorded; r != nil {
+		was := "refused"
+		if r.Permitted {
+			was = fmt.Sprintf("permitted: %d releases, %d bytes", r.Releases, r.Bytes)
+		}
+		fmt.Printf("The log says (entry %d, %s): %s\n", r.LogIndex, r.At.Format(time.RFC3339), was)
+		for _, f := range r.Failing {
+			fmt.Printf("  %s: %s\n", f.Gate, f.Reason)
+		}
+	}
+	verdict := "refused"
+	if e.Permitted {
+		verdict = "permitted"
+	}
+	fmt.Printf("Judged at %s on registry version %d: %s\n", e.At.Format(time.RFC3339), e.SnapshotVersion, verdict)
+	for _, rung := range e.Rungs {
+		mark := "pass"
+		if !rung.Pass {
+			mark = "FAIL"
+		} else if !all {
+			continue
+		}
+		fmt.Printf("  %s  %-15s %s\n", mark, rung.Gate, rung.Title)
+		for _, f := range rung.Failures {
+			fmt.Printf("        %s\n        Next (%s): %s\n", f.Message, f.Who, f.NextStep)
+		}
+		if !rung.Pass || all {
+			for _, f := range rung.Facts {
+				fmt.Printf("        fact %s = %s\n", f.Name, f.Value)
+			}
+			for _, cit := range rung.Citations {
+				fmt.Printf("        %s (%s)\n", cit.Text, cit.Verified)
+			}
+		}
+	}
+	for _, a := range e.Assumed {
+		fmt.Println("Assumed:", a)
+	}
+}

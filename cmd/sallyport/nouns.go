@@ -1,0 +1,337 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+)
+
+// nounCommands makes `sallyport NOUN VERB` for every act of the table, and list
+// and get beside them. kong reads commands from struct fields, so a struct is
+// made for each noun.
+func nounCommands() []kong.Option {
+	byNoun := map[string][]registry.Spec{}
+	for _, spec := range registry.Acts {
+		byNoun[spec.Noun] = append(byNoun[spec.Noun], spec)
+	}
+	var out []kong.Option
+	for _, noun := range slices.Sorted(maps.Keys(byNoun)) {
+		var fields []reflect.StructField
+		var values []any
+		add := func(name, help string, v any) {
+			fields = append(fields, reflect.StructField{
+				Name: "C" + strconv.Itoa(len(fields)), Type: reflect.TypeOf(v),
+				Tag: reflect.StructTag(fmt.Sprintf(`cmd:"" name:%q help:%q`, name, help)),
+			})
+			values = append(values, v)
+		}
+		for _, spec := range byNoun[noun] {
+			add(spec.Verb, spec.Summary+".", actCmd{Kind: spec.Name})
+		}
+		if plural, ok := collections[noun]; ok {
+			add("list", "List "+plural+".", listCmd{Plural: plural})
+			add("get", "Show one.", getCmd{Plural: plural})
+		}
+		cmd := reflect.New(reflect.StructOf(fields))
+		for i, v := range values {
+			cmd.Elem().Field(i).Set(reflect.ValueOf(v))
+		}
+		out = append(out, kong.DynamicCommand(noun, nounHelp(noun, byNoun[noun]), "acts", cmd.Interface()))
+	}
+	return out
+}
+
+// collections are the API's lists, by noun.
+var collections = map[string]string{
+	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
+	"engagement": "engagements", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
+	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds",
+}
+
+func nounHelp(noun string, specs []registry.Spec) string {
+	verbs := make([]string, len(specs))
+	for i, s := range specs {
+		verbs[i] = s.Verb
+	}
+	if _, ok := collections[noun]; ok {
+		verbs = append(verbs, "list", "get")
+	}
+	return strings.Join(verbs, ", ") + "."
+}
+
+// actCmd does one act.
+type actCmd struct {
+	Kind   registry.Kind `kong:"-"`
+	Fields []string      `arg:"" optional:"" help:"The id, then field=value. Lists are [a, b]; times may be now, 90d or 2026-12-31; @FILE reads a file."`
+	File   string        `short:"f" help:"Read the fields from a YAML file; - is standard input." placeholder:"FILE"`
+	Reason string        `short:"m" help:"Why, in a sentence; never patient data." required:""`
+	Key    string        `name:"idempotency-key" help:"Makes a repetition harmless." placeholder:"KEY"`
+	connection
+}
+
+// Help lists the act's fields.
+func (c *actCmd) Help() string {
+	spec, ok := registry.Lookup(c.Kind)
+	if !ok {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("Fields:\n\n")
+	for _, f := range fieldsOf(reflect.TypeOf(spec.New()).Elem()) {
+		fmt.Fprintf(&b, "    %-28s %s\n", f.name, f.shape)
+	}
+	return b.String()
+}
+
+// Run posts the act.
+func (c *actCmd) Run(ctx context.Context) error {
+	spec, ok := registry.Lookup(c.Kind)
+	if !ok {
+		return problem.New(problem.Invalid, "There is no such act", "List them: sallyport acts")
+	}
+	fields, err := c.fields(spec)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return fmt.Errorf("writing the act: %w", err)
+	}
+	path := spec.Path
+	if strings.Contains(path, "{id}") {
+		subject, _ := fields["id"].(string)
+		if subject == "" {
+			return problem.BadField("id", "is missing", "Name it first: sallyport "+spec.Noun+" "+spec.Verb+" ID")
+		}
+		path = strings.ReplaceAll(path, "{id}", url.PathEscape(subject))
+	}
+	var header []string
+	if c.Key != "" {
+		header = []string{api.IdempotencyHeader, c.Key}
+	}
+	var done api.ActResult
+	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
+		return err
+	}
+	fmt.Printf("%s %s: done, entry %d of log %s, registry version %d\n", done.Kind, done.Subject.ID, done.LogIndex, done.Log, done.Version)
+	return nil
+}
+
+// fields are those of the file, overlaid by those of the command line.
+func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
+	out := map[string]any{}
+	if c.File != "" {
+		raw, err := readInput(c.File)
+		if err != nil {
+			return nil, err
+		}
+		if err := yaml.Unmarshal(raw, &out); err != nil {
+			return nil, problem.BadField("file", yaml.FormatError(err, false, true), "Mend the line that is marked").Because(err)
+		}
+	}
+	shapes := map[string]field{}
+	for _, f := range fieldsOf(reflect.TypeOf(spec.New()).Elem()) {
+		shapes[f.name] = f
+	}
+	for i, arg := range c.Fields {
+		name, text, found := strings.Cut(arg, "=")
+		if !found {
+			if i != 0 {
+				return nil, problem.BadField(arg, "is not field=value", "Only the id comes first, alone")
+			}
+			name, text = "id", arg
+		}
+		f, ok := shapes[name]
+		if !ok {
+			return nil, problem.BadField(name, "is not a field of "+string(spec.Name), "See the fields: sallyport "+spec.Noun+" "+spec.Verb+" --help")
+		}
+		v, err := f.parse(text, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+func readInput(file string) ([]byte, error) {
+	if file == "-" {
+		file = "/dev/stdin"
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, problem.BadField("file", file+" cannot be read", "Check the path").Because(err)
+	}
+	return raw, nil
+}
+
+// field is one field of an act, on the command line.
+type field struct {
+	name  string
+	shape string
+	typ   reflect.Type
+}
+
+func fieldsOf(t reflect.Type) []field {
+	var out []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		shape := shapeOf(f.Type)
+		if strings.Contains(opts, "omit") {
+			shape += ", optional"
+		}
+		out = append(out, field{name, shape, f.Type})
+	}
+	return out
+}
+
+func shapeOf(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return "time: now, 90d, 2026-12-31 or RFC 3339"
+	case t == reflect.TypeFor[json.RawMessage]():
+		return "JSON, or @FILE"
+	case t == reflect.TypeFor[[]byte]():
+		return "@FILE"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "list of " + shapeOf(t.Elem())
+	case reflect.Map, reflect.Struct:
+		return "YAML, such as {a: b}; easier in a file (-f)"
+	default:
+		return "number"
+	}
+}
+
+func (f field) parse(text string, now time.Time) (any, error) {
+	if file, ok := strings.CutPrefix(text, "@"); ok {
+		raw, err := readInput(file)
+		if err != nil {
+			return nil, err
+		}
+		if f.typ == reflect.TypeFor[[]byte]() {
+			return base64.StdEncoding.EncodeToString(raw), nil
+		}
+		text = strings.TrimSpace(string(raw))
+	}
+	switch {
+	case f.typ == reflect.TypeFor[time.Time]():
+		return parseTime(f.name, text, now)
+	case f.typ.Kind() == reflect.String:
+		return text, nil
+	}
+	if f.typ.Kind() == reflect.Slice && !strings.HasPrefix(text, "[") && f.typ.Elem().Kind() == reflect.String {
+		return strings.Split(text, ","), nil
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		return nil, problem.BadField(f.name, "cannot be read", "Write "+f.shape).Because(err)
+	}
+	return v, nil
+}
+
+// parseTime reads now, a number of days or a duration from now, a date (UTC) or
+// RFC 3339.
+func parseTime(name, text string, now time.Time) (string, error) {
+	if text == "now" {
+		return now.UTC().Format(time.RFC3339Nano), nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil {
+			return now.UTC().AddDate(0, 0, n).Format(time.RFC3339Nano), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(d).UTC().Format(time.RFC3339Nano), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC().Format(time.RFC3339Nano), nil
+		}
+	}
+	return "", problem.BadField(name, "is not a time", "Write now, 90d, 12h, 2026-12-31 or 2026-12-31T09:00:00Z")
+}
+
+type listCmd struct {
+	Plural string `kong:"-"`
+	JSON   bool   `name:"json" help:"Print JSON."`
+	connection
+}
+
+// Run lists.
+func (c *listCmd) Run(ctx context.Context) error {
+	var page api.List[map[string]any]
+	if err := c.call(ctx, http.MethodGet, "/v1/"+c.Plural, nil, &page); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(page.Items)
+	}
+	if len(page.Items) == 0 {
+		fmt.Println("There are no " + c.Plural + " yet.")
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	columns := []string{"id"}
+	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "name", "title", "due_at", "valid_until", "ends_at"} {
+		for _, item := range page.Items {
+			if _, ok := item[name]; ok {
+				columns = append(columns, name)
+				break
+			}
+		}
+	}
+	fmt.Fprintln(w, strings.ToUpper(strings.Join(columns, "\t")))
+	for _, item := range page.Items {
+		cells := make([]string, len(columns))
+		for i, name := range columns {
+			if v, ok := item[name]; ok {
+				cells[i] = fmt.Sprint(v)
+			}
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	return w.Flush()
+}
+
+type getCmd struct {
+	Plural string `kong:"-"`
+	ID     string `arg:"" help:"Which."`
+	connection
+}
+
+// Run shows one record as JSON.
+func (c *getCmd) Run(ctx context.Context) error {
+	var record any
+	if err := c.call(ctx, http.MethodGet, "/v1/"+c.Plural+"/"+url.PathEscape(c.ID), nil, &record); err != nil {
+		return err
+	}
+	return printJSON(record)
+}

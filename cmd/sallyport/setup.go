@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/server"
+)
+
+type initCmd struct {
+	Dir          string    `arg:"" optional:"" default:"sallyport" help:"The folder to make." type:"path"`
+	Organisation string    `help:"The covered entity's name." default:"Our Hospital"`
+	Node         string    `help:"This process's name; it is in every log entry." default:"gateway-1"`
+	Person       id.Person `help:"Your id: the first of the organisation's people." default:"operator"`
+	Name         string    `help:"Your name." default:"First Operator"`
+	Source       id.Source `help:"The id of your FHIR server." default:"ehr"`
+	URL          string    `help:"Your FHIR server's base URL." default:"https://fhir.example.org/r4"`
+	Host         string    `help:"The name by which vendors reach this server." default:"localhost"`
+	Port         int       `help:"The gateway's port; the API and health take the next two." default:"8443"`
+	Database     string    `help:"A PostgreSQL URL instead of SQLite." placeholder:"URL"`
+}
+
+// Run makes the installation and says what comes next.
+func (c *initCmd) Run(ctx context.Context) error {
+	file, err := server.Init(ctx, server.Setup{Dir: c.Dir, Organisation: c.Organisation, Node: c.Node, Person: c.Person, PersonName: c.Name,
+		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2,
+		Database: c.Database, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	people := filepath.Join(filepath.Dir(file), "data", "people")
+	fmt.Printf(`Made %s
+  configuration   %s   (commented; read it)
+  you             %s   (your certificate and key)
+  log's key       %s   (public; give it to your auditors)
+
+Next:
+  sallyport serve --config %s
+  export SALLYPORT_SERVER=https://127.0.0.1:%d SALLYPORT_CERT=%s
+  sallyport whoami
+  then enrol a second person, because nobody approves their own request: see docs/first-hour.md
+`, filepath.Dir(file), file, filepath.Join(people, string(c.Person)+".crt"), filepath.Join(filepath.Dir(file), "data", "log.pub"),
+		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"))
+	return nil
+}
+
+type serveCmd struct {
+	Config string `short:"c" help:"The configuration file." default:"sallyport.yaml" type:"path"`
+	Log    string `help:"Log format." enum:"text,json" default:"text"`
+	Debug  bool   `help:"Log more. Never patient data."`
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context) error {
+	config, err := server.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	if c.Log == "json" {
+		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	}
+	s, err := server.Open(ctx, config, server.Options{Now: time.Now, Logger: slog.New(handler), Version: version})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+type certificateCmd struct {
+	Person certPersonCmd `cmd:"" help:"A key and a certificate for one of the organisation's people."`
+	Device certDeviceCmd `cmd:"" help:"A certificate for a vendor's device, from its signing request."`
+}
+
+type certPersonCmd struct {
+	ID     id.Person `arg:"" help:"The person's id."`
+	Config string    `short:"c" help:"The configuration file." default:"sallyport.yaml" type:"path"`
+}
+
+// Run writes the files and prints the key's digest, which an act registers.
+func (c *certPersonCmd) Run() error {
+	config, err := server.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	cred, err := server.IssuePerson(config, c.ID, time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Wrote %s.crt and .key, to hand over in person.\nkey_sha256=%s\nIt opens nothing until the key is registered: sallyport person propose %s key_sha256=... (or person register-certificate)\n",
+		config.Data("people", string(c.ID)), cred.KeyDigest(), c.ID)
+	return nil
+}
+
+type certDeviceCmd struct {
+	ID      id.Device `arg:"" help:"The device's id."`
+	Request string    `help:"Its certificate signing request (PEM); the key never leaves the device." required:"" placeholder:"FILE" type:"path"`
+	Out     string    `short:"o" help:"Where to write the certificate." required:"" placeholder:"FILE" type:"path"`
+	Days    int       `help:"How long it lasts (policy)." default:"30"`
+	Config  string    `short:"c" help:"The configuration file." default:"sallyport.yaml" type:"path"`
+}
+
+// Run signs the request.
+func (c *certDeviceCmd) Run() error {
+	config, err := server.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	csr, err := os.ReadFile(c.Request)
+	if err != nil {
+		return problem.BadField("request", c.Request+" cannot be read", "Make one: openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout device.key -subj /CN=device -out device.csr").Because(err)
+	}
+	pem, digest, err := server.SignDevice(config, c.ID, csr, time.Duration(c.Days)*24*time.Hour, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Out, pem, 0o644); err != nil {
+		return problem.BadField("out", c.Out+" cannot be written", "Check the path").Because(err)
+	}
+	fmt.Printf("Wrote %s.\nkey_sha256=%s\nIt opens nothing until the device is enrolled and approved: sallyport device enroll %s key_sha256=%s ...\n", c.Out, digest, c.ID, digest)
+	return nil
+}
+
+func printKinds(asJSON bool) error {
+	if asJSON {
+		type kind struct {
+			Kind    registry.Kind   `json:"kind"`
+			Summary string          `json:"summary"`
+			Path    string          `json:"path"`
+			Duties  []registry.Duty `json:"duties"`
+		}
+		var kinds []kind
+		for _, s := range registry.Acts {
+			kinds = append(kinds, kind{s.Name, s.Summary, s.Path, s.Duties})
+		}
+		return printJSON(kinds)
+	}
+	for _, spec := range registry.Acts {
+		fmt.Printf("%-28s %s\n", spec.Noun+" "+spec.Verb, spec.Summary)
+	}
+	return nil
+}
