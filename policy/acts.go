@@ -77,8 +77,8 @@ func NewActEngine(name string, text []byte) (*ActEngine, error) {
 	return e, nil
 }
 
-// Refusals lists every rule that forbids the act; an empty list together with
-// true permits it. A rule that cannot be evaluated counts as forbidding.
+// Decide permits the act, or gives every rule that forbids it. A rule that
+// cannot be evaluated counts as forbidding.
 func (e *ActEngine) Decide(r ActRequest) (permitted bool, refusals []problem.Reason) {
 	if e == nil || e.policies == nil {
 		return false, []problem.Reason{{Gate: "policy", Message: "No policy on acts is loaded",

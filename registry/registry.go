@@ -23,7 +23,7 @@ type Registry struct {
 	o    Options
 	view atomic.Pointer[snapshot.View]
 	news atomic.Pointer[chan struct{}] // closed and replaced at each publication of another version
-	turn chan struct{} // held by whoever changes view or talks to the store about acts
+	turn chan struct{}                 // held by whoever changes view or talks to the store about acts
 
 	lastAt time.Time // under turn: when the last act was done
 	dirty  bool      // under turn: an act of ours may be in the outbox still
@@ -130,6 +130,10 @@ type Result struct {
 	Repeated bool // the idempotency key was seen before: nothing was done now
 }
 
+// MaxWait bounds how long Do waits for the database, the log and other acts: a
+// database that hangs must not keep the next act waiting for ever.
+const MaxWait = 20 * time.Second
+
 // maxAttempts bounds how often an act is checked anew because other acts came
 // first.
 const maxAttempts = 50
@@ -141,6 +145,8 @@ func (r *Registry) Do(ctx context.Context, by Actor, a Act, m Meta) (Result, err
 	if err := checkMeta(m); err != nil {
 		return Result{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, MaxWait)
+	defer cancel()
 	if err := r.lock(ctx); err != nil {
 		return Result{}, unavailable("The registry is busy", err)
 	}
@@ -401,6 +407,9 @@ func (r *Registry) catchUp(ctx context.Context) error {
 		}
 		e, version, index := v.Edit(), v.Version(), v.LogIndex()
 		for _, entry := range entries {
+			if entry.Seq > head.Logged {
+				break // done since head was read; the next turn takes it up
+			}
 			if entry.Seq != version+1 {
 				return fmt.Errorf("act %d is missing from the database", version+1)
 			}

@@ -2,8 +2,10 @@ package registry_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -337,4 +339,42 @@ func TestAGivenUpContextDoesNotStopACommittedAct(t *testing.T) {
 	if v, _ := res.View.Vendors.Get("northwind"); v.State != snapshot.Suspended {
 		t.Errorf("got %s, want suspended", v.State)
 	}
+}
+
+// databases are what tests of several processes run on.
+var databases = map[string]func(t *testing.T) string{
+	"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "registry.db") },
+	"postgres": postgres,
+}
+
+// postgres makes an empty schema in the database that SALLYPORT_TEST_POSTGRES
+// names.
+func postgres(t *testing.T) string {
+	t.Helper()
+	where := os.Getenv("SALLYPORT_TEST_POSTGRES")
+	if where == "" {
+		t.Skip("SALLYPORT_TEST_POSTGRES is not set to the URL of a PostgreSQL database")
+	}
+	db, err := sql.Open("pgx", where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := "t" + strings.ToLower(string(id.New[id.Act](time.Now())))
+	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.ExecContext(context.Background(), "DROP SCHEMA "+schema+" CASCADE"); err != nil {
+			t.Error(err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
 }

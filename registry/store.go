@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/audit"
@@ -109,17 +111,22 @@ type Document struct {
 }
 
 // digest is the SHA-256 of the canonical JSON of the act with who did it, when
-// and why. The audit entry carries it, so an altered row is found.
+// and why, and of the records as it left them. The audit entry carries it, so a
+// row that was altered in the database is found: see Verify.
 func (e *Entry) digest() (string, error) {
+	changed := slices.SortedFunc(slices.Values(e.Changed), func(a, b snapshot.Record) int {
+		return cmp.Or(cmp.Compare(a.Noun(), b.Noun()), cmp.Compare(a.Key(), b.Key()))
+	})
 	raw, err := json.Marshal(struct {
-		Seq    uint64          `json:"seq"`
-		ID     id.Act          `json:"id"`
-		Kind   Kind            `json:"kind"`
-		Actor  id.Person       `json:"actor"`
-		At     time.Time       `json:"at"`
-		Reason string          `json:"reason"`
-		Act    json.RawMessage `json:"act"`
-	}{e.Seq, e.ID, e.Kind, e.Actor, e.At.UTC(), e.Reason, e.Body})
+		Seq     uint64            `json:"seq"`
+		ID      id.Act            `json:"id"`
+		Kind    Kind              `json:"kind"`
+		Actor   id.Person         `json:"actor"`
+		At      time.Time         `json:"at"`
+		Reason  string            `json:"reason"`
+		Act     json.RawMessage   `json:"act"`
+		Changed []snapshot.Record `json:"changed"`
+	}{e.Seq, e.ID, e.Kind, e.Actor, e.At.UTC(), e.Reason, e.Body, changed})
 	if err != nil {
 		return "", fmt.Errorf("digest of act: %w", err)
 	}

@@ -221,7 +221,7 @@ func (s *Store) Since(ctx context.Context, seq uint64, limit int) (out []registr
 			return err
 		}
 		for i := range out {
-			if !out[i].Logged() {
+			if !out[i].Logged() || out[i].Seq != out[0].Seq+uint64(i) { // a gap is the caller's to find
 				out = out[:i]
 				break
 			}
