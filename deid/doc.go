@@ -11,6 +11,10 @@
 // are not generalised and narrative is removed rather than scrubbed. Nothing
 // here says otherwise, and no release is labelled so.
 //
+// A code is trusted to be one: R4 gives it no pattern that a name could not fit.
+// A value has the JSON shape of its type or it goes, but what stands in
+// Coding.code or Coding.display of a local code system is the source's word.
+//
 // The two tables to read are rulings.go (what happens to an element of each
 // type) and window.go (which date places a resource in time). A richer profile
 // is another Profile in [Profiles]; scope, minimiser and gateway stay.

@@ -77,6 +77,9 @@ type Node struct {
 	// cuts whatever they say. They stand there even where the source had no
 	// such member: a mark that came and went would tell that it was there.
 	Always uint64
+	// Needs is the member without which the object says nothing but words: a
+	// Coding that has no code is free text in its display. It is not copied.
+	Needs string
 }
 
 // Field returns the member called name, or nil if R4 defines none.
@@ -203,6 +206,9 @@ func (c *compiler) node(path string, want *trie, covered, direct, inside bool) *
 	n := &Node{Path: path, fields: map[string]*Field{}}
 	if shared {
 		c.memo[key] = n
+	}
+	if path == "Coding" && !direct {
+		n.Needs = "code"
 	}
 	kids, _ := children(path)
 	for _, k := range kids {

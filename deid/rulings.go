@@ -187,6 +187,9 @@ var elementRulings = map[string]Action{
 	"Address.state":   IfNamed,
 	"Address.country": IfNamed,
 
+	// Where on earth: a Location can be someone's home.
+	"Location.position": Direct,
+
 	// A person's next of kin and face.
 	"Patient.contact":         Direct,
 	"HealthcareService.photo": Direct,

@@ -29,18 +29,23 @@ func page() (raws [][]byte, size int) {
 	return raws, size
 }
 
-func benchScope(b testing.TB) *Minimiser {
+func benchScope(b testing.TB, checked bool) *Minimiser {
 	return minimiser(b, deid.Spec{Resources: map[string][]string{
 		"Observation": {"status", "category", "code", "subject", "encounter", "effective[x]", "value[x]", "component"},
 		"Condition":   {"clinicalStatus", "verificationStatus", "code", "subject", "encounter", "onset[x]"},
-	}})
+	}}, func(o *Options) { o.Checked = checked })
 }
 
 // BenchmarkPage minimises half a megabyte, next to jsontext reading and writing
 // the same bytes and encoding/json decoding and encoding them, in one run.
 func BenchmarkPage(b *testing.B) {
+	b.Run("checked-here", func(b *testing.B) { benchPage(b, false) })
+	b.Run("checked-by-the-reader", func(b *testing.B) { benchPage(b, true) })
+}
+
+func benchPage(b *testing.B, checked bool) {
 	raws, size := page()
-	m := benchScope(b)
+	m := benchScope(b, checked)
 	var dst []byte
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
@@ -113,7 +118,7 @@ func BenchmarkResource(b *testing.B) {
 		raw = append(raw, "Ann "...)
 	}
 	raw = append(raw, `"}]}`...)
-	m := benchScope(b)
+	m := benchScope(b, false)
 	var dst []byte
 	b.SetBytes(int64(len(raw)))
 	b.ReportAllocs()

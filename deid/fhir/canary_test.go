@@ -136,7 +136,7 @@ var identifying = []string{"HumanName", "Address", "ContactPoint", "Identifier",
 
 func mayStay(c canary) bool {
 	for _, e := range c.chain[:len(c.chain)-1] {
-		if slices.Contains(identifying, e.Type.Name) || e.Path == "Patient.contact" || strings.HasSuffix(e.Path, ".photo") {
+		if slices.Contains(identifying, e.Type.Name) || e.Path == "Patient.contact" || e.Path == "Location.position" || strings.HasSuffix(e.Path, ".photo") {
 			return false
 		}
 	}

@@ -4,6 +4,17 @@
 // bounded depth and size) and then copied member by member, as the scope's plan
 // says. What the plan does not name is not copied: there is no list of things
 // to take out. Member order and the text of numbers stay.
+//
+// What comes out has only members that R4 defines, and stays valid R4 as far as
+// can be: an element that must be there, or that modifies the others, and was
+// taken out is replaced by a data-absent-reason "masked". The exceptions: a
+// masked backbone element lacks its own required parts; a contained resource
+// stays although the reference to it may be gone (dom-3); US Core's race and
+// ethnicity lose their text; and a profile that a resource claims may ask for
+// more than is left, which is what its SUBSETTED tag says.
+//
+// A masked element stands there whether or not the source had it, where the
+// scope alone decides: its presence tells nothing.
 package fhir
 
 import (
@@ -77,7 +88,7 @@ func New(o Options) (*Minimiser, error) {
 		return nil, problem.New(problem.Internal, "a minimiser needs a scope", "Compile the role's scope first")
 	}
 	if o.Codes == nil && o.Scope.Spec().Identifiers != deid.KeepIDs {
-		return nil, problem.New(problem.Internal, "a minimiser needs the engagement's codes", "Open the engagement's key first")
+		return nil, errNoCodes()
 	}
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -88,6 +99,23 @@ func New(o Options) (*Minimiser, error) {
 	m.keepIDs = o.Scope.Spec().Identifiers == deid.KeepIDs
 	m.dec = jsontext.NewDecoder(&m.in, strict...)
 	return m, nil
+}
+
+// Reset makes the Minimiser ready for another engagement under the same scope
+// and source: its codes, and none that were given before. Without codes it
+// releases nothing.
+func (m *Minimiser) Reset(codes deid.Codes) error {
+	clear(m.codes)
+	clear(m.refs)
+	m.o.Codes = codes
+	if codes == nil && !m.keepIDs {
+		return errNoCodes()
+	}
+	return nil
+}
+
+func errNoCodes() error {
+	return problem.New(problem.Internal, "a minimiser needs the engagement's codes", "Open the engagement's key first")
 }
 
 // Outcome is what became of a resource.
@@ -138,6 +166,9 @@ func errModifier() error {
 // it to dst. dst comes back as it was unless info.Outcome is Released. raw is
 // not changed and not kept. No error quotes the resource.
 func (m *Minimiser) Append(dst, raw []byte) (out []byte, info Info, err error) {
+	if m.o.Codes == nil && !m.keepIDs {
+		return dst, Info{}, errNoCodes()
+	}
 	if len(raw) > m.o.MaxBytes {
 		return dst, Info{}, errTooLarge()
 	}
@@ -279,6 +310,7 @@ func (m *Minimiser) identify(v int) (typ, id []byte) {
 // back as it was.
 func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error) {
 	cut, have := n.Always, uint64(0)
+	said := len(n.Needs) == 0
 	var err error
 	if m.depth++; m.depth > maxDepth {
 		return dst, i, errMalformed()
@@ -292,6 +324,9 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 		if !ok {
 			i = v
 			break
+		}
+		if len(n.Needs) > 0 && string(name) == n.Needs && m.raw[v] == '"' {
+			said = true
 		}
 		f := n.Field(name)
 		if f == nil {
@@ -320,6 +355,10 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 		} else {
 			have |= bit(f)
 		}
+	}
+	if !said {
+		m.tally[deid.DirectID]++
+		return dst[:open], i, nil
 	}
 	if len(dst) == open+1 {
 		return dst[:open], i, nil
