@@ -35,7 +35,18 @@ type Facts struct {
 	// doubles. Unlabelled counts labels that have no code, which no gate can judge.
 	Labels     []Label
 	Unlabelled int
+
+	seen    map[string]struct{} // Patients, once they are many: a Group can have a hundred thousand members
+	scanned int                 // bytes looked through for contained resources
 }
+
+// Bounds on work that would grow with the square of a document made for it. More
+// than that is refused, or left unresolved, which is refused too.
+const (
+	maxLabels  = 1000
+	maxScanned = 64 << 20
+	fewEnough  = 64
+)
 
 // Format implements fmt.Formatter.
 func (Facts) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[PHI]") }
@@ -51,8 +62,11 @@ const maxNesting = 4
 // resource was checked before (it came from a Reader, or passed Check). bases are
 // this server's addresses, as for ParseRef.
 func (f *Facts) Inspect(resource []byte, bases ...string) error {
-	f.Type, f.ID = "", ""
+	f.Type, f.ID, f.scanned = "", "", 0
 	t, id, err := f.inspect(resource, place{bases: bases})
+	if err == nil && len(f.Labels) >= maxLabels {
+		err = errLabels
+	}
 	if err != nil {
 		return explain(err)
 	}
@@ -74,6 +88,10 @@ func (f *Facts) Meta(meta []byte) {
 			continue
 		}
 		system, _ := text(member(coding, "system"))
+		if len(f.Labels) >= maxLabels {
+			f.Unlabelled++
+			continue
+		}
 		if !slices.ContainsFunc(f.Labels, func(l Label) bool { return l.Code == string(code) && l.System == string(system) }) {
 			f.Labels = append(f.Labels, Label{System: string(system), Code: string(code)})
 		}
@@ -242,6 +260,9 @@ var patientType = []byte("Patient")
 // containedOther says whether "#fragment" is a contained resource that is no
 // Patient.
 func (f *Facts) containedOther(fragment string, at place) bool {
+	if f.scanned += len(at.siblings); f.scanned > maxScanned {
+		return false
+	}
 	for c := range Items(at.siblings) {
 		if s, ok := text(member(c, "id")); ok && string(s) == fragment && fragment != "" {
 			t, err := typeOf(c)
@@ -252,7 +273,20 @@ func (f *Facts) containedOther(fragment string, at place) bool {
 }
 
 func (f *Facts) patient(id string) {
-	if !slices.Contains(f.Patients, id) {
+	if len(f.Patients) < fewEnough {
+		if !slices.Contains(f.Patients, id) {
+			f.Patients = append(f.Patients, id)
+		}
+		return
+	}
+	if f.seen == nil {
+		f.seen = make(map[string]struct{}, 4*fewEnough)
+		for _, p := range f.Patients {
+			f.seen[p] = struct{}{}
+		}
+	}
+	if _, ok := f.seen[id]; !ok {
+		f.seen[id] = struct{}{}
 		f.Patients = append(f.Patients, id)
 	}
 }

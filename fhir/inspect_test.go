@@ -86,6 +86,31 @@ func TestLabelsOfAllThatIsInside(t *testing.T) {
 	}
 }
 
+// Time must not grow with the square of what a document made for it holds.
+func TestLargeDocumentsAreInspectedInTime(t *testing.T) {
+	var group, labels, contained strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&group, `{"entity":{"reference":"Patient/p%d"}},`, i)
+		fmt.Fprintf(&labels, `{"system":"s","code":"c%d"},`, i)
+		fmt.Fprintf(&contained, `{"reference":"#c%d"},`, i)
+	}
+	list := func(b *strings.Builder) string { return "[" + strings.TrimSuffix(b.String(), ",") + "]" }
+	f, err := facts(t, `{"resourceType":"Group","member":`+list(&group)+`}`)
+	if err != nil || len(f.Patients) != 60_000 {
+		t.Errorf("a large group: got %d patients, %v", len(f.Patients), err)
+	}
+	if _, err := facts(t, `{"resourceType":"Patient","id":"1","meta":{"security":`+list(&labels)+`}}`); err == nil {
+		t.Error("sixty thousand labels were accepted")
+	}
+	var held strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&held, `{"resourceType":"Practitioner","id":"c%d"},`, i)
+	}
+	if f, err = facts(t, `{"resourceType":"Observation","performer":`+list(&contained)+`,"contained":`+list(&held)+`}`); err != nil || f.Unresolved == 0 {
+		t.Errorf("too many contained references: got %d unresolved, %v", f.Unresolved, err)
+	}
+}
+
 func TestInspectRefusesWhatIsNoResource(t *testing.T) {
 	deep := strings.Repeat(`{"resourceType":"Bundle","entry":[{"resource":`, 6) + `{"resourceType":"Patient","id":"1"}` + strings.Repeat(`}]}`, 6)
 	for _, doc := range []string{`{}`, `[]`, `1`, `{"resourceType":"Nobody"}`, `{"resourceType":"Patient","id":"a b"}`, `{"resourceType":"Patient","id":1}`, deep,

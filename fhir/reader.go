@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -61,7 +62,7 @@ type Item struct {
 	Response phi.Data // the object
 	Request  phi.Data // the object
 	Link     phi.Data // the array
-	Status   string   // response.status, such as "200 OK"
+	Status   int      // the number that response.status starts with, such as 200; 0 where there is none
 
 	Type     string   // the resourceType of a Whole or of an Entry's resource; "" where the entry has none
 	Resource phi.Data // the resource of a Whole or an Entry
@@ -309,8 +310,8 @@ func entry(raw []byte, limit int) (Item, error) {
 			}
 		case "response":
 			item.Response = phi.New(value)
-			if s, ok := text(member(value, "status")); ok && len(s) <= 64 {
-				item.Status = string(s)
+			if s, ok := text(member(value, "status")); ok && len(s) >= 3 && (len(s) == 3 || s[3] == ' ') {
+				item.Status, _ = strconv.Atoi(string(s[:3]))
 			}
 		case "request":
 			item.Request = phi.New(value)
@@ -323,6 +324,18 @@ func entry(raw []byte, limit int) (Item, error) {
 		return Item{}, err
 	}
 	return item, nil
+}
+
+// LinkTo finds the address of a relation ("next", "self") in the links of a Bundle,
+// the value of its Field link. It can hold patient data, as any query can.
+func LinkTo(links []byte, relation string) (address phi.Data, ok bool) {
+	for l := range Items(links) {
+		if r, is := text(member(l, "relation")); is && string(r) == relation {
+			url, is := text(member(l, "url"))
+			return phi.New(url), is && len(url) > 0
+		}
+	}
+	return phi.Data{}, false
 }
 
 // closed returns the one of the words that s is, without an allocation, or "".
@@ -379,6 +392,7 @@ var (
 	errNoType      = errors.New("fhir: no resourceType")
 	errUnknownType = errors.New("fhir: a resourceType that R4 does not have")
 	errBadID       = errors.New("fhir: an id that is not one")
+	errLabels      = errors.New("fhir: more security labels than can be judged")
 	errNotBundle   = errors.New("fhir: not shaped as a Bundle")
 )
 
@@ -397,7 +411,7 @@ func explain(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return problem.New(problem.Invalid, "The document ends early", resend).Because(io.ErrUnexpectedEOF)
 	}
-	for _, known := range []error{errTrailing, errNotResource, errNoType, errUnknownType, errBadID, errNotBundle} {
+	for _, known := range []error{errTrailing, errNotResource, errNoType, errUnknownType, errBadID, errLabels, errNotBundle} {
 		if errors.Is(err, known) {
 			return problem.New(problem.Invalid, "The document is not a FHIR R4 resource: "+strings.TrimPrefix(known.Error(), "fhir: "), resend).Because(known)
 		}

@@ -45,7 +45,7 @@ func drain(rd *Reader) ([]string, error) {
 		case Field:
 			out = append(out, "field "+it.Name+" "+string(it.Raw.Open()))
 		case Entry:
-			out = append(out, fmt.Sprintf("entry %s %s %s %s %s", it.Type, it.Mode, it.Status, it.FullURL.Open(), it.Resource.Open()))
+			out = append(out, fmt.Sprintf("entry %s %s %d %s %s", it.Type, it.Mode, it.Status, it.FullURL.Open(), it.Resource.Open()))
 		}
 	}
 }
@@ -56,10 +56,10 @@ func TestReaderTakesADocumentInAnyOrder(t *testing.T) {
 		"with its type last":       {` {"id":"1","resourceType":"Patient"} `, `whole Patient {"id":"1","resourceType":"Patient"}`},
 		"a List has entries too":   {`{"entry":[{"item":{}}],"resourceType":"List"}`, `whole List {"entry":[{"item":{}}],"resourceType":"List"}`},
 		"an escaped name":          {`{"resource\u0054ype":"Patient"}`, `whole Patient {"resource\u0054ype":"Patient"}`},
-		"a bundle, type last":      {`{"entry":[{"resource":{"id":"1","resourceType":"Patient"}}],"type":"searchset","resourceType":"Bundle"}`, `entry Patient    {"id":"1","resourceType":"Patient"}|field type "searchset"|field resourceType "Bundle"`},
-		"an entry in full":         {`{"resourceType":"Bundle","entry":[{"response":{"status":"200 OK"},"search":{"mode":"match"},"resource":{"resourceType":"Patient"},"fullUrl":"http:\/\/a/Patient/1"}]}`, `field resourceType "Bundle"|entry Patient match 200 OK http://a/Patient/1 {"resourceType":"Patient"}`},
-		"an entry with no content": {`{"resourceType":"Bundle","entry":[{"fullUrl":"x"},{}],"total":1.50}`, `field resourceType "Bundle"|entry    x |entry     |field total 1.50`},
-		"a mode that R4 has not":   {`{"resourceType":"Bundle","entry":[{"search":{"mode":"secret"}}]}`, `field resourceType "Bundle"|entry     `},
+		"a bundle, type last":      {`{"entry":[{"resource":{"id":"1","resourceType":"Patient"}}],"type":"searchset","resourceType":"Bundle"}`, `entry Patient  0  {"id":"1","resourceType":"Patient"}|field type "searchset"|field resourceType "Bundle"`},
+		"an entry in full":         {`{"resourceType":"Bundle","entry":[{"response":{"status":"200 OK"},"search":{"mode":"match"},"resource":{"resourceType":"Patient"},"fullUrl":"http:\/\/a/Patient/1"}]}`, `field resourceType "Bundle"|entry Patient match 200 http://a/Patient/1 {"resourceType":"Patient"}`},
+		"an entry with no content": {`{"resourceType":"Bundle","entry":[{"fullUrl":"x"},{}],"total":1.50}`, `field resourceType "Bundle"|entry   0 x |entry   0  |field total 1.50`},
+		"a mode that R4 has not":   {`{"resourceType":"Bundle","entry":[{"search":{"mode":"secret"}}]}`, `field resourceType "Bundle"|entry   0  `},
 		"no entries":               {`{"resourceType":"Bundle","entry":[]}`, `field resourceType "Bundle"`},
 	} {
 		for _, src := range []io.Reader{strings.NewReader(c.in), iotest.OneByteReader(strings.NewReader(c.in)), iotest.DataErrReader(strings.NewReader(c.in))} {
@@ -168,6 +168,18 @@ func TestItemsDoNotPrint(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		if s := fmt.Sprintf(verb, it) + fmt.Sprintf(verb, &it); strings.Contains(s, "SECRET") || !strings.Contains(s, "PHI") {
 			t.Errorf("%s prints %s", verb, s)
+		}
+	}
+}
+
+func TestLinks(t *testing.T) {
+	links := []byte(`[{"relation":"self","url":"http://x/a"},{"url":"http://x/b","relation":"next"},{"relation":"last"}]`)
+	if u, ok := LinkTo(links, "next"); !ok || string(u.Open()) != "http://x/b" {
+		t.Errorf("next: got %q, %t", u.Open(), ok)
+	}
+	for _, none := range []string{"previous", "last", ""} {
+		if _, ok := LinkTo(links, none); ok {
+			t.Errorf("%q: there is none, but one was found", none)
 		}
 	}
 }

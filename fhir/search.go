@@ -271,6 +271,21 @@ func (s *Search) include(name, modifier string, modified bool, value string) err
 	return nil
 }
 
+// Adds lists the resource types that the include can bring into the answer, sorted.
+func (i Include) Adds() []string {
+	if i.Reverse {
+		return []string{i.Source}
+	}
+	if i.Target != "" {
+		return []string{i.Target}
+	}
+	p, ok := spec.Search(i.Source, i.Code)
+	if !ok || p.AnyTarget {
+		return slices.Clone(spec.Resources())
+	}
+	return slices.Clone(p.Targets)
+}
+
 func mayTarget(p *spec.SearchParam, resource string) bool {
 	return p.AnyTarget || slices.Contains(p.Targets, resource)
 }
@@ -319,6 +334,7 @@ func forward(name, head string, from []string) (Step, []string, error) {
 	code, target, named := strings.Cut(head, ":")
 	step := Step{Code: code, Type: target}
 	var on []string
+	anything := false
 	for _, t := range from {
 		p, ok := spec.Search(t, code)
 		if !ok || p.Type != spec.TypeReference || named && !(spec.IsResource(target) && mayTarget(p, target)) {
@@ -329,13 +345,16 @@ func forward(name, head string, from []string) (Step, []string, error) {
 		case named:
 			on = append(on, target)
 		case p.AnyTarget:
-			on = append(on, spec.Resources()...)
+			anything = true
 		default:
 			on = append(on, p.Targets...)
 		}
 	}
 	if len(step.From) == 0 {
 		return Step{}, nil, bad(name, "It chains through what is no reference, or not to that type", "Chain through reference parameters that R4 defines")
+	}
+	if anything {
+		return step, spec.Resources(), nil
 	}
 	slices.Sort(on)
 	return step, slices.Compact(on), nil

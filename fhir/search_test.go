@@ -143,6 +143,24 @@ func TestSearchRefusesWhatIsNotR4(t *testing.T) {
 	}
 }
 
+func TestIncludesSayWhatTheyAdd(t *testing.T) {
+	for query, want := range map[string]string{
+		"_include=Observation:subject":         "Device Group Location Patient",
+		"_include=Observation:patient":         "Patient",
+		"_include=Observation:subject:Patient": "Patient",
+		"_revinclude=Provenance:target":        "Provenance",
+	} {
+		s, err := ParseSearch("Observation", query)
+		if err != nil || strings.Join(s.Include[0].Adds(), " ") != want {
+			t.Errorf("%s adds %v, %v, want %s", query, s.Include, err, want)
+		}
+	}
+	s, err := ParseSearch("Observation", "_include=Observation:focus")
+	if err != nil || len(s.Include[0].Adds()) != len(spec.Resources()) {
+		t.Errorf("a reference to anything adds %v, %v", s.Include, err)
+	}
+}
+
 func TestEscapesAndPrefixes(t *testing.T) {
 	s, err := ParseSearch("Observation", url.Values{"code": {`http://x|a\,b\|c,d`}, "value-quantity": {"le5.40|http://u|mg"}}.Encode())
 	if err != nil {
