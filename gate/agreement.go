@@ -60,7 +60,7 @@ var agreement = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("state") == "approved" && !v.Is("two_people") }},
 		{Code: "other-vendor", Message: "The agreement is with another vendor", NextStep: "Put an agreement with this vendor on the engagement", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Is("of_vendor") }},
-		{Code: "no-document", Message: "The agreement has no signed document on file", NextStep: "File the signed document (agreement propose with its SHA-256)", Who: policy.ByOrganisation,
+		{Code: "no-document", Message: "The agreement has no signed document on file", NextStep: "File the signed document (document put, agreement amend)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Is("document") }},
 		{Code: "unsigned-organisation", Message: "The organisation has not signed the agreement", NextStep: "Sign it and record the signature (agreement sign)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool {
@@ -72,7 +72,7 @@ var agreement = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Begun("effective_at") }},
 		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended", NextStep: "Renew it, or lift the suspension", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Ended("ends_at") }},
-		{Code: "terms-missing", Message: "The agreement lacks terms that it must have", NextStep: "Amend the agreement with the missing terms and record where they stand", Who: policy.ByOrganisation,
+		{Code: "terms-missing", Detail: "missing_term", Message: "The agreement lacks terms that it must have", NextStep: "Amend the agreement with the missing terms and record where they stand", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Number("terms_missing") > 0 }},
 	},
 }

@@ -34,11 +34,11 @@ var assessment = policy.Gate{
 		f.End("valid_until", last.ValidUntil)
 	},
 	Reasons: []policy.Reason{
-		{Code: "none", Message: "The vendor was never assessed", NextStep: "Assess the vendor and record the decision (assessment decide)", Who: policy.ByOrganisation,
+		{Code: "none", Message: "The vendor was never assessed", NextStep: "Assess the vendor and record the decision (assessment record)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { w := v.Word("verdict"); return w == "none" || w == "other" }},
 		{Code: "failed", Message: "The vendor's last assessment failed", NextStep: "Mend what the assessment found, and ask to be assessed again", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Word("verdict") == "fail" }},
-		{Code: "expired", Message: "The vendor's last assessment is no longer valid", NextStep: "Assess the vendor again (assessment decide)", Who: policy.ByOrganisation,
+		{Code: "expired", Message: "The vendor's last assessment is no longer valid", NextStep: "Assess the vendor again (assessment record)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("verdict") != "none" && v.Ended("valid_until") }},
 	},
 }

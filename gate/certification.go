@@ -22,7 +22,7 @@ var certification = policy.Gate{
 	Stage:    policy.AtRequest,
 	Known: func(c *policy.Case, f *policy.Facts) {
 		var lacking int64
-		found := map[certState]int{}
+		found := map[certState]int64{}
 		if c.VendorRecord != nil {
 			for _, kind := range c.VendorRecord.RequiredCertifications {
 				best := certAbsent
@@ -34,27 +34,26 @@ var certification = policy.Gate{
 				if best != certGood {
 					lacking++
 					found[best]++
-					f.NoteWord("type", certificationType(kind))
+					f.NoteWord(certStates[best]+"_type", certificationType(kind))
 				}
 			}
 		}
 		f.Bool("vendor_known", c.VendorRecord != nil)
 		f.Number("lacking", lacking)
-		f.Note("absent", int64(found[certAbsent]))
-		f.Note("never_counts", int64(found[certNeverCounts]))
-		f.Note("unverified", int64(found[certUnverified]))
-		f.Note("expired", int64(found[certExpired]))
+		for state, name := range certStates {
+			f.Note(name, found[certState(state)])
+		}
 	},
 	Reasons: []policy.Reason{
 		{Code: "vendor-unknown", Message: "The vendor is not registered, so nothing says which certifications it needs", NextStep: "Register the vendor", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return !v.Is("vendor_known") }},
-		{Code: "absent", Message: "A required certification was never recorded", NextStep: "Send the report or certificate to the organisation", Who: policy.ByVendor,
+		{Code: "absent", Detail: "absent_type", Message: "A required certification was never recorded", NextStep: "Send the report or certificate to the organisation", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("absent") > 0 }},
-		{Code: "never-counts", Message: "A required certification is of a type that never counts: a HIPAA seal or a SOC 3 summary", NextStep: "Require a type that can be verified instead", Who: policy.ByOrganisation,
+		{Code: "never-counts", Detail: "never_counts_type", Message: "A required certification is of a type that never counts: a HIPAA seal or a SOC 3 summary", NextStep: "Require a type that can be verified instead", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("never_counts") > 0 }},
-		{Code: "unverified", Message: "A required certification was recorded but nobody else has verified it", NextStep: "Verify it at its issuer, by someone other than who recorded it (certification verify)", Who: policy.ByOrganisation,
+		{Code: "unverified", Detail: "unverified_type", Message: "A required certification was recorded but nobody else has verified it", NextStep: "Verify it at its issuer, by someone other than who recorded it (certification verify)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("unverified") > 0 }},
-		{Code: "expired", Message: "A required certification has expired or was revoked", NextStep: "Send the renewed report or certificate to the organisation", Who: policy.ByVendor,
+		{Code: "expired", Detail: "expired_type", Message: "A required certification has expired or was revoked", NextStep: "Send the renewed report or certificate to the organisation", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("expired") > 0 }},
 	},
 }
@@ -69,6 +68,9 @@ const (
 	certExpired
 	certGood
 )
+
+// certStates names them, as notes.
+var certStates = [...]string{"absent", "never_counts", "unverified", "expired"}
 
 // readCertification judges one report. Unverified counts as absent, whoever
 // says otherwise: a person other than the recorder must have looked, and how.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -48,22 +49,49 @@ func coversInteraction(r *snapshot.Role, interaction string, types []string) boo
 // reads. Each is a path with its type, "Patient.name.family".
 func coversReads(r *snapshot.Role, reads []string) bool {
 	for _, path := range reads {
-		typ, element, ok := strings.Cut(path, ".")
-		if !ok || element == "" {
-			return false
-		}
-		shown := false
-		for _, e := range r.Resources[typ].Elements {
-			if coversElement(e, element) {
-				shown = true
-				break
-			}
-		}
-		if !shown {
+		if !coversRead(r, path) {
 			return false
 		}
 	}
 	return true
+}
+
+func coversRead(r *snapshot.Role, path string) bool {
+	typ, element, ok := strings.Cut(path, ".")
+	if !ok || element == "" {
+		return false
+	}
+	for _, e := range r.Resources[typ].Elements {
+		if coversElement(e, element) {
+			return true
+		}
+	}
+	return false
+}
+
+// noteUncovered says which types and elements the role does not cover. Both
+// come from the request: what does not look like a word of FHIR is not repeated.
+func noteUncovered(r *snapshot.Role, q *policy.Request, f *policy.Facts) {
+	for _, t := range q.Resources {
+		if _, ok := r.Resources[t]; !ok && looksLikePath(t) {
+			f.NoteWord("resource", t)
+		}
+	}
+	for _, path := range q.Reads {
+		if !coversRead(r, path) && looksLikePath(path) {
+			f.NoteWord("element", path)
+		}
+	}
+}
+
+// looksLikePath: letters, with dots and "[x]" in between, no digits, short.
+func looksLikePath(s string) bool {
+	for _, c := range s {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == '[' || c == ']') {
+			return false
+		}
+	}
+	return 0 < len(s) && len(s) <= 64
 }
 
 // coversElement reports whether an element path of a role covers another: the

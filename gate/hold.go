@@ -31,8 +31,7 @@ var hold = policy.Gate{
 			for _, h := range c.View.HoldsOn(s) {
 				if h.LiftedBy == "" || !f.Passed(h.LiftedAt) {
 					holds++
-					f.NoteWord("on", string(s.Noun))
-					f.NoteWord("hold", string(h.ID))
+					f.NoteWord("hold", string(h.ID)+" on "+string(s.Noun)+" "+s.ID)
 				}
 			}
 		}
@@ -42,7 +41,7 @@ var hold = policy.Gate{
 	Reasons: []policy.Reason{
 		{Code: "not-named", Message: "Vendor, engagement, person, device, application and grant are not all named, so holds on them cannot be looked up", NextStep: "Ask with a known application and device, under a grant", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("named") }},
-		{Code: "on-hold", Message: "There is a hold on the vendor or one of its subcontractors, the engagement, the person, the device, the application or the grant", NextStep: "Settle what the hold was placed for and lift it (hold lift)", Who: policy.ByOrganisation,
+		{Code: "on-hold", Detail: "hold", Message: "There is a hold on the vendor or one of its subcontractors, the engagement, the person, the device, the application or the grant", NextStep: "Settle what the hold was placed for and lift it (hold lift)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("holds") > 0 }},
 	},
 }

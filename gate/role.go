@@ -34,6 +34,7 @@ var role = policy.Gate{
 		f.Bool("resources", coversResources(r, q.Interaction, q.Resources))
 		f.Bool("interaction", coversInteraction(r, q.Interaction, q.Resources))
 		f.Bool("elements", coversReads(r, q.Reads))
+		noteUncovered(r, q, f)
 		f.Bool("page", q.PageSize >= 0 && q.PageSize <= r.MaxPageSize)
 	},
 	Reasons: append(standingReasons("role", "approve the role (role approve)"),
@@ -41,11 +42,11 @@ var role = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("complete") }},
 		policy.Reason{Code: "direction", Message: "The role lets data out only", NextStep: "Read; writing to the source is not offered", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Word("direction") != "out" }},
-		policy.Reason{Code: "resource", Message: "The role does not cover a resource type that the answer would hold", NextStep: "Ask for covered types only (see metadata), or ask for a wider role", Who: policy.ByVendor,
+		policy.Reason{Code: "resource", Detail: "resource", Message: "The role does not cover a resource type that the answer would hold", NextStep: "Ask for covered types only (see metadata), or ask for a wider role", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("resources") }},
 		policy.Reason{Code: "interaction", Message: "The role does not allow this interaction on the resource type", NextStep: "Use an interaction that the role allows (see metadata), or ask for a wider role", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("interaction") }},
-		policy.Reason{Code: "element", Message: "Answering would read an element that the role does not show: a search or sort on it would reveal it", NextStep: "Leave out search and sort parameters on elements that the role does not show, or ask for a wider role", Who: policy.ByVendor,
+		policy.Reason{Code: "element", Detail: "element", Message: "Answering would read an element that the role does not show: a search or sort on it would reveal it", NextStep: "Leave out search and sort parameters on elements that the role does not show, or ask for a wider role", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("elements") }},
 		policy.Reason{Code: "page-size", Message: "The page that is asked for is larger than the role allows", NextStep: "Ask with a smaller _count", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("page") }},

@@ -206,4 +206,3 @@ func TestAnEngineWithoutAGateRefuses(t *testing.T) {
 		outcome{failures: refusal.Failures}.check(t, "policy_loaded", "gates")
 	}
 }
-

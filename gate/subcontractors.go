@@ -46,9 +46,9 @@ var subcontractors = policy.Gate{
 	Reasons: []policy.Reason{
 		{Code: "engagement-unknown", Message: "There is no engagement, so the subcontractors are not known", NextStep: "Propose the engagement with its subprocessors", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return !v.Is("engagement_known") }},
-		{Code: "not-approved", Message: "A subcontractor in the chain is not an approved vendor", NextStep: "Approve the subcontractor (vendor approve), or take it out of the chain", Who: policy.ByOrganisation,
+		{Code: "not-approved", Detail: "unapproved_vendor", Message: "A subcontractor in the chain is not an approved vendor", NextStep: "Approve the subcontractor (vendor approve), or take it out of the chain", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("unapproved") > 0 }},
-		{Code: "not-covered", Message: "A subcontractor in the chain has no agreement in force with the one that passes data to it", NextStep: "Sign a business associate agreement with the subcontractor and send it to the organisation", Who: policy.ByVendor,
+		{Code: "not-covered", Detail: "uncovered_vendor", Message: "A subcontractor in the chain has no agreement in force with the one that passes data to it", NextStep: "Sign a business associate agreement with the subcontractor and send it to the organisation", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("uncovered") > 0 }},
 	},
 }

@@ -234,6 +234,20 @@ func (v Values) Number(name string) int64 { return v.find(name).n }
 // Word is a word; empty when it is missing.
 func (v Values) Word(name string) string { return v.find(name).s }
 
+// maxDetails bounds how many details follow a message.
+const maxDetails = 20
+
+// details are the values of the notes of that name, each once.
+func (v Values) details(name string) []string {
+	var out []string
+	for _, x := range v.notes {
+		if x.Name == name && name != "" && !slices.Contains(out, x.Value()) && len(out) < maxDetails {
+			out = append(out, x.Value())
+		}
+	}
+	return out
+}
+
 // Begun reports whether the start named has come.
 func (v Values) Begun(name string) bool { return v.find(name).n <= v.Now.UnixMilli() }
 

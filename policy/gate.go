@@ -38,7 +38,10 @@ type Reason struct {
 	Message  string // plain English, for the one who is refused
 	NextStep string
 	Who      Who
-	Fails    func(Values) bool
+	// Detail is the name of the notes that say which one, if any: their values
+	// follow the message ("The agreement lacks terms: BAA-M04").
+	Detail string
+	Fails  func(Values) bool
 }
 
 // Who can mend it.

@@ -231,6 +231,26 @@ func TestAudiences(t *testing.T) {
 	}
 }
 
+// The reader is told which one.
+func TestAReasonNamesWhatIsMissing(t *testing.T) {
+	e := newEngine(t)
+	v := gatetest.View(now)
+	a, _ := v.Agreements.Get(gatetest.BAA)
+	b := *a
+	b.Terms = gatetest.Terms()
+	delete(b.Terms, "safeguards")
+	r := gatetest.Request(edit(v, &b), now.Add(time.Second))
+	r.Reads = []string{"Patient.name", "Patient.gender", "Patient.name=Doe"}
+	_, refusal := e.Decide(r)
+	text := refusal.Problem(policy.VendorToo).Error()
+	if !strings.Contains(text, "BAA-M04") || !strings.Contains(text, "Patient.name") {
+		t.Errorf("the term or the element is not named: %s", text)
+	}
+	if strings.Contains(text, "Patient.gender") || strings.Contains(text, "Doe") {
+		t.Errorf("too much is named: %s", text)
+	}
+}
+
 func TestExplainIsAFullLadder(t *testing.T) {
 	e := newEngine(t)
 	v := gatetest.View(now)

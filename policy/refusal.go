@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
@@ -39,6 +40,7 @@ type Failure struct {
 	Gate     string         `json:"gate"`
 	Code     string         `json:"code"`
 	Message  string         `json:"message"`
+	Detail   []string       `json:"detail,omitempty"` // which one: ids and words of the field, no free text
 	NextStep string         `json:"next_step"`
 	Who      Who            `json:"who"`
 	Citation hipaa.Citation `json:"citation"`
@@ -67,8 +69,12 @@ func (r *Refusal) For(a Audience) []problem.Reason {
 			withheld = true
 			continue
 		}
+		message := f.Message
+		if len(f.Detail) > 0 {
+			message += ": " + strings.Join(f.Detail, ", ")
+		}
 		out = append(out, problem.Reason{
-			Gate: f.Gate, Message: f.Message, NextStep: f.NextStep, Who: string(f.Who),
+			Gate: f.Gate, Message: message, NextStep: f.NextStep, Who: string(f.Who),
 			Citation: f.Citation.Text, Verified: string(f.Citation.Verified),
 		})
 	}
@@ -167,7 +173,7 @@ func (g *loadedGate) seen(c *knownCaller, r *Request, stage Stage) Values {
 // explain gives the reasons for which the gate refuses: one at least.
 func (g *loadedGate) explain(v Values, errored bool) []Failure {
 	failure := func(r Reason) Failure {
-		return Failure{Gate: g.ID, Code: r.Code, Message: r.Message, NextStep: r.NextStep, Who: r.Who,
+		return Failure{Gate: g.ID, Code: r.Code, Message: r.Message, NextStep: r.NextStep, Who: r.Who, Detail: v.details(r.Detail),
 			Citation: g.citations[0], Facts: append(append([]Fact(nil), v.facts...), v.notes...), Audience: g.Audience}
 	}
 	if errored {
