@@ -78,18 +78,6 @@ func isInteger(b []byte) bool {
 	return len(b) > 0 && len(b) <= 20
 }
 
-func digits(b []byte, n int) bool {
-	if len(b) < n {
-		return false
-	}
-	for _, c := range b[:n] {
-		if !isDigit(c) {
-			return false
-		}
-	}
-	return true
-}
-
 // isCode: no white space at the ends, none doubled, nothing below a space.
 func isCode(b []byte) bool {
 	if len(b) == 0 || len(b) > 256 || b[0] == ' ' || b[len(b)-1] == ' ' {
