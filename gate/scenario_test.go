@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -204,5 +205,14 @@ func TestAnEngineWithoutAGateRefuses(t *testing.T) {
 			t.Fatalf("permitted without %s", g.ID)
 		}
 		outcome{failures: refusal.Failures}.check(t, "policy_loaded", "gates")
+		// A site policy does not make up for it.
+		e, err := policy.New(slices.Delete(slices.Clone(gate.All), i, i+1), fstest.MapFS{"a.cedar": {Data: []byte(
+			`@id("a") forbid (principal, action, resource) when { false };`)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := e.Decide(gatetest.Request(gatetest.View(now), now)); p != nil {
+			t.Fatalf("permitted without %s, with a site policy", g.ID)
+		}
 	}
 }

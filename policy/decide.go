@@ -296,7 +296,7 @@ func (e *Engine) cacheOf(v *snapshot.View) *viewCache {
 // learn asks every gate what the registry says of the caller.
 func (e *Engine) learn(r *Request) *knownCaller {
 	c := &knownCaller{
-		Case:   newCase(r.View, r.caller(), len(e.gates)),
+		Case:   newCase(r.View, r.caller(), e.own),
 		values: make(map[string]*Facts, len(e.gates)),
 		dates:  always,
 	}

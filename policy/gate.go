@@ -91,7 +91,7 @@ type Case struct {
 	Role             *snapshot.Role
 	SourceRecord     *snapshot.Source
 	Agreements       []*snapshot.Agreement // those of the engagement that exist
-	Gates            int                   // how many gates the engine loaded
+	Gates            int                   // how many gates the engine loaded, without the site's
 }
 
 // Caller is who asks and for which source, by id.

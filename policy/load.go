@@ -32,6 +32,7 @@ const baseID = "base"
 type Engine struct {
 	policies policies
 	gates    []*loadedGate
+	own      int           // how many of them are the program's, not the site's
 	asked    []*loadedGate // those with facts of the request
 	byID     map[types.PolicyID]*loadedGate
 	site     bool
@@ -119,6 +120,9 @@ func (e *Engine) add(g *loadedGate, p *cedar.Policy) error {
 	e.policies = append(e.policies, policyItem{g.policyID, p})
 	e.byID[g.policyID] = g
 	e.gates = append(e.gates, g)
+	if !g.site {
+		e.own++
+	}
 	if g.Asked != nil {
 		if len(e.asked) == maxParts {
 			return fmt.Errorf("policy: more than %d gates ask about the request", maxParts)

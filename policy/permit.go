@@ -42,6 +42,10 @@ func (p *Permit) Basis() Basis {
 	return p.caller.basis
 }
 
+// Request is the question, without the view, for the audit entry and for
+// Explain.
+func (p *Permit) Request() Request { return p.request.withoutView() }
+
 // Caller is who was permitted, by id.
 func (p *Permit) Caller() Caller { return p.request.caller() }
 
@@ -159,6 +163,12 @@ func (a Admission) Bytes() int64 { return a.content.Bytes }
 
 // NewPatients is how many patients were admitted whom the grant had not seen.
 func (a Admission) NewPatients() int { return a.content.NewPatients }
+
+func (r *Request) withoutView() Request {
+	q := *r
+	q.View = nil
+	return q
+}
 
 func viewOf(r *Request) *snapshot.View {
 	if r.View == nil {

@@ -33,6 +33,7 @@ type Refusal struct {
 	SnapshotVersion  uint64
 	SnapshotLogIndex uint64
 	RequestDigest    string
+	Request          Request // without its View
 }
 
 // Failure is one reason of one gate.
@@ -107,6 +108,7 @@ func (e *Engine) refusal(d id.Decision, r *Request, stage Stage) *Refusal {
 		SnapshotVersion:  viewOf(r).Version(),
 		SnapshotLogIndex: viewOf(r).LogIndex(),
 		RequestDigest:    r.Digest(),
+		Request:          r.withoutView(),
 	}
 }
 
