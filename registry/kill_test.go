@@ -256,3 +256,32 @@ func check(t *testing.T, r *registry.Registry, log *audit.Log, said map[id.Act]u
 		t.Errorf("verify: %v (%v)", err, errors.Unwrap(problem.From(err)))
 	}
 }
+
+// The real log takes every act of the table: none could stay in the outbox for
+// ever because of its words.
+func TestTheLogTakesEveryAct(t *testing.T) {
+	skey, vkey, err := note.GenerateKey(nil, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := audit.Open(audit.Options{Dir: t.TempDir(), Origin: origin, Signer: signer, Verifier: verifier, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	for i, spec := range registry.Acts {
+		e := audit.ActEntry{Act: id.Act(fmt.Sprintf("act-%d", i)), Kind: string(spec.Name), Actor: "ada", Approver: "grace",
+			Subject: string(spec.New().Subject().Noun), ID: strings.Repeat("ab", 32), Digest: audit.Digest{1}, Registry: uint64(i + 1)}
+		if _, err := log.Append(t.Context(), e); err != nil {
+			t.Errorf("%s: %v", spec.Name, err)
+		}
+	}
+}

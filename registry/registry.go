@@ -72,29 +72,12 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	r := &Registry{o: o, turn: make(chan struct{}, 1), dirty: true}
 	news := make(chan struct{})
 	r.news.Store(&news)
-	head, err := o.Store.Head(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("registry: read head: %w", err)
-	}
-	if head.Seq != head.Logged {
-		if err := r.drain(ctx); err != nil {
-			return nil, fmt.Errorf("registry: bring acts to the log: %w", err)
-		}
-	}
-	now := o.Clock()
-	if head, err = o.Store.Head(ctx); err != nil {
-		return nil, fmt.Errorf("registry: read head: %w", err)
-	}
-	records, err := o.Store.Load(ctx, head.Logged)
-	if err != nil {
+	// Every act is read, each checked against its digest, rather than the present
+	// rows: a row altered beside the acts has no effect. Verify finds it.
+	r.view.Store((&snapshot.View{}).WithSettings(o.Settings))
+	if err := r.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("registry: load: %w", err)
 	}
-	v := r.build(records, head.Logged, head.LogIndex, now)
-	if head.Seq != head.Logged {
-		v = v.Confirm(time.Time{}) // not the newest: another node's act is on its way to a log
-	}
-	r.lastAt = head.At
-	r.view.Store(v)
 	return r, nil
 }
 
@@ -302,22 +285,20 @@ func (r *Registry) conclude(ctx context.Context, e *Entry, next *snapshot.View) 
 		r.dirty = false
 	}
 	e.LogNode, e.LogIndex = r.o.Node, index
-	r.publish(reindex(next, index))
+	r.publish(reindex(next, index, r.view.Load().Confirmed()))
 	return r.result(e, false), nil
 }
 
-// reindex is the view with the log index that its last act got.
-func reindex(v *snapshot.View, index uint64) *snapshot.View {
-	return v.Edit().Publish(v.Version(), index, v.Confirmed())
+// reindex is the view with the log index that its last act got, confirmed when
+// the one before it was: by the clock's reading and not the act's time, which a
+// clock set back may have moved ahead of now.
+func reindex(v *snapshot.View, index uint64, confirmed time.Time) *snapshot.View {
+	return v.Edit().Publish(v.Version(), index, confirmed)
 }
 
 func (r *Registry) publish(v *snapshot.View) {
-	old := r.view.Load()
-	if old != nil && v.Confirmed().Before(old.Confirmed()) {
-		v = v.Confirm(old.Confirmed())
-	}
-	r.view.Store(v)
-	if old == nil || v.Version() != old.Version() {
+	old := r.view.Swap(v)
+	if v.Version() != old.Version() {
 		next := make(chan struct{})
 		close(*r.news.Swap(&next))
 	}
@@ -403,7 +384,7 @@ func (r *Registry) catchUp(ctx context.Context) error {
 			return err
 		}
 		if len(entries) == 0 {
-			return fmt.Errorf("acts after %d are missing from the database", v.Version())
+			return fmt.Errorf("the acts after %d are missing from the database", v.Version())
 		}
 		e, version, index := v.Edit(), v.Version(), v.LogIndex()
 		for _, entry := range entries {
@@ -412,6 +393,9 @@ func (r *Registry) catchUp(ctx context.Context) error {
 			}
 			if entry.Seq != version+1 {
 				return fmt.Errorf("act %d is missing from the database", version+1)
+			}
+			if err := entry.check(); err != nil {
+				return err
 			}
 			for _, rec := range entry.Changed {
 				e.Put(rec)
@@ -448,6 +432,9 @@ func (r *Registry) drain(ctx context.Context) error {
 				return err
 			}
 			r.o.Logger.InfoContext(ctx, "took over an act that its node did not log", "act", e.ID, "node", e.Node)
+		}
+		if err := e.check(); err != nil {
+			return err
 		}
 		index, err := r.append(ctx, e)
 		if err != nil {

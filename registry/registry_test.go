@@ -378,3 +378,43 @@ func postgres(t *testing.T) string {
 	u.RawQuery = q.Encode()
 	return u.String()
 }
+
+func TestANewVersionIsNews(t *testing.T) {
+	r, _, _ := ready(t)
+	news := r.Changed()
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-news:
+		t.Fatal("a confirmation was news")
+	default:
+	}
+	must(t, r, registrytest.Grace, registry.SuspendVendor{ID: "northwind"})
+	select {
+	case <-news:
+	default:
+		t.Error("a new version was no news")
+	}
+}
+
+// A clock that is set back moves no act before another, and does not confirm
+// the view ahead of time.
+func TestAClockThatIsSetBack(t *testing.T) {
+	now := time.Now().UTC()
+	o := options(t, openStore(t, filepath.Join(t.TempDir(), "registry.db")), &registrytest.Log{})
+	o.Clock = func() time.Time { return now }
+	r := open(t, o)
+	if err := organisation(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	last := now
+	now = now.Add(-time.Hour)
+	res := must(t, r, "ada", registry.ProposeVendor{ID: "v", Name: "V"})
+	if res.At.Before(last.Truncate(time.Microsecond)) {
+		t.Errorf("the act is at %v, before the last at %v", res.At, last)
+	}
+	if got := r.View().Confirmed(); got.After(now) {
+		t.Errorf("the view is confirmed at %v, ahead of the clock at %v", got, now)
+	}
+}

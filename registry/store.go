@@ -49,7 +49,8 @@ type Store interface {
 	ByID(ctx context.Context, act id.Act) (e Entry, ok bool, err error)
 	ByKey(ctx context.Context, actor id.Person, key string) (e Entry, ok bool, err error)
 
-	// Outbox reads, in order, the acts that are in no log yet.
+	// Outbox reads, in order, the acts that are in no log yet, with the records
+	// they changed.
 	Outbox(ctx context.Context) ([]Entry, error)
 	// Claim makes node the one that appends an act of the outbox, if owner still
 	// is; it reports whether it did.
@@ -91,7 +92,7 @@ type Entry struct {
 	Actor       id.Person
 	RequestedBy id.Person // who asked for what this act approves
 	At          time.Time
-	Reason      string          // sealed at rest
+	Reason      string          // sealed at rest, bound to ID and Digest
 	Key         string          // idempotency key; "" for none
 	Body        json.RawMessage // the act's canonical JSON
 	Digest      string          // see digest
@@ -112,7 +113,9 @@ type Document struct {
 
 // digest is the SHA-256 of the canonical JSON of the act with who did it, when
 // and why, and of the records as it left them. The audit entry carries it, so a
-// row that was altered in the database is found: see Verify.
+// row that was altered in the database is found: see check and Verify. The store
+// seals the reason with the digest, so nobody without its key can make a row
+// that opens.
 func (e *Entry) digest() (string, error) {
 	changed := slices.SortedFunc(slices.Values(e.Changed), func(a, b snapshot.Record) int {
 		return cmp.Or(cmp.Compare(a.Noun(), b.Noun()), cmp.Compare(a.Key(), b.Key()))
@@ -132,6 +135,19 @@ func (e *Entry) digest() (string, error) {
 	}
 	raw, err = canonical(raw)
 	return digestOf(raw), err
+}
+
+// check refuses an act whose row, or what it changed, is not as it was
+// committed.
+func (e *Entry) check() error {
+	digest, err := e.digest()
+	if err != nil {
+		return err
+	}
+	if digest != e.Digest {
+		return fmt.Errorf("act %d (%s) or what it changed was altered in the database: it does not have its digest", e.Seq, e.ID)
+	}
+	return nil
 }
 
 // auditEntry is what the log is told: words, ids and a digest, no free text.

@@ -38,8 +38,7 @@ func (r *Registry) Verify(ctx context.Context, logged func(context.Context, id.A
 				return inLog, altered("Act %d is missing", seq+1)
 			}
 			seq = e.Seq
-			digest, err := e.digest()
-			if err != nil || digest != e.Digest {
+			if err := e.check(); err != nil {
 				return inLog, altered("Act %d (%s) or what it changed does not have its digest", e.Seq, e.ID)
 			}
 			for _, rec := range e.Changed {

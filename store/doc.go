@@ -10,7 +10,11 @@
 // for each other instead of failing half-way. PostgreSQL transactions are READ
 // COMMITTED: the row in table head serialises acts by itself.
 //
-// Reasons of acts and contents of documents are sealed with the act's id or the
-// document's digest as associated data, so a sealed value moved to another row
-// does not open. Records and acts are plain JSON: they hold no patient's data.
+// Reasons of acts and contents of documents are sealed. The associated data is
+// the document's digest, or the act's id and digest, which covers the act and
+// what it changed: a sealed value moved to another row does not open, and a row
+// made or altered by someone without the key is refused by the registry when it
+// reads it. Records and acts are plain JSON: they hold no patient's data. The
+// tables of the nouns are for people and reports to query; the registry itself
+// reads acts and revisions.
 package store

@@ -167,7 +167,7 @@ func (s *Store) entries(ctx context.Context, q querier, rest string, args ...any
 			&key, &body, &e.Digest, &logNode, &index, &node); err != nil {
 			return err
 		}
-		plain, err := s.seal.Open(reason, reasonAAD(e.ID))
+		plain, err := s.seal.Open(reason, reasonAAD(&e))
 		if err != nil {
 			return fmt.Errorf("open the reason of act %s: %w", e.ID, err)
 		}
@@ -274,7 +274,7 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (e registry.
 
 // Commit implements registry.Store.
 func (s *Store) Commit(ctx context.Context, e *registry.Entry) error {
-	reason, err := s.seal.Seal([]byte(e.Reason), reasonAAD(e.ID))
+	reason, err := s.seal.Seal([]byte(e.Reason), reasonAAD(e))
 	if err != nil {
 		return fmt.Errorf("store: seal the reason of an act: %w", err)
 	}
@@ -321,7 +321,13 @@ func (s *Store) Commit(ctx context.Context, e *registry.Entry) error {
 
 // Outbox implements registry.Store.
 func (s *Store) Outbox(ctx context.Context) (out []registry.Entry, err error) {
-	out, err = s.entries(ctx, s.db, `WHERE o.seq IS NOT NULL ORDER BY a.seq`)
+	err = s.readTx(ctx, func(tx *sql.Tx) error {
+		out, err = s.entries(ctx, tx, `WHERE o.seq IS NOT NULL ORDER BY a.seq`)
+		if err != nil {
+			return err
+		}
+		return s.changed(ctx, tx, out)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("store: outbox: %w", err)
 	}
@@ -396,7 +402,11 @@ func (s *Store) HasDocument(ctx context.Context, digest string) (bool, error) {
 	return n > 0, nil
 }
 
-func reasonAAD(act id.Act) []byte { return []byte("sallyport/act-reason/" + string(act)) }
+// reasonAAD binds the sealed reason to its act and, by the digest, to all that
+// the act's row and its revisions hold.
+func reasonAAD(e *registry.Entry) []byte {
+	return []byte("sallyport/act-reason/" + string(e.ID) + "/" + e.Digest)
+}
 
 func documentAAD(digest string) []byte {
 	return []byte("sallyport/document/" + strings.ToLower(digest))
