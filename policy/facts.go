@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -202,6 +203,14 @@ func (x Fact) Value() string {
 
 // String is "name=value".
 func (x Fact) String() string { return fmt.Sprintf("%s=%s", x.Name, x.Value()) }
+
+// MarshalJSON writes {"name": ..., "value": ...}.
+func (x Fact) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}{x.Name, x.Value()})
+}
 
 // Values is what a gate's reasons are read from: its facts and notes, those of
 // the registry and those of the request together.

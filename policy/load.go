@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	_ "embed" // the base policy
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -328,14 +327,4 @@ func clauses(relies []Clause) (agreements []id.Agreement, ids []string) {
 	slices.Sort(agreements)
 	slices.Sort(ids)
 	return slices.Compact(agreements), slices.Compact(ids)
-}
-
-var _ json.Marshaler = Fact{}
-
-// MarshalJSON writes {"name": ..., "value": ...}.
-func (x Fact) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Name  string `json:"name"`
-		Value string `json:"value"`
-	}{x.Name, x.Value()})
 }
