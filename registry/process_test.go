@@ -200,6 +200,13 @@ func TestADatabaseThatWasSetBackIsRefused(t *testing.T) {
 	}
 	tamper(t, where, `UPDATE head SET seq = 2`)
 	before := r.View().Confirmed()
+	o := options(t, openStore(t, where), &registrytest.Log{})
+	for atLeast, ok := range map[uint64]bool{2: true, 4: false} {
+		o.AtLeast = atLeast
+		if _, err := registry.Open(t.Context(), o); (err == nil) != ok {
+			t.Errorf("opened, with act %d in the log: got %v", atLeast, err)
+		}
+	}
 	if err := r.Refresh(t.Context()); err == nil || !r.View().Confirmed().Equal(before) {
 		t.Errorf("got %v, and confirmed %v", err, r.View().Confirmed())
 	}

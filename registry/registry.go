@@ -43,6 +43,10 @@ type Options struct {
 	// is confirmed. Default: a twentieth of the snapshot's freshness limit, at
 	// least 200 ms and at most 5 s.
 	PollEvery time.Duration
+	// AtLeast is the registry version that this node's log last recorded. Open
+	// refuses a database that stands below it: one set back to an older copy
+	// would bring back what was revoked since. 0: not known.
+	AtLeast uint64
 	// TakeOver is how long an act of another node may stay in the outbox until
 	// this node brings it to its own log. Default 10 s.
 	TakeOver time.Duration
@@ -77,6 +81,13 @@ func Open(ctx context.Context, o Options) (*Registry, error) {
 	r.view.Store((&snapshot.View{}).WithSettings(o.Settings))
 	if err := r.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("registry: load: %w", err)
+	}
+	head, err := o.Store.Head(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("registry: read head: %w", err)
+	}
+	if head.Seq < o.AtLeast {
+		return nil, fmt.Errorf("registry: the database stands at act %d, and the audit log has act %d: it was set back; restore the newest copy", head.Seq, o.AtLeast)
 	}
 	return r, nil
 }
