@@ -60,6 +60,7 @@ var layers = map[string][]string{
 	"identity":  {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
 	"gateway":   {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
 	"gateway/*": {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
 	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},

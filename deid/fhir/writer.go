@@ -31,7 +31,7 @@ type Writer struct {
 type frame struct {
 	entry bool
 	any   bool // something was written in it
-	full  bool // an entry that has its resource
+	full  bool // an entry that has its resource, a Bundle that has its total
 }
 
 // NewWriter makes a Writer. Each answer needs its own, or a Reset.
@@ -174,7 +174,7 @@ func (w *Writer) OpenBundle(h Head) error {
 // nothing was written.
 func (w *Writer) Entry(e Entry, raw []byte) (Info, error) {
 	n := len(w.open)
-	if n == 0 || w.open[n-1].entry {
+	if n == 0 || w.open[n-1].entry || w.open[n-1].full {
 		return Info{}, misuse("an entry outside a Bundle")
 	}
 	info, err := w.resource(raw, func(dst []byte) ([]byte, error) {
@@ -199,7 +199,7 @@ func (w *Writer) Entry(e Entry, raw []byte) (Info, error) {
 // OpenBundle, or which has none.
 func (w *Writer) OpenEntry(e Entry) error {
 	n := len(w.open)
-	if n == 0 || w.open[n-1].entry {
+	if n == 0 || w.open[n-1].entry || w.open[n-1].full {
 		return misuse("an entry outside a Bundle")
 	}
 	dst, err := w.begin(w.buf, e)
@@ -282,6 +282,22 @@ func (w *Writer) Outcome(raw []byte) error {
 	w.placed()
 	w.buf = w.m.Outcome(w.buf, raw)
 	w.counts["OperationOutcome"]++
+	return nil
+}
+
+// Total ends the entries of the open Bundle and writes how many matches there
+// are, which is often known only when all of them have been seen.
+func (w *Writer) Total(n int) error {
+	k := len(w.open)
+	if k == 0 || w.open[k-1].entry || w.open[k-1].full {
+		return misuse("a total without a Bundle")
+	}
+	f := &w.open[k-1]
+	if f.any {
+		w.buf = append(w.buf, ']')
+	}
+	f.any, f.full = false, true
+	w.buf = strconv.AppendInt(append(w.buf, `,"total":`...), int64(n), 10)
 	return nil
 }
 

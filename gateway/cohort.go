@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal"
+	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/vault"
+)
+
+// membership says whether a patient belongs to a cohort.
+type membership interface {
+	Has(patient seal.PatientKey) bool
+}
+
+type everyone struct{}
+
+func (everyone) Has(seal.PatientKey) bool { return true }
+
+type members map[seal.PatientKey]struct{}
+
+func (m members) Has(p seal.PatientKey) bool { _, ok := m[p]; return ok }
+
+// cohorts keeps the members of cohorts that a source defines, as pseudonyms.
+type cohorts struct {
+	mu    sync.Mutex
+	known map[cohortKey]*cohortEntry
+}
+
+type cohortKey struct {
+	source id.Source
+	kind   snapshot.CohortKind
+	ref    string
+}
+
+type cohortEntry struct {
+	mu      sync.Mutex // held by the one who asks the source
+	members members
+	until   time.Time
+}
+
+const (
+	maxCohorts     = 1024
+	maxMembers     = 1_000_000
+	maxCohortPages = 2000
+	maxGroup       = 64 << 20
+)
+
+// membership finds the members of a grant's cohort. What cannot be found out is
+// an error, and nothing is released.
+func (g *Gateway) membership(ctx context.Context, s *Source, c snapshot.Cohort) (membership, error) {
+	switch c.Kind {
+	case snapshot.CohortAll:
+		return everyone{}, nil
+	case snapshot.CohortList:
+		set, ok := g.Vault.Cohort(vault.Ref(c.Ref))
+		if !ok || c.Digest == "" || !strings.EqualFold(strings.TrimPrefix(set.Digest(), "sha256:"), c.Digest) {
+			return nil, noCohort(errors.New("the vault has no list of that name and digest"))
+		}
+		return set, nil
+	case snapshot.CohortGroup, snapshot.CohortSearch:
+	default:
+		return nil, noCohort(errors.New("a kind of cohort that is not known"))
+	}
+	k := cohortKey{s.id, c.Kind, c.Ref}
+	g.cohorts.mu.Lock()
+	e := g.cohorts.known[k]
+	if e == nil {
+		if g.cohorts.known == nil || len(g.cohorts.known) >= maxCohorts {
+			g.cohorts.known = map[cohortKey]*cohortEntry{}
+		}
+		e = &cohortEntry{}
+		g.cohorts.known[k] = e
+	}
+	g.cohorts.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := g.Now()
+	if e.members != nil && now.Before(e.until) && e.until.Sub(now) <= g.CohortLife {
+		return e.members, nil
+	}
+	e.members = nil
+	var m members
+	var err error
+	if c.Kind == snapshot.CohortGroup {
+		m, err = g.group(ctx, s, c.Ref, now)
+	} else {
+		m, err = g.search(ctx, s, c.Ref)
+	}
+	if err != nil {
+		return nil, noCohort(err)
+	}
+	e.members, e.until = m, now.Add(g.CohortLife)
+	return m, nil
+}
+
+func noCohort(err error) error {
+	return problem.New(problem.Unavailable, "Who belongs to the grant's cohort cannot be found out now",
+		"Nothing was released. Try again; if it goes on, ask the organisation").Because(err)
+}
+
+type reference struct {
+	Reference string `json:"reference"`
+}
+
+// groupDoc is what a Group says of its members (R4, group.html).
+type groupDoc struct {
+	ResourceType string `json:"resourceType"`
+	ID           string `json:"id"`
+	Type         string `json:"type"`
+	Actual       bool   `json:"actual"`
+	Member       []struct {
+		Entity   reference `json:"entity"`
+		Inactive bool      `json:"inactive"`
+		Period   struct {
+			End string `json:"end"`
+		} `json:"period"`
+	} `json:"member"`
+}
+
+func (g *Gateway) group(ctx context.Context, s *Source, ref string, now time.Time) (members, error) {
+	if !seal.IsID(ref) {
+		return nil, errors.New("the cohort's Group has no FHIR id")
+	}
+	var doc groupDoc
+	if err := s.document(ctx, "/Group/"+ref, &doc); err != nil {
+		return nil, err
+	}
+	if doc.ResourceType != "Group" || doc.ID != ref || !doc.Actual || doc.Type != "person" {
+		return nil, errors.New("the cohort's Group is not an actual group of persons")
+	}
+	m := members{}
+	today := now.UTC().Format(time.DateOnly)
+	for _, x := range doc.Member {
+		end := x.Period.End
+		if x.Inactive || end != "" && end[:min(len(end), 10)] < today[:min(len(end), 10)] {
+			continue
+		}
+		if patientID, ok := s.patient(x.Entity.Reference); ok {
+			m[g.Keys.Owner().PatientKey(s.id, patientID)] = struct{}{}
+		}
+	}
+	return m, nil
+}
+
+// patient reads a reference to a Patient of this source.
+func (s *Source) patient(ref string) (patientID string, ok bool) {
+	ref = strings.TrimPrefix(ref, s.text+"/")
+	patientID, ok = strings.CutPrefix(ref, "Patient/")
+	return patientID, ok && seal.IsID(patientID)
+}
+
+type searchDoc struct {
+	ResourceType string `json:"resourceType"`
+	Link         []struct {
+		Relation string `json:"relation"`
+		URL      string `json:"url"`
+	} `json:"link"`
+	Entry []struct {
+		Resource struct {
+			ResourceType string `json:"resourceType"`
+			ID           string `json:"id"`
+		} `json:"resource"`
+		Search struct {
+			Mode string `json:"mode"`
+		} `json:"search"`
+	} `json:"entry"`
+}
+
+// search runs the search that defines a cohort, over all of its pages.
+func (g *Gateway) search(ctx context.Context, s *Source, ref string) (members, error) {
+	query, ok := strings.CutPrefix(ref, "Patient?")
+	if !ok || query == "" {
+		return nil, errors.New("the cohort's search is not one of Patient")
+	}
+	m := members{}
+	rel := "/" + ref
+	for range maxCohortPages {
+		var doc searchDoc
+		if err := s.document(ctx, rel, &doc); err != nil {
+			return nil, err
+		}
+		if doc.ResourceType != "Bundle" {
+			return nil, errors.New("the cohort's search was not answered by a Bundle")
+		}
+		for _, e := range doc.Entry {
+			if e.Resource.ResourceType == "Patient" && seal.IsID(e.Resource.ID) && (e.Search.Mode == "match" || e.Search.Mode == "") {
+				m[g.Keys.Owner().PatientKey(s.id, e.Resource.ID)] = struct{}{}
+			}
+		}
+		if len(m) > maxMembers {
+			return nil, errors.New("the cohort's search has too many patients")
+		}
+		rel = ""
+		for _, l := range doc.Link {
+			if l.Relation == "next" {
+				if rel, ok = s.below(l.URL); !ok {
+					return nil, errors.New("the cohort's search goes on off the source's base")
+				}
+			}
+		}
+		if rel == "" {
+			return m, nil
+		}
+	}
+	return nil, errors.New("the cohort's search has too many pages")
+}
+
+// document reads a document that the gateway needs for itself.
+func (s *Source) document(ctx context.Context, rel string, into any) error {
+	resp, err := s.get(ctx, rel)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the source answered %d", resp.StatusCode)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxGroup+1))
+	if err != nil {
+		return errors.New("the source's answer broke off")
+	}
+	if len(b) > maxGroup {
+		return errors.New("the source's answer is too large")
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return errors.New("the source's answer is not the JSON that was asked for") // err would quote it
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal"
+)
+
+// exit is where an answer leaves: a response, or for one question of a batch a
+// buffer that becomes part of one.
+type exit struct {
+	w           http.ResponseWriter
+	rc          *http.ResponseController
+	decision    id.Decision
+	contentType string
+
+	began   bool // bytes have left
+	written int64
+	kept    []byte // of a batch, where w is nil
+	room    int    // what is left for kept
+
+	mu  sync.Mutex
+	cut error
+}
+
+// Sizes and times of a release.
+const (
+	// ReleaseSize is the most that is one release. What is longer goes in chunks.
+	ReleaseSize = 4 << 20
+	// watchFrom: writing less than this does not block for long.
+	watchFrom = 64 << 10
+	// writeTimeout is how long a caller may take for one release.
+	writeTimeout = 60 * time.Second
+)
+
+var (
+	errUncovered = errors.New("a release without a receipt that covers it")
+	errCut       = errors.New("the release was cut off")
+)
+
+// decisionHeader names the decision, to ask about it later.
+const decisionHeader = "Sallyport-Decision"
+
+// release is the one function that writes patient data outward. It takes what
+// only the steps before it make, and what does not fit together does not leave.
+func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r audit.Receipt, last bool) error {
+	if !a.Admitted() || !s.Valid() || a.Bytes() != int64(s.Len()) || !r.Covers(s.Digest(), uint64(s.Len())) {
+		return problem.New(problem.Internal, "a release was put together in the wrong order", "Nothing of it was released; tell the operator").Because(errUncovered)
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if e.w == nil {
+		if s.Len() > e.room {
+			return problem.New(problem.TooLarge, "The batch's answers are too large together", "Ask this entry by itself")
+		}
+		_, err := s.WriteTo((*keeper)(e))
+		return err
+	}
+	if e.began || !last || s.Len() > watchFrom {
+		if err := e.allow(writeTimeout); err != nil {
+			return err
+		}
+	}
+	if !e.began {
+		e.head(http.StatusOK)
+		if last {
+			e.w.Header()["Content-Length"] = []string{strconv.Itoa(s.Len())}
+		}
+		e.began = true
+	}
+	n, err := s.WriteTo(e.w)
+	e.written += n
+	if err == nil && !last {
+		err = e.rc.Flush()
+	}
+	if last && err == nil {
+		err = e.settle(s.Len())
+	}
+	return err
+}
+
+// statement writes words of the gateway's own under a receipt.
+func (e *exit) statement(body []byte, r audit.Receipt) error {
+	if !r.Covers(sha256.Sum256(body), uint64(len(body))) {
+		return problem.New(problem.Internal, "a statement was put together in the wrong order", "Tell the operator").Because(errUncovered)
+	}
+	return e.own(http.StatusOK, body)
+}
+
+// own writes what holds no patient data: statements, problems, the frame of a batch.
+func (e *exit) own(status int, body []byte) error {
+	if e.w == nil {
+		e.kept = append(e.kept, body...)
+		return nil
+	}
+	e.head(status)
+	e.w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	e.began = true
+	e.w.WriteHeader(status)
+	n, err := e.w.Write(body)
+	e.written += int64(n)
+	return err
+}
+
+var (
+	noStore = []string{"no-store"}
+	noSniff = []string{"nosniff"}
+)
+
+func (e *exit) head(status int) {
+	h := e.w.Header()
+	h["Content-Type"] = []string{e.contentType}
+	h["Cache-Control"] = noStore // what is cached outlives a revocation
+	h["X-Content-Type-Options"] = noSniff
+	if e.decision != "" {
+		h[decisionHeader] = []string{string(e.decision)}
+	}
+}
+
+type keeper exit
+
+func (k *keeper) Write(b []byte) (int, error) {
+	k.kept = append(k.kept, b...)
+	k.room -= len(b)
+	k.began = true
+	k.written += int64(len(b))
+	return len(b), nil
+}
+
+// allow gives the next write its time, unless the answer was cut.
+func (e *exit) allow(d time.Duration) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cut != nil {
+		return e.cut
+	}
+	if err := e.rc.SetWriteDeadline(time.Now().Add(d)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// settle takes the deadline back, for the connection's next response.
+func (e *exit) settle(n int) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cut != nil {
+		return e.cut
+	}
+	if n > watchFrom {
+		_ = e.rc.SetWriteDeadline(time.Time{})
+	}
+	return nil
+}
+
+// abort ends a write that is under way, and every later one.
+func (e *exit) abort(cause error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cut != nil || e.w == nil {
+		return
+	}
+	e.cut = errors.Join(errCut, cause)
+	_ = e.rc.SetWriteDeadline(time.Now().Add(-time.Second))
+}

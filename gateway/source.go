@@ -1,0 +1,259 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/problem"
+)
+
+// SourceConfig is an upstream healthcare system and the credentials for it: at
+// most one of Bearer, Username, Certificate and SMART, though a Certificate may
+// accompany any.
+type SourceConfig struct {
+	ID          id.Source
+	BaseURL     string // FHIR base, https; http only on loopback
+	Bearer      string
+	Username    string
+	Password    string
+	Certificate *tls.Certificate
+	SMART       *identity.Client
+	// RootCAs pins who may vouch for the server; nil is the system's.
+	RootCAs *x509.CertPool
+	// HeaderTimeout is how long the source may think (0: 30 s), IdleTimeout how
+	// long it may pause in the middle of an answer (0: 30 s).
+	HeaderTimeout, IdleTimeout time.Duration
+	Logger                     *slog.Logger
+}
+
+// Source is an upstream healthcare system. Its credentials live here and are
+// sent nowhere else. Nothing of a caller's request reaches it but the question,
+// in the gateway's own words.
+type Source struct {
+	id        id.Source
+	base      *url.URL // path without a slash at the end
+	text      string
+	transport http.RoundTripper
+	auth      []string // the Authorization header; nil: none
+	header    time.Duration
+	idle      time.Duration
+}
+
+// NewSource checks c and opens no connection yet.
+func NewSource(c SourceConfig) (*Source, error) {
+	field := "sources." + string(c.ID)
+	if err := id.Check(c.ID); err != nil {
+		return nil, problem.BadField("sources.id", err.Error(), "Give the source a name of that form")
+	}
+	base, err := url.Parse(strings.TrimRight(c.BaseURL, "/"))
+	if err != nil || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" || base.RawPath != "" {
+		return nil, problem.BadField(field+".url", "is not a FHIR base address", "Write https://host/path, without user, query or fragment")
+	}
+	switch base.Scheme {
+	case "https":
+	case "http":
+		if host := base.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() {
+			return nil, problem.BadField(field+".url", "is not https", "Patient data crosses networks encrypted only (45 CFR 164.312(e)); http is for this machine itself")
+		}
+	default:
+		return nil, problem.BadField(field+".url", "is not https", "Write https://host/path")
+	}
+	ways := 0
+	for _, set := range []bool{c.Bearer != "", c.Username != "", c.SMART != nil} {
+		if set {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return nil, problem.BadField(field+".credentials", "names more than one way", "Keep one of bearer, basic and smart")
+	}
+	logger := c.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{id: c.ID, base: base, text: base.String(), header: c.HeaderTimeout, idle: c.IdleTimeout}
+	if s.header <= 0 {
+		s.header = 30 * time.Second
+	}
+	if s.idle <= 0 {
+		s.idle = 30 * time.Second
+	}
+	var old sync.Once
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		RootCAs:    c.RootCAs,
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			if cs.Version < tls.VersionTLS13 {
+				old.Do(func() {
+					logger.Warn("the source speaks TLS 1.2 at best; ask its operator for TLS 1.3", "source", c.ID)
+				})
+			}
+			return nil
+		},
+	}
+	if c.Certificate != nil {
+		config.Certificates = []tls.Certificate{*c.Certificate}
+	}
+	s.transport = &http.Transport{
+		Proxy:                  nil, // what the environment says is not the configuration
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConns:           512,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// No compression is asked for, so a few bytes cannot become gigabytes.
+		DisableCompression: true,
+		ReadBufferSize:     16 << 10,
+	}
+	switch {
+	case c.Bearer != "":
+		s.auth = []string{"Bearer " + c.Bearer}
+	case c.Username != "":
+		s.auth = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))}
+	case c.SMART != nil:
+		s.transport = c.SMART.Transport(s.transport)
+	}
+	return s, nil
+}
+
+// ID is the source's name.
+func (s *Source) ID() id.Source { return s.id }
+
+// Base is its FHIR base address, without a slash at the end.
+func (s *Source) Base() string { return s.text }
+
+// accept and agent are the request headers that a source sees, besides its own
+// credentials and those that HTTP needs.
+var (
+	accept = []string{"application/fhir+json"}
+	agent  = []string{"Sallyport"}
+)
+
+// get asks for what is at rel, a path and query below the base, already
+// encoded. The body, whose reads have a deadline each, must be closed.
+func (s *Source) get(ctx context.Context, rel string) (*http.Response, error) {
+	u, err := url.Parse(s.text + rel)
+	if err != nil || !s.owns(u) {
+		return nil, problem.New(problem.Internal, "a question to the source could not be written", "Tell the operator")
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	req := &http.Request{
+		Method: http.MethodGet, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Accept": accept, "User-Agent": agent},
+	}
+	if s.auth != nil {
+		req.Header["Authorization"] = s.auth
+	}
+	timer := time.AfterFunc(s.header, func() { cancel(errSlow) })
+	resp, err := s.transport.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		cancel(nil)
+		if errors.Is(context.Cause(ctx), errSlow) {
+			err = errSlow
+		}
+		return nil, unreachable(err)
+	}
+	timer.Reset(s.idle)
+	resp.Body = &upstreamBody{body: resp.Body, ctx: ctx, cancel: cancel, timer: timer, idle: s.idle}
+	if resp.Header.Get("Content-Encoding") != "" {
+		resp.Body.Close()
+		return nil, odd(errors.New("it compressed its answer, which was not asked for"))
+	}
+	if resp.StatusCode/100 == 3 {
+		resp.Body.Close()
+		return nil, odd(fmt.Errorf("it redirects (status %d), and redirects are not followed", resp.StatusCode))
+	}
+	return resp, nil
+}
+
+// owns says whether u is on the source's base: a link that a source gives must
+// not lead its credentials elsewhere.
+func (s *Source) owns(u *url.URL) bool {
+	if u.Scheme != s.base.Scheme || u.Host != s.base.Host || u.User != nil || u.Opaque != "" || u.Fragment != "" {
+		return false
+	}
+	if u.Path != s.base.Path && !strings.HasPrefix(u.Path, s.base.Path+"/") {
+		return false
+	}
+	rest := strings.TrimPrefix(u.Path, s.base.Path)
+	for seg := range strings.SplitSeq(rest, "/") {
+		if seg == "." || seg == ".." || strings.ContainsAny(seg, "\\%") {
+			return false
+		}
+	}
+	return true
+}
+
+// below turns an absolute link of the source into what get takes.
+func (s *Source) below(link string) (rel string, ok bool) {
+	u, err := url.Parse(link)
+	if err != nil {
+		return "", false
+	}
+	if u.Host == "" && u.Scheme == "" {
+		u = s.base.JoinPath("/").ResolveReference(u)
+	}
+	if !s.owns(u) {
+		return "", false
+	}
+	return strings.TrimPrefix(u.String(), s.text), true
+}
+
+// upstreamBody gives each read of an answer a deadline.
+type upstreamBody struct {
+	body   io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	idle   time.Duration
+}
+
+func (b *upstreamBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.idle)
+	n, err := b.body.Read(p)
+	if err != nil && err != io.EOF && errors.Is(context.Cause(b.ctx), errSlow) {
+		err = errSlow
+	}
+	return n, err
+}
+
+func (b *upstreamBody) Close() error {
+	b.timer.Stop()
+	err := b.body.Close()
+	b.cancel(nil)
+	return err
+}
+
+var errSlow = errors.New("the source took too long")
+
+// unreachable: the cause goes to the log without the address, which holds ids.
+func unreachable(err error) *problem.Problem {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return problem.New(problem.UpstreamFail, "The healthcare system did not answer",
+		"Nothing was released. Try again; if it goes on, tell the organisation").Because(err)
+}
+
+func odd(err error) *problem.Problem {
+	return problem.New(problem.UpstreamFail, "The healthcare system's answer was not as it must be",
+		"Nothing was released. Try again; if it goes on, tell the organisation").Because(err)
+}

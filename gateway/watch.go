@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport/sallyport/problem"
+)
+
+// watch keeps an eye on the registry while an answer is under way. When the
+// newest view no longer permits it, or the token or a fact behind the permit
+// runs out, the question's context ends, which frees whoever waits for a slow
+// source, and a write that waits for a slow caller fails. It returns a function
+// that ends the watch and waits for it.
+func (x *exchange) watch(ctx context.Context) (stop func()) {
+	if x.watching {
+		return func() {}
+	}
+	x.watching = true
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			changed := x.g.Views.Changed()
+			now := x.g.Now()
+			if err := x.holds(now); err != nil {
+				x.out.abort(err)
+				x.cancel(err)
+				return
+			}
+			until := x.permit.ValidUntil()
+			if e := x.s.Caller.Expires(); e.Before(until) {
+				until = e
+			}
+			timer := time.NewTimer(max(until.Sub(now), time.Millisecond))
+			select {
+			case <-changed:
+			case <-timer.C:
+			case <-done:
+				timer.Stop()
+				return
+			case <-ctx.Done():
+				timer.Stop()
+				x.out.abort(context.Cause(ctx))
+				return
+			}
+			timer.Stop()
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+// holds decides the question again on the newest view.
+func (x *exchange) holds(now time.Time) error {
+	if !now.Before(x.s.Caller.Expires()) {
+		return problem.New(problem.Unknown, "The access token has expired", "")
+	}
+	if refusal := x.permit.Still(x.g.Views.View(), now); refusal != nil {
+		x.mu.Lock()
+		x.lost = refusal
+		x.mu.Unlock()
+		return errRevoked
+	}
+	return nil
+}
+
+var errRevoked = problem.New(problem.Refused, "The permit no longer holds", "Ask again; the refusal says what is missing")
+
+// lose records the refusal that cut the answer off, if one did.
+func (x *exchange) lose(ctx context.Context) {
+	x.mu.Lock()
+	lost := x.lost
+	x.lost = nil
+	x.mu.Unlock()
+	if lost != nil {
+		_ = x.refuse(ctx, lost) // the outcome says incomplete in any case
+	}
+}
