@@ -35,6 +35,15 @@
 // and confirms its view each time. If the database is down nothing is
 // confirmed, and the gate "fresh" refuses by itself after the limit.
 //
+// # Whoever can write to the database
+//
+// The digest of an act covers what it changed, its sealed reason is bound to
+// that digest, and the audit log holds it. A node reads acts, never the present
+// rows, and checks each: a row made or altered without the node's key stops it.
+// Open refuses a database that stands behind the log (Options.AtLeast), and
+// Verify compares all of it with the log. Not covered: views of the past (At),
+// which are read without that check and decide nothing.
+//
 // # People
 //
 // The organisation's people act by duties. Whoever asks does not approve. Two
