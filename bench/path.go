@@ -1,0 +1,380 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/bench/site"
+	"github.com/sallyport/sallyport/hospital"
+	"github.com/sallyport/sallyport/identity"
+)
+
+// peer is one way to the data.
+type peer struct {
+	name  string
+	what  string
+	addr  string
+	ca    string
+	cert  string
+	key   string
+	paths []string // request URI of each size
+	token func(context.Context) (string, error)
+	cpu   []*site.Process // whose processor time the doorway costs
+	limit int             // least bytes of each body; 0: any
+}
+
+// size is what is asked for.
+type size struct {
+	name    string
+	clients []int
+}
+
+var sizes = []size{{"2 KB resource", []int{1, 16, 64}}, {"500 KB bundle", []int{1, 16, 64}}}
+
+// world is the hospital, the peers and Sallyport, all running.
+type world struct {
+	upstream site.UpstreamReady
+	hospital *site.Process
+	pki      *site.PKI
+	site     *site.Site
+	serve    *site.Process
+	client   *identity.Client
+	http     *http.Client
+	stop     []*site.Process // in the order of starting
+}
+
+func (w *world) close() (err error) {
+	for i := len(w.stop) - 1; i >= 0; i-- {
+		err = errors.Join(err, w.stop[i].Stop())
+	}
+	return err
+}
+
+// open starts the hospital, and Sallyport with all papers in order.
+func (b *bench) open(ctx context.Context, name string, keep bool, faults ...hospital.Fault) (_ *world, err error) {
+	w := &world{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	dir := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if w.pki, err = site.NewPKI(filepath.Join(dir, "pki"), b.now()); err != nil {
+		return nil, err
+	}
+	w.hospital, w.upstream, err = site.StartUpstream(ctx, b.dir, site.UpstreamConfig{PKI: w.pki.Dir, Seed: 1, Patients: 50, Faults: faults, Keep: keep})
+	if err != nil {
+		return nil, err
+	}
+	w.stop = append(w.stop, w.hospital)
+	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now}); err != nil {
+		return nil, err
+	}
+	program, err := b.sallyport(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if w.serve, err = w.site.Serve(ctx, name+"-sallyport", program...); err != nil {
+		return nil, err
+	}
+	w.stop = append(w.stop, w.serve)
+	if err := w.site.Paper(ctx); err != nil {
+		return nil, err
+	}
+	w.client, w.http, err = w.site.Client(ctx)
+	return w, err
+}
+
+// sallyport is the program as users get it, or this one with profiles.
+func (b *bench) sallyport(ctx context.Context, name string) ([]string, error) {
+	if !b.profile {
+		program, err := site.Build(ctx, b.dir)
+		return []string{program, "serve", "--log", "json"}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return []string{self, profiledArg, filepath.Join(b.out, name)}, nil
+}
+
+// path compares the whole path with its peers.
+func path(ctx context.Context, b *bench) (err error) {
+	w, err := b.open(ctx, "path", true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	peers, err := b.peers(ctx, w)
+	if err != nil {
+		return err
+	}
+	syncs := func() (float64, error) {
+		d, err := audit.MeasureSync(w.site.Data(), b.scale(100, 20))
+		return d.Seconds() * 1e3, err
+	}
+	seen := map[string]map[string]*seenAt{}
+	var disk []float64
+	rounds := b.scale(5, 1)
+	for i, s := range sizes {
+		for _, clients := range s.clients {
+			column := fmt.Sprintf("%s, %d clients", s.name, clients)
+			seen[column] = map[string]*seenAt{}
+			for round := range rounds {
+				for turn := range peers {
+					p := peers[(turn+round)%len(peers)] // nobody is always first
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					d, err := syncs()
+					if err != nil {
+						return err
+					}
+					disk = append(disk, d)
+					if err := b.measure(ctx, p, i, clients, seen[column]); err != nil {
+						return fmt.Errorf("%s, %s: %w", p.name, column, err)
+					}
+				}
+			}
+			b.report.table(pathTable(column, peers, seen[column]))
+		}
+	}
+	b.judge(seen, disk)
+	return nil
+}
+
+// measure runs one peer once.
+func (b *bench) measure(ctx context.Context, p peer, which, clients int, into map[string]*seenAt) error {
+	c := LoadConfig{Addr: p.addr, CA: p.ca, Cert: p.cert, Key: p.key, Path: p.paths[which], Clients: clients, MinBytes: p.limit,
+		WarmUp: time.Duration(b.scale(500, 200)) * time.Millisecond, Measure: time.Duration(b.scale(3000, 500)) * time.Millisecond}
+	if p.token != nil {
+		var err error
+		if c.Token, err = p.token(ctx); err != nil {
+			return err
+		}
+	}
+	var before, after time.Duration
+	cpu := func(into *time.Duration) func() error {
+		return func() error {
+			for _, proc := range p.cpu {
+				d, err := proc.CPU()
+				if err != nil {
+					return err
+				}
+				*into += d
+			}
+			return nil
+		}
+	}
+	r, err := load(b, c, cpu(&before), cpu(&after))
+	if err != nil {
+		return err
+	}
+	s := into[p.name]
+	if s == nil {
+		s = &seenAt{}
+		into[p.name] = s
+	}
+	s.rate = append(s.rate, float64(r.Requests)/r.Seconds)
+	s.p50, s.p90, s.p99 = append(s.p50, r.P50), append(s.p90, r.P90), append(s.p99, r.P99)
+	s.cpu = append(s.cpu, (after-before).Seconds()*1e3/float64(r.Requests))
+	s.bytes = r.Bytes
+	return nil
+}
+
+// seenAt is what several rounds saw of one peer.
+type seenAt struct {
+	rate, p50, p90, p99, cpu []float64
+	bytes                    int
+}
+
+func pathTable(column string, peers []peer, at map[string]*seenAt) Table {
+	t := Table{Name: "Whole path, " + column, Columns: []string{"req/s", "x direct", "p50 ms", "p90 ms", "p99 ms", "added p50 ms", "doorway CPU ms", "bytes"}}
+	direct := at["direct"]
+	for _, p := range peers {
+		s := at[p.name]
+		added, cpu := median(s.p50)-median(direct.p50), median(s.cpu)
+		if p.name == "direct" {
+			added = 0
+		}
+		if len(p.cpu) == 0 {
+			cpu = -1
+		}
+		t.Rows = append(t.Rows, Row{p.name, []float64{median(s.rate), median(s.rate) / median(direct.rate), median(s.p50), median(s.p90), median(s.p99),
+			max(added, 0), cpu, float64(s.bytes)}})
+	}
+	return t
+}
+
+// judge holds the figures against what was promised.
+func (b *bench) judge(at map[string]map[string]*seenAt, disk []float64) {
+	sync := median(disk)
+	b.report.table(Table{Name: "Disk, in the same run", Columns: []string{"p50 ms", "p90 ms"}, Rows: []Row{{"one group commit (write 4 KB, fdatasync)", []float64{sync, quantile(disk, 0.9)}}},
+		Notes: []string{"Measured before each of the runs above, with the peers idle."}})
+	small := at["2 KB resource, 16 clients"]
+	b.report.atMost("2 KB, 16 clients: median added to direct mutual TLS, at most two group commits and 1.5 ms",
+		median(small["Sallyport"].p50)-median(small["direct"].p50), 2*sync+1.5, " ms")
+	many := at["2 KB resource, 64 clients"]
+	b.report.atLeast("2 KB, 64 clients: throughput over nginx asking OPA", ratio(many["Sallyport"].rate, many["nginx asking OPA"].rate), 1.5, "x")
+	b.report.atLeast("2 KB, 64 clients: throughput over Go's plain reverse proxy (the later aim, not a target of this part)",
+		ratio(many["Sallyport"].rate, many["Go reverse proxy"].rate), 1, "x")
+	big := at["500 KB bundle, 16 clients"]
+	b.report.atLeast("500 KB, 16 clients: throughput over a proxy with encoding/json", ratio(big["Sallyport"].rate, big["Go proxy, encoding/json"].rate), 3, "x")
+}
+
+func ratio(a, b []float64) float64 { return median(a) / median(b) }
+
+// peers starts all that is compared.
+func (b *bench) peers(ctx context.Context, w *world) ([]peer, error) {
+	u, err := url.Parse(w.upstream.Base)
+	if err != nil {
+		return nil, err
+	}
+	cert, key := site.File(w.pki.Dir, site.ClientFile)
+	ca := filepath.Join(w.pki.Dir, site.CAFile)
+	paths := []string{u.Path + "/" + w.upstream.Type + "/" + w.upstream.ID, u.Path + "/" + w.upstream.Search}
+	plain := peer{ca: ca, cert: cert, key: key, paths: paths, limit: 1000}
+	add := func(peers *[]peer, name, addr string, cpu ...*site.Process) {
+		p := plain
+		p.name, p.addr, p.cpu = name, addr, cpu
+		*peers = append(*peers, p)
+	}
+	var peers []peer
+	add(&peers, "direct", u.Host)
+	config := ProxyConfig{PKI: w.pki.Dir, Upstream: w.upstream.Base}
+	for _, r := range []struct{ role, name string }{{"reverse", "Go reverse proxy"}, {"json", "Go proxy, encoding/json"}} {
+		var ready ProxyReady
+		p, err := site.StartRole(ctx, b.dir, r.role, r.role, config, &ready)
+		if err != nil {
+			return nil, err
+		}
+		w.stop = append(w.stop, p)
+		add(&peers, r.name, ready.Addr, p)
+	}
+	nginx, addr, err := b.startNginx(ctx, "nginx", w.pki, u.Host, "")
+	if err != nil {
+		return nil, err
+	}
+	w.stop = append(w.stop, nginx)
+	add(&peers, "nginx", addr, nginx)
+	opa, opaAddr, err := b.startOPA(ctx, w.pki)
+	if err != nil {
+		return nil, err
+	}
+	w.stop = append(w.stop, opa)
+	asking, addr, err := b.startNginx(ctx, "nginx-opa", w.pki, u.Host, opaAddr)
+	if err != nil {
+		return nil, err
+	}
+	w.stop = append(w.stop, asking)
+	if err := mustRefuse(w.pki, "https://"+addr+paths[0]); err != nil {
+		return nil, err
+	}
+	add(&peers, "nginx asking OPA", addr, asking, opa)
+	ours, err := b.sallyportPeer(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return append(peers, ours), nil
+}
+
+// sallyportPeer finds what stands for the same resource and the same search at
+// Sallyport, where ids are pseudonyms, as a vendor would: by searching.
+func (b *bench) sallyportPeer(ctx context.Context, w *world) (peer, error) {
+	g, err := url.Parse(w.site.Base())
+	if err != nil {
+		return peer{}, err
+	}
+	cert, key := w.site.DeviceFiles()
+	p := peer{name: "Sallyport", addr: g.Host, ca: w.site.CAFile(), cert: cert, key: key, token: w.client.Token, cpu: []*site.Process{w.serve}, limit: 200}
+	code, err := w.pseudonym(ctx, w.upstream.Type, w.upstream.ID)
+	if err != nil {
+		return peer{}, err
+	}
+	patient, err := w.pseudonym(ctx, "Patient", w.upstream.Patient)
+	if err != nil {
+		return peer{}, err
+	}
+	p.paths = []string{g.Path + "/" + w.upstream.Type + "/" + code,
+		g.Path + "/" + strings.ReplaceAll(w.upstream.Search, w.upstream.Patient, patient)}
+	return p, nil
+}
+
+// pseudonym is what an id at the hospital is called at Sallyport. Both list a
+// type in the same order.
+func (w *world) pseudonym(ctx context.Context, typ, id string) (string, error) {
+	const list = "?_count=1000"
+	direct := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: w.pki.ClientTLS(), DisableKeepAlives: true}}
+	theirs, err := ids(ctx, direct.Do, w.upstream.Base+"/"+typ+list)
+	if err != nil {
+		return "", err
+	}
+	ours, err := ids(ctx, w.client.Do, w.site.Base()+"/"+typ+list)
+	if err != nil {
+		return "", err
+	}
+	if len(ours) != len(theirs) {
+		return "", fmt.Errorf("the hospital lists %d of %s and Sallyport %d", len(theirs), typ, len(ours))
+	}
+	for i, x := range theirs {
+		if x == id {
+			return ours[i], nil
+		}
+	}
+	return "", fmt.Errorf("the hospital does not list %s", typ)
+}
+
+func ids(ctx context.Context, do func(*http.Request) (*http.Response, error), u string) ([]string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/fhir+json")
+	resp, err := do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s: %.2000s", u, resp.Status, raw)
+	}
+	var bundle struct {
+		Entry []struct {
+			Resource struct{ ID string }
+		}
+	}
+	if err := json.Unmarshal(raw, &bundle); err != nil {
+		return nil, fmt.Errorf("%s: %w", u, err)
+	}
+	var out []string
+	for _, e := range bundle.Entry {
+		out = append(out, e.Resource.ID)
+	}
+	return out, nil
+}
+
+func strangerTLS(k *site.PKI) (*tls.Config, error) {
+	cred, err := identity.ReadCredential(site.File(k.Dir, site.StrangerFile))
+	if err != nil {
+		return nil, err
+	}
+	return identity.ClientTLS(cred, k.Pool()), nil
+}
