@@ -57,9 +57,9 @@ var layers = map[string][]string{
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
-	"identity":  {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
-	"gateway":   {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
-	"gateway/*": {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
+	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
