@@ -327,6 +327,12 @@ func (w *World) Caller(device *identity.Credential, app id.App, key *ecdsa.Priva
 	return &http.Client{Transport: tc.Transport(hc.Transport), CheckRedirect: hc.CheckRedirect}, tc
 }
 
+func (w *World) tls() http.RoundTripper {
+	hc := identity.NewHTTPClient(identity.ClientTLS(w.Device, w.Authority.Pool()))
+	w.T.Cleanup(hc.CloseIdleConnections)
+	return hc.Transport
+}
+
 // Get asks, as the world's vendor; path is below the source.
 func (w *World) Get(path string, header ...string) Response {
 	w.T.Helper()

@@ -1,0 +1,406 @@
+package gatewaytest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/gateway"
+	"github.com/sallyport/sallyport/hospital"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Ask is one request below the source's address.
+type Ask struct {
+	Method, Path string
+	Body         []byte
+	Header       []string
+}
+
+// Case is what the suite needs to know of a protocol.
+type Case struct {
+	Protocol func() gateway.Protocol
+	// Short asks for something small about the patient with this code.
+	Short func(code string) Ask
+	// Long asks for something that the source answers with Observations of the
+	// patient, as many as it likes.
+	Long func(code string) Ask
+	// Longest is a fault that makes the source answer Long with so many bytes, so
+	// many a second (0: as fast as it can).
+	Longest func(size int64, rate int) hospital.Fault
+}
+
+// Conform is the suite that every protocol passes.
+func Conform(t *testing.T, c Case) {
+	box := func(t *testing.T, o Options) (*World, string) {
+		w := New(t, c.Protocol(), o)
+		return w, w.Code(w.Records.IDs("Patient")[0])
+	}
+	ask := func(w *World, a Ask) Response {
+		w.T.Helper()
+		return w.Do(a.Method, a.Path, a.Body, a.Header...)
+	}
+
+	t.Run("a permitted question is answered, and what leaves is what was recorded", func(t *testing.T) {
+		w, code := box(t, Options{})
+		for name, a := range map[string]Ask{"short": c.Short(code), "long": c.Long(code)} {
+			r := ask(w, a)
+			if r.Status != 200 || r.Err != nil || len(r.Body) == 0 {
+				t.Fatalf("%s: got %d, %v, %d bytes", name, r.Status, r.Err, len(r.Body))
+			}
+			outcomes := 0
+			for _, e := range w.Decision(r) {
+				if e.Outcome != nil {
+					outcomes++
+					if e.Outcome.Digest != audit.Digest(sha256.Sum256(r.Body)) {
+						t.Errorf("%s: the digest in the log is not that of what left", name)
+					}
+				}
+			}
+			if outcomes != 1 {
+				t.Errorf("%s: got %d outcomes, want 1", name, outcomes)
+			}
+		}
+	})
+
+	t.Run("an unknown caller gets a bare 401", func(t *testing.T) {
+		w, code := box(t, Options{})
+		a := c.Short(code)
+		req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
+		bare := w.Bare()
+		r := w.send(bare, req)
+		if r.Status != 401 || len(r.Body) != 0 || r.Header.Get("Sallyport-Decision") != "" {
+			t.Errorf("got %d and %q", r.Status, r.Body)
+		}
+		if n := w.Hospital.Served().Requests; n != 0 {
+			t.Errorf("the source was asked %d times", n)
+		}
+	})
+
+	t.Run("a refusal asks no source, names the gate and is recorded", func(t *testing.T) {
+		w, code := box(t, Options{})
+		w.TerminateBAA()
+		r := ask(w, c.Short(code))
+		if r.Status != 403 {
+			t.Fatalf("got %d, want 403", r.Status)
+		}
+		if n := w.Hospital.Served().Requests; n != 0 {
+			t.Errorf("the source was asked %d times", n)
+		}
+		entries := w.Decision(r)
+		if len(entries) != 1 || entries[0].Refusal == nil || !hasGate(entries[0].Refusal, "agreement") {
+			t.Errorf("got entries %+v, want a refusal by agreement", entries)
+		}
+	})
+
+	t.Run("without the log nothing leaves", func(t *testing.T) {
+		broken := &brokenFS{}
+		w, code := box(t, Options{FS: func(dir string) audit.FS {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			broken.FS = audit.DirFS(dir)
+			return broken
+		}})
+		if r := ask(w, c.Short(code)); r.Status != 200 {
+			t.Fatalf("got %d before the fault", r.Status)
+		}
+		broken.broken.Store(true)
+		for range 2 {
+			r := ask(w, c.Short(code))
+			if r.Status != 503 || bytes.Contains(r.Body, []byte(code)) {
+				t.Errorf("got %d: %s", r.Status, r.Body)
+			}
+		}
+	})
+
+	t.Run("no canary leaves or is written down", func(t *testing.T) {
+		w, code := box(t, Options{Records: hospital.GenerateCanaries(7, 4), Hospital: hospital.Options{QuoteInput: true}})
+		for _, a := range []Ask{c.Short(code), c.Long(code), c.Short("ZZCANARYNONE1Q"), c.Long("ZZCANARYNONE1Q")} {
+			w.NoCanaries("the answer", ask(w, a).Body)
+		}
+		w.Hospital.Misbehave(hospital.Fault{Status: 500})
+		w.NoCanaries("the answer", ask(w, c.Short(code)).Body)
+		w.Hospital.Misbehave(hospital.Fault{Status: 400})
+		w.NoCanaries("the answer", ask(w, c.Long(code)).Body)
+		w.NothingLeaked()
+	})
+
+	t.Run("a caller who goes away is let go, and the record says incomplete", func(t *testing.T) {
+		w, code := box(t, Options{})
+		w.Hospital.Misbehave(c.Longest(64<<20, 2<<20))
+		a := c.Long(code)
+		ctx, cancel := context.WithCancel(t.Context())
+		req, _ := http.NewRequestWithContext(ctx, a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
+		setHeader(req, a.Header)
+		resp, err := w.Client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, 10_000)); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		resp.Body.Close()
+		decision := resp.Header.Get("Sallyport-Decision")
+		for range 100 {
+			if last := w.last(decision); last != nil && last.Result == audit.Incomplete {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Error("no outcome says incomplete")
+	})
+
+	t.Run("more than one release goes in chunks, each recorded before it", func(t *testing.T) {
+		w, code := box(t, Options{})
+		w.Hospital.Misbehave(c.Longest(20<<20, 0))
+		r := ask(w, c.Long(code))
+		if r.Status != 200 || r.Err != nil || len(r.Body) < 6<<20 {
+			t.Fatalf("got %d, %v, %d bytes", r.Status, r.Err, len(r.Body))
+		}
+		at := uint64(0)
+		chunks := 0
+		for _, e := range w.Decision(r) {
+			if o := e.Outcome; o != nil {
+				if at+o.Bytes > uint64(len(r.Body)) || o.Digest != audit.Digest(sha256.Sum256(r.Body[at:at+o.Bytes])) {
+					t.Fatalf("chunk %d is not what was recorded", o.Chunk)
+				}
+				at += o.Bytes
+				chunks++
+				if want := at == uint64(len(r.Body)); o.Final != want {
+					t.Errorf("chunk %d: final is %t", o.Chunk, o.Final)
+				}
+			}
+		}
+		if chunks < 2 || at != uint64(len(r.Body)) {
+			t.Errorf("%d chunks cover %d of %d bytes", chunks, at, len(r.Body))
+		}
+	})
+
+	t.Run("an answer that breaks off is never complete", func(t *testing.T) {
+		w, code := box(t, Options{})
+		f := c.Longest(20<<20, 0)
+		f.Truncate = 12 << 20
+		w.Hospital.Misbehave(f)
+		if r := ask(w, c.Long(code)); r.Err == nil {
+			t.Errorf("got a whole answer of %d bytes", len(r.Body))
+		}
+		f.Truncate = 1 << 20
+		w.Hospital.Misbehave(f)
+		if r := ask(w, c.Long(code)); r.Status != 502 || r.Err != nil || bytes.Contains(r.Body, []byte(code)) {
+			t.Errorf("got %d, %v, %d bytes, want a clear 502", r.Status, r.Err, len(r.Body))
+		}
+	})
+
+	t.Run("a revocation stops a release that is under way", func(t *testing.T) {
+		for name, rate := range map[string]int{"slow source": 300_000, "slow caller": 0} {
+			t.Run(name, func(t *testing.T) {
+				w, code := box(t, Options{})
+				w.Hospital.Misbehave(c.Longest(256<<20, rate))
+				a := c.Long(code)
+				req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
+				setHeader(req, a.Header)
+				resp, err := w.Client.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
+					t.Fatal(err)
+				}
+				decision := resp.Header.Get("Sallyport-Decision")
+				w.TerminateBAA()
+				began := time.Now()
+				if rate == 0 {
+					// The caller reads nothing: the write that waits for it must end.
+					for range 100 {
+						if last := w.last(decision); last != nil && last.Result == audit.Incomplete {
+							break
+						}
+						time.Sleep(10 * time.Millisecond)
+					}
+				} else if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+					t.Error("the answer came to its end")
+				}
+				took := time.Since(began)
+				t.Logf("cut after %v", took)
+				if took > time.Second {
+					t.Errorf("it took %v", took)
+				}
+				for range 100 {
+					if last := w.last(decision); last != nil && last.Result == audit.Incomplete && w.refused(decision, "agreement") {
+						return
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+				t.Error("the log does not say that it is incomplete and who refused")
+			})
+		}
+	})
+}
+
+func setHeader(req *http.Request, header []string) {
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+}
+
+func hasGate(r *audit.Refusal, gate string) bool {
+	for _, f := range r.Failing {
+		if f.Gate == gate {
+			return true
+		}
+	}
+	return false
+}
+
+// last is the newest outcome of a decision.
+func (w *World) last(decision string) *audit.OutcomeRecord {
+	var last *audit.OutcomeRecord
+	for _, e := range w.Entries() {
+		if e.Outcome != nil && string(e.Decision()) == decision {
+			last = e.Outcome
+		}
+	}
+	return last
+}
+
+func (w *World) refused(decision, gate string) bool {
+	for _, e := range w.Entries() {
+		if e.Refusal != nil && string(e.Decision()) == decision && hasGate(e.Refusal, gate) {
+			return true
+		}
+	}
+	return false
+}
+
+// Bare is a client with the device's certificate and no token.
+func (w *World) Bare() *http.Client {
+	return &http.Client{Transport: w.tls()}
+}
+
+// brokenFS fails to write once it is broken.
+type brokenFS struct {
+	audit.FS
+	broken atomic.Bool
+}
+
+var errBroken = errors.New("the disk is gone")
+
+type brokenFile struct {
+	audit.File
+	fs *brokenFS
+}
+
+// OpenFile implements audit.FS.
+func (b *brokenFS) OpenFile(name string, flag int, mode fs.FileMode) (audit.File, error) {
+	if b.broken.Load() {
+		return nil, errBroken
+	}
+	f, err := b.FS.OpenFile(name, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	return &brokenFile{f, b}, nil
+}
+
+// Write implements audit.File.
+func (f *brokenFile) Write(p []byte) (int, error) {
+	if f.fs.broken.Load() {
+		return 0, errBroken
+	}
+	return f.File.Write(p)
+}
+
+// Sync implements audit.File.
+func (f *brokenFile) Sync() error {
+	if f.fs.broken.Load() {
+		return errBroken
+	}
+	return f.File.Sync()
+}
+
+// NoCanaries fails if b holds a canary of the hospital, in the open, in base64
+// or in hexadecimal digits.
+func (w *World) NoCanaries(where string, b []byte) {
+	w.T.Helper()
+	w.noCanaries(where, b, nil)
+}
+
+func (w *World) noCanaries(where string, b []byte, except func(hospital.Canary) bool) {
+	w.T.Helper()
+	seen := map[string]bool{}
+	for _, c := range w.Records.Canaries() {
+		if seen[c.Value] || except != nil && except(c) {
+			continue
+		}
+		seen[c.Value] = true
+		forms := append([]string{c.Value, hex.EncodeToString([]byte(c.Value))}, trimmed(c)...)
+		for _, f := range forms {
+			if bytes.Contains(b, []byte(f)) {
+				w.T.Errorf("%s holds the canary of %s (%s)", where, c.Path, c.Kind)
+				break
+			}
+		}
+	}
+}
+
+// trimmed are the base64 forms that are long enough to mean something.
+func trimmed(c hospital.Canary) (out []string) {
+	for _, f := range c.Base64() {
+		if len(f) >= 12 {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// NothingLeaked searches all that the gateway wrote: logs, metrics, the audit
+// directory, the vault and the keys, for canaries.
+func (w *World) NothingLeaked() {
+	w.T.Helper()
+	w.NoCanaries("the log of requests", []byte(w.Logs()))
+	families, err := w.Metrics.Gather()
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	for _, f := range families {
+		w.NoCanaries("metric "+f.GetName(), []byte(f.String()))
+	}
+	err = filepath.WalkDir(w.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // tidied away meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		w.NoCanaries("file "+strings.TrimPrefix(path, w.Dir), b)
+		return nil
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// ReachOnly gives the world's grant the cohort of these patients.
+func (w *World) ReachOnly(patients ...string) {
+	c := w.List("only", patients...)
+	w.EditGrant(func(g *snapshot.Grant) { g.Cohort = c })
+}
