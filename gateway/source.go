@@ -81,16 +81,31 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if ways > 1 {
 		return nil, problem.BadField(field+".credentials", "names more than one way", "Keep one of bearer, basic and smart")
 	}
-	logger := c.Logger
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
 	s := &Source{id: c.ID, base: base, text: base.String(), header: c.HeaderTimeout, idle: c.IdleTimeout}
 	if s.header <= 0 {
 		s.header = 30 * time.Second
 	}
 	if s.idle <= 0 {
 		s.idle = 30 * time.Second
+	}
+	s.transport = UpstreamTransport(c)
+	switch {
+	case c.Bearer != "":
+		s.auth = []string{"Bearer " + c.Bearer}
+	case c.Username != "":
+		s.auth = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))}
+	case c.SMART != nil:
+		s.transport = c.SMART.Transport(s.transport)
+	}
+	return s, nil
+}
+
+// UpstreamTransport is how a source, and the token endpoint beside it, is
+// reached: TLS 1.2 at least, with a warning below 1.3, its authority pinned
+// where one is configured, no proxy, no compression, no redirects followed.
+func UpstreamTransport(c SourceConfig) *http.Transport {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	var old sync.Once
 	config := &tls.Config{
@@ -99,7 +114,7 @@ func NewSource(c SourceConfig) (*Source, error) {
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			if cs.Version < tls.VersionTLS13 {
 				old.Do(func() {
-					logger.Warn("the source speaks TLS 1.2 at best; ask its operator for TLS 1.3", "source", c.ID)
+					c.Logger.Warn("the source speaks TLS 1.2 at best; ask its operator for TLS 1.3", "source", c.ID)
 				})
 			}
 			return nil
@@ -108,7 +123,7 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if c.Certificate != nil {
 		config.Certificates = []tls.Certificate{*c.Certificate}
 	}
-	s.transport = &http.Transport{
+	return &http.Transport{
 		Proxy:                  nil, // what the environment says is not the configuration
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        config,
@@ -121,15 +136,6 @@ func NewSource(c SourceConfig) (*Source, error) {
 		DisableCompression: true,
 		ReadBufferSize:     16 << 10,
 	}
-	switch {
-	case c.Bearer != "":
-		s.auth = []string{"Bearer " + c.Bearer}
-	case c.Username != "":
-		s.auth = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))}
-	case c.SMART != nil:
-		s.transport = c.SMART.Transport(s.transport)
-	}
-	return s, nil
 }
 
 // ID is the source's name.

@@ -62,6 +62,7 @@ const (
 	logPubFile   = "log.pub"
 	registryFile = "registry.db"
 	vaultFile    = "vault.db"
+	replaysFile  = "replays"
 )
 
 // Init makes a new installation: the configuration, the certificate authority,

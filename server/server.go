@@ -55,6 +55,7 @@ type Server struct {
 	cert     *identity.ServerCertificate
 	clients  *x509.CertPool
 	verifier *identity.Verifier
+	replays  *identity.Replays
 	gateway  http.Handler
 	api      http.Handler
 	metrics  *prometheus.Registry
@@ -281,6 +282,9 @@ func (s *Server) View() *snapshot.View { return s.record.registry.View() }
 func (s *Server) close() error {
 	s.ready.Store(false)
 	var errs []error
+	if s.replays != nil {
+		errs = append(errs, s.replays.Close())
+	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())
 	}

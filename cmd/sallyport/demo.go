@@ -16,7 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/audit/verify"
@@ -43,7 +43,7 @@ var errDemo = errors.New("the demo did not come out as it must")
 
 // Run tells the story of the two doors, on real servers.
 func (c *demoCmd) Run(ctx context.Context) (err error) {
-	t := &teller{out: lipgloss.NewWriter(os.Stdout), json: c.JSON}
+	t := &teller{out: colorprofile.NewWriter(os.Stdout, os.Environ()), json: c.JSON}
 	dir := c.Dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "sallyport-demo-"); err != nil {
@@ -183,9 +183,7 @@ func (d *demo) papers(ctx context.Context) error {
 		if err := d.perform(ctx, g); err != nil {
 			return err
 		}
-		if err := w.renew(ctx); err != nil {
-			return err
-		}
+		w.vendor.Forget() // a token keeps the grant that it was issued for
 		status, p, err := w.refusal(ctx, question)
 		if err != nil {
 			return err

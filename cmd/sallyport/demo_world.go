@@ -288,17 +288,6 @@ func (w *demoWorld) open(ctx context.Context, path string) (*http.Response, erro
 	return resp, nil
 }
 
-// renew makes the next request ask for a new token: a token keeps the grant
-// that it was issued for.
-func (w *demoWorld) renew(ctx context.Context) error {
-	token, err := w.vendor.Token(ctx)
-	if err != nil {
-		return fmt.Errorf("asking for a token: %w", err)
-	}
-	w.vendor.Forget(token)
-	return nil
-}
-
 // refusal asks for the reasons as a problem rather than as an OperationOutcome.
 func (w *demoWorld) refusal(ctx context.Context, path string) (int, *problem.Problem, error) {
 	token, err := w.vendor.Token(ctx)

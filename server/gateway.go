@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/sallyport/sallyport/gateway"
+	"github.com/sallyport/sallyport/gateway/fhirapi"
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/vault"
+)
+
+const (
+	fhirPath  = "/fhir"
+	tokenPath = "/token"
+)
+
+// views is the registry as the gateway knows it: pictures, and news of them.
+type views struct{ r *registry.Registry }
+
+func (v views) View() *snapshot.View     { return v.r.View() }
+func (v views) Changed() <-chan struct{} { return v.r.Changed() }
+
+// openGateway makes the one way out, and what stands on its listener beside it:
+// the token endpoint and SMART's configuration. The counters of what has left
+// are read back from the log before anything can leave.
+func (s *Server) openGateway(ctx context.Context) error {
+	sources, err := s.sources()
+	if err != nil {
+		return err
+	}
+	usage, volume := new(vault.Usage), new(gateway.Volume)
+	if err := recount(ctx, s.record.log, usage, volume); err != nil {
+		return err
+	}
+	g, err := gateway.New(gateway.Config{
+		Views: views{s.record.registry}, Verifier: s.verifier, Policy: s.engine, Log: s.record.log, Keys: s.record.keys,
+		Vault: s.vault, Usage: usage, Volume: volume, Sources: sources, Public: s.config.PublicURL,
+		Logger: s.o.Logger, Metrics: s.metrics, Now: s.o.Now,
+	})
+	if err != nil {
+		return err
+	}
+	if s.replays, err = identity.OpenReplays(s.config.Data(replaysFile), s.o.Now()); err != nil {
+		return err
+	}
+	tokenURL := s.config.PublicURL + tokenPath
+	tokens, err := identity.NewTokenEndpoint(identity.TokenEndpointConfig{URL: tokenURL, Verifier: s.verifier,
+		View: s.record.registry.View, Replays: s.replays, Log: s.o.Logger})
+	if err != nil {
+		return err
+	}
+	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version))
+	smart := identity.SMARTConfiguration(tokenURL)
+	// Not a ServeMux: that answers odd paths with a redirect before anyone has
+	// been identified.
+	s.gateway = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == tokenPath:
+			tokens.ServeHTTP(w, r)
+		case strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, "/.well-known/smart-configuration"):
+			smart.ServeHTTP(w, r)
+		case strings.HasPrefix(path, fhirPath+"/"):
+			fhir.ServeHTTP(w, r)
+		default: // tells nothing, not even that it is not there
+			identity.WriteUnknown(w)
+		}
+	})
+	return nil
+}
