@@ -399,8 +399,12 @@ func (w *World) NothingLeaked() {
 	}
 }
 
-// ReachOnly gives the world's grant the cohort of these patients.
-func (w *World) ReachOnly(patients ...string) {
-	c := w.List("only", patients...)
+// ReachOnly gives the world's grant the cohort of these patients. A name that
+// was used before keeps its members: give another with Reach.
+func (w *World) ReachOnly(patients ...string) { w.Reach("only", patients...) }
+
+// Reach is ReachOnly with a name for the list.
+func (w *World) Reach(name string, patients ...string) {
+	c := w.List(name, patients...)
 	w.EditGrant(func(g *snapshot.Grant) { g.Cohort = c })
 }

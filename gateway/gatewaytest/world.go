@@ -61,6 +61,9 @@ type Options struct {
 
 // World is a gateway, a hospital behind it and a vendor in front of it.
 type World struct {
+	// Registry is the gateway's picture of the registry.
+	Registry gateway.Views
+
 	T         testing.TB
 	Records   *hospital.Records
 	Hospital  *hospital.Server
@@ -163,6 +166,7 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 	}
 	w := &World{T: t, Records: o.Records, Dir: t.TempDir(), scope: o.Scope}
 	w.views.changed = make(chan struct{})
+	w.Registry = &w.views
 	now := time.Now
 	logger := slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
@@ -229,11 +233,18 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 		Usage: w.Usage, Volume: w.Volume, Sources: []*gateway.Source{source}, Public: base,
 		Logger: logger, Metrics: w.Metrics, Now: now}))
 
-	mux := http.NewServeMux()
-	mux.Handle("/token", endpoint)
-	mux.Handle(o.Prefix+"/", w.Gateway.Handler(o.Prefix, p))
+	// No ServeMux: it redirects paths that it finds unclean, and a path that is
+	// not as it should be is for the protocol to refuse.
+	protocol := w.Gateway.Handler(o.Prefix, p)
+	handler := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			endpoint.ServeHTTP(rw, r)
+			return
+		}
+		protocol.ServeHTTP(rw, r)
+	})
 	cert := must[*identity.ServerCertificate](t)(w.Authority.ServerCertificate([]string{"127.0.0.1"}, now()))
-	w.server = &http.Server{Handler: mux, TLSConfig: identity.ServerTLS(cert, w.Authority.Pool()), ConnContext: verifier.ConnContext,
+	w.server = &http.Server{Handler: handler, TLSConfig: identity.ServerTLS(cert, w.Authority.Pool()), ConnContext: verifier.ConnContext,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelError)}
 	done := make(chan struct{})
 	go func() { defer close(done); w.server.ServeTLS(ln, "", "") }()
