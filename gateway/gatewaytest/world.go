@@ -55,6 +55,8 @@ type Options struct {
 	Prefix string
 	// Scope is asked for; "system/*.rs" if empty.
 	Scope string
+	// Quiet logs warnings only, for benchmarks.
+	Quiet bool
 	// Source changes the source's configuration.
 	Source func(*gateway.SourceConfig)
 }
@@ -168,7 +170,11 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 	w.views.changed = make(chan struct{})
 	w.Registry = &w.views
 	now := time.Now
-	logger := slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	level := slog.LevelDebug
+	if o.Quiet {
+		level = slog.LevelWarn
+	}
+	logger := slog.New(slog.NewJSONHandler(&w.logs, &slog.HandlerOptions{Level: level}))
 
 	w.Hospital = hospital.NewServer(o.Records, o.Hospital)
 	var upstream http.Handler = w.Hospital
