@@ -50,6 +50,14 @@ var agreement = policy.Gate{
 		if best.ID != "" && best.faults() == 0 {
 			f.Rely(best.ID, best.relied...)
 		}
+		lapsed := len(e.Agreements) - len(c.Agreements) // named, and not there
+		for _, a := range c.Agreements {
+			if a.ID != best.ID && readPaper(f, c.Vendor, e.DataClass, a).faults() > 0 {
+				lapsed++
+				f.NoteWord("lapsed_agreement", string(a.ID))
+			}
+		}
+		f.Number("others_lapsed", int64(lapsed))
 	},
 	Reasons: []policy.Reason{
 		{Code: "none", Message: "There is no agreement of a kind that covers this class of data", NextStep: "Agree on one and put it on the engagement: a BAA for PHI, a data use agreement (research, public health, operations) or a BAA for a limited data set, a services contract for de-identified data", Who: policy.ByOrganisation,
@@ -74,6 +82,8 @@ var agreement = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Ended("ends_at") }},
 		{Code: "terms-missing", Detail: "missing_term", Message: "The agreement lacks terms that it must have", NextStep: "Amend the agreement with the missing terms and record where they stand", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Number("terms_missing") > 0 }},
+		{Code: "other-lapsed", Detail: "lapsed_agreement", Message: "Another paper that the engagement rests on is not in force", NextStep: "Sign, approve or renew it (agreement sign, agreement approve), or take it off the engagement (engagement amend)", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return v.Number("others_lapsed") > 0 }},
 	},
 }
 

@@ -115,7 +115,8 @@ func (d *demo) refused(ctx context.Context) error {
 	if err := d.perform(ctx, w.groups[0]); err != nil {
 		return err
 	}
-	d.say("Northwind AI's program and machine are enrolled, so they are known. They ask: GET %s", question)
+	d.say("Northwind AI's program and machine are enrolled, so they are known; its papers are drafted, and none is signed.")
+	d.say("It asks: GET %s", question)
 	status, p, err := w.refusal(ctx, question)
 	if err != nil {
 		return err
@@ -222,7 +223,7 @@ func (d *demo) served(ctx context.Context) error {
 	}
 	from, to := firstResource(original), firstResource(released)
 	ok := d.must(status == http.StatusOK && to != nil, "the request is served")
-	d.beside("At the hospital", pretty(from), "What the vendor gets", pretty(to))
+	d.beside(from, to)
 	name, _ := json.Marshal(from["name"])
 	birth, _ := from["birthDate"].(string)
 	ok = d.must(len(name) > 4 && !bytes.Contains(released, name) && to["name"] == nil, "no name is released") && ok
@@ -274,8 +275,9 @@ func (d *demo) cut(ctx context.Context) error {
 	}
 	before := received.Load()
 	ok = d.must(before >= 4<<20, "bytes flow before the termination") && ok
+	sent := time.Now()
 	done, err := w.act(ctx, "grace", "agreement.terminate", "material breach", map[string]any{"id": "northwind-baa"})
-	terminated := time.Now()
+	acted := time.Since(sent)
 	if err != nil {
 		return err
 	}
@@ -286,14 +288,20 @@ func (d *demo) cut(ctx context.Context) error {
 	case <-time.After(20 * time.Second):
 		return fmt.Errorf("%w: the download went on after the BAA was terminated", errDemo)
 	}
-	after := max(0, e.at.Sub(terminated))
+	after := e.at.Sub(sent)
 	ok = d.must(e.err != io.EOF, "the download is cut, not finished") && ok
 	d.fact("bytes_before", before)
 	d.fact("bytes_total", received.Load())
-	d.fact("ms_to_last_byte", float64(after.Microseconds())/1000)
+	d.fact("ms_act", float64(acted.Microseconds())/1000)
+	d.fact("ms_from_act_sent_to_last_byte", max(0, float64(after.Microseconds())/1000))
 	d.say("%.1f MB had come when the BAA was terminated (entry %d of the log).", float64(before)/(1<<20), done.LogIndex)
-	d.say("The last byte came %.1f ms after the act was done, %.1f MB in all of some 200; then the connection was cut.",
-		float64(after.Microseconds())/1000, float64(received.Load())/(1<<20))
+	d.say("Grace's act was durable, logged and answered %.1f ms after she sent it.", float64(acted.Microseconds())/1000)
+	if after > 0 {
+		d.say("The last byte of the download came %.1f ms after she sent it:", float64(after.Microseconds())/1000)
+	} else {
+		d.say("No byte of the download came after she sent it:")
+	}
+	d.say("%.1f MB of some 200, and then the connection was cut.", float64(received.Load())/(1<<20))
 	status, p, err := w.refusal(ctx, question)
 	if err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -51,24 +53,38 @@ func (t *teller) end(ok bool) error {
 	return json.NewEncoder(t.out).Encode(t.step)
 }
 
-// beside prints two texts side by side.
-func (t *teller) beside(leftTitle, left, rightTitle, right string) {
+// beside prints a resource as the source has it and as it was released, an
+// element a row; what identifies comes first.
+func (t *teller) beside(from, to map[string]any) {
 	if t.json {
 		return
 	}
-	const width = 56
-	l := append([]string{leftTitle, strings.Repeat("-", len(leftTitle))}, strings.Split(left, "\n")...)
-	r := append([]string{rightTitle, strings.Repeat("-", len(rightTitle))}, strings.Split(right, "\n")...)
-	for i := range max(len(l), len(r)) {
-		var a, b string
-		if i < len(l) {
-			a = clip(l[i], width)
+	const width = 60
+	first := []string{"id", "name", "identifier", "birthDate", "gender", "telecom", "address", "contact"}
+	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(from)), func(k string) bool { return slices.Contains(first, k) })
+	fmt.Fprintf(t.out, "   %-14s %-*s   %s\n", "", width, "At the hospital", "What the vendor gets")
+	for _, k := range append(first, rest...) {
+		had, ok := from[k]
+		if !ok || k == "resourceType" {
+			continue
 		}
-		if i < len(r) {
-			b = clip(r[i], width)
+		got := dimStyle.Render("removed")
+		if v, ok := to[k]; ok {
+			got = goodStyle.Render(clip(oneLine(v), width))
 		}
-		fmt.Fprintf(t.out, "   %-*s %s %s\n", width, a, dimStyle.Render("|"), b)
+		fmt.Fprintf(t.out, "   %-14s %-*s %s %s\n", clip(k, 14), width, clip(oneLine(had), width), dimStyle.Render("|"), got)
 	}
+}
+
+func oneLine(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return strings.NewReplacer(`"`, "", "{", "", "}", "", "[", "", "]", "").Replace(string(raw))
 }
 
 // clip shortens a line to n columns; the demo's data is ASCII.

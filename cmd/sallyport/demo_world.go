@@ -390,14 +390,3 @@ func firstResource(bundle []byte) map[string]any {
 	}
 	return b.Entry[0].Resource
 }
-
-func pretty(v map[string]any) string {
-	if v == nil {
-		return "(nothing)"
-	}
-	raw, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		return "(unreadable)"
-	}
-	return string(raw)
-}
