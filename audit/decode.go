@@ -66,6 +66,7 @@ type wire struct {
 	PatientCount uint64     `json:"patient_count"`
 	Patients     []string   `json:"patients"`
 	Resources    counts     `json:"resources"`
+	Removed      counts     `json:"removed"`
 	Act          id.Act     `json:"act"`
 	ActKind      string     `json:"act_kind"`
 	Actor        id.Person  `json:"actor"`
@@ -109,6 +110,14 @@ func (c *counts) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+func (c counts) removals() []Removal {
+	var out []Removal
+	for _, x := range c {
+		out = append(out, Removal{Why: x.Type, N: x.N})
+	}
+	return out
+}
+
 // Decode reads an entry, strictly: only bytes that this package would write for
 // the same entry are accepted, so what was read is all that was there.
 func Decode(index uint64, b []byte) (Entry, error) {
@@ -147,7 +156,7 @@ func Decode(index uint64, b []byte) (Entry, error) {
 		e.Outcome = &OutcomeRecord{
 			Outcome: Outcome{Release: w.Release, Result: w.Result, Final: w.Final, Status: w.Status,
 				Upstream: w.Upstream, Digest: Digest(w.Digest), Bytes: w.Bytes,
-				Patients: w.Patients, Resources: w.Resources},
+				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals()},
 			Decision: w.Decision, Ticket: w.Ticket, Chunk: w.Chunk, Parts: w.Parts, PatientCount: w.PatientCount,
 		}
 		again.outcome(e.Origin, e.Outcome)

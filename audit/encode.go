@@ -24,6 +24,7 @@ const (
 
 	maxList     = 256     // clauses, sources of derivation
 	maxFailing  = 128     // failing gates
+	maxRemoved  = 32      // reasons for leaving resources out
 	maxPatients = 100_000 // pseudonyms of one release: with the longest ones they fit into the queue
 	partBytes   = 56 << 10
 )
@@ -310,7 +311,32 @@ func (e *encoder) outcome(origin string, o *OutcomeRecord) {
 		}
 		e.b = append(e.b, '}')
 	}
+	e.removed(o.Removed)
 	e.end()
+}
+
+func (e *encoder) removed(list []Removal) {
+	if len(list) == 0 {
+		return
+	}
+	if len(list) > maxRemoved {
+		e.refuse("removed", "at most "+strconv.Itoa(maxRemoved)+" reasons")
+		return
+	}
+	e.key("removed")
+	sep := byte('{')
+	for i, r := range list {
+		if !word(r.Why) || slices.ContainsFunc(list[:i], func(x Removal) bool { return x.Why == r.Why }) {
+			e.refuse("removed", "one count for each reason")
+			return
+		}
+		e.b = append(e.b, sep, '"')
+		e.b = append(e.b, r.Why...)
+		e.b = append(e.b, '"', ':')
+		e.b = strconv.AppendUint(e.b, r.N, 10)
+		sep = ','
+	}
+	e.b = append(e.b, '}')
 }
 
 func (e *encoder) patients(origin string, p *PatientsRecord) {

@@ -124,6 +124,12 @@ type TypeCount struct {
 	N    uint64
 }
 
+// Removal is how many resources were left out of an answer, and why.
+type Removal struct {
+	Why string // a word: "patient-hold", "security-label" ...
+	N   uint64
+}
+
 // Outcome is what one release holds: a whole response, or one chunk of a stream.
 type Outcome struct {
 	Release  id.Release
@@ -139,6 +145,8 @@ type Outcome struct {
 	// entry are written into KindPatients entries before it, in the same commit.
 	Patients  []string
 	Resources []TypeCount
+	// Removed is what was left out of the source's answer, by why.
+	Removed []Removal
 }
 
 // OutcomeRecord is an outcome as the log has it.

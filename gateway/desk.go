@@ -2,12 +2,12 @@ package gateway
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
 	deidfhir "github.com/sallyport/sallyport/deid/fhir"
 	"github.com/sallyport/sallyport/id"
@@ -148,7 +148,8 @@ type Desk struct {
 	admitted map[string]int // resources that were judged and admitted, by type
 	released map[string]int
 	removed  [verdicts]int
-	labels   []string // on what was admitted
+	told     [verdicts]int // of removed, what an outcome has told
+	labels   []string      // on what was admitted
 	keys     map[string]seal.PatientKey
 	direct   Verdict // of a direct read that was not admitted
 	lastID   string
@@ -434,17 +435,17 @@ func (d *Desk) patientKeys(r deid.Release) []seal.PatientKey {
 	return keys
 }
 
-// withheld counts what was left out, by reason, for the log.
-func (d *Desk) withheld() map[string]int {
+// withheld counts what was left out since the last outcome, by reason.
+func (d *Desk) withheld() (out []audit.Removal) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	out := map[string]int{}
 	for v, n := range d.removed {
-		if n > 0 {
-			out[verdictWords[v]] = n
+		if n > d.told[v] {
+			out = append(out, audit.Removal{Why: verdictWords[v], N: uint64(n - d.told[v])})
 		}
 	}
-	return maps.Clone(out)
+	d.told = d.removed
+	return out
 }
 
 // pageLife is how long a paging link is good.

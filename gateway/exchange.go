@@ -28,7 +28,8 @@ type exchange struct {
 	upstream int
 	patients int
 	gates    []string
-	removed  map[string]int
+	removed  []audit.Removal
+	desk     *Desk
 
 	cancel   context.CancelCauseFunc
 	watching bool
@@ -59,6 +60,7 @@ func (x *exchange) run(ctx context.Context) error {
 	if err != nil {
 		return x.deny(ctx, "gateway", "unavailable", problem.From(err))
 	}
+	x.desk = d
 	defer d.done()
 	pending := g.Log.Begin(x.intent(d))
 
@@ -78,8 +80,6 @@ func (x *exchange) run(ctx context.Context) error {
 	if answer == nil {
 		return x.state(ctx, d, ticket)
 	}
-	defer func() { x.removed = d.withheld() }()
-
 	for last := false; !last; {
 		// Minimise and de-identify.
 		var release deid.Release
@@ -226,7 +226,7 @@ func (x *exchange) withhold(ctx context.Context, ticket *audit.Ticket, cause err
 	defer cancel()
 	_, err := ticket.Complete(ctx, audit.Outcome{
 		Release: id.New[id.Release](x.g.Now()), Result: result, Final: true,
-		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream,
+		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Removed: x.removals(),
 	})
 	x.lose(ctx)
 	if err != nil {

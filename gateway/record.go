@@ -41,6 +41,11 @@ func (x *exchange) facts(decision id.Decision, b policy.Basis, t policy.Transpor
 		Transport: audit.Transport{TLS: known(t.TLSVersion, "1.2", "1.3"), KeyExchange: t.KeyExchange,
 			Certificate: digest(t.CertificateSHA256), Binding: t.TokenBinding},
 	}
+	if view := x.g.Views.View(); view != nil {
+		if e, ok := view.Engagements.Get(b.Engagement); ok {
+			in.Category, in.LegalBasis = e.Category, e.Basis
+		}
+	}
 	in.Action = x.words.Interaction
 	if x.words.Action != "" {
 		in.Action = x.words.Action
@@ -108,10 +113,26 @@ func (x *exchange) outcome(r deid.Release, s seal.Sealed, keys []seal.PatientKey
 			o.Patients[i] = k.String()
 		}
 	}
+	o.Removed = x.removals()
 	for _, c := range r.Counts() {
 		o.Resources = append(o.Resources, audit.TypeCount{Type: c.Type, N: uint64(c.N)})
 	}
 	return o
+}
+
+// removals is what was left out since the last outcome; it is added up for the
+// log of requests.
+func (x *exchange) removals() []audit.Removal {
+	list := x.desk.withheld()
+	for _, r := range list {
+		i := slices.IndexFunc(x.removed, func(y audit.Removal) bool { return y.Why == r.Why })
+		if i < 0 {
+			x.removed = append(x.removed, r)
+		} else {
+			x.removed[i].N += r.N
+		}
+	}
+	return list
 }
 
 // refuse records a refusal and returns it in the caller's words. Not recorded,

@@ -208,8 +208,8 @@ func (g *Gateway) account(ctx context.Context, p Protocol, x *exchange, err erro
 	if len(x.gates) > 0 {
 		attrs = append(attrs, slog.Any("gates", x.gates))
 	}
-	for why, n := range x.removed {
-		attrs = append(attrs, slog.Int("removed-"+why, n))
+	for _, r := range x.removed {
+		attrs = append(attrs, slog.Uint64("removed-"+r.Why, r.N))
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("cause", causeOf(err)))

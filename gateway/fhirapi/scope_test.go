@@ -96,6 +96,10 @@ func TestHoldsAndLabels(t *testing.T) {
 	if !strings.Contains(w.Logs(), `"removed-patient-hold":1`) || !strings.Contains(w.Logs(), `"removed-security-label":2`) {
 		t.Error("what was left out is not counted")
 	}
+	log := w.Entries()
+	if got := fmt.Sprint(log[len(log)-1].Outcome.Removed); got != "[{patient-hold 1} {security-label 2}]" {
+		t.Errorf("the outcome says that %s were removed", got)
+	}
 	for id, gate := range map[string]string{"part2": "labels", "unreadable": "labels", "held": "patient_hold"} {
 		r := w.Get("/Observation/" + w.Code(id))
 		if r.Status != 403 || strings.Contains(string(r.Body), "Part 2") || strings.Contains(string(r.Body), gate) {
