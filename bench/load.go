@@ -170,15 +170,7 @@ func (c *client) ask() error {
 // load runs the clients in a process of their own. atStart is called when the
 // measured time begins and atEnd when it has ended.
 func load(b *bench, c LoadConfig, atStart, atEnd func() error) (LoadResult, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return LoadResult{}, err
-	}
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return LoadResult{}, err
-	}
-	p, err := site.Start(b.dir, "load", self, site.RoleArg, "load", string(raw))
+	p, err := site.StartRaw(b.dir, "load", "load", c)
 	if err != nil {
 		return LoadResult{}, err
 	}

@@ -11,7 +11,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -52,18 +51,10 @@ var comparisons = []struct {
 
 // roles are what this program is when it starts itself.
 var roles = map[string]func(config string) error{
-	"upstream": func(c string) error { return role(c, site.ServeUpstream) },
-	"reverse":  func(c string) error { return role(c, serveReverse) },
-	"json":     func(c string) error { return role(c, serveJSON) },
-	"load":     func(c string) error { return role(c, runLoad) },
-}
-
-func role[C any](config string, run func(C) error) error {
-	var c C
-	if err := json.Unmarshal([]byte(config), &c); err != nil {
-		return fmt.Errorf("reading the role's configuration: %w", err)
-	}
-	return run(c)
+	"upstream": func(c string) error { return site.RunRole(c, site.ServeUpstream) },
+	"reverse":  func(c string) error { return site.RunRole(c, serveReverse) },
+	"json":     func(c string) error { return site.RunRole(c, serveJSON) },
+	"load":     func(c string) error { return site.RunRole(c, runLoad) },
 }
 
 func main() {

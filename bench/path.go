@@ -76,7 +76,7 @@ func (b *bench) open(ctx context.Context, name string, keep bool, faults ...hosp
 	if w.pki, err = site.NewPKI(filepath.Join(dir, "pki"), b.now()); err != nil {
 		return nil, err
 	}
-	w.hospital, w.upstream, err = site.StartUpstream(ctx, b.dir, site.UpstreamConfig{PKI: w.pki.Dir, Seed: 1, Patients: 50, Faults: faults, Keep: keep})
+	w.hospital, w.upstream, err = site.StartUpstream(b.dir, site.UpstreamConfig{PKI: w.pki.Dir, Seed: 1, Patients: 50, Faults: faults, Keep: keep})
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +258,7 @@ func (b *bench) peers(ctx context.Context, w *world) ([]peer, error) {
 	config := ProxyConfig{PKI: w.pki.Dir, Upstream: w.upstream.Base}
 	for _, r := range []struct{ role, name string }{{"reverse", "Go reverse proxy"}, {"json", "Go proxy, encoding/json"}} {
 		var ready ProxyReady
-		p, err := site.StartRole(ctx, b.dir, r.role, r.role, config, &ready)
+		p, err := site.StartRole(b.dir, r.role, r.role, config, &ready)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/sallyport/sallyport/audit"
@@ -19,5 +20,14 @@ func Intent(now time.Time) audit.Intent {
 		ProfileDigest: audit.Digest{1}, Policy: audit.Digest{2}, Snapshot: 40, SnapshotIndex: 39,
 		Clauses:   []string{"northwind-baa/BAA-M01", "northwind-contract"},
 		Transport: audit.Transport{TLS: "1.3", KeyExchange: "X25519MLKEM768", Certificate: audit.Digest{3}, Binding: "mtls", Sealing: "none"},
+	}
+}
+
+// Outcome is the outcome of a release of one resource.
+func Outcome(now time.Time, body []byte) audit.Outcome {
+	return audit.Outcome{
+		Release: id.New[id.Release](now), Result: audit.Released, Final: true, Status: 200, Upstream: 200,
+		Digest: sha256.Sum256(body), Bytes: uint64(len(body)), Patients: []string{"pseudonym-of-a-patient-01"},
+		Resources: []audit.TypeCount{{Type: "Observation", N: 1}},
 	}
 }

@@ -90,6 +90,9 @@ func (p *Process) Line(limit time.Duration) (string, error) {
 	}
 }
 
+// Output is the child's standard output behind the lines that Line read.
+func (p *Process) Output() io.Reader { return p.out }
+
 // PID is the child's process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 

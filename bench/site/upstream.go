@@ -2,7 +2,6 @@ package site
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -222,24 +221,16 @@ func (k *PKI) Pool() *x509.CertPool { return k.pool }
 
 // StartUpstream starts the hospital's process: this program again, as role
 // "upstream".
-func StartUpstream(ctx context.Context, dir string, c UpstreamConfig) (*Process, UpstreamReady, error) {
+func StartUpstream(dir string, c UpstreamConfig) (*Process, UpstreamReady, error) {
 	var ready UpstreamReady
-	p, err := StartRole(ctx, dir, "upstream", "upstream", c, &ready)
+	p, err := StartRole(dir, "upstream", "upstream", c, &ready)
 	return p, ready, err
 }
 
 // StartRole starts this program again as a role, with its configuration as
 // JSON, and reads what it says when it is ready.
-func StartRole(_ context.Context, dir, name, role string, config, ready any) (*Process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding this program: %w", err)
-	}
-	raw, err := json.Marshal(config)
-	if err != nil {
-		return nil, err
-	}
-	p, err := Start(dir, name, self, RoleArg, role, string(raw))
+func StartRole(dir, name, role string, config, ready any) (*Process, error) {
+	p, err := StartRaw(dir, name, role, config)
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +245,28 @@ func StartRole(_ context.Context, dir, name, role string, config, ready any) (*P
 	return p, nil
 }
 
+// StartRaw starts this program again as a role and reads nothing.
+func StartRaw(dir, name, role string, config any) (*Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	return Start(dir, name, self, RoleArg, role, string(raw))
+}
+
 // RoleArg is the first argument of a child of ours: then come the role and its
 // configuration.
 const RoleArg = "-role"
+
+// RunRole reads a role's configuration and plays it.
+func RunRole[C any](config string, run func(C) error) error {
+	var c C
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return fmt.Errorf("reading the role's configuration: %w", err)
+	}
+	return run(c)
+}
