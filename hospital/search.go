@@ -25,7 +25,6 @@ type query struct {
 	filters    []filter
 	sort       []string
 	count      int
-	offset     int
 	include    []string
 	revinclude []string
 	view       view

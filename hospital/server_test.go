@@ -66,19 +66,6 @@ func (a answer) link(relation string) string {
 	return ""
 }
 
-func tree(t *testing.T, r *Records, typ, id string) obj {
-	t.Helper()
-	x, ok := r.Get(typ, id)
-	if !ok {
-		t.Fatalf("%s/%s is not there", typ, id)
-	}
-	var v obj
-	if err := json.Unmarshal(x.JSON, &v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // small is a hospital whose searches can be counted by hand.
 func small(t *testing.T) *Server {
 	t.Helper()

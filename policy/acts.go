@@ -50,7 +50,7 @@ func NewActEngine(name string, text []byte) (*ActEngine, error) {
 	e := &ActEngine{policies: cedar.NewPolicySet(), rules: map[cedar.PolicyID]problem.Reason{}}
 	permits := 0
 	for _, p := range list {
-		at := func(key string) string { return string(p.Annotations()[types.Ident(key)]) }
+		at := func(key string) string { return string(p.Annotations()[types.AnnotationKey(key)]) }
 		pid := cedar.PolicyID(at("id"))
 		if pid == "" {
 			return nil, fmt.Errorf("act policy %s, line %d: a rule without @id", name, p.Position().Line)

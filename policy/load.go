@@ -279,7 +279,7 @@ func (e *Engine) addSite(name, text string) error {
 }
 
 func siteGate(own string, a cedar.Annotations) (*loadedGate, error) {
-	or := func(key types.Ident, otherwise string) string {
+	or := func(key types.AnnotationKey, otherwise string) string {
 		if s := string(a[key]); s != "" {
 			return s
 		}

@@ -71,7 +71,6 @@ type Minimiser struct {
 	raw     []byte // the resource at hand
 	names   []byte // a member name that had escapes
 	words   []byte // a value that had escapes
-	urls    []byte // an extension's url that had escapes
 	tags    []byte // meta.tag, minimised, without brackets
 	metaAt  int    // index in dst after the last member of meta; 0: there was none
 	metaBeg int    // index in dst where the member meta starts
