@@ -10,7 +10,7 @@ import (
 // Volume counts the bytes that each grant has received in the current UTC day,
 // so that its daily cap holds across requests that run at once. Like
 // vault.Usage it lives in memory, is rebuilt from the audit log at start
-// (server/recount.go), and refuses until then. The zero value is ready for Load.
+// (Recount), and refuses until then. The zero value is ready for Load.
 type Volume struct {
 	mu     sync.Mutex
 	loaded bool

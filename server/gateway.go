@@ -33,7 +33,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		return err
 	}
 	usage, volume := new(vault.Usage), new(gateway.Volume)
-	if err := recount(ctx, s.record.log, usage, volume); err != nil {
+	if err := gateway.Recount(ctx, s.record.log, usage, volume); err != nil {
 		return err
 	}
 	g, err := gateway.New(gateway.Config{
