@@ -206,18 +206,32 @@ func Conform(t *testing.T, c Case) {
 	})
 
 	t.Run("a revocation stops a release that is under way", func(t *testing.T) {
-		for name, rate := range map[string]int{"slow source": 300_000, "slow caller": 0} {
-			t.Run(name, func(t *testing.T) {
+		for _, x := range []struct {
+			name  string
+			rate  int
+			http1 bool
+		}{
+			{"slow source, HTTP/2", 300_000, false}, {"slow source, HTTP/1.1", 300_000, true},
+			{"slow caller, HTTP/2", 0, false}, {"slow caller, HTTP/1.1", 0, true},
+		} {
+			t.Run(x.name, func(t *testing.T) {
 				w, code := box(t, Options{})
+				rate, hc := x.rate, w.Client
+				if x.http1 {
+					hc = w.HTTP1()
+				}
 				w.Hospital.Misbehave(c.Longest(256<<20, rate))
 				a := c.Long(code)
 				req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
 				setHeader(req, a.Header)
-				resp, err := w.Client.Do(req)
+				resp, err := hc.Do(req)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer resp.Body.Close()
+				if want := map[bool]int{true: 1, false: 2}[x.http1]; resp.ProtoMajor != want {
+					t.Fatalf("got HTTP/%d", resp.ProtoMajor)
+				}
 				if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
 					t.Fatal(err)
 				}

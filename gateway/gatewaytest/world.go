@@ -350,6 +350,13 @@ func (w *World) tls() http.RoundTripper {
 	return hc.Transport
 }
 
+// HTTP1 is the vendor's client over HTTP/1.1.
+func (w *World) HTTP1() *http.Client {
+	tr := &http.Transport{TLSClientConfig: identity.ClientTLS(w.Device, w.Authority.Pool()), MaxIdleConnsPerHost: 64}
+	w.T.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: w.Tokens.Transport(tr)}
+}
+
 // Get asks, as the world's vendor; path is below the source.
 func (w *World) Get(path string, header ...string) Response {
 	w.T.Helper()
