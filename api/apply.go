@@ -25,9 +25,25 @@ type ApplyRequest struct {
 // Document is a record as it shall be: the fields of the act that makes it, and
 // besides them approve, and signatures for an agreement.
 type Document struct {
-	Record string         `json:"record" doc:"The noun: vendor, agreement, engagement ..."`
-	Fields jsontext.Value `json:"fields"`
+	Record string `json:"record" doc:"The noun: vendor, agreement, engagement ..."`
+	Fields Fields `json:"fields"`
 }
+
+// Fields are an act's or a record's own, as they came: a JSON object that the
+// registry reads, strictly.
+type Fields jsontext.Value
+
+// Schema implements huma.SchemaProvider: an object, not the bytes that it is
+// kept in. Which members it may have is in the schema of each act's own route.
+func (Fields) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+}
+
+// MarshalJSON gives the object as it came.
+func (f Fields) MarshalJSON() ([]byte, error) { return jsontext.Value(f).MarshalJSON() }
+
+// UnmarshalJSON keeps the object as it came.
+func (f *Fields) UnmarshalJSON(b []byte) error { return (*jsontext.Value)(f).UnmarshalJSON(b) }
 
 // Applied is what was, or would be, done.
 type Applied struct {
@@ -52,7 +68,7 @@ func (s *server) applied(ctx context.Context, in ApplyRequest) (*Applied, error)
 	desired := make([]registry.Desired, len(in.Documents))
 	for i, d := range in.Documents {
 		var err error
-		if desired[i], err = registry.DecodeDesired(snapshot.Noun(d.Record), d.Fields); err != nil {
+		if desired[i], err = registry.DecodeDesired(snapshot.Noun(d.Record), jsontext.Value(d.Fields)); err != nil {
 			return nil, at(i, err)
 		}
 	}

@@ -43,8 +43,8 @@ type Question struct {
 
 // WithAct is an act that is imagined, not done.
 type WithAct struct {
-	Kind registry.Kind  `json:"kind"`
-	Act  jsontext.Value `json:"act"`
+	Kind registry.Kind `json:"kind"`
+	Act  Fields        `json:"act"`
 }
 
 // Explanation is every gate's part in the decision.
@@ -203,7 +203,7 @@ func (s *server) asked(q Question, out *Explanation) (policy.Request, error) {
 
 // imagine gives the view as the act would leave it. Nothing is done.
 func (s *server) imagine(ctx context.Context, v *snapshot.View, w WithAct, now time.Time) (*snapshot.View, error) {
-	fields := w.Act
+	fields := jsontext.Value(w.Act)
 	if len(fields) == 0 {
 		fields = jsontext.Value("{}")
 	}
