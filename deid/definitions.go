@@ -101,20 +101,36 @@ func shapeOf(path, typ string) Shape {
 // maskText stands in for an element that was taken out and may not just be
 // absent: its data-absent-reason is "masked" (R4 section 2.1.0.6). For a
 // primitive it stands on the sibling; any other type may consist of an
-// extension alone (ele-1).
+// extension (ele-1), but a backbone's own required parts are masked too, so that
+// cardinality holds.
 func maskText(k child) []byte {
-	name := k.choices[0].name
-	if isPrimitive(k.choices[0].typ) {
+	var b strings.Builder
+	writeMask(&b, k)
+	return []byte(b.String())
+}
+
+func writeMask(b *strings.Builder, k child) {
+	first := k.choices[0]
+	name := first.name
+	if isPrimitive(first.typ) {
 		name = "_" + name
 	}
-	var b strings.Builder
 	b.WriteString(`"` + name + `":`)
 	if k.list {
 		b.WriteByte('[')
 	}
-	b.WriteString(`{"extension":[{"url":"` + DataAbsentReason + `","valueCode":"masked"}]}`)
+	b.WriteString(`{"extension":[{"url":"` + DataAbsentReason + `","valueCode":"masked"}]`)
+	if first.typ == "BackboneElement" {
+		kids, _ := children(first.inner)
+		for _, kid := range kids {
+			if kid.required {
+				b.WriteByte(',')
+				writeMask(b, kid)
+			}
+		}
+	}
+	b.WriteByte('}')
 	if k.list {
 		b.WriteByte(']')
 	}
-	return []byte(b.String())
 }

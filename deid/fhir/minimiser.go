@@ -8,7 +8,8 @@
 // What comes out has only members that R4 defines, and stays valid R4 as far as
 // can be: an element that must be there, or that modifies the others, and was
 // taken out is replaced by a data-absent-reason "masked". The exceptions: a
-// masked backbone element lacks its own required parts; a contained resource
+// masked element of any type but a backbone lacks its own required parts, as R4
+// allows (ele-1); a contained resource
 // stays although the reference to it may be gone (dom-3); US Core's race and
 // ethnicity lose their text; and a profile that a resource claims may ask for
 // more than is left, which is what its SUBSETTED tag says.
