@@ -306,6 +306,13 @@ func (d *Desk) Removed(typ string) {
 	d.admitted[typ]--
 }
 
+// Unused takes back a resource that was admitted and is not needed here.
+func (d *Desk) Unused(typ string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.admitted[typ]--
+}
+
 func (d *Desk) admit(s *Subject) {
 	if d.admitted == nil {
 		d.admitted = map[string]int{}

@@ -159,7 +159,7 @@ func (x *exchange) admit(ctx context.Context, d *Desk, r deid.Release, keys []se
 	for range 3 {
 		now := g.Now()
 		if !now.Before(x.s.Caller.Expires()) {
-			return policy.Admission{}, problem.New(problem.Unknown, "The access token has expired", "")
+			return policy.Admission{}, errExpired
 		}
 		content := d.content(r, keys)
 		view := g.Views.View()

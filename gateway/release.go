@@ -29,8 +29,9 @@ type exit struct {
 	kept    []byte // of a batch, where w is nil
 	room    int    // what is left for kept
 
-	mu  sync.Mutex
-	cut error
+	mu    sync.Mutex
+	cut   error
+	timed bool // a write deadline is set
 }
 
 // Sizes and times of a release.
@@ -85,7 +86,7 @@ func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r
 		err = e.rc.Flush()
 	}
 	if last && err == nil {
-		err = e.settle(s.Len())
+		err = e.settle()
 	}
 	return err
 }
@@ -148,17 +149,18 @@ func (e *exit) allow(d time.Duration) error {
 	if err := e.rc.SetWriteDeadline(time.Now().Add(d)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
+	e.timed = true
 	return nil
 }
 
 // settle takes the deadline back, for the connection's next response.
-func (e *exit) settle(n int) error {
+func (e *exit) settle() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.cut != nil {
 		return e.cut
 	}
-	if n > watchFrom {
+	if e.timed {
 		_ = e.rc.SetWriteDeadline(time.Time{})
 	}
 	return nil

@@ -46,7 +46,10 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 		return
 	}
 	s := g.standing(caller, r, prefix)
-	ctx, cancel := context.WithCancelCause(r.Context())
+	// Nothing outlives the caller's token, however slowly a source answers.
+	ctx, expire := context.WithTimeoutCause(r.Context(), caller.Expires().Sub(g.Now()), errExpired)
+	defer expire()
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e := &exit{w: w, rc: http.NewResponseController(w)}
 	x := &exchange{g: g, s: &s, out: e, cancel: cancel, began: began}
@@ -72,6 +75,8 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 	}
 	g.explain(e, r, p, err)
 }
+
+var errExpired = problem.New(problem.Unknown, "The access token has expired", "")
 
 // standing looks up who asks. It decides nothing.
 func (g *Gateway) standing(c identity.Caller, r *http.Request, prefix string) Standing {

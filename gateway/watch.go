@@ -53,7 +53,7 @@ func (x *exchange) watch(ctx context.Context) (stop func()) {
 // holds decides the question again on the newest view.
 func (x *exchange) holds(now time.Time) error {
 	if !now.Before(x.s.Caller.Expires()) {
-		return problem.New(problem.Unknown, "The access token has expired", "")
+		return errExpired
 	}
 	if refusal := x.permit.Still(x.g.Views.View(), now); refusal != nil {
 		x.mu.Lock()

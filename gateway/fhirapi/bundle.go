@@ -32,6 +32,10 @@ type bundle struct {
 	later    bool   // not the first page
 	total    bool   // tell how many matches there are, if all are here
 	counting bool   // and show none of them
+	size     int    // how many matches a page has
+	first    string // the source's first page for this one
+	rel      string // of the source's page at hand
+	skip     int    // matches at its start that an earlier page has shown
 
 	resp  *http.Response
 	w     *deidfhir.Writer
@@ -45,7 +49,12 @@ type bundle struct {
 	mu      sync.Mutex // the Writer's, and of what follows
 	fresh   int        // entries since the last release
 	matches int
-	next    string
+	place   int     // matches of the source's page at hand, seen or skipped
+	shown   int     // of them, those that were written
+	dropped bool    // something was left out
+	filled  bool    // the page has its matches: what follows is only looked for
+	next    string  // where the source goes on
+	onward  *onward // where the caller's next page begins, if there is one
 	failed  error
 
 	started bool
@@ -59,6 +68,16 @@ const (
 	laterChunk = 250 * time.Millisecond
 )
 
+// onward is where a page of the caller's begins: a page of the source's, and
+// how many of its matches came before.
+type onward struct {
+	rel  string
+	skip int
+}
+
+// maxFill bounds how many pages of the source's make up one of the caller's.
+const maxFill = 25
+
 // open asks the source.
 func (b *bundle) open(ctx context.Context, rel string) (gateway.Answer, error) {
 	ctx, stop := context.WithCancel(ctx)
@@ -67,24 +86,28 @@ func (b *bundle) open(ctx context.Context, rel string) (gateway.Answer, error) {
 		stop()
 		return nil, err
 	}
-	b.resp, b.ctx, b.stop = resp, ctx, stop
+	b.resp, b.ctx, b.stop, b.rel, b.first = resp, ctx, stop, rel, rel
 	return b, nil
 }
 
 // Upstream implements gateway.Answer.
-func (b *bundle) Upstream() int { return b.resp.StatusCode }
+func (b *bundle) Upstream() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.resp.StatusCode
+}
 
 // ContentType implements gateway.Answer.
 func (b *bundle) ContentType() string { return fhirJSON }
 
 // Close implements gateway.Answer.
 func (b *bundle) Close() {
-	b.stop()
-	_ = b.resp.Body.Close()
+	b.stop() // which ends the read that the pump may be waiting in
 	if b.started {
 		<-b.ended
 		b.in.done()
 	}
+	_ = b.resp.Body.Close()
 }
 
 func (b *bundle) start() error {
@@ -151,23 +174,80 @@ func (b *bundle) take() deid.Release {
 	return b.w.Take()
 }
 
-// pump reads the source's Bundle to its end.
+// pump reads the source's pages until the caller's is complete.
+//
+// Where entries are left out, a short page, or a page after the last that may be
+// seen, would tell how many there are that may not. So a page is filled from the
+// source's next ones, and a link to go on is given only when something to go on
+// to was found. It costs a look at the source's next page; where the grant
+// reaches everyone and nothing was left out, there is nothing to hide.
 func (b *bundle) pump() {
 	defer close(b.ended)
+	var err error
+	for page := 1; ; page++ {
+		if err = b.source(); err != nil {
+			break
+		}
+		b.mu.Lock()
+		next, found := b.next, b.onward != nil
+		b.filled = !b.counting && b.matches >= b.size
+		hiding := !b.all && b.size > 0 && (b.dropped || !b.d.Everyone())
+		b.mu.Unlock()
+		if next == "" || found {
+			break
+		}
+		rel, ok := b.d.Below(next)
+		if !ok {
+			err = unexpected("a link off its own base")
+			break
+		}
+		if !hiding && !b.counting || page == maxFill {
+			b.onward = &onward{rel: rel}
+			break
+		}
+		if err = b.turn(rel); err != nil {
+			break
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		err = b.finish()
+	}
+	b.failed = err
+}
+
+// turn goes on to the source's next page.
+func (b *bundle) turn(rel string) error {
+	resp, err := b.d.Get(b.ctx, rel)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	old := b.resp
+	b.resp, b.rel, b.next, b.place, b.shown, b.skip = resp, rel, "", 0, 0, 0
+	b.mu.Unlock()
+	_ = old.Body.Close()
+	b.in.reader.Reset(resp.Body, fhir.Limits{})
+	return status(b.d, resp, false)
+}
+
+// source reads one page of the source's to its end.
+func (b *bundle) source() error {
 	kind := ""
 	for {
 		item, err := b.in.reader.Next() // waits for the source, and holds no lock
+		if err == io.EOF && kind == "searchset" {
+			return nil
+		}
+		if err == io.EOF {
+			return unexpected("a Bundle that is no searchset")
+		}
+		if err != nil {
+			return malformed(err)
+		}
 		b.mu.Lock()
 		switch {
-		case err == io.EOF && kind != "searchset":
-			err = unexpected("a Bundle that is no searchset")
-		case err == io.EOF:
-			if err = b.finish(); err == nil {
-				b.mu.Unlock()
-				return
-			}
-		case err != nil:
-			err = malformed(err)
 		case item.Part == fhir.Entry:
 			err = b.entry(&item)
 		case item.Part == fhir.Field && item.Name == "type":
@@ -178,18 +258,16 @@ func (b *bundle) pump() {
 			err = unexpected("a single resource in place of a Bundle")
 		}
 		full := b.w.Len() >= gateway.ReleaseSize
-		b.failed = err
 		b.mu.Unlock()
 		if err != nil {
-			return
+			return err
 		}
 		if full {
 			select {
 			case b.full <- struct{}{}:
 				<-b.taken
 			case <-b.ctx.Done():
-				b.failed = context.Cause(b.ctx)
-				return
+				return context.Cause(b.ctx)
 			}
 		}
 	}
@@ -206,10 +284,24 @@ func (b *bundle) entry(item *fhir.Item) error {
 	if err := f.Inspect(raw, b.d.Source().Base()); err != nil {
 		return malformed(err)
 	}
+	match := item.Mode == "match" || item.Mode == "" && item.Type == b.typ
+	if match {
+		if b.place++; b.place <= b.skip || b.onward != nil {
+			return nil // shown before, or for the next page
+		}
+	}
+	if b.filled && !match && b.shown == 0 {
+		return nil // it comes with matches that are not shown here
+	}
 	if !b.d.Judge(subject(f)) {
+		b.dropped = true
 		return nil
 	}
-	match := item.Mode == "match" || item.Mode == "" && item.Type == b.typ
+	if match && b.filled {
+		b.d.Unused(item.Type)
+		b.onward = &onward{rel: b.rel, skip: b.place - 1}
+		return nil
+	}
 	if b.counting {
 		if match {
 			b.matches++
@@ -218,6 +310,7 @@ func (b *bundle) entry(item *fhir.Item) error {
 	}
 	info, err := b.w.Entry(deidfhir.Entry{FullURL: string(item.FullURL.Open()), Mode: item.Mode}, raw)
 	if errors.Is(err, deidfhir.ErrNotUnderstood) {
+		b.dropped = true
 		b.d.Removed(item.Type)
 		return nil
 	}
@@ -225,6 +318,7 @@ func (b *bundle) entry(item *fhir.Item) error {
 		return err
 	}
 	if info.Outcome != deidfhir.Released {
+		b.dropped = true
 		b.d.Removed(item.Type)
 		return nil
 	}
@@ -233,6 +327,10 @@ func (b *bundle) entry(item *fhir.Item) error {
 	}
 	if match {
 		b.matches++
+		b.shown++
+		// From the source's second page on the caller's page is cut where it is
+		// full. The first is taken as the source made it.
+		b.filled = b.rel != b.first && b.matches >= b.size
 	}
 	b.fresh++
 	return nil
@@ -244,10 +342,10 @@ func (b *bundle) finish() error {
 	if b.all && !b.later && b.direct != "" && b.matches == 0 && b.fresh == 0 && b.chunks == 0 {
 		return gateway.NotFound() // nothing of the patient may be seen, as of one that does not exist
 	}
-	if b.counting && b.next != "" {
-		return problem.New(problem.TooLarge, "There are more matches than a page may have, so they are not counted", "Narrow the search")
+	if b.counting && b.onward != nil {
+		return problem.New(problem.TooLarge, "There are too many matches to be counted", "Narrow the search")
 	}
-	if b.total && b.next == "" {
+	if b.total && !b.later && b.onward == nil {
 		if err := b.w.Total(b.matches); err != nil {
 			return err
 		}
@@ -256,12 +354,9 @@ func (b *bundle) finish() error {
 	if b.self != "" {
 		links = append(links, deidfhir.Link{Relation: "self", URL: b.self})
 	}
-	if b.next != "" {
-		rel, ok := b.d.Below(b.next)
-		if !ok {
-			return unexpected("a link off its own base")
-		}
-		state, err := json.Marshal(pageState{Words: b.page, Rel: rel, Typ: b.typ, All: b.all, Direct: b.direct})
+	if b.onward != nil {
+		state, err := json.Marshal(pageState{Words: b.page, Rel: b.onward.rel, Skip: b.onward.skip, Size: b.size,
+			Typ: b.typ, All: b.all, Direct: b.direct})
 		if err != nil {
 			return err
 		}

@@ -265,7 +265,7 @@ func (q *search) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer, er
 	total := counting || up.Total == "accurate"
 	// What shapes the answer is done here, on what may be seen.
 	up.Count, up.Elements, up.Summary, up.Total, up.Contained = count, nil, "", "", ""
-	b := &bundle{d: d, typ: q.s.Resource, page: q.words, total: total, counting: counting,
+	b := &bundle{d: d, typ: q.s.Resource, page: q.words, total: total, counting: counting, size: count,
 		self: d.Standing().Public + "/" + q.s.Resource}
 	if q.self != "" {
 		b.self += "?" + q.self
@@ -352,6 +352,8 @@ func (q *everything) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer
 type pageState struct {
 	Words  gateway.Words
 	Rel    string
+	Skip   int `json:",omitempty"` // matches of that page that were shown
+	Size   int // of a page
 	Typ    string
 	All    bool   `json:",omitempty"`
 	Direct string `json:",omitempty"`
@@ -378,6 +380,7 @@ func (q *page) Words() gateway.Words { return q.state.Words }
 
 // Fetch implements gateway.Question.
 func (q *page) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer, error) {
-	b := &bundle{d: d, typ: q.state.Typ, page: q.state.Words, all: q.state.All, direct: q.state.Direct, later: true}
+	b := &bundle{d: d, typ: q.state.Typ, page: q.state.Words, all: q.state.All, direct: q.state.Direct, later: true,
+		size: q.state.Size, skip: q.state.Skip}
 	return b.open(ctx, q.state.Rel)
 }
