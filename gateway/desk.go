@@ -218,6 +218,15 @@ func (d *Desk) Writer() (*deidfhir.Writer, error) {
 	return w.writer, nil
 }
 
+// Outcome is a source's OperationOutcome, cut to severities and codes.
+func (d *Desk) Outcome(raw []byte) []byte {
+	w, err := d.take()
+	if err != nil {
+		return nil
+	}
+	return w.mini.Outcome(nil, raw)
+}
+
 // Limits is how far the permit reaches.
 func (d *Desk) Limits() policy.Limits { return d.limits }
 

@@ -2,6 +2,7 @@ package fhirapi
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,7 +17,9 @@ const maxEntries = 100
 
 // batch reads a Bundle of type batch, of GETs only (R4 3.1.0.11).
 func (p *Protocol) batch(body []byte, s gateway.Standing) (gateway.Reading, error) {
-	if err := fhir.Check(body, fhir.Limits{Resource: maxBatch}); err != nil {
+	if err := fhir.Check(body, fhir.Limits{Resource: maxBatch}); err == io.EOF {
+		return gateway.Reading{}, problem.BadField("body", "The body is empty", "Send a Bundle of type batch")
+	} else if err != nil {
 		return gateway.Reading{}, err
 	}
 	typ, kind := "", ""

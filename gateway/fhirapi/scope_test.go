@@ -511,6 +511,16 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
+// Of what a source says about a question that it does not accept, the codes are told.
+func TestSourceRemarksAreCutToCodes(t *testing.T) {
+	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: answer(400, "application/fhir+json",
+		`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"too-costly","diagnostics":"SECRETWORD"},{"severity":"SECRETWORD","code":"SECRETWORD"}]}`)})
+	r := w.Get("/Observation?status=final")
+	if r.Status != 400 || !strings.Contains(string(r.Body), "error, too-costly") || strings.Contains(string(r.Body), "SECRETWORD") {
+		t.Errorf("got %d: %s", r.Status, r.Body)
+	}
+}
+
 // The source sees the gateway's question and credentials, and nothing of the
 // caller's.
 func TestNothingOfTheCallerReachesTheSource(t *testing.T) {

@@ -1,8 +1,10 @@
 package fhirapi
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -24,14 +26,36 @@ func status(d *gateway.Desk, resp *http.Response, direct bool) error {
 		// That the source forbids one record would tell that there is one.
 		return gateway.NotFound()
 	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity, s == http.StatusNotAcceptable, s == http.StatusMethodNotAllowed, s == http.StatusNotImplemented:
-		return problem.New(problem.Invalid, fmt.Sprintf("The healthcare system did not accept the question (status %d)", s),
+		p := problem.New(problem.Invalid, fmt.Sprintf("The healthcare system did not accept the question (status %d)", s),
 			"Ask in another way; its metadata may not offer what was asked")
+		p.Reasons = remarks(d, resp)
+		return p
 	case s == http.StatusTooManyRequests, s == http.StatusServiceUnavailable:
 		return problem.New(problem.Unavailable, "The healthcare system is busy", "Try again in a while").Because(fmt.Errorf("the source answered %d", s))
 	default:
 		return problem.New(problem.UpstreamFail, "The healthcare system did not answer as it must",
 			"Nothing was released. Try again; if it goes on, tell the organisation").Because(fmt.Errorf("the source answered %d", s))
 	}
+}
+
+// maxRemark bounds the body of an error that is read for its codes.
+const maxRemark = 256 << 10
+
+// remarks are the severities and codes of the source's OperationOutcome.
+func remarks(d *gateway.Desk, resp *http.Response) (out []problem.Reason) {
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxRemark))
+	if err != nil {
+		return nil
+	}
+	var doc operationOutcome
+	if json.Unmarshal(d.Outcome(raw), &doc) != nil {
+		return nil
+	}
+	for _, i := range doc.Issue {
+		out = append(out, problem.Reason{Gate: "source", Message: "The healthcare system says: " + i.Severity + ", " + i.Code,
+			NextStep: "See R4's issue types for the code", Who: "vendor"})
+	}
+	return out
 }
 
 func unexpected(what string) error {
