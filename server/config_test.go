@@ -1,0 +1,139 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/sallyport/sallyport/problem"
+)
+
+func written(t *testing.T, s Setup) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := template.Must(template.New("").Funcs(template.FuncMap{"yaml": quoteYAML}).Parse(configTemplate)).Execute(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+var setup = Setup{Organisation: "Mercy Valley Health", Node: "gateway-1", SourceID: "ehr", SourceURL: "https://fhir.example.org/r4",
+	Host: "gw.example.org", GatewayPort: 8443, APIPort: 8444, HealthPort: 8445}
+
+func TestWhatInitWritesIsRead(t *testing.T) {
+	s := setup
+	s.Organisation = "St. \"Quote\": #1 \\ Co\nLtd"
+	c, err := parse([]byte(written(t, s)), "/somewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Organisation != s.Organisation || c.PublicURL != "https://gw.example.org:8443" || c.Sources[0].ID != "ehr" {
+		t.Errorf("got %q, %q, %+v", c.Organisation, c.PublicURL, c.Sources)
+	}
+	if got, want := c.Data("audit"), "/somewhere/data/audit"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if c.Policy != DefaultPolicy {
+		t.Errorf("policy: got %+v, want the defaults", c.Policy)
+	}
+	if len(c.Digest()) != 64 {
+		t.Errorf("digest: got %q", c.Digest())
+	}
+}
+
+func TestABadConfigurationNamesTheFieldAndTheFix(t *testing.T) {
+	good := written(t, setup)
+	for _, tc := range []struct{ name, old, new, want string }{
+		{"unknown key", "node:", "nodes:", "nodes"},
+		{"not YAML", "node:", "\tnode:", "config"},
+		{"no organisation", `organisation: "Mercy Valley Health"`, "organisation: ''", "organisation"},
+		{"bad node", `"gateway-1"`, `"Gateway 1"`, "node"},
+		{"no sources", "sources: ", "sources: []\nx: ", "x"},
+		{"plain http to another machine", "https://fhir.example.org/r4", "http://fhir.example.org/r4", "sources[0].url"},
+		{"user in the url", "https://fhir.example.org/r4", "https://u:p@fhir.example.org/r4", "sources[0].url"},
+		{"data class", "[phi]", "[phy]", "sources[0].data_classes"},
+		{"no data class", "[phi]", "[]", "sources[0].data_classes"},
+		{"health elsewhere", "127.0.0.1:8445", "0.0.0.0:8445", "listen.health"},
+		{"public url", "https://gw.example.org:8443", "http://gw.example.org:8443", "public_url"},
+		{"freshness", "snapshot_freshness: 60s", "snapshot_freshness: 0s", "policy.snapshot_freshness"},
+		{"token lifetime", "token_lifetime: 5m", "token_lifetime: 1h", "policy.token_lifetime"},
+		{"not a duration", "token_lifetime: 5m", "token_lifetime: soon", "config"},
+		{"database with a password", "# database: postgres://sallyport@db", "database: postgres://sallyport:secret@db", "database"},
+		{"not postgres", "# database: postgres://", "database: mysql://", "database"},
+		{"two ways in", "    # ca_file: ehr-ca.pem", "    credentials: {bearer_file: a, basic: {username: u, password_file: p}}\n    #", "sources[0].credentials"},
+		{"half a way", "    # ca_file: ehr-ca.pem", "    credentials: {basic: {username: u}}\n    #", "sources[0].credentials.basic"},
+		{"half a certificate", "  # cert_file: server.crt", "  cert_file: server.crt\n  #", "certificates"},
+	} {
+		text := strings.Replace(good, tc.old, tc.new, 1)
+		if text == good {
+			t.Fatalf("%s: the template has no %q", tc.name, tc.old)
+		}
+		_, err := parse([]byte(text), "/")
+		var p *problem.Problem
+		if !errors.As(err, &p) {
+			t.Errorf("%s: got %v, want a problem", tc.name, err)
+			continue
+		}
+		if !strings.Contains(p.Error(), tc.want) || p.NextStep == "" {
+			t.Errorf("%s: got %q (next %q), want it to name %q and a fix", tc.name, p.Error(), p.NextStep, tc.want)
+		}
+		if strings.Contains(p.Error(), ":secret@") {
+			t.Errorf("%s: the error shows the password", tc.name)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("organisation: x\nnode: y\n"))
+	f.Add([]byte("sources:\n  - id: ehr\n    url: https://x/y\n"))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		c, err := parse(raw, "/")
+		if err == nil && (c.Organisation == "" || len(c.Sources) == 0) {
+			t.Errorf("a configuration without its parts was accepted: %q", raw)
+		}
+	})
+}
+
+func TestInitNeverOverwritesAndLeavesAWholeInstallation(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	s := setup
+	s.Dir, s.Person, s.PersonName, s.Now = dir, "ada", "Ada Example", time.Now
+	file, err := Init(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{c.Data(logKeyFile), c.Data(tokenKeyFile), c.Data(peopleDir, "ada.key"), c.Data(keysDir, "root.key"), c.Data(authorityDir, "authority.key")} {
+		info, err := os.Stat(secret)
+		if err != nil {
+			t.Errorf("missing: %v", err)
+			continue
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: mode %v, want it private", secret, info.Mode().Perm())
+		}
+	}
+	if _, err := Init(context.Background(), s); err == nil {
+		t.Error("init into a folder that holds an installation succeeded")
+	}
+	if again, err := Load(file); err != nil || again.Digest() != c.Digest() {
+		t.Errorf("the second init changed the first's file: %v", err)
+	}
+}
+
+func TestAMissingFileSaysWhatToDo(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.yaml"))
+	if err == nil || !strings.Contains(err.Error(), "sallyport init") {
+		t.Errorf("got %v, want it to name sallyport init", err)
+	}
+}
