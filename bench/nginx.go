@@ -22,7 +22,6 @@ import (
 
 	"github.com/sallyport/sallyport/bench/site"
 	"github.com/sallyport/sallyport/gate/gatetest"
-	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -85,7 +84,7 @@ func (b *bench) startOPA(ctx context.Context, k *site.PKI) (*site.Process, strin
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := site.Start(b.dir, "opa", program, "run", "--server", "--addr", addr, "--log-level", "error", "--disable-telemetry",
+	p, err := site.Start(b.dir, "opa", program, "run", "--server", "--addr", addr, "--log-level", "error", "--skip-version-check", "--optimize-store-for-read-speed",
 		filepath.Join(dir, "policy.rego"), filepath.Join(dir, "data.json"))
 	if err != nil {
 		return nil, "", err
@@ -97,8 +96,8 @@ func (b *bench) startOPA(ctx context.Context, k *site.PKI) (*site.Process, strin
 	return p, addr, nil
 }
 
-// opaData is the world of gate's tests, whose every gate allows, keyed as the
-// policy looks it up; the client's certificate is the device's.
+// opaData is the world of gate's tests, whose every gate allows, joined into one
+// document for its grant; the client's certificate is the device's.
 func opaData(k *site.PKI, now time.Time) ([]byte, error) {
 	certFile, _ := site.File(k.Dir, site.ClientFile)
 	text, err := os.ReadFile(certFile)
@@ -110,56 +109,66 @@ func opaData(k *site.PKI, now time.Time) ([]byte, error) {
 		return nil, errors.New("the client's certificate is not PEM")
 	}
 	print := sha1.Sum(block.Bytes)
-	data := map[string]any{}
+	type doc = map[string]any
+	g := doc{}
 	for _, r := range gatetest.Records(now) {
-		plural := string(r.Noun()) + "s"
-		key := r.Key()
 		switch r := r.(type) {
-		case *snapshot.App:
-			r.ID, key = "bench-app", "bench-app"
 		case *snapshot.Grant:
-			r.ID, r.App, key = "bench-grant", "bench-app", "bench-grant"
+			g["state"], g["requested_by"], g["approved_by"] = r.State, r.RequestedBy, r.ApprovedBy
+			g["starts_at"], g["ends_at"] = r.StartsAt.UnixNano(), r.EndsAt.UnixNano()
 		case *snapshot.Review:
-			r.Grant = "bench-grant"
-		case *snapshot.Role:
-			for typ, scope := range gatetestRole() {
-				r.Resources[typ] = scope
+			g["review_due"] = r.DueAt.UnixNano()
+		case *snapshot.App:
+			g["app"] = doc{"id": "bench-app", "state": r.State, "vendor": r.Vendor}
+		case *snapshot.Device:
+			g["devices"] = doc{hex.EncodeToString(print[:]): doc{"id": r.ID, "state": r.State, "vendor": r.Vendor, "region": r.Region, "trusted_until": r.TrustedUntil.UnixNano()}}
+		case *snapshot.Person:
+			g["person"] = doc{"id": r.ID, "state": r.State, "vendor": r.Vendor, "region": r.Region, "classification": r.Classification}
+		case *snapshot.Training:
+			g["training"] = doc{"course": r.Course, "version": r.Version, "passed": r.Passed, "expires_at": r.ExpiresAt.UnixNano()}
+		case *snapshot.Vendor:
+			if r.ID == gatetest.Vendor {
+				g["vendor"] = doc{"id": r.ID, "state": r.State}
 			}
+		case *snapshot.Assessment:
+			g["assessment"] = doc{"verdict": r.Verdict, "decided_at": r.DecidedAt.UnixNano(), "valid_until": r.ValidUntil.UnixNano()}
+		case *snapshot.Certification:
+			g["certification"] = doc{"verified_at": r.VerifiedAt.UnixNano(), "expires_at": r.ExpiresAt.UnixNano()}
+		case *snapshot.Engagement:
+			g["engagement"] = doc{"id": r.ID, "state": r.State, "starts_at": r.StartsAt.UnixNano(), "ends_at": r.EndsAt.UnixNano(),
+				"basis": r.Basis, "purpose": r.Purpose, "data_class": r.DataClass, "sources": doc{string(gatetest.Source): true}}
+			regions := doc{}
+			for _, x := range r.Regions {
+				regions[x] = true
+			}
+			g["regions"] = regions
 		case *snapshot.Agreement:
-			for name, t := range r.Terms {
-				if string(t.Value) != "true" {
-					delete(r.Terms, name)
+			uses := doc{}
+			for _, u := range r.PermittedUses {
+				classes := doc{}
+				for _, c := range u.DataClasses {
+					classes[string(c)] = true
 				}
+				uses[string(u.Purpose)] = classes
 			}
-		}
-		table, ok := data[plural].(map[string]any)
-		if !ok {
-			table = map[string]any{}
-			data[plural] = table
-		}
-		table[key] = r
-	}
-	var terms []string
-	for _, t := range hipaa.MandatoryTerms() {
-		if t.Type == "bool+clause" {
-			terms = append(terms, t.Field)
+			name := map[snapshot.AgreementKind]string{snapshot.BAA: "baa", snapshot.ServicesContract: "contract", snapshot.SubcontractorBAA: "subcontract"}[r.Kind]
+			g[name] = doc{"state": r.State, "signatures": len(r.Signatures), "terms_missing": 0, "effective_at": r.EffectiveAt.UnixNano(),
+				"ends_at": r.EndsAt.UnixNano(), "ended": !r.TerminatedAt.IsZero() || !r.SuspendedAt.IsZero(), "uses": uses}
+		case *snapshot.Role:
+			types := doc{}
+			for _, t := range []string{"Patient", "Observation", "Condition", "Encounter", "MedicationRequest", "DiagnosticReport"} {
+				types[t] = doc{"read": true, "search-type": true}
+			}
+			g["role"] = doc{"state": r.State, "resources": types}
 		}
 	}
-	data["mandatory_terms"] = terms
-	data["holds"] = map[string]any{}
-	data["keys"] = map[string]string{hex.EncodeToString(print[:]): string(gatetest.Device)}
+	holds := doc{}
+	for _, noun := range []string{"vendor", "engagement", "person", "device", "app", "grant"} {
+		holds[noun] = doc{}
+	}
 	s := gatetest.Settings()
-	data["settings"] = map[string]any{"course": s.Course, "course_version": s.CourseVersion, "source": gatetest.Source}
-	return json.Marshal(data)
-}
-
-// gatetestRole lets the peer's role read whatever is measured.
-func gatetestRole() map[string]snapshot.ResourceScope {
-	all := map[string]snapshot.ResourceScope{}
-	for _, typ := range []string{"Patient", "Observation", "Condition", "Encounter", "MedicationRequest", "DiagnosticReport", "DocumentReference"} {
-		all[typ] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"id"}}
-	}
-	return all
+	return json.Marshal(doc{"grants": doc{"bench-grant": g}, "holds": holds,
+		"settings": doc{"course": s.Course, "course_version": s.CourseVersion, "source": gatetest.Source}})
 }
 
 // startNginx starts nginx before the upstream; with opa it asks there first.

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -160,7 +158,7 @@ func path(ctx context.Context, b *bench) (err error) {
 // measure runs one peer once.
 func (b *bench) measure(ctx context.Context, p peer, which, clients int, into map[string]*seenAt) error {
 	c := LoadConfig{Addr: p.addr, CA: p.ca, Cert: p.cert, Key: p.key, Path: p.paths[which], Clients: clients, MinBytes: p.limit,
-		WarmUp: time.Duration(b.scale(500, 200)) * time.Millisecond, Measure: time.Duration(b.scale(3000, 500)) * time.Millisecond}
+		WarmUp: time.Duration(b.scale(500, 200)) * time.Millisecond, Measure: time.Duration(b.scale(3000, 500+1500*which)) * time.Millisecond}
 	if p.token != nil {
 		var err error
 		if c.Token, err = p.token(ctx); err != nil {
@@ -285,7 +283,7 @@ func (b *bench) peers(ctx context.Context, w *world) ([]peer, error) {
 		return nil, err
 	}
 	add(&peers, "nginx asking OPA", addr, asking, opa)
-	ours, err := b.sallyportPeer(ctx, w)
+	ours, err := b.sallyportPeer(w)
 	if err != nil {
 		return nil, err
 	}
@@ -293,82 +291,20 @@ func (b *bench) peers(ctx context.Context, w *world) ([]peer, error) {
 }
 
 // sallyportPeer finds what stands for the same resource and the same search at
-// Sallyport, where ids are pseudonyms, as a vendor would: by searching.
-func (b *bench) sallyportPeer(ctx context.Context, w *world) (peer, error) {
+// Sallyport, where ids are pseudonyms.
+func (b *bench) sallyportPeer(w *world) (peer, error) {
 	g, err := url.Parse(w.site.Base())
 	if err != nil {
 		return peer{}, err
 	}
+	codes, err := w.site.Codes(w.upstream.ID, w.upstream.Patient)
+	if err != nil {
+		return peer{}, err
+	}
 	cert, key := w.site.DeviceFiles()
-	p := peer{name: "Sallyport", addr: g.Host, ca: w.site.CAFile(), cert: cert, key: key, token: w.client.Token, cpu: []*site.Process{w.serve}, limit: 200}
-	code, err := w.pseudonym(ctx, w.upstream.Type, w.upstream.ID)
-	if err != nil {
-		return peer{}, err
-	}
-	patient, err := w.pseudonym(ctx, "Patient", w.upstream.Patient)
-	if err != nil {
-		return peer{}, err
-	}
-	p.paths = []string{g.Path + "/" + w.upstream.Type + "/" + code,
-		g.Path + "/" + strings.ReplaceAll(w.upstream.Search, w.upstream.Patient, patient)}
-	return p, nil
-}
-
-// pseudonym is what an id at the hospital is called at Sallyport. Both list a
-// type in the same order.
-func (w *world) pseudonym(ctx context.Context, typ, id string) (string, error) {
-	const list = "?_count=1000"
-	direct := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: w.pki.ClientTLS(), DisableKeepAlives: true}}
-	theirs, err := ids(ctx, direct.Do, w.upstream.Base+"/"+typ+list)
-	if err != nil {
-		return "", err
-	}
-	ours, err := ids(ctx, w.client.Do, w.site.Base()+"/"+typ+list)
-	if err != nil {
-		return "", err
-	}
-	if len(ours) != len(theirs) {
-		return "", fmt.Errorf("the hospital lists %d of %s and Sallyport %d", len(theirs), typ, len(ours))
-	}
-	for i, x := range theirs {
-		if x == id {
-			return ours[i], nil
-		}
-	}
-	return "", fmt.Errorf("the hospital does not list %s", typ)
-}
-
-func ids(ctx context.Context, do func(*http.Request) (*http.Response, error), u string) ([]string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", "application/fhir+json")
-	resp, err := do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s: %.2000s", u, resp.Status, raw)
-	}
-	var bundle struct {
-		Entry []struct {
-			Resource struct{ ID string }
-		}
-	}
-	if err := json.Unmarshal(raw, &bundle); err != nil {
-		return nil, fmt.Errorf("%s: %w", u, err)
-	}
-	var out []string
-	for _, e := range bundle.Entry {
-		out = append(out, e.Resource.ID)
-	}
-	return out, nil
+	return peer{name: "Sallyport", addr: g.Host, ca: w.site.CAFile(), cert: cert, key: key, token: w.client.Token, cpu: []*site.Process{w.serve}, limit: 200,
+		paths: []string{g.Path + "/" + w.upstream.Type + "/" + codes[0],
+			g.Path + "/" + strings.ReplaceAll(w.upstream.Search, w.upstream.Patient, codes[1])}}, nil
 }
 
 func strangerTLS(k *site.PKI) (*tls.Config, error) {

@@ -82,12 +82,21 @@ func (p *Process) Line(limit time.Duration) (string, error) {
 	select {
 	case r := <-got:
 		if r.err != nil {
-			return "", fmt.Errorf("%s ended before it answered; its log is %s: %w", p.Name, p.log.Name(), r.err)
+			return "", fmt.Errorf("%s ended before it answered (%w): %s", p.Name, r.err, p.tail())
 		}
 		return r.text, nil
 	case <-time.After(limit):
 		return "", fmt.Errorf("%s did not answer within %s; its log is %s", p.Name, limit, p.log.Name())
 	}
+}
+
+// tail is the end of the child's log.
+func (p *Process) tail() string {
+	raw, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(raw[max(len(raw)-1000, 0):]))
 }
 
 // Output is the child's standard output behind the lines that Line read.

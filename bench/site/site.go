@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/server"
 )
 
@@ -241,7 +242,7 @@ func (s *Site) Steps() ([]registrytest.Step, error) {
 			a.MaxDailyBytes = 1 << 50
 			steps[i].Act = a
 		case registry.DefineRole:
-			a.MaxPageSize = 5000
+			a.MaxPageSize = 1000
 			steps[i].Act = a
 		}
 	}
@@ -349,4 +350,26 @@ func (s *Site) Client(ctx context.Context) (*identity.Client, *http.Client, erro
 	c, err := identity.NewClient(identity.ClientConfig{ClientID: string(App), Key: s.appKey, TokenURL: token,
 		Resource: s.Base(), Scope: "system/*.rs", HTTP: hc, Now: s.now})
 	return c, hc, err
+}
+
+// Codes are the pseudonyms of ids of the hospital in the vendor's engagement,
+// by the installation's own key.
+func (s *Site) Codes(ids ...string) ([]string, error) {
+	ring, err := seal.Open(filepath.Join(s.Data(), "keys"), seal.KeyFile(""))
+	if err != nil {
+		return nil, err
+	}
+	key, err := ring.Engagement(Engagement)
+	if err != nil {
+		return nil, err
+	}
+	var codes []string
+	for _, x := range ids {
+		code, ok := key.Code(x)
+		if !ok {
+			return nil, fmt.Errorf("the id %s is too long for a code", x)
+		}
+		codes = append(codes, code)
+	}
+	return codes, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -175,7 +176,7 @@ func covered(ctx context.Context, l *audit.Log, said []id.Decision) error {
 		var intent, outcome bool
 		for _, e := range entries {
 			intent = intent || e.Intent != nil
-			outcome = outcome || e.Outcome != nil && e.Outcome.Result == audit.Released && e.Outcome.Digest == site.Outcome(time.Time{}, []byte(d)).Digest
+			outcome = outcome || e.Outcome != nil && e.Outcome.Result == audit.Released && e.Outcome.Digest == sha256.Sum256([]byte(d))
 		}
 		if !intent || !outcome {
 			return fmt.Errorf("decision %s was announced and is not whole in the log (intent %v, outcome %v)", d, intent, outcome)
