@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/audit"
@@ -23,8 +24,21 @@ type sight struct {
 	role  *snapshot.Role
 	scope *deid.Scope
 	err   error
-	key   *seal.EngagementKey
+	key   atomic.Pointer[seal.EngagementKey]
 	pool  sync.Pool // of *worker
+}
+
+// open opens the engagement's key. Only a permitted question does, because the
+// key is made at its first use.
+func (s *sight) open(keys *seal.Keyring, engagement id.Engagement) (*seal.EngagementKey, error) {
+	if k := s.key.Load(); k != nil {
+		return k, nil
+	}
+	k, err := keys.Engagement(engagement)
+	if err == nil {
+		s.key.Store(k)
+	}
+	return k, err
 }
 
 type sightKey struct {
@@ -46,11 +60,6 @@ func (g *Gateway) sight(role *snapshot.Role, engagement id.Engagement, source id
 	}
 	s = &sight{role: role}
 	s.scope, s.err = ScopeOf(role)
-	if s.err == nil {
-		if s.key, s.err = g.Keys.Engagement(engagement); s.err != nil {
-			return s // not kept: the disk may be well again
-		}
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if old := g.sights[k]; old != nil {
@@ -134,15 +143,16 @@ var verdictWords = [verdicts]string{"not-asked", "outside-cohort", "patient-hold
 // credentials, the keys, the role's view. It is for one question. Methods may be
 // called by the one goroutine of an Answer, or before there is one.
 type Desk struct {
-	g      *Gateway
-	s      *Standing
-	ctx    context.Context
-	permit *policy.Permit
-	limits policy.Limits
-	words  *Words
-	sight  *sight
-	cohort membership
-	worker *worker
+	g       *Gateway
+	s       *Standing
+	ctx     context.Context
+	permit  *policy.Permit
+	limits  policy.Limits
+	words   *Words
+	sight   *sight
+	codeKey *seal.EngagementKey
+	cohort  membership
+	worker  *worker
 
 	mu       sync.Mutex
 	admitted map[string]int // resources that were judged and admitted, by type
@@ -166,6 +176,11 @@ func (g *Gateway) desk(ctx context.Context, s *Standing, permit *policy.Permit, 
 		return nil, problem.New(problem.Unavailable, "The role's view cannot be made",
 			"Nothing was released. Tell the organisation to mend the role").Because(d.sight.err)
 	}
+	var err error
+	if d.codeKey, err = d.sight.open(g.Keys, permit.Basis().Engagement); err != nil {
+		return nil, problem.New(problem.Unavailable, "The engagement's key cannot be opened",
+			"Nothing was released. Try again; if it goes on, tell the operator").Because(err)
+	}
 	return d, nil
 }
 
@@ -186,7 +201,7 @@ func (d *Desk) take() (*worker, error) {
 		d.worker = w
 		return w, nil
 	}
-	w := &worker{codes: codes{ctx: d.ctx, key: d.sight.key, vault: d.g.Vault}}
+	w := &worker{codes: codes{ctx: d.ctx, key: d.codeKey, vault: d.g.Vault}}
 	var err error
 	w.mini, err = deidfhir.New(deidfhir.Options{Scope: d.sight.scope, Codes: &w.codes,
 		Bases: []string{d.s.Source.text}, Public: d.s.Public})
@@ -269,7 +284,7 @@ func (d *Desk) Reveal(ctx context.Context, code string) (string, error) {
 	if d.sight.scope.Spec().Identifiers == deid.KeepIDs {
 		return code, nil
 	}
-	resourceID, ok, err := d.g.Vault.Reveal(ctx, d.sight.key.Engagement(), code)
+	resourceID, ok, err := d.g.Vault.Reveal(ctx, d.codeKey.Engagement(), code)
 	if err != nil {
 		return "", err
 	}

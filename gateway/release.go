@@ -68,10 +68,8 @@ func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r
 		_, err := s.WriteTo((*keeper)(e))
 		return err
 	}
-	if e.began || !last || s.Len() > watchFrom {
-		if err := e.allow(writeTimeout); err != nil {
-			return err
-		}
+	if err := e.allow(writeTimeout); err != nil {
+		return err
 	}
 	if !e.began {
 		e.head(http.StatusOK)
