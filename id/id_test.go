@@ -34,7 +34,7 @@ func TestNewCarriesItsTime(t *testing.T) {
 	if err := Check(a); err != nil {
 		t.Errorf("a new id is no id: %v", err)
 	}
-	if New[Act](at) == New[Act](at) {
+	if one, other := New[Act](at), New[Act](at); one == other {
 		t.Error("two ids of one moment are the same")
 	}
 	if _, err := Time(Vendor("northwind")); err == nil {
