@@ -47,6 +47,7 @@ type cohortKey struct {
 type cohortEntry struct {
 	mu      sync.Mutex // held by the one who asks the source
 	members members
+	err     error // why they are not known
 	until   time.Time
 }
 
@@ -55,6 +56,9 @@ const (
 	maxMembers     = 1_000_000
 	maxCohortPages = 2000
 	maxGroup       = 64 << 20
+	// cohortRetry is how long a failure is taken for granted, so that a slow
+	// source is not asked by everybody who waits for it, one after the other.
+	cohortRetry = 2 * time.Second
 )
 
 // membership finds the members of a grant's cohort. What cannot be found out is
@@ -87,10 +91,15 @@ func (g *Gateway) membership(ctx context.Context, s *Source, c snapshot.Cohort) 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := g.Now()
-	if e.members != nil && now.Before(e.until) && e.until.Sub(now) <= g.CohortLife {
-		return e.members, nil
+	if now.Before(e.until) && e.until.Sub(now) <= max(g.CohortLife, cohortRetry) {
+		if e.err != nil {
+			return nil, e.err
+		}
+		if e.members != nil {
+			return e.members, nil
+		}
 	}
-	e.members = nil
+	e.members, e.err = nil, nil
 	var m members
 	var err error
 	if c.Kind == snapshot.CohortGroup {
@@ -99,7 +108,11 @@ func (g *Gateway) membership(ctx context.Context, s *Source, c snapshot.Cohort) 
 		m, err = g.search(ctx, s, c.Ref)
 	}
 	if err != nil {
-		return nil, noCohort(err)
+		if ctx.Err() != nil {
+			return nil, noCohort(err) // the caller went away; that says nothing of the source
+		}
+		e.err, e.until = noCohort(err), g.Now().Add(cohortRetry)
+		return nil, e.err
 	}
 	e.members, e.until = m, now.Add(g.CohortLife)
 	return m, nil

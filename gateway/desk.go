@@ -204,7 +204,8 @@ func (d *Desk) take() (*worker, error) {
 	w := &worker{codes: codes{ctx: d.ctx, key: d.codeKey, vault: d.g.Vault}}
 	var err error
 	w.mini, err = deidfhir.New(deidfhir.Options{Scope: d.sight.scope, Codes: &w.codes,
-		Bases: []string{d.s.Source.text}, Public: d.s.Public})
+		Bases: []string{d.s.Source.text}, Public: d.s.Public,
+		Checked: true}) // what protocols write came out of a fhir.Reader, which checks it
 	if err != nil {
 		return nil, err
 	}

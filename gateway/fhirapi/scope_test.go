@@ -511,6 +511,41 @@ func answer(status int, contentType, body string) http.HandlerFunc {
 	}
 }
 
+// Ids of all lengths come back as they went out, and a role that keeps ids and
+// dates has them.
+func TestIdentifiersAndDates(t *testing.T) {
+	long := strings.Repeat("x", 64)
+	p := hospital.Generate(3, 3).IDs("Patient")
+	records := custom(t, observation(long, p[0], ""), observation(strings.Repeat("y", 41), p[0], ""), observation(strings.Repeat("z", 42), p[0], ""))
+	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records})
+	found := entries(t, w.Get("/Observation?code=99999-1"))
+	if len(found) != 3 {
+		t.Fatalf("got %d entries, want 3", len(found))
+	}
+	for _, e := range found {
+		r := w.Get("/" + e)
+		if r.Status != 200 || r.JSON(t)["id"] != strings.TrimPrefix(e, "Observation/") || r.JSON(t)["effectiveDateTime"] != "2026" {
+			t.Errorf("%d: %s", r.Status, r.Body)
+		}
+		subject := r.JSON(t)["subject"].(map[string]any)["reference"]
+		if subject != "Patient/"+w.Code(p[0]) {
+			t.Errorf("the subject is not the patient's code")
+		}
+	}
+	if w.Get("/Observation/"+long).Status != 404 {
+		t.Error("a raw long id is found")
+	}
+	w = gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
+		r.Identifiers, r.Dates = snapshot.KeepIDs, snapshot.KeepDates
+	}})
+	if r := w.Get("/Observation/" + long); r.Status != 200 || r.JSON(t)["effectiveDateTime"] != "2026-01-02" {
+		t.Errorf("kept: got %d: %s", r.Status, r.Body)
+	}
+	if n := len(entries(t, w.Get("/Observation?code=99999-1&date=gt2026-01-01&_sort=date&patient="+p[0]))); n != 3 {
+		t.Errorf("kept: a search by date and id gave %d entries", n)
+	}
+}
+
 // Of what a source says about a question that it does not accept, the codes are told.
 func TestSourceRemarksAreCutToCodes(t *testing.T) {
 	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: answer(400, "application/fhir+json",

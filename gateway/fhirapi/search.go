@@ -149,9 +149,14 @@ func reads(s *fhir.Search, scope *deid.Scope) []string {
 		}
 	}
 	for _, k := range s.Sort {
-		// An order tells about what is sorted by in full.
-		for _, e := range elements(s.Resource, k.Code) {
-			if !scope.Covers(e) {
+		// An order tells about what is compared in full.
+		p, ok := spec.Search(s.Resource, k.Code)
+		if !ok || p.Opaque || len(p.Elements) == 0 || p.Type == spec.TypeComposite {
+			add(s.Resource)
+			continue
+		}
+		for _, e := range p.Elements {
+			if scope.Search(e, p.Type) != deid.Full {
 				add(s.Resource)
 			}
 		}
@@ -169,14 +174,6 @@ func reads(s *fhir.Search, scope *deid.Scope) []string {
 func byRule(path string) bool {
 	_, rest, _ := strings.Cut(path, ".")
 	return rest == "id" || rest == "meta" || strings.HasPrefix(rest, "meta.")
-}
-
-func elements(typ, code string) []string {
-	p, ok := spec.Search(typ, code)
-	if !ok || p.Opaque || len(p.Elements) == 0 {
-		return []string{typ}
-	}
-	return p.Elements
 }
 
 // sees says whether the view shows enough of what the parameter compares for
