@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/vault"
 )
 
 // Setup is what `sallyport init` asks for.
@@ -97,6 +98,9 @@ func Init(ctx context.Context, s Setup) (string, error) {
 	if err := makeKeys(c, s.Now()); err != nil {
 		return "", err
 	}
+	if err := makeVault(ctx, c); err != nil {
+		return "", err
+	}
 	if err := firstPerson(ctx, c, s); err != nil {
 		return "", err
 	}
@@ -137,6 +141,34 @@ func makeKeys(c *Config, now time.Time) error {
 		return fmt.Errorf("writing the log's public key: %w", err)
 	}
 	return nil
+}
+
+// makeVault makes the vault, which is made only here: see openVault.
+func makeVault(ctx context.Context, c *Config) error {
+	keys, err := seal.Open(c.Data(keysDir), c.root(""))
+	if err != nil {
+		return err
+	}
+	v, err := vault.Open(ctx, c.Data(vaultFile), keys)
+	if err != nil {
+		return fmt.Errorf("making the vault: %w", err)
+	}
+	return v.Close()
+}
+
+// openVault opens the vault that makeVault made. A vault that is lost must not
+// be replaced by an empty one: no patient would be on hold any more (45 CFR
+// 164.522(a)).
+func openVault(ctx context.Context, c *Config, keys *seal.Keyring) (*vault.Vault, error) {
+	file := c.Data(vaultFile)
+	if info, err := os.Stat(file); err != nil || info.Size() == 0 {
+		return nil, problem.BadField("data_dir/"+vaultFile, "the vault is missing or empty", "Restore it from a backup: it holds who is on hold").Because(err)
+	}
+	v, err := vault.Open(ctx, file, keys)
+	if err != nil {
+		return nil, fmt.Errorf("opening the vault: %w", err)
+	}
+	return v, nil
 }
 
 // firstPerson issues a certificate and does the act organisation.bootstrap.

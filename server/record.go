@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,14 +43,26 @@ func (c *Config) root(phrase string) seal.Root {
 	return seal.KeyFile("")
 }
 
+// readSecret reads a file that only its owner may read: the same rule as for
+// keys (identity.ReadKey).
 func readSecret(field, file string) (string, error) {
+	// Windows has no such bits; there the directory's access list must do it.
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return "", problem.BadField(field, fmt.Sprintf("can be used by others: its permissions are %04o", info.Mode().Perm()),
+			"If nobody else has read it, run: chmod 600 "+file+". Otherwise make a new secret")
+	}
+	return readText(field, file)
+}
+
+// readText reads a file that need not be secret.
+func readText(field, file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return "", problem.BadField(field, "cannot be read", "Check the path and that Sallyport's user may read it").Because(err)
 	}
 	text := strings.TrimRight(string(raw), "\r\n")
 	if text == "" {
-		return "", problem.BadField(field, "is an empty file", "Write the secret into it")
+		return "", problem.BadField(field, "is an empty file", "Write the text into it")
 	}
 	return text, nil
 }
@@ -78,7 +92,7 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 	if err != nil {
 		return nil, err
 	}
-	if r.verifier, err = readSecret("data_dir/"+logPubFile, c.Data(logPubFile)); err != nil {
+	if r.verifier, err = readText("data_dir/"+logPubFile, c.Data(logPubFile)); err != nil {
 		return nil, err
 	}
 	signer, err := note.NewSigner(private)
@@ -92,6 +106,10 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 	if r.log, err = audit.Open(audit.Options{Dir: c.Data(auditDir), Origin: c.Origin(), Signer: signer, Verifier: verifier, Now: now, Logger: logger}); err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
+	recorded, err := lastAct(ctx, r.log)
+	if err != nil {
+		return nil, fmt.Errorf("reading the audit log: %w", err)
+	}
 	where := c.Database
 	if where == "" {
 		where = c.Data(registryFile)
@@ -103,10 +121,59 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 		return nil, fmt.Errorf("loading the policy of acts: %w", err)
 	}
 	if r.registry, err = registry.Open(ctx, registry.Options{Store: r.store, Log: r.log, Engine: r.acts, Node: c.Node,
-		Settings: c.Settings(), Clock: now, Logger: logger}); err != nil {
+		Settings: c.Settings(), Clock: now, Logger: logger, AtLeast: recorded}); err != nil {
 		return nil, fmt.Errorf("opening the registry: %w", err)
 	}
-	return r, nil
+	return r, r.checkLog(ctx, c.Node)
+}
+
+// checkLog finds a log that was lost or set back to an older copy: the registry
+// knows where in this node's log its newest act stands. With the log the counts
+// of what each grant has had would be gone.
+func (r *record) checkLog(ctx context.Context, node string) error {
+	const step = 100
+	for to := r.registry.View().Version(); to > 0; {
+		from := to - min(to, step)
+		acts, err := r.registry.Acts(ctx, from, int(to-from))
+		if err != nil {
+			return fmt.Errorf("reading the newest acts: %w", err)
+		}
+		for _, a := range slices.Backward(acts) {
+			if a.LogNode != node {
+				continue
+			}
+			if e, err := r.log.Entry(ctx, a.LogIndex); err != nil || e.Act == nil || e.Act.Act != a.ID {
+				return problem.BadField("data_dir/"+auditDir, fmt.Sprintf("the audit log of %s lacks act %s, which the registry saw at entry %d: the log was lost or set back", node, a.ID, a.LogIndex),
+					"Restore the newest copy of the log; what it lacks, nobody can prove any more").Because(err)
+			}
+			return nil
+		}
+		to = from
+	}
+	return nil
+}
+
+// scanStep is how many entries lastAct looks at before it goes further back.
+const scanStep = 4096
+
+// lastAct is the registry's version that the log's newest act left; 0 without
+// any. A registry below it was set back, or lost. Acts are rare beside releases
+// but frequent in time, so the log is read from its end.
+func lastAct(ctx context.Context, log *audit.Log) (version uint64, err error) {
+	for to := log.Size(); to > 0 && version == 0; {
+		from := to - min(to, scanStep)
+		err := log.Scan(ctx, from, to, func(_ uint64, e audit.Entry) error {
+			if e.Act != nil {
+				version = max(version, e.Act.Registry)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		to = from
+	}
+	return version, nil
 }
 
 func (r *record) close() error {

@@ -97,8 +97,8 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if s.engine, err = policy.New(gate.All, site); err != nil {
 		return nil, err
 	}
-	if s.vault, err = vault.Open(ctx, c.Data(vaultFile), s.record.keys); err != nil {
-		return nil, fmt.Errorf("opening the vault: %w", err)
+	if s.vault, err = openVault(ctx, c, s.record.keys); err != nil {
+		return nil, err
 	}
 	if err := s.identities(); err != nil {
 		return nil, err
