@@ -34,6 +34,8 @@ type bench struct {
 	dir     string // scratch: on the disk that is measured
 	out     string
 	now     func() time.Time
+	peerset []string // of path; empty: all
+	sizeset []string
 	report  *Report
 }
 
@@ -95,10 +97,18 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.opa, "opa", "", "the OPA program; without it "+opaModule+" is built into the user's cache")
 	flag.StringVar(&b.nginx, "nginx", "nginx", "the nginx program, with the auth_request module")
 	flag.StringVar(&b.out, "out", "bench/out", "folder for the results")
+	byPeer := flag.String("peers", "", "of path: only these peers, separated by commas; direct is always there")
+	bySize := flag.String("sizes", "", "of path: only these sizes, 2KB or 500KB, separated by commas")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure; a new one in the system's if empty")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected %q; see -help", flag.Args())
+	}
+	if *byPeer != "" {
+		b.peerset = strings.Split(*byPeer, ",")
+	}
+	if *bySize != "" {
+		b.sizeset = strings.Split(*bySize, ",")
 	}
 	names, err := choose(*only)
 	if err != nil {

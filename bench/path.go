@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,11 +35,12 @@ type peer struct {
 
 // size is what is asked for.
 type size struct {
+	short   string
 	name    string
 	clients []int
 }
 
-var sizes = []size{{"2 KB resource", []int{1, 16, 64}}, {"500 KB bundle", []int{1, 16, 64}}}
+var sizes = []size{{"2KB", "2 KB resource", []int{1, 16, 64}}, {"500KB", "500 KB bundle", []int{1, 16, 64}}}
 
 // world is the hospital, the peers and Sallyport, all running.
 type world struct {
@@ -121,6 +123,9 @@ func path(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
+	if peers, err = b.some(peers); err != nil {
+		return err
+	}
 	syncs := func() (float64, error) {
 		d, err := audit.MeasureSync(w.site.Data(), b.scale(100, 20))
 		return d.Seconds() * 1e3, err
@@ -129,6 +134,9 @@ func path(ctx context.Context, b *bench) (err error) {
 	var disk []float64
 	rounds := b.scale(5, 1)
 	for i, s := range sizes {
+		if len(b.sizeset) > 0 && !slices.Contains(b.sizeset, s.short) {
+			continue
+		}
 		for _, clients := range s.clients {
 			column := fmt.Sprintf("%s, %d clients", s.name, clients)
 			seen[column] = map[string]*seenAt{}
@@ -151,8 +159,27 @@ func path(ctx context.Context, b *bench) (err error) {
 			b.report.table(pathTable(column, peers, seen[column]))
 		}
 	}
-	b.judge(seen, disk)
+	if len(b.peerset) == 0 && len(b.sizeset) == 0 {
+		b.judge(seen, disk)
+	}
 	return nil
+}
+
+// some keeps the peers that -peers names, and direct, which all are compared with.
+func (b *bench) some(peers []peer) ([]peer, error) {
+	if len(b.peerset) == 0 {
+		return peers, nil
+	}
+	var out []peer
+	for _, p := range peers {
+		if p.name == "direct" || slices.Contains(b.peerset, p.name) {
+			out = append(out, p)
+		}
+	}
+	if len(out) < 2 {
+		return nil, fmt.Errorf("-peers names none of the peers of the tables: %q", b.peerset)
+	}
+	return out, nil
 }
 
 // measure runs one peer once.

@@ -250,7 +250,7 @@ func (t *trial) acts() []todo {
 		{registrytest.Grace, registry.ApproveVendor{ID: id.Vendor(name)}, name + "-approve"},
 	}
 	if t.vendors%8 == 0 {
-		list = append(list, todo{registrytest.Grace, device, name + "-hold"}, todo{registrytest.Ada, registry.LiftHold{ID: hold}, name + "-lift"})
+		list = append(list, todo{registrytest.Ada, device, name + "-hold"}, todo{registrytest.Grace, registry.LiftHold{ID: hold}, name + "-lift"})
 	}
 	return list
 }
@@ -287,7 +287,7 @@ func (t *trial) repeat(ctx context.Context) error {
 			t.repeated++
 		}
 		if h, ok := a.act.(registry.PlaceHold); ok { // or nothing would be released any more
-			if err := t.do(ctx, todo{registrytest.Ada, registry.LiftHold{ID: h.ID}, a.key + "-lift"}); err != nil {
+			if err := t.do(ctx, todo{registrytest.Grace, registry.LiftHold{ID: h.ID}, a.key + "-lift"}); err != nil {
 				return err
 			}
 		}

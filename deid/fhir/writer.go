@@ -24,7 +24,8 @@ type Writer struct {
 	open     []frame
 	begun    bool // a resource, outcome or Bundle is, or is becoming, the whole answer
 	lines    bool // the answer is NDJSON
-	size     int  // of the last release: the next one is likely as long
+	bundle   bool // the answer is a Bundle
+	size     int  // of the last release of a Bundle: the next one is likely as long
 }
 
 // frame is a Bundle or an entry that is not closed yet.
@@ -112,7 +113,7 @@ func (w *Writer) Line(raw []byte) (Info, error) {
 
 func (w *Writer) resource(raw []byte, before func(dst []byte) ([]byte, error)) (Info, error) {
 	if cap(w.buf) == 0 {
-		w.buf = make([]byte, 0, max(w.size, len(raw)+512))
+		w.buf = make([]byte, 0, max(w.expect(), len(raw)+512))
 	}
 	mark := len(w.buf)
 	if before != nil {
@@ -133,6 +134,15 @@ func (w *Writer) resource(raw []byte, before func(dst []byte) ([]byte, error)) (
 	w.counts[info.Type]++
 	w.tally.Add(&info.Tally)
 	return info, nil
+}
+
+// expect is how long the release at hand will probably be. A buffer that grows
+// from nothing is copied a dozen times.
+func (w *Writer) expect() int {
+	if w.bundle {
+		return w.size + w.size/8
+	}
+	return 0
 }
 
 // member writes the comma before a member of the open frame, if it needs one.
@@ -159,6 +169,8 @@ func (w *Writer) OpenBundle(h Head) error {
 	}
 	if n > 0 {
 		w.buf = append(w.member(w.buf), `"resource":`...)
+	} else if w.bundle = true; cap(w.buf) == 0 {
+		w.buf = make([]byte, 0, max(w.expect(), 4<<10))
 	}
 	w.placed()
 	w.buf = append(w.buf, `{"resourceType":"Bundle","type":"`...)
@@ -350,7 +362,10 @@ func (w *Writer) Len() int { return len(w.buf) }
 // in chunks, each Take is one; the frames stay open between them.
 func (w *Writer) Take() deid.Release {
 	r := release.Make(w.buf, w.counts, w.tally, w.patients)
-	w.size, w.buf = len(w.buf), nil // the release keeps it
+	if w.bundle {
+		w.size = len(w.buf)
+	}
+	w.buf = nil // the release keeps it
 	clear(w.counts)
 	w.tally = deid.Tally{}
 	w.patients = w.patients[:0]
@@ -364,5 +379,5 @@ func (w *Writer) Reset() {
 	w.tally = deid.Tally{}
 	w.patients = w.patients[:0]
 	w.open = w.open[:0]
-	w.begun, w.lines = false, false
+	w.begun, w.lines, w.bundle = false, false, false
 }
