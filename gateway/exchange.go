@@ -106,12 +106,11 @@ func (x *exchange) run(ctx context.Context) error {
 		x.patients += len(keys)
 		// Release.
 		x.out.contentType = answer.ContentType()
-		if !last || sealed.Len() > watchFrom {
-			stop := x.watch(ctx)
-			defer stop()
-		}
+		stop := x.watch(ctx)
+		defer stop()
 		if err := x.out.release(ctx, admission, sealed, receipt, last); err != nil {
 			if last {
+				x.lose(ctx)
 				return err // the record says what was released; how far it came is TCP's
 			}
 			return x.withhold(ctx, ticket, err)

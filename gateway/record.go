@@ -147,11 +147,19 @@ func (x *exchange) refuse(ctx context.Context, r *policy.Refusal) error {
 		out.Failing = append(out.Failing, audit.Failing{Gate: gateWord(f.Gate), Reason: f.Code})
 	}
 	p := r.Problem(policy.VendorToo)
-	if r.Stage == policy.AtContent && slices.Contains(x.gates, "cohort") {
-		p = NotFound() // that there is somebody outside the cohort is itself about them
+	if r.Stage == policy.AtContent && slices.ContainsFunc(x.gates, aboutAPatient) {
+		p = NotFound()
 		p.Decision = string(r.Decision)
 	}
 	return x.recordRefusal(ctx, out, p)
+}
+
+// aboutAPatient: that somebody is outside the cohort, is on hold, or has a
+// record of a protected kind is itself about them (42 CFR 2.13(c)(2): an answer
+// must not reveal that such a record is there). The vendor hears what it would
+// hear of a record that does not exist; the owner's log says which gate it was.
+func aboutAPatient(gate string) bool {
+	return gate == "cohort" || gate == "patient_hold" || gate == "labels"
 }
 
 // gateWord: a site's gate is "site:<id>", and the log's words have no colon.

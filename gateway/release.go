@@ -38,8 +38,6 @@ type exit struct {
 const (
 	// ReleaseSize is the most that is one release. What is longer goes in chunks.
 	ReleaseSize = 4 << 20
-	// watchFrom: writing less than this does not block for long.
-	watchFrom = 64 << 10
 	// writeTimeout is how long a caller may take for one release.
 	writeTimeout = 60 * time.Second
 )
@@ -80,7 +78,9 @@ func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r
 	}
 	n, err := s.WriteTo(e.w)
 	e.written += n
-	if err == nil && !last {
+	if err == nil {
+		// While the deadline and the watch hold: what waits in a buffer until the
+		// handler has returned could leave at any time after.
 		err = e.rc.Flush()
 	}
 	if last && err == nil {

@@ -125,6 +125,7 @@ func (g *Gateway) read(p Protocol, r *http.Request, s Standing) (Reading, error)
 // the answers together. Each has its own decision, intent and outcome.
 func (g *Gateway) batch(ctx context.Context, r *http.Request, p Protocol, reading Reading, frame *exchange) {
 	answers := make([]Composed, len(reading.Batch))
+	kept := make([]*exchange, len(reading.Batch)) // those whose answer has data
 	room := maxBatchAnswer
 	for i, item := range reading.Batch {
 		e := &exit{room: room}
@@ -151,10 +152,41 @@ func (g *Gateway) batch(ctx context.Context, r *http.Request, p Protocol, readin
 		}
 		room = e.room
 		answers[i] = Composed{Status: http.StatusOK, Body: e.kept, OK: true}
+		kept[i] = x
+	}
+	// The first answer may have waited long for the last: each is decided again,
+	// and all are watched until the frame has left.
+	var leaving []*exchange
+	for i, x := range kept {
+		if x == nil || x.permit == nil {
+			continue
+		}
+		if err := x.holds(g.Now()); err != nil {
+			x.lose(ctx)
+			_, body := p.Explain(r, problem.From(err))
+			answers[i] = Composed{Status: problem.From(err).Kind.Status(), Body: body}
+			continue
+		}
+		leaving = append(leaving, x)
 	}
 	contentType, body := reading.Compose(answers)
 	frame.out.contentType = contentType
-	if err := frame.out.own(http.StatusOK, body); err != nil {
+	stop := watch(ctx, g, frame.out, frame.cancel, leaving)
+	defer stop()
+	if err := frame.out.allow(writeTimeout); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	err := frame.out.own(http.StatusOK, body)
+	if err == nil {
+		err = frame.out.rc.Flush()
+	}
+	if err == nil {
+		err = frame.out.settle()
+	}
+	if err != nil {
+		for _, x := range leaving {
+			x.lose(ctx)
+		}
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -7,30 +7,40 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
-// watch keeps an eye on the registry while an answer is under way. When the
-// newest view no longer permits it, or the token or a fact behind the permit
-// runs out, the question's context ends, which frees whoever waits for a slow
-// source, and a write that waits for a slow caller fails. It returns a function
-// that ends the watch and waits for it.
+// watch keeps an eye on the registry while an answer is under way, however
+// short it is: a caller that does not read can make a small write wait as long
+// as a large one. When the newest view no longer permits it, or the token or a
+// fact behind the permit runs out, the question's context ends, which frees
+// whoever waits for a slow source, and a write that waits for a slow caller
+// fails. It returns a function that ends the watch and waits for it.
 func (x *exchange) watch(ctx context.Context) (stop func()) {
-	if x.watching {
+	if x.watching || x.out.w == nil { // an entry of a batch is watched when it leaves
 		return func() {}
 	}
 	x.watching = true
+	return watch(ctx, x.g, x.out, x.cancel, []*exchange{x})
+}
+
+// watch watches over exchanges that leave by one exit.
+func watch(ctx context.Context, g *Gateway, out *exit, cancel context.CancelCauseFunc, xs []*exchange) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		for {
-			changed := x.g.Views.Changed()
-			now := x.g.Now()
-			if err := x.holds(now); err != nil {
-				x.out.abort(err)
-				x.cancel(err)
-				return
-			}
-			until := x.permit.ValidUntil()
-			if e := x.s.Caller.Expires(); e.Before(until) {
-				until = e
+			changed := g.Views.Changed()
+			now := g.Now()
+			until := now.Add(time.Hour)
+			for _, x := range xs {
+				if err := x.holds(now); err != nil {
+					out.abort(err)
+					cancel(err)
+					return
+				}
+				for _, t := range []time.Time{x.permit.ValidUntil(), x.s.Caller.Expires()} {
+					if t.Before(until) {
+						until = t
+					}
+				}
 			}
 			timer := time.NewTimer(max(until.Sub(now), time.Millisecond))
 			select {
@@ -41,7 +51,7 @@ func (x *exchange) watch(ctx context.Context) (stop func()) {
 				return
 			case <-ctx.Done():
 				timer.Stop()
-				x.out.abort(context.Cause(ctx))
+				out.abort(context.Cause(ctx))
 				return
 			}
 			timer.Stop()

@@ -102,7 +102,7 @@ func TestHoldsAndLabels(t *testing.T) {
 	}
 	for id, gate := range map[string]string{"part2": "labels", "unreadable": "labels", "held": "patient_hold"} {
 		r := w.Get("/Observation/" + w.Code(id))
-		if r.Status != 403 || strings.Contains(string(r.Body), "Part 2") || strings.Contains(string(r.Body), gate) {
+		if r.Status != 404 || strings.Contains(string(r.Body), "Part 2") || strings.Contains(string(r.Body), gate) {
 			t.Errorf("%s: got %d: %s", id, r.Status, r.Body)
 		}
 		found := false
