@@ -147,7 +147,7 @@ func (x *exchange) refuse(ctx context.Context, r *policy.Refusal) error {
 		out.Failing = append(out.Failing, audit.Failing{Gate: gateWord(f.Gate), Reason: f.Code})
 	}
 	p := r.Problem(policy.VendorToo)
-	if r.Stage == policy.AtContent && slices.ContainsFunc(x.gates, aboutAPatient) {
+	if r.Stage == policy.AtContent && slices.ContainsFunc(r.Failures, aboutAPatient) {
 		p = NotFound()
 		p.Decision = string(r.Decision)
 	}
@@ -158,8 +158,11 @@ func (x *exchange) refuse(ctx context.Context, r *policy.Refusal) error {
 // record of a protected kind is itself about them (42 CFR 2.13(c)(2): an answer
 // must not reveal that such a record is there). The vendor hears what it would
 // hear of a record that does not exist; the owner's log says which gate it was.
-func aboutAPatient(gate string) bool {
-	return gate == "cohort" || gate == "patient_hold" || gate == "labels"
+//
+// Where the volume ran out between decision and release the content was not
+// looked at, and these gates fail without telling anything.
+func aboutAPatient(f policy.Failure) bool {
+	return (f.Gate == "cohort" || f.Gate == "patient_hold" || f.Gate == "labels") && f.Code != "not-inspected"
 }
 
 // gateWord: a site's gate is "site:<id>", and the log's words have no colon.
