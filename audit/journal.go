@@ -49,6 +49,9 @@ type batch struct {
 	at    []uint32 // where each entry begins in buf, behind its length
 	done  chan struct{}
 	err   error // set before done is closed
+
+	wanted bool // somebody waits for it, it is full, or its time has come
+	timed  bool // a timer will want it
 }
 
 func (b *batch) add(entry []byte) {

@@ -244,7 +244,54 @@ func (l *Log) mustBeEmpty() error {
 func (l *Log) enqueue(entries ...[]byte) (first uint64, b *batch, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.enqueueLocked(entries...)
+	return l.enqueueNow(entries...)
+}
+
+func (l *Log) enqueueNow(entries ...[]byte) (first uint64, b *batch, err error) {
+	first, b, err = l.enqueueLocked(entries...)
+	if err == nil {
+		b.wanted = true
+		l.kick()
+	}
+	return first, b, err
+}
+
+// enqueueLater is enqueue for an entry for which nobody waits yet: it goes with
+// the next commit that somebody waits for, or with one of its own after
+// laterDelay. Its own sync would cost the disk, and those who wait, for nothing.
+func (l *Log) enqueueLater(entry []byte) (first uint64, b *batch, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first, b, err = l.enqueueLocked(entry)
+	if err == nil && !b.wanted && !b.timed {
+		b.timed = true
+		time.AfterFunc(laterDelay, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			b.wanted = true
+			l.kick()
+		})
+	}
+	return first, b, err
+}
+
+// laterDelay is how long an intent may wait for company.
+const laterDelay = 2 * time.Millisecond
+
+// want has the batch committed without delay.
+func (l *Log) want(b *batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b.wanted = true
+	l.kick()
+}
+
+// kick wakes the committer.
+func (l *Log) kick() {
+	select {
+	case l.commit <- struct{}{}:
+	default:
+	}
 }
 
 func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err error) {
@@ -269,6 +316,10 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 	if n := len(l.queue); n > 0 && len(l.queue[n-1].buf) < batchBytes {
 		b = l.queue[n-1]
 	} else {
+		if n > 0 {
+			l.queue[n-1].wanted = true // full
+			l.kick()
+		}
 		b = l.newBatch()
 		l.queue = append(l.queue, b)
 	}
@@ -281,10 +332,6 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 		l.next++
 	}
 	l.queued += size
-	select {
-	case l.commit <- struct{}{}:
-	default:
-	}
 	return first, b, nil
 }
 
@@ -364,7 +411,7 @@ func (l *Log) take() *batch {
 	for l.pendingBytes > maxPending && l.failed == nil {
 		l.room.Wait()
 	}
-	if l.failed != nil || len(l.queue) == 0 {
+	if l.failed != nil || len(l.queue) == 0 || !l.queue[0].wanted && !l.closed {
 		return nil
 	}
 	b := l.queue[0]

@@ -28,8 +28,8 @@ type Pending struct {
 }
 
 // Begin queues an intent and returns at once, so that its commit can overlap a
-// read from the upstream. Nothing may be released, and nothing written upstream,
-// before Wait has returned.
+// read from the upstream. Nothing may be written upstream before Wait has
+// returned; a release needs a Receipt, which no intent but a durable one can have.
 func (l *Log) Begin(in Intent) *Pending {
 	e := getEncoder()
 	defer encoders.Put(e)
@@ -39,22 +39,34 @@ func (l *Log) Begin(in Intent) *Pending {
 	}
 	p := &Pending{log: l}
 	p.ticket.log, p.ticket.decision = l, in.Decision
-	p.ticket.index, p.batch, p.err = l.enqueue(e.b)
+	p.ticket.index, p.batch, p.err = l.enqueueLater(e.b)
 	return p
 }
 
-// Wait returns when the intent is durable. If ctx ends first it may be called again.
-func (p *Pending) Wait(ctx context.Context) (*Ticket, error) {
+// Ticket returns at once, for a release that is only a read of the upstream. The
+// journal keeps order: the outcome that Complete records is durable with its
+// intent or after it, never before, so one wait covers both.
+func (p *Pending) Ticket() (*Ticket, error) {
 	if p == nil || p.err == nil && p.batch == nil {
 		return nil, fmt.Errorf("%w: a Pending comes from Begin", errOrder)
 	}
 	if p.err != nil {
 		return nil, p.err
 	}
+	return &p.ticket, nil
+}
+
+// Wait returns when the intent is durable. If ctx ends first it may be called again.
+func (p *Pending) Wait(ctx context.Context) (*Ticket, error) {
+	t, err := p.Ticket()
+	if err != nil {
+		return nil, err
+	}
+	p.log.want(p.batch)
 	if err := p.batch.wait(ctx); err != nil {
 		return nil, err
 	}
-	return &p.ticket, nil
+	return t, nil
 }
 
 // Intend is Begin and Wait.
@@ -62,7 +74,7 @@ func (l *Log) Intend(ctx context.Context, in Intent) (*Ticket, error) {
 	return l.Begin(in).Wait(ctx)
 }
 
-// Ticket is a durable intent, and the only way to record an outcome.
+// Ticket is a recorded intent, and the only way to record an outcome.
 type Ticket struct {
 	log      *Log
 	index    uint64
@@ -207,7 +219,7 @@ func (l *Log) Append(ctx context.Context, a ActEntry) (uint64, error) {
 		l.mu.Unlock()
 		return at, l.sameAct(ctx, at, b, &a)
 	}
-	index, b, err := l.enqueueLocked(e.b)
+	index, b, err := l.enqueueNow(e.b)
 	l.mu.Unlock()
 	if err != nil {
 		return 0, err

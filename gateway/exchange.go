@@ -70,7 +70,9 @@ func (x *exchange) run(ctx context.Context) error {
 		defer answer.Close()
 		x.upstream = answer.Upstream()
 	}
-	ticket, intended := pending.Wait(ctx)
+	// Nothing is written to a source, so nothing waits for the intent alone: it is
+	// durable with the outcome or before it, and the outcome before any byte.
+	ticket, intended := pending.Ticket()
 	if intended != nil {
 		return unrecorded(intended)
 	}
