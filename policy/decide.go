@@ -48,6 +48,10 @@ func (e *Engine) decide(r *Request, stage Stage) (*knownCaller, []failure) {
 	if e == nil || len(e.gates) == 0 {
 		return nil, nil
 	}
+	return e.ask(r, stage, e.policies)
+}
+
+func (e *Engine) ask(r *Request, stage Stage, of policies) (*knownCaller, []failure) {
 	c := e.known(r)
 	s := e.scratch.Get().(*scratch)
 	req := cedar.Request{
@@ -57,7 +61,7 @@ func (e *Engine) decide(r *Request, stage Stage) (*knownCaller, []failure) {
 		Context:   e.context(s, c, r, stage),
 	}
 	e.scratch.Put(s)
-	decision, diagnostic := cedar.Authorize(e.policies, &c.entities, req)
+	decision, diagnostic := cedar.Authorize(of, &c.entities, req)
 	return c, verdict(decision, diagnostic)
 }
 

@@ -30,6 +30,7 @@ const baseID = "base"
 // Engine refuses everything.
 type Engine struct {
 	policies policies
+	varying  policies // base, and those whose facts differ from request to request
 	gates    []*loadedGate
 	own      int           // how many of them are the program's, not the site's
 	asked    []*loadedGate // those with facts of the request
@@ -106,6 +107,11 @@ func New(gates []Gate, site fs.FS) (*Engine, error) {
 	if site != nil {
 		if err := e.loadSite(site, add); err != nil {
 			return nil, err
+		}
+	}
+	for _, item := range e.policies {
+		if g := e.byID[item.id]; g == nil || g.site || g.Asked != nil {
+			e.varying = append(e.varying, item)
 		}
 	}
 	e.version = hex.EncodeToString(digest.Sum(nil))

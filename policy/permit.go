@@ -138,7 +138,13 @@ func (p *Permit) again(r *Request, stage Stage) (*knownCaller, *Refusal) {
 		out.Failures = []Failure{clockWentBack()}
 		return nil, out
 	}
-	c, failed := p.engine.decide(r, stage)
+	of := p.engine.policies
+	if m := p.still.Load(); stage == AtContent && m != nil && r.View != nil && m.view == r.View && m.dates.holds(r.Now) {
+		// On the same view, with no date passed, what is known of the caller and
+		// its papers is what was decided on: Cedar would only say it again.
+		of = p.engine.varying
+	}
+	c, failed := p.engine.ask(r, stage, of)
 	if len(failed) > 0 || c == nil {
 		return nil, p.engine.refuse(p.decision, r, stage, c, failed)
 	}
