@@ -69,6 +69,7 @@ const (
 	headerTimeout    = 10 * time.Second
 	idleTimeout      = 2 * time.Minute
 	maxHeader        = 32 << 10
+	clockSkew        = 2 * time.Second // as the gate "fresh" allows
 )
 
 // Open opens all parts in order, and closes what it opened if one fails.
@@ -270,8 +271,11 @@ func (s *Server) notReady() (why []string) {
 		why = append(why, "the audit log cannot be written: nothing is released")
 	}
 	v := s.record.registry.View()
-	if age := s.o.Now().Sub(v.Confirmed()); age > v.Settings.SnapshotFreshness {
+	switch age := s.o.Now().Sub(v.Confirmed()); {
+	case age > v.Settings.SnapshotFreshness:
 		why = append(why, "the registry has not been confirmed for too long: nothing is released")
+	case age < -clockSkew:
+		why = append(why, "the clock went back: nothing is released until it has caught up")
 	}
 	return why
 }

@@ -112,6 +112,7 @@ func canaryRole(a *registry.DefineRole) {
 // of the API, or a file of the data directory; and none in a release to a role
 // without direct identifiers.
 func TestNoCanaryAnywhere(t *testing.T) {
+	t.Parallel()
 	records := hospital.GenerateCanaries(1, 5)
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records, Hospital: hospital.Options{QuoteInput: true, IgnoreUnknown: true}, Role: canaryRole})
 	steps, _ := b.Steps()
@@ -358,6 +359,7 @@ func everythingOfTheOrganisation(t *testing.T, b *hospitaltest.Box, take func(st
 // A role that may see direct identifiers sees those that it names: what leaves
 // holds canaries of the role's elements, and of no other.
 func TestARoleThatShowsNamesShowsNoMore(t *testing.T) {
+	t.Parallel()
 	records := hospital.GenerateCanaries(2, 3)
 	var role registry.DefineRole
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records, Role: func(a *registry.DefineRole) {

@@ -50,6 +50,7 @@ func copyTree(t *testing.T, to, from string) {
 // Sallyport does not start on damage: with a part that is missing, that others
 // can read or that does not read, nothing listens. The error names the part.
 func TestDamageStopsTheStart(t *testing.T) {
+	t.Parallel()
 	b := hospitaltest.Start(t, hospitaltest.Options{})
 	b.Paper()
 	if got := b.Get(question); got.Status != http.StatusOK {

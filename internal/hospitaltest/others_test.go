@@ -96,6 +96,7 @@ func text(m map[string]any, path ...string) string {
 // A FHIR server that nobody here wrote stands behind the door: Medplum's router
 // over its repository in memory, with the synthetic patients loaded into it.
 func TestMedplumBehindTheDoor(t *testing.T) {
+	t.Parallel()
 	base := hospitaltest.Medplum(t)
 	records := hospital.Generate(7, 4)
 	hospitaltest.Load(t, base, records)
@@ -162,6 +163,7 @@ func TestMedplumBehindTheDoor(t *testing.T) {
 // A FHIR client that nobody here wrote stands before the door: fhir-kit-client,
 // through mutual TLS with a bound token.
 func TestFHIRKitBeforeTheDoor(t *testing.T) {
+	t.Parallel()
 	need.Node(t)
 	records := hospital.Generate(3, 5)
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records})

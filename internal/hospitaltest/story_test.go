@@ -23,9 +23,13 @@ const question = "/Patient?_count=1"
 // The whole story, as a stranger would see it: no paper, no byte; act by act the
 // refusals shrink; then data, cut to the role; then the BAA ends, and with it
 // the data. And the log has all of it.
-func TestPapersOpenTheDoor(t *testing.T) { papersOpenTheDoor(t, hospitaltest.Options{}) }
+func TestPapersOpenTheDoor(t *testing.T) {
+	t.Parallel()
+	papersOpenTheDoor(t, hospitaltest.Options{})
+}
 
 func TestPapersOpenTheDoorOnPostgreSQL(t *testing.T) {
+	t.Parallel()
 	papersOpenTheDoor(t, hospitaltest.Options{Database: hospitaltest.Postgres(t)})
 }
 
