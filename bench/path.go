@@ -132,7 +132,7 @@ func path(ctx context.Context, b *bench) (err error) {
 	}
 	seen := map[string]map[string]*seenAt{}
 	var disk []float64
-	rounds := b.scale(5, 1)
+	rounds := b.scale(3, 1)
 	for i, s := range sizes {
 		if len(b.sizeset) > 0 && !slices.Contains(b.sizeset, s.short) {
 			continue
@@ -185,7 +185,7 @@ func (b *bench) some(peers []peer) ([]peer, error) {
 // measure runs one peer once.
 func (b *bench) measure(ctx context.Context, p peer, which, clients int, into map[string]*seenAt) error {
 	c := LoadConfig{Addr: p.addr, CA: p.ca, Cert: p.cert, Key: p.key, Path: p.paths[which], Clients: clients, MinBytes: p.limit,
-		WarmUp: time.Duration(b.scale(500, 200)) * time.Millisecond, Measure: time.Duration(b.scale(3000, 500+1500*which)) * time.Millisecond}
+		WarmUp: time.Duration(b.scale(500, 200)) * time.Millisecond, Measure: time.Duration(b.scale(2500, 500+1500*which)) * time.Millisecond}
 	if p.token != nil {
 		var err error
 		if c.Token, err = p.token(ctx); err != nil {
