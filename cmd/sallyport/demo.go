@@ -34,10 +34,6 @@ type demoCmd struct {
 // question is what the vendor asks for, before and after the papers.
 const question = "/fhir/ehr/Patient?_count=1"
 
-// download is a long one: what it says is answered by the hospital with more
-// than a hundred megabytes, made as they are sent.
-const download = "/fhir/ehr/Observation?category=laboratory"
-
 // errDemo says that a step did not come out as it must.
 var errDemo = errors.New("the demo did not come out as it must")
 
@@ -75,10 +71,12 @@ func (c *demoCmd) Run(ctx context.Context) (err error) {
 
 type demo struct {
 	*teller
-	once   bool
-	world  *demoWorld
-	cutAt  uint64 // log index of the act that cut the download
-	missed bool   // a step did not come out as it must
+	once  bool
+	world *demoWorld
+	cutAt uint64 // log index of the act that cut the download
+
+	patient, code string // the patient of step 4: the hospital's id, and the vendor's
+	missed        bool   // a step did not come out as it must
 }
 
 // must notes whether what was claimed is true.
@@ -224,6 +222,8 @@ func (d *demo) served(ctx context.Context) error {
 	from, to := firstResource(original), firstResource(released)
 	ok := d.must(status == http.StatusOK && to != nil, "the request is served")
 	d.beside(from, to)
+	d.patient, _ = from["id"].(string)
+	d.code, _ = to["id"].(string)
 	name, _ := json.Marshal(from["name"])
 	birth, _ := from["birthDate"].(string)
 	ok = d.must(len(name) > 4 && !bytes.Contains(released, name) && to["name"] == nil, "no name is released") && ok
@@ -241,9 +241,12 @@ func (d *demo) served(ctx context.Context) error {
 func (d *demo) cut(ctx context.Context) error {
 	d.begin(5, "A long download; the BAA is terminated in the middle")
 	w := d.world
-	w.hospital.Misbehave(hospital.Fault{Path: "Observation?category=laboratory", Huge: 200 << 20, Rate: 64 << 20})
+	// Everything of one patient: the hospital answers with two hundred megabytes,
+	// made as they are sent.
+	w.hospital.Misbehave(hospital.Fault{Path: "Patient/" + d.patient + "/$everything", Huge: 200 << 20, Rate: 64 << 20, Patient: d.patient})
 	defer w.hospital.Misbehave()
-	resp, err := w.open(ctx, download)
+	d.say("GET /fhir/ehr/Patient/%s/$everything", clip(d.code, 16))
+	resp, err := w.open(ctx, "/fhir/ehr/Patient/"+d.code+"/$everything")
 	if err != nil {
 		return err
 	}
