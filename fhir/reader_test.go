@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -256,15 +255,8 @@ func TestALongBundleNeedsLittleMemory(t *testing.T) {
 
 // dataDir finds the sample data, which is not part of the repository.
 func dataDir(t testing.TB, name string) string {
-	root := os.Getenv("SALLYPORT_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "data")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no sample data %s: set SALLYPORT_DATA to the folder that holds it", name)
-	}
-	return dir
+	t.Helper()
+	return need.DataFile(t, name)
 }
 
 func bundleOf(size int) []byte {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 func TestTheSameSeedGivesTheSameBytes(t *testing.T) {
@@ -301,13 +303,9 @@ func TestPutKeepsOlderVersions(t *testing.T) {
 
 // The public R4 examples can be served, where they are at hand.
 func TestPutTakesTheR4Examples(t *testing.T) {
-	dir := os.Getenv("SALLYPORT_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "data")
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "fhir-r4-examples", "*.json"))
+	files, _ := filepath.Glob(filepath.Join(need.DataFile(t, "fhir-r4-examples"), "*.json"))
 	if len(files) == 0 {
-		t.Skip("no R4 examples: set SALLYPORT_DATA to a folder that has fhir-r4-examples")
+		t.Fatal("the folder of the R4 examples is empty")
 	}
 	r := newRecords()
 	for _, f := range files {

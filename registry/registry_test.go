@@ -14,6 +14,7 @@ import (
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
@@ -351,10 +352,7 @@ var databases = map[string]func(t *testing.T) string{
 // names.
 func postgres(t *testing.T) string {
 	t.Helper()
-	where := os.Getenv("SALLYPORT_TEST_POSTGRES")
-	if where == "" {
-		t.Skip("SALLYPORT_TEST_POSTGRES is not set to the URL of a PostgreSQL database")
-	}
+	where := need.Postgres(t)
 	db, err := sql.Open("pgx", where)
 	if err != nil {
 		t.Fatal(err)

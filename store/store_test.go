@@ -16,6 +16,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -33,10 +34,7 @@ var engines = map[string]func(t *testing.T) string{
 // names.
 func postgres(t *testing.T) string {
 	t.Helper()
-	where := os.Getenv("SALLYPORT_TEST_POSTGRES")
-	if where == "" {
-		t.Skip("SALLYPORT_TEST_POSTGRES is not set to the URL of a PostgreSQL database")
-	}
+	where := need.Postgres(t)
 	schema := "t" + strings.ToLower(string(id.New[id.Act](time.Now())))
 	db, err := sql.Open("pgx", where)
 	if err != nil {

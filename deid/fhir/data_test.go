@@ -13,18 +13,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 // data is the folder of public synthetic data, which is not part of the product.
 func data(t *testing.T, folder string) []string {
 	t.Helper()
-	root := os.Getenv("SALLYPORT_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	files, err := filepath.Glob(filepath.Join(root, folder, "*json"))
+	files, err := filepath.Glob(filepath.Join(need.DataFile(t, folder), "*json"))
 	if err != nil || len(files) == 0 {
-		t.Skipf("no %s: set SALLYPORT_DATA to the folder of public synthetic data", folder)
+		t.Fatalf("the folder %s of the sample data is empty (%v)", folder, err)
 	}
 	return files
 }
