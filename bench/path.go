@@ -258,7 +258,7 @@ func (b *bench) judge(at map[string]map[string]*seenAt, disk []float64) {
 	b.report.atLeast("2 KB, 64 clients: throughput over Go's plain reverse proxy (the later aim, not a target of this part)",
 		ratio(many["Sallyport"].rate, many["Go reverse proxy"].rate), 1, "x")
 	big := at["500 KB bundle, 16 clients"]
-	b.report.atLeast("500 KB, 16 clients: throughput over a proxy with encoding/json", ratio(big["Sallyport"].rate, big["Go proxy, encoding/json"].rate), 3, "x")
+	b.report.atLeast("500 KB, 16 clients: throughput over a proxy with encoding/json", ratio(big["Sallyport"].rate, big["Go proxy with encoding/json"].rate), 3, "x")
 }
 
 func ratio(a, b []float64) float64 { return median(a) / median(b) }
@@ -281,7 +281,7 @@ func (b *bench) peers(ctx context.Context, w *world) ([]peer, error) {
 	var peers []peer
 	add(&peers, "direct", u.Host)
 	config := ProxyConfig{PKI: w.pki.Dir, Upstream: w.upstream.Base}
-	for _, r := range []struct{ role, name string }{{"reverse", "Go reverse proxy"}, {"json", "Go proxy, encoding/json"}} {
+	for _, r := range []struct{ role, name string }{{"reverse", "Go reverse proxy"}, {"json", "Go proxy with encoding/json"}} {
 		var ready ProxyReady
 		p, err := site.StartRole(b.dir, r.role, r.role, config, &ready)
 		if err != nil {
