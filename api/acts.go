@@ -46,6 +46,9 @@ const IdempotencyHeader = "Idempotency-Key"
 func (s *server) acts() {
 	schemas := s.api.OpenAPI().Components.Schemas
 	for _, spec := range registry.Acts {
+		if spec.Custody() {
+			continue // custody answers, on the data path: it is told patients' ids
+		}
 		fields := schemas.Schema(reflect.TypeOf(spec.New()).Elem(), true, "")
 		op := huma.Operation{
 			OperationID: string(spec.Name), Method: http.MethodPost, Path: spec.Path,

@@ -61,6 +61,11 @@ type Spec struct {
 	New    func() Act
 }
 
+// Custody reports whether the act is done by the gateway's custody alone, which
+// changes the vault with it. API and commands offer no route of their own for
+// it.
+func (s Spec) Custody() bool { return strings.HasPrefix(s.Path, custodyPath) }
+
 // Kind is an act's name: noun.verb.
 type Kind string
 

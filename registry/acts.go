@@ -106,4 +106,11 @@ var Acts = []Spec{
 		"/v1/holds", []Duty{PrivacyOfficer, SecurityOfficer, DataOwner, Operator, Procurement}, func() Act { return new(PlaceHold) }},
 	{"hold.lift", "hold", "lift", "End a hold that another placed",
 		"/v1/holds/{id}/lift", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(LiftHold) }},
+	// Patients, by custody alone: see patient.go.
+	{"patient.hold", "patient", "hold", "Hold back the data of patients who said no",
+		custodyPath + "hold", []Duty{PrivacyOfficer}, func() Act { return new(HoldPatient) }},
+	{"patient.release", "patient", "release", "End the hold on patients' data",
+		custodyPath + "release", []Duty{PrivacyOfficer}, func() Act { return new(ReleasePatient) }},
+	{"cohort.define", "cohort", "define", "Define a cohort by a list of patients",
+		custodyPath + "cohort", []Duty{DataOwner, PrivacyOfficer}, func() Act { return new(DefineCohort) }},
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -76,7 +78,17 @@ func checkTerms(field string, terms map[string]snapshot.Term) error {
 			return badField(at, "is not a term of the catalogue", meant(n, TermFields(), "See the list: sallyport terms"))
 		}
 		t := terms[n]
+		if n == delegatedObligations && saysNotApplicable(t.Value) {
+			// There is no clause to point at; the reason stands for it.
+			if err := shortText(at+".clause", t.Clause); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := checkTermValue(at+".value", typ, check, t.Value); err != nil {
+			if n == delegatedObligations {
+				return badField(at+".value", "is of the wrong type", `Write true or false, or {"not_applicable": "why the vendor carries out none"}`)
+			}
 			return err
 		}
 		if strings.Contains(typ, "+clause") && strings.TrimSpace(t.Clause) == "" {
@@ -87,6 +99,20 @@ func checkTerms(field string, terms map[string]snapshot.Term) error {
 		}
 	}
 	return nil
+}
+
+// delegatedObligations binds a vendor "to the extent" that it carries out an
+// obligation of the organisation's (45 CFR 164.504(e)(2)(ii)(H), BAA-M10). Where
+// it carries out none, the paper need not have it, and the term says why:
+// {"not_applicable": "reason"}.
+const delegatedObligations = "delegated_obligations"
+
+func saysNotApplicable(raw json.RawMessage) bool {
+	var v struct {
+		Reason string `json:"not_applicable"`
+	}
+	err := jsonv2.Unmarshal(raw, &v, jsonv2.RejectUnknownMembers(true))
+	return err == nil && strings.TrimSpace(v.Reason) != "" && shortText("", v.Reason) == nil
 }
 
 // checkTermValue checks a value against the catalogue's word for its type:

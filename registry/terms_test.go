@@ -47,6 +47,13 @@ func TestTermsAreOfTheirType(t *testing.T) {
 		{"annual_verification", `{"months":12,"content":["sme_analysis"]}`, "", "", ""},
 		{"no_identification_no_contact", `true`, "§ 9", "", ""}, // of a data use agreement
 		{"permitted_users_recipients", `["model team"]`, "", "", ""},
+		{"delegated_obligations", `true`, "§ 8", "", ""}, // BAA-M10
+		{"delegated_obligations", `{"not_applicable":"the vendor carries out none"}`, "", "", ""},
+		{"delegated_obligations", `{"not_applicable":"the vendor carries out none"}`, "§ 8", "", ""},
+		{"delegated_obligations", `{"not_applicable":""}`, "§ 8", "value", "not_applicable"},
+		{"delegated_obligations", `{"not_applicable":true}`, "§ 8", "value", "not_applicable"},
+		{"delegated_obligations", `{"not_applicable":"x","also":1}`, "§ 8", "value", "not_applicable"},
+		{"safeguards", `{"not_applicable":"no"}`, "§ 1", "value", "Write true"},
 		{"safeguards", ``, "§ 1", "value", "Write true"},
 		{"safeguards", `{`, "§ 1", "value", "Write true"},
 	} {

@@ -30,6 +30,9 @@ import (
 func nounCommands() []kong.Option {
 	byNoun := map[string][]registry.Spec{}
 	for _, spec := range registry.Acts {
+		if spec.Custody() {
+			continue // custody.go: ids come from a file, never as arguments
+		}
 		byNoun[spec.Noun] = append(byNoun[spec.Noun], spec)
 	}
 	var out []kong.Option
