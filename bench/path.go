@@ -15,7 +15,6 @@ import (
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/bench/site"
-	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/identity"
 )
 
@@ -62,7 +61,7 @@ func (w *world) close() (err error) {
 }
 
 // open starts the hospital, and Sallyport with all papers in order.
-func (b *bench) open(ctx context.Context, name string, keep bool, faults ...hospital.Fault) (_ *world, err error) {
+func (b *bench) open(ctx context.Context, name string, keep bool, streams ...site.Stream) (_ *world, err error) {
 	w := &world{}
 	defer func() {
 		if err != nil {
@@ -76,7 +75,7 @@ func (b *bench) open(ctx context.Context, name string, keep bool, faults ...hosp
 	if w.pki, err = site.NewPKI(filepath.Join(dir, "pki"), b.now()); err != nil {
 		return nil, err
 	}
-	w.hospital, w.upstream, err = site.StartUpstream(b.dir, site.UpstreamConfig{PKI: w.pki.Dir, Seed: 1, Patients: 50, Faults: faults, Keep: keep})
+	w.hospital, w.upstream, err = site.StartUpstream(b.dir, site.UpstreamConfig{PKI: w.pki.Dir, Seed: 1, Patients: 50, Streams: streams, Keep: keep})
 	if err != nil {
 		return nil, err
 	}
@@ -324,14 +323,14 @@ func (b *bench) sallyportPeer(w *world) (peer, error) {
 	if err != nil {
 		return peer{}, err
 	}
-	codes, err := w.site.Codes(w.upstream.ID, w.upstream.Patient)
+	codes, err := w.site.Codes(w.upstream.ID, w.upstream.Patients[0])
 	if err != nil {
 		return peer{}, err
 	}
 	cert, key := w.site.DeviceFiles()
 	return peer{name: "Sallyport", addr: g.Host, ca: w.site.CAFile(), cert: cert, key: key, token: w.client.Token, cpu: []*site.Process{w.serve}, limit: 200,
 		paths: []string{g.Path + "/" + w.upstream.Type + "/" + codes[0],
-			g.Path + "/" + strings.ReplaceAll(w.upstream.Search, w.upstream.Patient, codes[1])}}, nil
+			g.Path + "/" + strings.ReplaceAll(w.upstream.Search, w.upstream.Patients[0], codes[1])}}, nil
 }
 
 func strangerTLS(k *site.PKI) (*tls.Config, error) {

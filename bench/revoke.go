@@ -11,19 +11,17 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/bench/site"
-	"github.com/sallyport/sallyport/hospital"
 )
 
-// Searches that the hospital answers with a stream: as fast as it can, or slowly.
+// The hospital's streams: as fast as it can, and 8 MB a second, which is a
+// release of 4 MB every half second.
 const (
-	flood   = "Observation?code=flood"
-	trickle = "Observation?code=trickle"
+	flood = iota
+	trickle
 )
 
-// streams makes the hospital stream. A trickle of 8 MB a second is a release of
-// 4 MB every half second.
-func streams(huge int64) []hospital.Fault {
-	return []hospital.Fault{{Path: flood, Huge: huge}, {Path: trickle, Huge: huge, Rate: 8 << 20}}
+func streams(huge int64) []site.Stream {
+	return []site.Stream{{Bytes: huge}, {Bytes: huge, Rate: 8 << 20}}
 }
 
 // revoke is how long bytes go on leaving after the BAA under a stream is
@@ -40,10 +38,13 @@ func revoke(ctx context.Context, b *bench) (err error) {
 			"Hospital, gateway, client and officer share the machine."}}
 	rounds := b.scale(60, 5)
 	var all []float64
-	for _, s := range []struct{ name, search string }{{"fast hospital, stream at full speed", flood}, {"slow hospital, 8 MB a second", trickle}} {
+	for _, s := range []struct {
+		name   string
+		stream int
+	}{{"fast hospital, stream at full speed", flood}, {"slow hospital, 8 MB a second", trickle}} {
 		var last, act, end []float64
 		for i := range rounds {
-			c, err := w.cut(ctx, s.search, w.site.Papers())
+			c, err := w.cut(ctx, s.stream, w.site.Papers())
 			if err != nil {
 				return fmt.Errorf("%s, round %d: %w", s.name, i, err)
 			}
@@ -64,10 +65,10 @@ func revoke(ctx context.Context, b *bench) (err error) {
 type cutAt struct{ last, act, end float64 }
 
 // cut begins a stream, terminates the agreement in the middle and watches.
-func (w *world) cut(ctx context.Context, search string, papers site.Papers) (cutAt, error) {
+func (w *world) cut(ctx context.Context, which int, papers site.Papers) (cutAt, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	resp, err := w.stream(ctx, search)
+	resp, err := w.stream(ctx, which)
 	if err != nil {
 		return cutAt{}, err
 	}
@@ -119,8 +120,13 @@ func (w *world) cut(ctx context.Context, search string, papers site.Papers) (cut
 	}
 }
 
-func (w *world) stream(ctx context.Context, search string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.site.Base()+"/"+search, nil)
+// stream asks for everything about a patient of whom there is no end.
+func (w *world) stream(ctx context.Context, which int) (*http.Response, error) {
+	codes, err := w.site.Codes(w.upstream.Patients[which])
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.site.Base()+"/Patient/"+codes[0]+"/$everything", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +166,9 @@ func memory(ctx context.Context, b *bench) (err error) {
 	n, err := io.Copy(h, resp.Body)
 	if err != nil {
 		return fmt.Errorf("after %d bytes: %w", n, err)
+	}
+	if n < huge/4 {
+		return fmt.Errorf("of %d bytes %d were released: this is not the stream that was meant", huge, n)
 	}
 	took := time.Since(began).Seconds()
 	peak, err := w.serve.PeakMemory()

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,10 +26,19 @@ type UpstreamConfig struct {
 	PKI      string // folder of a PKI
 	Seed     uint64
 	Patients int
-	Faults   []hospital.Fault
-	// Keep serves each answer to a GET without a fault from memory from its
-	// second time on, so that the doorways are measured and not the hospital.
+	// Streams are answers without end in sight: the i-th is what Patient
+	// UpstreamReady.Patients[i]'s $everything is answered with.
+	Streams []Stream
+	// Keep serves each answer to any other GET from memory from its second time
+	// on, so that the doorways are measured and not the hospital.
 	Keep bool
+}
+
+// Stream is a Bundle of so many bytes, at so many bytes a second (0: as fast as
+// can be).
+type Stream struct {
+	Bytes int64
+	Rate  int
 }
 
 // UpstreamReady is what the hospital's process says when it listens.
@@ -37,7 +47,7 @@ type UpstreamReady struct {
 	Type, ID string // the 2 KB resource
 	Bytes    int    // its size
 	Search   string // the 500 KB search, relative to Base
-	Patient  string // the first patient's id
+	Patients []string
 }
 
 // ServeUpstream is the hospital's process: mutual TLS, TLS 1.3, until its
@@ -54,16 +64,21 @@ func ServeUpstream(c UpstreamConfig) error {
 	records := hospital.Generate(c.Seed, c.Patients)
 	base := "https://" + l.Addr().String() + "/fhir"
 	h := hospital.NewServer(records, hospital.Options{BaseURL: base, Auth: hospital.Auth{Certificate: true}})
-	h.Misbehave(c.Faults...)
+	patients := records.IDs("Patient")
+	if len(patients) <= len(c.Streams) {
+		return errors.New("the hospital has too few patients")
+	}
+	var faults []hospital.Fault
+	for i, x := range c.Streams {
+		faults = append(faults, hospital.Fault{Path: "Patient/" + patients[i] + everything, Huge: x.Bytes, Rate: x.Rate, Patient: patients[i]})
+	}
+	h.Misbehave(faults...)
 	var handler http.Handler = h
 	if c.Keep {
-		handler = &keeper{next: h, faults: c.Faults}
+		handler = &keeper{next: h}
 	}
 	sample := records.Sample2KB()
-	ready := UpstreamReady{Base: base, Type: sample.Type, ID: sample.ID, Bytes: len(sample.JSON), Search: records.Search500KB()}
-	if ids := records.IDs("Patient"); len(ids) > 0 {
-		ready.Patient = ids[0]
-	}
+	ready := UpstreamReady{Base: base, Type: sample.Type, ID: sample.ID, Bytes: len(sample.JSON), Search: records.Search500KB(), Patients: patients}
 	return pki.Serve(l, handler, ready)
 }
 
@@ -89,11 +104,13 @@ func (k *PKI) Serve(l net.Listener, h http.Handler, ready any) error {
 	}
 }
 
+// everything is the operation whose answers are streams, and not kept.
+const everything = "/$everything"
+
 // keeper remembers answers by URI.
 type keeper struct {
-	next   http.Handler
-	faults []hospital.Fault
-	kept   sync.Map // URI -> *answer
+	next http.Handler
+	kept sync.Map // URI -> *answer
 }
 
 type answer struct {
@@ -108,7 +125,7 @@ func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 func (k *keeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	uri := r.URL.RequestURI()
-	if r.Method != http.MethodGet || k.faulty(uri) {
+	if r.Method != http.MethodGet || strings.Contains(r.URL.Path, everything) {
 		k.next.ServeHTTP(w, r)
 		return
 	}
@@ -126,15 +143,6 @@ func (k *keeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body.Bytes()) // the client has gone: nothing to do
-}
-
-func (k *keeper) faulty(uri string) bool {
-	for _, f := range k.faults {
-		if _, query, ok := strings.Cut(f.Path, "?"); ok && strings.Contains(uri, query) {
-			return true
-		}
-	}
-	return false
 }
 
 // PKI is the certificate authority that the hospital, the proxies and their

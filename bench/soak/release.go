@@ -19,7 +19,6 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/audit/verify"
 	"github.com/sallyport/sallyport/bench/site"
-	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/registry"
@@ -50,6 +49,7 @@ type trial struct {
 	key     note.Verifier
 	records *store.Store
 	paths   []string
+	stream  string // of paths: one whose answer is several releases
 
 	mu       sync.Mutex
 	got      []got
@@ -59,11 +59,8 @@ type trial struct {
 	mark     []byte
 	vendors  int
 
-	full, part, refused, repeated, cut int
+	full, part, refused, repeated, cut, chunks int
 }
-
-// stream is the search that the hospital answers with more than one release.
-const stream = "Observation?code=flood"
 
 // releases is the trial of the whole product.
 func releases(ctx context.Context, s *soak) (string, error) {
@@ -78,8 +75,8 @@ func releases(ctx context.Context, s *soak) (string, error) {
 			err = fmt.Errorf("round %d: %w", done, err)
 		}
 	}
-	return fmt.Sprintf("%d rounds, %d kills; %d answers whole, %d cut off, %d refused, each with its entries; %d acts answered, %d repeated after a kill; %d log entries verify",
-		done, t.cut, t.full, t.part, t.refused, len(t.answered), t.repeated, t.seen.next), errors.Join(err, ctx.Err())
+	return fmt.Sprintf("%d rounds, %d kills; %d answers whole, %d cut off, %d refused, each with its entries (%d of several releases); %d acts answered, %d repeated after a kill; %d log entries verify",
+		done, t.cut, t.full, t.part, t.refused, t.chunks, len(t.answered), t.repeated, t.seen.next), errors.Join(err, ctx.Err())
 }
 
 func newTrial(ctx context.Context, s *soak) (_ *trial, stop func(), err error) {
@@ -98,7 +95,7 @@ func newTrial(ctx context.Context, s *soak) (_ *trial, stop func(), err error) {
 	}
 	// 24 MB: some releases, and over before the round is.
 	up, ready, err := site.StartUpstream(dir, site.UpstreamConfig{PKI: pki.Dir, Seed: 1, Patients: 20, Keep: true,
-		Faults: []hospital.Fault{{Path: stream, Huge: 24 << 20}}})
+		Streams: []site.Stream{{Bytes: 24 << 20}}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -128,7 +125,12 @@ func newTrial(ctx context.Context, s *soak) (_ *trial, stop func(), err error) {
 	if err := t.site.Paper(ctx); err != nil {
 		return nil, nil, err
 	}
-	t.paths = []string{"Patient?_count=10", "Observation?_count=5", "Condition?_count=20", "metadata", stream, stream,
+	codes, err := t.site.Codes(ready.Patients[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	t.stream = "Patient/" + codes[0] + "/$everything" // more than one release
+	t.paths = []string{"Patient?_count=10", "Observation?_count=5", "Condition?_count=20", "metadata", t.stream,
 		"Practitioner?_count=1", "Patient?name=Smith", "Observation/does-not-exist"}
 	return t, stop, nil
 }
@@ -193,7 +195,11 @@ func (t *trial) live(ctx context.Context, p *site.Process) error {
 		start := t.s.rand.IntN(len(t.paths))
 		group.Go(func() {
 			for n := start; ; n++ {
-				g, err := ask(ctx, client, t.site.Base()+"/"+t.paths[(n*(i+1))%len(t.paths)])
+				path := t.paths[(n*(i+1))%len(t.paths)]
+				if i == 0 {
+					path = t.stream
+				}
+				g, err := ask(ctx, client, t.site.Base()+"/"+path)
 				if err != nil {
 					return // it was killed
 				}
@@ -215,7 +221,11 @@ func (t *trial) live(ctx context.Context, p *site.Process) error {
 			}
 		}
 	})
-	time.Sleep(t.s.between(5*time.Millisecond, 350*time.Millisecond))
+	most := 350 * time.Millisecond
+	if t.cut%4 == 3 {
+		most = 2500 * time.Millisecond // into a stream's later releases
+	}
+	time.Sleep(t.s.between(5*time.Millisecond, most))
 	p.Kill()
 	t.cut++
 	group.Wait()
@@ -305,6 +315,9 @@ func (t *trial) check(ctx context.Context) error {
 	for _, g := range t.got {
 		if err := t.seen.covers(g); err != nil {
 			return fmt.Errorf("decision %s, status %d, %d bytes: %w", g.decision, g.status, len(g.body), err)
+		}
+		if d := t.seen.decisions[g.decision]; d != nil && len(d.chunks) > 1 {
+			t.chunks++
 		}
 		switch {
 		case g.status/100 != 2:
