@@ -145,6 +145,16 @@ func (w *Writer) expect() int {
 	return 0
 }
 
+// Try says what would come of a resource, and writes nothing.
+func (w *Writer) Try(raw []byte) (Info, error) {
+	mark := len(w.buf)
+	out, info, err := w.m.Append(w.buf, raw)
+	if err == nil && info.Outcome == Released {
+		w.buf = out[:mark]
+	}
+	return info, err
+}
+
 // member writes the comma before a member of the open frame, if it needs one.
 func (w *Writer) member(dst []byte) []byte {
 	if f := &w.open[len(w.open)-1]; f.any {

@@ -33,9 +33,10 @@ type bundle struct {
 	total    bool   // tell how many matches there are, if all are here
 	counting bool   // and show none of them
 	size     int    // how many matches a page has
-	first    string // the source's first page for this one
+	cut      bool   // the source's pages are larger than the caller's, or other ones
 	rel      string // of the source's page at hand
 	skip     int    // matches at its start that an earlier page has shown
+	company  company
 
 	resp  *http.Response
 	w     *deidfhir.Writer
@@ -50,7 +51,6 @@ type bundle struct {
 	fresh   int        // entries since the last release
 	matches int
 	place   int     // matches of the source's page at hand, seen or skipped
-	shown   int     // of them, those that were written
 	dropped bool    // something was left out
 	filled  bool    // the page has its matches: what follows is only looked for
 	next    string  // where the source goes on
@@ -86,7 +86,7 @@ func (b *bundle) open(ctx context.Context, rel string) (gateway.Answer, error) {
 		stop()
 		return nil, err
 	}
-	b.resp, b.ctx, b.stop, b.rel, b.first = resp, ctx, stop, rel, rel
+	b.resp, b.ctx, b.stop, b.rel = resp, ctx, stop, rel
 	return b, nil
 }
 
@@ -188,9 +188,12 @@ func (b *bundle) pump() {
 		if err = b.source(); err != nil {
 			break
 		}
+		if err = b.accompany(); err != nil {
+			break
+		}
 		b.mu.Lock()
 		next, found := b.next, b.onward != nil
-		b.filled = !b.counting && b.matches >= b.size
+		b.filled = !b.counting && b.size > 0 && b.matches >= b.size
 		hiding := !b.all && b.size > 0 && (b.dropped || !b.d.Everyone())
 		b.mu.Unlock()
 		if next == "" || found {
@@ -225,7 +228,7 @@ func (b *bundle) turn(rel string) error {
 	}
 	b.mu.Lock()
 	old := b.resp
-	b.resp, b.rel, b.next, b.place, b.shown, b.skip = resp, rel, "", 0, 0, 0
+	b.resp, b.rel, b.next, b.place, b.skip, b.cut = resp, rel, "", 0, 0, b.size > 0
 	b.mu.Unlock()
 	_ = old.Body.Close()
 	b.in.reader.Reset(resp.Body, fhir.Limits{})
@@ -263,11 +266,8 @@ func (b *bundle) source() error {
 			return err
 		}
 		if full {
-			select {
-			case b.full <- struct{}{}:
-				<-b.taken
-			case <-b.ctx.Done():
-				return context.Cause(b.ctx)
+			if err := b.give(); err != nil {
+				return err
 			}
 		}
 	}
@@ -284,56 +284,119 @@ func (b *bundle) entry(item *fhir.Item) error {
 	if err := f.Inspect(raw, b.d.Source().Base()); err != nil {
 		return malformed(err)
 	}
-	match := item.Mode == "match" || item.Mode == "" && item.Type == b.typ
+	// What is searched for is in the answer by its own right, and so is all of a
+	// patient's in $everything. What only comes with it needs what it comes with.
+	match := item.Type == b.typ && (item.Mode == "match" || item.Mode == "")
 	if match {
 		if b.place++; b.place <= b.skip || b.onward != nil {
 			return nil // shown before, or for the next page
 		}
 	}
-	if b.filled && !match && b.shown == 0 {
-		return nil // it comes with matches that are not shown here
+	if !match && !(b.all && !impersonal[item.Type]) {
+		if b.counting {
+			return nil
+		}
+		if !b.company.belongs(f.Type, f.ID, raw, b.d.Source().Base()) {
+			return b.company.hold(item, raw)
+		}
 	}
+	return b.judged(raw, string(item.FullURL.Open()), item.Mode, match)
+}
+
+// judged decides on the resource that b.in.facts are of, and writes what may be
+// seen of it.
+func (b *bundle) judged(raw []byte, fullURL, mode string, match bool) error {
+	f := &b.in.facts
 	if !b.d.Judge(subject(f)) {
 		b.dropped = true
 		return nil
 	}
 	if match && b.filled {
-		b.d.Unused(item.Type)
+		b.d.Unused(f.Type)
 		b.onward = &onward{rel: b.rel, skip: b.place - 1}
 		return nil
 	}
-	if b.counting {
-		if match {
-			b.matches++
-		}
-		return nil
-	}
-	info, err := b.w.Entry(deidfhir.Entry{FullURL: string(item.FullURL.Open()), Mode: item.Mode}, raw)
-	if errors.Is(err, deidfhir.ErrNotUnderstood) {
+	info, err := b.write(raw, fullURL, mode)
+	switch {
+	case errors.Is(err, deidfhir.ErrNotUnderstood), err == nil && info.Outcome != deidfhir.Released:
 		b.dropped = true
-		b.d.Removed(item.Type)
+		b.d.Removed(f.Type)
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
-	if info.Outcome != deidfhir.Released {
-		b.dropped = true
-		b.d.Removed(item.Type)
-		return nil
-	}
+	// A count tells about those who are counted.
 	for _, p := range f.Patients {
 		b.w.Patient(p)
 	}
 	if match {
 		b.matches++
-		b.shown++
-		// From the source's second page on the caller's page is cut where it is
-		// full. The first is taken as the source made it.
-		b.filled = b.rel != b.first && b.matches >= b.size
+		// A page that the source made for the caller is taken as it is.
+		b.filled = b.cut && !b.counting && b.matches >= b.size
+	}
+	if b.counting {
+		b.d.Unused(f.Type)
+		return nil
 	}
 	b.fresh++
+	return b.company.released(f.Type, f.ID, raw, match, b.d.Source().Base())
+}
+
+// write puts a resource into the answer, or where it is only counted finds out
+// whether it could be put there: what the view does not show does not count.
+func (b *bundle) write(raw []byte, fullURL, mode string) (deidfhir.Info, error) {
+	if b.counting {
+		return b.w.Try(raw)
+	}
+	return b.w.Entry(deidfhir.Entry{FullURL: fullURL, Mode: mode}, raw)
+}
+
+// accompany writes what was held back and is referred to by now, until nothing
+// more is. What is left over came with what is not shown, and goes with it.
+func (b *bundle) accompany() error {
+	for again := true; again; {
+		again = false
+		held := b.company.held
+		b.company.held, b.company.bytes = nil, 0
+		for i := range held {
+			h := &held[i]
+			b.mu.Lock()
+			full, err := false, error(nil)
+			f := &b.in.facts
+			f.Reset()
+			if err = f.Inspect(h.raw, b.d.Source().Base()); err == nil {
+				if b.company.belongs(f.Type, f.ID, h.raw, b.d.Source().Base()) {
+					again = true
+					err = b.judged(h.raw, h.fullURL, h.mode, false)
+					full = b.w.Len() >= gateway.ReleaseSize
+				} else {
+					b.company.keep(*h)
+				}
+			} else {
+				err = malformed(err)
+			}
+			b.mu.Unlock()
+			if err == nil && full {
+				err = b.give()
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	b.company.held, b.company.bytes = nil, 0
 	return nil
+}
+
+// give waits until the chunk at hand is taken.
+func (b *bundle) give() error {
+	select {
+	case b.full <- struct{}{}:
+		<-b.taken
+		return nil
+	case <-b.ctx.Done():
+		return context.Cause(b.ctx)
+	}
 }
 
 // finish writes the end: the total, where all matches were seen, and links of
@@ -355,8 +418,8 @@ func (b *bundle) finish() error {
 		links = append(links, deidfhir.Link{Relation: "self", URL: b.self})
 	}
 	if b.onward != nil {
-		state, err := json.Marshal(pageState{Words: b.page, Rel: b.onward.rel, Skip: b.onward.skip, Size: b.size,
-			Typ: b.typ, All: b.all, Direct: b.direct})
+		state, err := json.Marshal(pageState{Words: b.page, Rel: b.onward.rel, Skip: b.onward.skip, Size: b.size, Cut: b.cut || b.onward.skip > 0,
+			Typ: b.typ, All: b.all, Direct: b.direct, Include: b.company.asked, Marks: b.company.marks()})
 		if err != nil {
 			return err
 		}

@@ -54,8 +54,11 @@ func TestSearchCannotInfer(t *testing.T) {
 		{"a chain", func(string) string { return "/Observation?subject:Patient.family=Smith" }, nil, show("Patient", "name")},
 		{"a chain through a hidden reference", func(string) string { return "/Observation?subject:Patient.gender=male" },
 			none("Observation", "subject"), func(*snapshot.Role) {}},
-		{"_has", func(string) string { return "/Patient?_has:Observation:patient:code=8867-4" },
-			none("Observation", "code"), func(*snapshot.Role) {}},
+		// What is found by a record that is not in the answer tells of that record,
+		// and nobody has judged it.
+		{"_has", func(string) string { return "/Patient?_has:Observation:patient:code=8867-4" }, nil, nil},
+		{"a chain through a record", func(string) string { return "/Observation?encounter:Encounter.class=AMB" }, nil, nil},
+		{"a chain to a patient beside the record's", func(string) string { return "/Patient?link:Patient.gender=male" }, nil, nil},
 		{"_sort", func(string) string { return "/Patient?_sort=family" }, nil, show("Patient", "name")},
 		{"_sort by a date seen to the year", func(string) string { return "/Patient?_sort=birthdate" }, nil, direct},
 		{"a birth date by prefix", func(string) string { return "/Patient?birthdate=gt1970-05-17" }, nil, direct},

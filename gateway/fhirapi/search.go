@@ -129,17 +129,18 @@ func reads(s *fhir.Search, scope *deid.Scope) []string {
 	}
 	for i := range s.Params {
 		p := &s.Params[i]
-		for _, step := range p.Steps {
+		for n, step := range p.Steps {
 			for _, t := range step.From {
 				if !sees(scope, t, step.Code, spec.TypeReference, nil) {
 					add(t)
 				}
 			}
+			if !judged(p, n) {
+				add(s.Resource)
+			}
 		}
 		if p.Code == "_list" {
-			if scope.Search("List.entry.item", spec.TypeReference) < deid.Coded {
-				add("List")
-			}
+			add("List") // a record of its own, which nobody judges here
 			continue
 		}
 		for _, t := range p.On {
@@ -167,6 +168,54 @@ func reads(s *fhir.Search, scope *deid.Scope) []string {
 		}
 	}
 	return out
+}
+
+// judged says whether what step n of a chain leads to is judged with the
+// answer. The source finds an answer by the records that a chain goes through,
+// and those are not in it: one with a security label, or outside the cohort or
+// the date window, or of a patient on hold, would be told of by what it finds. So a chain
+// may go through what is about nobody, and to the patient whose record the answer
+// is itself.
+func judged(p *fhir.Param, n int) bool {
+	step := &p.Steps[n]
+	if step.Reverse {
+		return impersonal[step.Type]
+	}
+	reached := p.On
+	if n+1 < len(p.Steps) && !p.Steps[n+1].Reverse {
+		reached = p.Steps[n+1].From
+	} else if n+1 < len(p.Steps) {
+		return false
+	}
+	for _, to := range reached {
+		switch {
+		case impersonal[to]:
+		case to == "Patient" && n == 0:
+			for _, from := range step.From {
+				if !ofPatient(from, step.Code) {
+					return false
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return len(reached) > 0
+}
+
+// ofPatient says whether the patients that the parameter finds are those whose
+// record the resource is, all of whom are judged.
+func ofPatient(typ, code string) bool {
+	p, ok := spec.Search(typ, code)
+	if !ok || len(p.Elements) == 0 {
+		return false
+	}
+	for _, e := range p.Elements {
+		if !slices.ContainsFunc(spec.PatientElements(typ), func(pe spec.PatientElement) bool { return pe.Path == e }) {
+			return false
+		}
+	}
+	return true
 }
 
 // byRule: ids and meta are not for a role to name; the view has rules for them,
@@ -244,6 +293,10 @@ func wholeYears(p *fhir.Param) bool {
 // Words implements gateway.Question.
 func (q *search) Words() gateway.Words { return q.words }
 
+// sourcePage is how many matches the source is asked for at least, since some may
+// have to be left out.
+const sourcePage = 50
+
 // Fetch implements gateway.Question.
 func (q *search) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer, error) {
 	up := *q.s
@@ -262,8 +315,12 @@ func (q *search) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer, er
 	total := counting || up.Total == "accurate"
 	// What shapes the answer is done here, on what may be seen.
 	up.Count, up.Elements, up.Summary, up.Total, up.Contained = count, nil, "", "", ""
-	b := &bundle{d: d, typ: q.s.Resource, page: q.words, total: total, counting: counting, size: count,
-		self: d.Standing().Public + "/" + q.s.Resource}
+	// Whatever size the caller's pages have: small ones would let it feel its way
+	// past the few that it may not see.
+	up.Count = max(count, sourcePage)
+	b := &bundle{d: d, typ: q.s.Resource, page: q.words, total: total, counting: counting, size: count, cut: up.Count > count,
+		company: company{asked: q.s.Include},
+		self:    d.Standing().Public + "/" + q.s.Resource}
 	if q.self != "" {
 		b.self += "?" + q.self
 	}
@@ -340,7 +397,7 @@ func (q *everything) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer
 	if q.query != "" {
 		rel += "&" + q.query
 	}
-	b := &bundle{d: d, typ: "Patient", page: q.words, direct: patientID, all: true}
+	b := &bundle{d: d, typ: "Patient", page: q.words, direct: patientID, all: true, company: company{all: true}}
 	return b.open(ctx, rel)
 }
 
@@ -349,11 +406,15 @@ func (q *everything) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer
 type pageState struct {
 	Words  gateway.Words
 	Rel    string
-	Skip   int `json:",omitempty"` // matches of that page that were shown
-	Size   int // of a page
+	Skip   int  `json:",omitempty"` // matches of that page that were shown
+	Size   int  // of a page
+	Cut    bool `json:",omitempty"` // the source's pages are not the caller's
 	Typ    string
 	All    bool   `json:",omitempty"`
 	Direct string `json:",omitempty"`
+
+	Include []fhir.Include `json:",omitempty"`
+	Marks   []byte         `json:",omitempty"`
 }
 
 // page is the next page of a question.
@@ -378,6 +439,7 @@ func (q *page) Words() gateway.Words { return q.state.Words }
 // Fetch implements gateway.Question.
 func (q *page) Fetch(ctx context.Context, d *gateway.Desk) (gateway.Answer, error) {
 	b := &bundle{d: d, typ: q.state.Typ, page: q.state.Words, all: q.state.All, direct: q.state.Direct, later: true,
-		size: q.state.Size, skip: q.state.Skip}
+		size: q.state.Size, cut: q.state.Cut, skip: q.state.Skip, company: company{asked: q.state.Include, all: q.state.All}}
+	b.company.recall(q.state.Marks)
 	return b.open(ctx, q.state.Rel)
 }
