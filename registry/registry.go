@@ -171,6 +171,18 @@ func (r *Registry) Do(ctx context.Context, by Actor, a Act, m Meta) (Result, err
 	return Result{}, unavailable("Other acts came first, again and again", ErrBehind)
 }
 
+// May says whether Do would do the act in the present view: nothing is done.
+func (r *Registry) May(by Actor, a Act, m Meta) error {
+	if err := checkMeta(m); err != nil {
+		return err
+	}
+	v, a := r.View(), deref(a)
+	if err := Authorize(r.o.Engine, v, by, a); err != nil {
+		return err
+	}
+	return Check(v, by, a, r.o.Clock())
+}
+
 // Logged reports whether the act is in a log.
 func (e *Entry) Logged() bool { return e.LogNode != "" }
 

@@ -107,10 +107,13 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.openGateway(ctx); err != nil {
 		return nil, err
 	}
-	s.api = api.New(api.Config{
+	s.api, err = s.withCustody(api.New(api.Config{
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
 		Log: s.record.log, LogVerifier: s.record.verifier, Identity: s.verifier, Now: o.Now, Logger: o.Logger,
-	})
+	}))
+	if err != nil {
+		return nil, err
+	}
 	o.Logger.InfoContext(ctx, "opened", "node", c.Node, "config_sha256", c.Digest(), "policy", s.engine.Version(),
 		"registry_version", s.record.registry.View().Version(), "log_entries", s.record.log.Size())
 	return s, nil
