@@ -35,6 +35,9 @@ type cli struct {
 	Proof      proofCmd      `cmd:"" group:"record" help:"A proof that one entry is in the log, to check offline."`
 	Verify     verifyCmd     `cmd:"" group:"record" help:"Check a log, its continuation or a proof offline, from public keys alone."`
 
+	Patient patientCmd `cmd:"" group:"acts" help:"hold, release: patients who said no."`
+	Cohort  cohortCmd  `cmd:"" group:"acts" help:"define: a list of patients that a grant can name."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
