@@ -154,7 +154,10 @@ func (a DeactivatePerson) apply(e *snapshot.Edit, _ Stamp) {
 }
 
 // AmendDuties gives one of the organisation's people other duties. Nobody
-// amends their own.
+// amends their own; nor does whoever proposed the person, or asked for their
+// key, add a duty: the person was approved for other ones, and who approved them
+// has no say in this act. Else one person with a stand-in of their own could do both
+// sides of everything.
 type AmendDuties struct {
 	ID     id.Person `json:"id"`
 	Duties []Duty    `json:"duties"`
@@ -162,7 +165,13 @@ type AmendDuties struct {
 
 func (a AmendDuties) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
 
-func (a AmendDuties) apart(*snapshot.View) []id.Person { return []id.Person{a.ID} }
+func (a AmendDuties) apart(v *snapshot.View) []id.Person {
+	out := []id.Person{a.ID}
+	if p, ok := v.Persons.Get(a.ID); ok && p.State == snapshot.Approved && !subset(words(a.Duties), p.Duties) {
+		out = append(out, p.RequestedBy)
+	}
+	return out
+}
 
 func (a AmendDuties) check(v *snapshot.View, by Actor, _ time.Time) error {
 	p, ok := v.Persons.Get(a.ID)
@@ -198,7 +207,25 @@ func (a RegisterPersonKey) check(v *snapshot.View, by Actor, _ time.Time) error 
 	if p.Vendor != "" {
 		return conflict("id", "Certificate keys are for the organisation's people", "Enrol a device of the vendor instead")
 	}
-	return first(amendable(fmt.Sprintf("Person %q", a.ID), p.Approval, by), freshKey(v, "key_sha256", a.Key256, false))
+	if err := first(amendable(fmt.Sprintf("Person %q", a.ID), p.Approval, by), freshKey(v, "key_sha256", a.Key256, false)); err != nil {
+		return err
+	}
+	if by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person) {
+		return conflict("id", "Nobody would be left who can approve the new key", "Have the person change it with the present key, or have a third person approved first")
+	}
+	return nil
+}
+
+// approvable says whether somebody besides these two can approve a person.
+func approvable(v *snapshot.View, not ...id.Person) bool {
+	spec, _ := SpecOf(ApprovePerson{})
+	for _, p := range v.Persons.All() {
+		if p.Vendor == "" && p.State == snapshot.Approved && !slices.Contains(not, p.ID) && !held(v, snapshot.NounPerson, string(p.ID)) &&
+			slices.ContainsFunc(spec.Duties, func(d Duty) bool { return slices.Contains(p.Duties, string(d)) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a RegisterPersonKey) apply(e *snapshot.Edit, s Stamp) {

@@ -49,9 +49,9 @@ func demoWorld(t *testing.T) *world {
 	}
 	all := registry.Duties[:5]
 	w.must("grace", registry.AmendDuties{ID: "ada", Duties: all})
-	w.must("ada", registry.AmendDuties{ID: "grace", Duties: all})
 	w.must("ada", registry.ProposePerson{ID: "eve", Name: "Eve", Classification: hipaa.Workforce, Basis: "employee", Duties: all, Key256: registrytest.Key("eve")})
 	w.must("grace", registry.ApprovePerson{ID: "eve"})
+	w.must("eve", registry.AmendDuties{ID: "grace", Duties: all})
 	w.must("ada", registry.ProposePerson{ID: "otto", Name: "Otto", Classification: hipaa.Workforce, Basis: "employee", Duties: []registry.Duty{registry.Auditor}})
 	w.must("grace", registry.ApprovePerson{ID: "otto"})
 	return w
@@ -484,6 +484,39 @@ func TestEveryActNeedsItsDuty(t *testing.T) {
 			t.Errorf("%s by the auditor: got %v", spec.Name, err)
 		}
 	}
+}
+
+// A stand-in who was approved for little does not get more from who made them.
+func TestAStandInGetsNoDutiesFromItsMaker(t *testing.T) {
+	w := demoWorld(t)
+	all := registry.Duties[:5]
+	w.must("ada", registry.ProposePerson{ID: "sid", Name: "Sid", Classification: hipaa.Workforce, Basis: "employee",
+		Duties: []registry.Duty{registry.Procurement}, Key256: registrytest.Key("sid")})
+	w.must("grace", registry.ApprovePerson{ID: "sid"})
+	if err := w.do("ada", registry.AmendDuties{ID: "sid", Duties: all}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("who proposed the person adds duties: got %v", err)
+	}
+	w.must("ada", registry.AmendDuties{ID: "sid"}) // less is always possible
+	w.must("grace", registry.AmendDuties{ID: "sid", Duties: all})
+	// The same by way of a key: who asked for it holds it.
+	w.must("eve", registry.AmendDuties{ID: "sid", Duties: []registry.Duty{registry.Procurement}})
+	w.must("eve", registry.RegisterPersonKey{ID: "sid", Key256: registrytest.Key("sid-2")})
+	w.must("grace", registry.ApprovePerson{ID: "sid"})
+	if err := w.do("eve", registry.AmendDuties{ID: "sid", Duties: all}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("who asked for the person's key adds duties: got %v", err)
+	}
+}
+
+// One person cannot put new keys on everybody until nobody can approve any.
+func TestKeysDoNotLockEverybodyOut(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", registry.RegisterPersonKey{ID: "grace", Key256: registrytest.Key("g2")})
+	err := w.do("ada", registry.RegisterPersonKey{ID: "eve", Key256: registrytest.Key("e2")})
+	if p := problem.From(err); p.Kind != problem.Conflict || p.Field != "id" {
+		t.Errorf("got %v, want a conflict: nobody could approve it", err)
+	}
+	w.must("eve", registry.ApprovePerson{ID: "grace"})
+	w.must("ada", registry.RegisterPersonKey{ID: "eve", Key256: registrytest.Key("e2")})
 }
 
 func TestAPersonOnHoldDoesNotAct(t *testing.T) {
