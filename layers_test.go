@@ -67,7 +67,7 @@ var layers = map[string][]string{
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hospital", "id", "identity", "problem", "registry", "server"}, // identity: commands are TLS clients
+	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},

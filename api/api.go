@@ -64,7 +64,7 @@ func New(c Config) http.Handler {
 	hc.CreateHooks = nil
 	hc.OpenAPIPath = "/openapi"
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-certificate"},
+		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-key"},
 	}
 	hc.Security = []map[string][]string{{"certificate": {}}}
 	s := &server{Config: c, api: humago.New(mux, hc)}

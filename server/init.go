@@ -40,7 +40,9 @@ type Setup struct {
 	APIPort      int
 	HealthPort   int
 	Database     string // a PostgreSQL URL; empty: SQLite
-	Now          func() time.Time
+	// PassphraseFile protects the root key. Empty: a key file in the data folder.
+	PassphraseFile string
+	Now            func() time.Time
 }
 
 // ConfigFile is the name of the file that Init writes.
@@ -69,7 +71,10 @@ const (
 // Init makes a new installation: the configuration, the certificate authority,
 // the keys, and the first person, by the one act that an empty registry allows.
 // It returns the configuration file's path. It never overwrites.
-func Init(ctx context.Context, s Setup) (string, error) {
+func Init(ctx context.Context, s Setup) (_ string, err error) {
+	if err := s.check(); err != nil {
+		return "", err
+	}
 	file := filepath.Join(s.Dir, ConfigFile)
 	if entries, err := os.ReadDir(s.Dir); err == nil && len(entries) > 0 {
 		return "", problem.BadField("dir", s.Dir+" is not empty", "Name a new folder; init never overwrites")
@@ -95,10 +100,21 @@ func Init(ctx context.Context, s Setup) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := makeKeys(c, s.Now()); err != nil {
+	root, err := c.rootKey()
+	if err != nil {
 		return "", err
 	}
-	if err := makeVault(ctx, c); err != nil {
+	// The folder was empty: what is there now was made here, and half an
+	// installation is none.
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(c.Data()))
+		}
+	}()
+	if err := makeKeys(c, root, s.Now()); err != nil {
+		return "", err
+	}
+	if err := makeVault(ctx, c, root); err != nil {
 		return "", err
 	}
 	if err := firstPerson(ctx, c, s); err != nil {
@@ -111,6 +127,20 @@ func Init(ctx context.Context, s Setup) (string, error) {
 	return file, nil
 }
 
+// check finds what the configuration's own check would not, or not before keys
+// are made.
+func (s Setup) check() error {
+	if err := id.Check(s.Person); err != nil {
+		return problem.BadField("person", err.Error(), "Use a short id such as ada")
+	}
+	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort} {
+		if p < 1 || p > 65535 {
+			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65533: the API and health take the next two")
+		}
+	}
+	return nil
+}
+
 // quoteYAML writes text as a double-quoted YAML scalar.
 func quoteYAML(v any) string {
 	r := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`)
@@ -120,11 +150,11 @@ func quoteYAML(v any) string {
 // Address joins host and port, for the template.
 func (s Setup) Address(port int) string { return net.JoinHostPort("127.0.0.1", fmt.Sprint(port)) }
 
-func makeKeys(c *Config, now time.Time) error {
+func makeKeys(c *Config, root seal.Root, now time.Time) error {
 	if _, err := identity.CreateAuthority(c.Data(authorityDir), c.Organisation, now); err != nil {
 		return err
 	}
-	if err := seal.Create(c.Data(keysDir), c.root("")); err != nil {
+	if err := seal.Create(c.Data(keysDir), root); err != nil {
 		return err
 	}
 	if _, err := identity.ReadOrMakeKey(c.Data(tokenKeyFile), 256); err != nil {
@@ -144,8 +174,8 @@ func makeKeys(c *Config, now time.Time) error {
 }
 
 // makeVault makes the vault, which is made only here: see openVault.
-func makeVault(ctx context.Context, c *Config) error {
-	keys, err := seal.Open(c.Data(keysDir), c.root(""))
+func makeVault(ctx context.Context, c *Config, root seal.Root) error {
+	keys, err := seal.Open(c.Data(keysDir), root)
 	if err != nil {
 		return err
 	}

@@ -35,12 +35,16 @@ type record struct {
 // Origin is the log's name: it is in every checkpoint and in every entry.
 func (c *Config) Origin() string { return c.Node }
 
-// root is the key that protects all others.
-func (c *Config) root(phrase string) seal.Root {
-	if phrase != "" {
-		return seal.Passphrase(phrase)
+// rootKey is the key that protects all others.
+func (c *Config) rootKey() (seal.Root, error) {
+	if c.PassphraseFile == "" {
+		return seal.KeyFile(""), nil
 	}
-	return seal.KeyFile("")
+	phrase, err := readSecret("passphrase_file", c.path(c.PassphraseFile))
+	if err != nil {
+		return nil, err
+	}
+	return seal.Passphrase(phrase), nil
 }
 
 // readSecret reads a file that only its owner may read: the same rule as for
@@ -79,13 +83,11 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 			err = errors.Join(err, r.close())
 		}
 	}()
-	phrase := ""
-	if c.PassphraseFile != "" {
-		if phrase, err = readSecret("passphrase_file", c.path(c.PassphraseFile)); err != nil {
-			return nil, err
-		}
+	root, err := c.rootKey()
+	if err != nil {
+		return nil, err
 	}
-	if r.keys, err = seal.Open(c.Data(keysDir), c.root(phrase)); err != nil {
+	if r.keys, err = seal.Open(c.Data(keysDir), root); err != nil {
 		return nil, err
 	}
 	private, err := readSecret("data_dir/"+logKeyFile, c.Data(logKeyFile))

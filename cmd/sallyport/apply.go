@@ -19,6 +19,7 @@ type applyCmd struct {
 	File   string `short:"f" help:"YAML documents, each with its record:; - is standard input." required:"" placeholder:"FILE"`
 	DryRun bool   `help:"Print what would change, and change nothing."`
 	Reason string `short:"m" help:"Why, in a sentence; never patient data."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 	connection
 }
 
@@ -38,6 +39,9 @@ func (c *applyCmd) Run(ctx context.Context) error {
 	var out api.Applied
 	if err := c.call(ctx, http.MethodPost, "/v1/apply", in, &out); err != nil {
 		return err
+	}
+	if c.JSON {
+		return printJSON(out)
 	}
 	fmt.Print(out.Text)
 	if len(out.Done) > 0 {

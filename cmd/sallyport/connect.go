@@ -37,6 +37,9 @@ func (c connection) client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := inTime(cred, time.Now(), "sallyport certificate person, on the server; then sallyport person register-key"); err != nil {
+		return nil, err
+	}
 	ca := c.CA
 	if ca == "" {
 		ca = filepath.Join(filepath.Dir(c.Cert), "ca.crt")
@@ -114,7 +117,7 @@ func plain(err error) string {
 func answered(status int, raw []byte) error {
 	if status == http.StatusUnauthorized {
 		return problem.New(problem.Unknown, "The server does not know you",
-			"Check --cert: its key must be registered, and the certificate not expired (sallyport person register-certificate)")
+			"Check --cert: its key must be registered, and the certificate not expired (sallyport person register-key)")
 	}
 	p := new(problem.Problem)
 	if err := json.Unmarshal(raw, p); err != nil || p.Title == "" {

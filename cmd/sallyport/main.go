@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -25,11 +26,16 @@ type cli struct {
 	Demo        demoCmd        `cmd:"" group:"start" help:"See it: a synthetic hospital, an outside AI vendor, and the two doors."`
 	Init        initCmd        `cmd:"" group:"start" help:"Make a new installation: configuration, keys, the first person."`
 	Serve       serveCmd       `cmd:"" group:"start" help:"Run the gateway and the API."`
+	Hospital    hospitalCmd    `cmd:"" group:"start" help:"Serve a synthetic hospital (FHIR R4), to try Sallyport without a server of your own."`
 	Certificate certificateCmd `cmd:"" group:"start" help:"Issue a client certificate to a person or a device, on the server's machine."`
+
+	Keys keysCmd `cmd:"" group:"vendor" help:"Make the keys of a device and a program, and what to send to the organisation."`
+	Ask  askCmd  `cmd:"" group:"vendor" help:"Ask the gateway for something, as a program of the vendor."`
 
 	Apply      applyCmd      `cmd:"" group:"work" help:"Bring the registry to what a file says. Applying twice changes nothing."`
 	Explain    explainCmd    `cmd:"" group:"work" help:"Why a request was, or would be, permitted or refused."`
 	Acts       actsCmd       `cmd:"" group:"work" help:"Every act there is, or (--done) every act that was done."`
+	Terms      termsCmd      `cmd:"" group:"work" help:"The terms that an agreement can have, with citations."`
 	Whoami     whoamiCmd     `cmd:"" group:"work" help:"Who you are to the server."`
 	Checkpoint checkpointCmd `cmd:"" group:"record" help:"The audit log's newest signed checkpoint; keep it elsewhere."`
 	Proof      proofCmd      `cmd:"" group:"record" help:"A proof that one entry is in the log, to check offline."`
@@ -51,21 +57,21 @@ func run(ctx context.Context, args []string) int {
 	options := []kong.Option{
 		kong.Name("sallyport"),
 		kong.Description("The paperwork is the policy: patient data leaves only while everything that makes it lawful is in force, and the record proves it."),
-		kong.UsageOnError(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Vars{"version": version},
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "start", Title: "Start"},
+			{Key: "vendor", Title: "The vendor's side"},
 			{Key: "work", Title: "Work"},
 			{Key: "record", Title: "The record"},
-			{Key: "acts", Title: "Acts and reads, by noun"},
+			{Key: "acts", Title: "Acts and reads, by noun (sallyport NOUN --help)"},
 		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	}
 	parser, err := kong.New(new(cli), append(options, nounCommands()...)...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyport:", err)
-		return 2
+		return exitUsage
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -73,14 +79,36 @@ func run(ctx context.Context, args []string) int {
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyport:", err)
-		fmt.Fprintln(os.Stderr, "Next: sallyport --help")
-		return 2
+		fmt.Fprintf(os.Stderr, "Next: %s --help\n", whereWrong(err))
+		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
 		report(err)
-		return 1
+		return exitFailed
 	}
 	return 0
+}
+
+// Exit codes, which scripts may rely on. 0: done, and for verify: it verifies.
+const (
+	exitFailed = 1 // refused, not there, does not verify, server down
+	exitUsage  = 2 // the command line itself is wrong
+)
+
+// whereWrong is the command whose help explains a mistake.
+func whereWrong(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil {
+		if n := p.Context.Selected(); n != nil {
+			return n.FullPath()
+		}
+		for _, step := range slices.Backward(p.Context.Path) {
+			if step.Command != nil {
+				return step.Command.FullPath()
+			}
+		}
+	}
+	return "sallyport"
 }
 
 // report prints an error for a person: what is wrong, why, and the next step.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -83,10 +84,11 @@ func nounHelp(noun string, specs []registry.Spec) string {
 // actCmd does one act.
 type actCmd struct {
 	Kind   registry.Kind `kong:"-"`
-	Fields []string      `arg:"" optional:"" help:"The id, then field=value. Lists are [a, b]; times may be now, 90d or 2026-12-31; @FILE reads a file."`
+	Fields []string      `arg:"" optional:"" help:"The id (document put: the file), then field=value. Lists are [a, b]; times may be now, 90d or 2026-12-31; @FILE reads a file."`
 	File   string        `short:"f" help:"Read the fields from a YAML file; - is standard input." placeholder:"FILE"`
 	Reason string        `short:"m" help:"Why, in a sentence; never patient data." required:""`
 	Key    string        `name:"idempotency-key" help:"Makes a repetition harmless." placeholder:"KEY"`
+	JSON   bool          `name:"json" help:"Print JSON."`
 	connection
 }
 
@@ -134,6 +136,9 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
 		return err
 	}
+	if c.JSON {
+		return printJSON(done)
+	}
 	fmt.Printf("%s %s: done, entry %d of log %s, registry version %d\n", done.Kind, done.Subject.ID, done.LogIndex, done.Log, done.Version)
 	return nil
 }
@@ -154,7 +159,14 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 	for _, f := range fieldsOf(reflect.TypeOf(spec.New()).Elem()) {
 		shapes[f.name] = f
 	}
-	for i, arg := range c.Fields {
+	args := c.Fields
+	if c.Kind == putDocument && len(args) > 0 && !strings.Contains(args[0], "=") {
+		if err := documentFields(out, args[0]); err != nil {
+			return nil, err
+		}
+		args = args[1:]
+	}
+	for i, arg := range args {
 		name, text, found := strings.Cut(arg, "=")
 		if !found {
 			if i != 0 {
@@ -173,6 +185,29 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 		out[name] = v
 	}
 	return out, nil
+}
+
+const putDocument registry.Kind = "document.put"
+
+// documentFields fills in what a file says about itself.
+func documentFields(out map[string]any, file string) error {
+	raw, err := readInput(file)
+	if err != nil {
+		return err
+	}
+	media := "application/octet-stream"
+	switch strings.ToLower(filepath.Ext(file)) {
+	case ".pdf":
+		media = "application/pdf"
+	case ".txt", ".md":
+		media = "text/plain"
+	case ".docx":
+		media = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+	}
+	doc := registry.NewDocument(media, raw)
+	out["sha256"], out["media_type"], out["size"] = doc.Digest, doc.MediaType, doc.Size
+	out["content"] = base64.StdEncoding.EncodeToString(raw)
+	return nil
 }
 
 func readInput(file string) ([]byte, error) {

@@ -25,13 +25,14 @@ type initCmd struct {
 	Host         string    `help:"The name by which vendors reach this server." default:"localhost"`
 	Port         int       `help:"The gateway's port; the API and health take the next two." default:"8443"`
 	Database     string    `help:"A PostgreSQL URL instead of SQLite." placeholder:"URL"`
+	Passphrase   string    `name:"passphrase-file" help:"A file with a passphrase that protects the root key; without it a key file does." placeholder:"FILE" type:"path"`
 }
 
 // Run makes the installation and says what comes next.
 func (c *initCmd) Run(ctx context.Context) error {
 	file, err := server.Init(ctx, server.Setup{Dir: c.Dir, Organisation: c.Organisation, Node: c.Node, Person: c.Person, PersonName: c.Name,
 		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2,
-		Database: c.Database, Now: time.Now})
+		Database: c.Database, PassphraseFile: c.Passphrase, Now: time.Now})
 	if err != nil {
 		return err
 	}
@@ -98,8 +99,10 @@ func (c *certPersonCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Wrote %s.crt and .key, to hand over in person.\nkey_sha256=%s\nIt opens nothing until the key is registered: sallyport person propose %s key_sha256=... (or person register-certificate)\n",
-		config.Data("people", string(c.ID)), cred.KeyDigest(), c.ID)
+	// On standard output only the field of the act to come, for $( ).
+	fmt.Fprintf(os.Stderr, "Wrote %s.crt and .key, to hand over in person.\nIt opens nothing until the key is registered: sallyport person propose %s key_sha256=... (or person register-key)\n",
+		config.Data("people", string(c.ID)), c.ID)
+	fmt.Printf("key_sha256=%s\n", cred.KeyDigest())
 	return nil
 }
 
@@ -119,7 +122,7 @@ func (c *certDeviceCmd) Run() error {
 	}
 	csr, err := os.ReadFile(c.Request)
 	if err != nil {
-		return problem.BadField("request", c.Request+" cannot be read", "Make one: openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout device.key -subj /CN=device -out device.csr").Because(err)
+		return problem.BadField("request", c.Request+" cannot be read", "The vendor makes one: sallyport keys DIR, or openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout device.key -subj /CN=device -out device.csr").Because(err)
 	}
 	pem, digest, err := server.SignDevice(config, c.ID, csr, time.Duration(c.Days)*24*time.Hour, time.Now())
 	if err != nil {
@@ -128,7 +131,8 @@ func (c *certDeviceCmd) Run() error {
 	if err := os.WriteFile(c.Out, pem, 0o644); err != nil {
 		return problem.BadField("out", c.Out+" cannot be written", "Check the path").Because(err)
 	}
-	fmt.Printf("Wrote %s.\nkey_sha256=%s\nIt opens nothing until the device is enrolled and approved: sallyport device enroll %s key_sha256=%s ...\n", c.Out, digest, c.ID, digest)
+	fmt.Fprintf(os.Stderr, "Wrote %s.\nIt opens nothing until the device is enrolled and approved: sallyport device enroll %s key_sha256=... (and device approve)\n", c.Out, c.ID)
+	fmt.Printf("key_sha256=%s\n", digest)
 	return nil
 }
 

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/problem"
+)
+
+// The vendor's folder.
+const (
+	deviceKeyName = "device.key"
+	deviceCSRName = "device.csr"
+	deviceCrtName = "device.crt"
+	appKeyName    = "app.key"
+	appSetName    = "app.jwks"
+	caName        = "ca.crt"
+)
+
+// keysCmd is run by the vendor, on its own machine.
+type keysCmd struct {
+	Dir string `arg:"" help:"The folder to make." type:"path"`
+}
+
+// Run makes the keys of a device and of a program. They never leave the folder;
+// the signing request and the JWK Set do.
+func (c *keysCmd) Run() error {
+	if err := os.Mkdir(c.Dir, 0o700); err != nil {
+		return problem.BadField("dir", c.Dir+" cannot be made, or exists", "Name a new folder; keys are never overwritten").Because(err)
+	}
+	device, err := identity.NewKey(256)
+	if err != nil {
+		return err
+	}
+	app, err := identity.NewKey(384)
+	if err != nil {
+		return err
+	}
+	request, err := identity.NewRequest(device)
+	if err != nil {
+		return err
+	}
+	set, err := identity.PublicKeys(app.Public())
+	if err != nil {
+		return err
+	}
+	at := func(name string) string { return filepath.Join(c.Dir, name) }
+	for name, write := range map[string]func(string) error{
+		deviceKeyName: func(f string) error { return identity.WriteKey(f, device) },
+		appKeyName:    func(f string) error { return identity.WriteKey(f, app) },
+		deviceCSRName: func(f string) error { return os.WriteFile(f, request, 0o644) },
+		appSetName:    func(f string) error { return os.WriteFile(f, append(set, '\n'), 0o644) },
+	} {
+		if err := write(at(name)); err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+	}
+	fmt.Printf(`Made %s
+  %s, %s   private: they stay here
+  %s   send it; a certificate comes back, to keep as %s, with %s
+  %s     send it, and confirm its digest by telephone
+`, c.Dir, deviceKeyName, appKeyName, deviceCSRName, deviceCrtName, caName, appSetName)
+	return nil
+}
+
+// askCmd is a vendor's program in small: SMART backend services over mutual
+// TLS, as RFC 8705 binds it.
+type askCmd struct {
+	URL  string `arg:"" help:"What to ask for, such as https://gateway:8443/fhir/ehr/Patient?_count=1"`
+	App  string `help:"The program's id." required:"" placeholder:"ID"`
+	Keys string `help:"The folder with device.key, device.crt, ca.crt and app.key." default:"." type:"path"`
+}
+
+// Run asks, and prints what came: the resource, or why not.
+func (c *askCmd) Run(ctx context.Context) error {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return problem.BadField("url", "is not an https address", "Write https://host:port/fhir/SOURCE/Patient?_count=1").Because(err)
+	}
+	at := func(name string) string { return filepath.Join(c.Keys, name) }
+	cred, err := identity.ReadCredential(at(deviceCrtName), at(deviceKeyName))
+	if err != nil {
+		return err
+	}
+	if err := inTime(cred, time.Now(), "the organisation signs a new request: sallyport certificate device"); err != nil {
+		return err
+	}
+	roots, err := identity.PoolFromFiles(at(caName))
+	if err != nil {
+		return err
+	}
+	key, err := identity.ReadKey(at(appKeyName))
+	if err != nil {
+		return err
+	}
+	origin := u.Scheme + "://" + u.Host
+	hc := identity.NewHTTPClient(identity.ClientTLS(cred, roots))
+	client, err := identity.NewClient(identity.ClientConfig{ClientID: c.App, Key: key, TokenURL: origin + "/token", Resource: origin,
+		Scope: "system/*.rs", HTTP: hc, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
+	if err != nil {
+		return fmt.Errorf("asking: %w", err)
+	}
+	req.Header.Set("Accept", "application/fhir+json, application/problem+json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return notAsked(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
+			return problem.New(problem.Unavailable, "The answer was cut off: it is not whole", "Ask again: a refusal then says why").Because(err)
+		}
+		fmt.Println()
+		return nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return refusedByGateway(resp.StatusCode, raw)
+}
+
+// refusedByGateway reads a problem, or a FHIR OperationOutcome.
+func refusedByGateway(status int, raw []byte) error {
+	p := new(problem.Problem)
+	if err := json.Unmarshal(raw, p); err == nil && p.Title != "" {
+		return p
+	}
+	var outcome struct {
+		Issue []struct {
+			Diagnostics string `json:"diagnostics"`
+			Details     struct {
+				Text string `json:"text"`
+			} `json:"details"`
+		} `json:"issue"`
+	}
+	if err := json.Unmarshal(raw, &outcome); err != nil || len(outcome.Issue) == 0 {
+		return fmt.Errorf("the gateway answered %d", status)
+	}
+	var lines []string
+	for _, i := range outcome.Issue {
+		lines = append(lines, strings.TrimSpace(i.Details.Text+" "+i.Diagnostics))
+	}
+	return fmt.Errorf("the gateway answered %d:\n  %s", status, strings.Join(lines, "\n  "))
+}
+
+func notAsked(err error) error {
+	var t *identity.TokenError
+	if errors.As(err, &t) {
+		return problem.New(problem.Unknown, "The gateway gave no token: "+t.Error(),
+			"Ask the organisation whether the device and the program are enrolled with these keys, and the grant requested").Because(err)
+	}
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return problem.New(problem.Unavailable, "The gateway does not answer: "+plain(err), "Check the address and ca.crt").Because(err)
+}
+
+// inTime wants a certificate that counts now, and warns when it soon will not.
+func inTime(cred *identity.Credential, now time.Time, next string) error {
+	leaf := cred.TLS().Leaf
+	if leaf == nil {
+		return nil // the server judges
+	}
+	switch left := leaf.NotAfter.Sub(now); {
+	case now.Before(leaf.NotBefore):
+		return problem.BadField("cert", "counts only from "+leaf.NotBefore.UTC().Format(time.RFC3339)+", and this machine's clock says "+now.UTC().Format(time.RFC3339),
+			"Set this machine's clock")
+	case left <= 0:
+		return problem.BadField("cert", "expired on "+leaf.NotAfter.UTC().Format(time.RFC3339), "Get a new one: "+next)
+	case left < soon:
+		fmt.Fprintf(os.Stderr, "sallyport: your certificate expires on %s. Next: %s\n", leaf.NotAfter.UTC().Format(time.RFC3339), next)
+	}
+	return nil
+}
+
+// soon is when a person is told of a certificate's end.
+const soon = 14 * 24 * time.Hour
