@@ -21,7 +21,6 @@ import (
 // peer is one way to the data.
 type peer struct {
 	name  string
-	what  string
 	addr  string
 	ca    string
 	cert  string

@@ -450,7 +450,7 @@ func TestUpstreamFailures(t *testing.T) {
 		{"401", answer(401, "application/fhir+json", secret), 502}, {"403", answer(403, "application/fhir+json", secret), 404},
 		{"404", answer(404, "text/html", secret), 404}, {"410", answer(410, "text/html", secret), 404},
 		{"400", answer(400, "text/html", secret), 400}, {"429", answer(429, "text/html", secret), 503}, {"204", answer(204, "", ""), 502},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/fhir/elsewhere", 302) }, 502},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/fhir/elsewhere", http.StatusFound) }, 502},
 		{"html", answer(200, "text/html", "<html>SECRETWORD</html>"), 502},
 		{"not JSON", answer(200, "application/fhir+json", `{"resourceType":"Patient","id":"p1","x":SECRETWORD}`), 502},
 		{"cut JSON", answer(200, "application/fhir+json", good[:30]), 502},
