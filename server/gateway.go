@@ -57,7 +57,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	smart := identity.SMARTConfiguration(tokenURL)
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
-	s.gateway = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)
@@ -68,6 +68,6 @@ func (s *Server) openGateway(ctx context.Context) error {
 		default: // tells nothing, not even that it is not there
 			identity.WriteUnknown(w)
 		}
-	})
+	}))
 	return nil
 }
