@@ -88,7 +88,7 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if s.idle <= 0 {
 		s.idle = 30 * time.Second
 	}
-	s.transport = UpstreamTransport(c)
+	s.transport = wordless{UpstreamTransport(c)}
 	switch {
 	case c.Bearer != "":
 		s.auth = []string{"Bearer " + c.Bearer}
@@ -234,10 +234,13 @@ type upstreamBody struct {
 func (b *upstreamBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.idle)
 	n, err := b.body.Read(p)
-	if err != nil && err != io.EOF && errors.Is(context.Cause(b.ctx), errSlow) {
-		err = errSlow
+	switch {
+	case err == nil, err == io.EOF:
+		return n, err
+	case errors.Is(context.Cause(b.ctx), errSlow):
+		return n, errSlow
 	}
-	return n, err
+	return n, inOurWords(err)
 }
 
 func (b *upstreamBody) Close() error {
@@ -248,6 +251,47 @@ func (b *upstreamBody) Close() error {
 }
 
 var errSlow = errors.New("the source took too long")
+
+// wordless is a transport whose errors do not quote the source: those of net/http
+// do, and what a source sends instead of HTTP can be a patient's name.
+type wordless struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t wordless) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, inOurWords(err)
+	}
+	return resp, nil
+}
+
+var errNotHTTP = errors.New("the connection broke, or what the source sent is not HTTP")
+
+// inOurWords keeps an error of the network or of TLS, which name addresses and
+// certificates, and replaces every other.
+func inOurWords(err error) error {
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &network):
+		return network
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.As(err, &alert):
+		return alert
+	case errors.As(err, &record):
+		return errors.New("the source does not speak TLS there")
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return io.ErrUnexpectedEOF
+	}
+	return errNotHTTP
+}
 
 // unreachable: the cause goes to the log without the address, which holds ids.
 func unreachable(err error) *problem.Problem {
