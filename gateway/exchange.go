@@ -108,8 +108,10 @@ func (x *exchange) run(ctx context.Context) error {
 		x.patients += len(keys)
 		// Release.
 		x.out.contentType = answer.ContentType()
-		stop := x.watch(ctx)
-		defer stop()
+		if !last || !x.out.short(sealed.Len()) {
+			stop := x.watch(ctx)
+			defer stop()
+		}
 		if err := x.out.release(ctx, admission, sealed, receipt, last); err != nil {
 			if last {
 				x.lose(ctx)

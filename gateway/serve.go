@@ -51,7 +51,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 	defer expire()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	e := &exit{w: w, rc: http.NewResponseController(w)}
+	e := &exit{w: w, rc: http.NewResponseController(w), http1: r.ProtoMajor == 1}
 	x := &exchange{g: g, s: &s, out: e, cancel: cancel, began: began}
 	reading, err := g.read(p, r, s)
 	switch {

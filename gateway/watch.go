@@ -7,9 +7,9 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
-// watch keeps an eye on the registry while an answer is under way, however
-// short it is: a caller that does not read can make a small write wait as long
-// as a large one. When the newest view no longer permits it, or the token or a
+// watch keeps an eye on the registry while an answer is under way. A caller that
+// does not read can make a small write wait as long as a large one; only what
+// exit.short says goes without a watch, under a deadline instead. When the newest view no longer permits it, or the token or a
 // fact behind the permit runs out, the question's context ends, which frees
 // whoever waits for a slow source, and a write that waits for a slow caller
 // fails. It returns a function that ends the watch and waits for it.
