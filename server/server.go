@@ -164,9 +164,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	tlsConfig := identity.ServerTLS(s.cert, s.clients)
 	quiet := slog.NewLogLogger(s.o.Logger.With("from", "http").Handler(), slog.LevelDebug) // TLS handshakes of strangers
-	gatewayServer := &http.Server{Handler: s.gateway, TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
+	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
-	apiServer := &http.Server{Handler: s.api, TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
+	apiServer := &http.Server{Handler: s.caught(s.api), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	healthServer := &http.Server{Handler: s.health(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -183,6 +184,14 @@ func (b *bundle) take() deid.Release {
 // reaches everyone and nothing was left out, there is nothing to hide.
 func (b *bundle) pump() {
 	defer close(b.ended)
+	defer func() { // a defect must not end the process: the answer fails, and says so
+		if v := recover(); v != nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.failed = problem.New(problem.Internal, "The source's answer could not be worked on", "Nothing more of it is released; tell the operator").
+				Because(fmt.Errorf("a defect in reading it: %T", v))
+		}
+	}()
 	var err error
 	for page := 1; ; page++ {
 		if err = b.source(); err != nil {
@@ -249,19 +258,7 @@ func (b *bundle) source() error {
 		if err != nil {
 			return malformed(err)
 		}
-		b.mu.Lock()
-		switch {
-		case item.Part == fhir.Entry:
-			err = b.entry(&item)
-		case item.Part == fhir.Field && item.Name == "type":
-			kind = unquoted(item.Raw.Open())
-		case item.Part == fhir.Field && item.Name == "link":
-			b.links(item.Raw.Open())
-		case item.Part == fhir.Whole:
-			err = unexpected("a single resource in place of a Bundle")
-		}
-		full := b.w.Len() >= gateway.ReleaseSize
-		b.mu.Unlock()
+		full, err := b.piece(&item, &kind)
 		if err != nil {
 			return err
 		}
@@ -271,6 +268,24 @@ func (b *bundle) source() error {
 			}
 		}
 	}
+}
+
+// piece works on one piece of the source's page, and says whether there is
+// enough for a release.
+func (b *bundle) piece(item *fhir.Item, kind *string) (full bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case item.Part == fhir.Entry:
+		err = b.entry(item)
+	case item.Part == fhir.Field && item.Name == "type":
+		*kind = unquoted(item.Raw.Open())
+	case item.Part == fhir.Field && item.Name == "link":
+		b.links(item.Raw.Open())
+	case item.Part == fhir.Whole:
+		err = unexpected("a single resource in place of a Bundle")
+	}
+	return b.w.Len() >= gateway.ReleaseSize, err
 }
 
 // entry judges one entry, and writes what may be seen of it.
