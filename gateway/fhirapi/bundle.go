@@ -374,23 +374,8 @@ func (b *bundle) accompany() error {
 		held := b.company.held
 		b.company.held, b.company.bytes = nil, 0
 		for i := range held {
-			h := &held[i]
-			b.mu.Lock()
-			full, err := false, error(nil)
-			f := &b.in.facts
-			f.Reset()
-			if err = f.Inspect(h.raw, b.d.Source().Base()); err == nil {
-				if b.company.belongs(f.Type, f.ID, h.raw, b.d.Source().Base()) {
-					again = true
-					err = b.judged(h.raw, h.fullURL, h.mode, false)
-					full = b.w.Len() >= gateway.ReleaseSize
-				} else {
-					b.company.keep(*h)
-				}
-			} else {
-				err = malformed(err)
-			}
-			b.mu.Unlock()
+			came, full, err := b.join(&held[i])
+			again = again || came
 			if err == nil && full {
 				err = b.give()
 			}
@@ -401,6 +386,24 @@ func (b *bundle) accompany() error {
 	}
 	b.company.held, b.company.bytes = nil, 0
 	return nil
+}
+
+// join writes what was held back, if by now something that is shown refers to
+// it, and else holds it on.
+func (b *bundle) join(h *heldEntry) (came, full bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := &b.in.facts
+	f.Reset()
+	if err := f.Inspect(h.raw, b.d.Source().Base()); err != nil {
+		return false, false, malformed(err)
+	}
+	if !b.company.belongs(f.Type, f.ID, h.raw, b.d.Source().Base()) {
+		b.company.keep(*h)
+		return false, false, nil
+	}
+	err = b.judged(h.raw, h.fullURL, h.mode, false)
+	return true, b.w.Len() >= gateway.ReleaseSize, err
 }
 
 // give waits until the chunk at hand is taken.
