@@ -117,7 +117,7 @@ func plain(err error) string {
 func answered(status int, raw []byte) error {
 	if status == http.StatusUnauthorized {
 		return problem.New(problem.Unknown, "The server does not know you",
-			"Check --cert: its key must be registered, and the certificate not expired (sallyport person register-key)")
+			"Check --cert: its key must be registered (sallyport person register-key), the person approved, and the certificate not expired")
 	}
 	p := new(problem.Problem)
 	if err := json.Unmarshal(raw, p); err != nil || p.Title == "" {

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts run the real program: the test binary, under its name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sallyport": main})
+}
+
+// TestScript tells the command line's stories: see testdata/script.
+//
+// $PORT, $API and $HEALTH are free ports for `sallyport init --port $PORT`,
+// $EHR one for `sallyport hospital`. Three commands are ours: `ready` waits
+// until a server is, `silent` wants nobody to listen, and `replace OLD NEW FILE`
+// changes a file, as a person would.
+func TestScript(t *testing.T) {
+	repo, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			for k, v := range ports(t) {
+				e.Setenv(k, strconv.Itoa(v))
+			}
+			e.Setenv("REPO", repo)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready":   ready,
+			"silent":  silent,
+			"replace": replace,
+			"flip":    flip,
+		},
+	})
+}
+
+var lastPort atomic.Int32
+
+// ports finds four that are free now, and that no other script of this run has.
+func ports(t testing.TB) map[string]int {
+	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%2000*10))
+	for range 200 {
+		base := int(lastPort.Add(4)) - 4
+		free := true
+		for i := range 4 {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+i))
+			if err != nil {
+				free = false
+				break
+			}
+			_ = l.Close() // it was only tried
+		}
+		if free {
+			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "EHR": base + 3}
+		}
+	}
+	t.Fatal("there are no four free ports together")
+	return nil
+}
+
+// waitReady waits for a server's answer of 200.
+func waitReady(url string) error {
+	var err error
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		var resp *http.Response
+		if resp, err = http.Get(url); err != nil {
+			continue
+		}
+		_, _ = io.Copy(io.Discard, resp.Body) // only the status counts
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+		err = fmt.Errorf("%s answers %d", url, resp.StatusCode)
+	}
+	return err
+}
+
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ready URL")
+	}
+	ts.Check(waitReady(args[0]))
+}
+
+func silent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: silent PORT...")
+	}
+	for _, port := range args {
+		if c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second); err == nil {
+			_ = c.Close() // it should not be there at all
+			ts.Fatalf("something listens on port %s", port)
+		}
+	}
+}
+
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace OLD NEW FILE")
+	}
+	file := ts.MkAbs(args[2])
+	raw, err := os.ReadFile(file)
+	ts.Check(err)
+	if !bytes.Contains(raw, []byte(args[0])) {
+		ts.Fatalf("%s does not hold %q", args[2], args[0])
+	}
+	ts.Check(os.WriteFile(file, bytes.Replace(raw, []byte(args[0]), []byte(args[1]), 1), 0o600))
+}
+
+// flip changes the first letter of a text wherever a log's folder holds it.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip TEXT DIR")
+	}
+	_, err := changeOneByte(ts.MkAbs(args[1]), args[0])
+	ts.Check(err)
+}
+
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestTheFirstHour types what docs/first-hour.md says, with other ports. Only
+// the build is left out, and what "leave it running" means is done with &.
+func TestTheFirstHour(t *testing.T) {
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh to type into")
+	}
+	program, err := exec.LookPath("sallyport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/first-hour.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(program, filepath.Join(dir, "sallyport")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "docs", "examples"), os.DirFS("../../docs/examples")); err != nil {
+		t.Fatal(err)
+	}
+	p := ports(t)
+	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]))
+	var script strings.Builder
+	script.WriteString("set -eu\nservers=''; trap 'kill $servers; wait' EXIT\n")
+	commands := 0
+	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
+		for line := range strings.Lines(number.Replace(block[1])) {
+			line = strings.TrimSuffix(line, "\n")
+			switch {
+			case strings.HasPrefix(line, "go build"):
+				continue
+			case strings.HasPrefix(line, "./sallyport hospital"), strings.HasPrefix(line, "./sallyport serve"):
+				line += " & servers=\"$servers $!\""
+			case strings.HasPrefix(line, "./sallyport init"):
+				line += " --port " + strconv.Itoa(p["PORT"])
+			case line == "./sallyport whoami":
+				line = "i=0; until " + line + "; do i=$((i+1)); [ $i -lt 100 ]; sleep 0.1; done"
+			}
+			if strings.Contains(line, "./sallyport") || strings.HasPrefix(line, "as_grace") {
+				commands++
+			}
+			fmt.Fprintln(&script, line)
+		}
+	}
+	if commands < 30 {
+		t.Fatalf("the page has %d commands: was its form changed?", commands)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	// The servers are stopped with the shell.
+	cmd := exec.CommandContext(ctx, shell, "-c", script.String())
+	cmd.Dir = dir
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		`"id": "ada"`, "nothing to do", "FAIL", // the papers are missing
+		": permitted", `"resourceType":"Patient"`, "SUBSETTED", // and are there
+		"refused, as it must be", "The engagement", "northwind-baa", "verifies",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the hour does not show %q", want)
+		}
+	}
+	if got, want := bytes.Count(out, []byte("refused, as it must be")), 2; got != want {
+		t.Errorf("got %d refusals of the vendor, want %d", got, want)
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
