@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -392,6 +393,7 @@ func (l *Log) committer() {
 			stopping = true
 		}
 		for {
+			runtime.Gosched() // whoever is about to record may come along
 			b := l.take()
 			if b == nil {
 				break

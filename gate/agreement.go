@@ -63,7 +63,9 @@ var agreement = policy.Gate{
 		{Code: "none", Message: "There is no agreement of a kind that covers this class of data", NextStep: "Agree on one and put it on the engagement: a BAA for PHI, a data use agreement (research, public health, operations) or a BAA for a limited data set, a services contract for de-identified data", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") == "none" }},
 		{Code: "not-approved", Message: "The agreement is not approved", NextStep: "Have a second person approve it (agreement approve)", Who: policy.ByOrganisation,
-			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Word("state") != "approved" }},
+			Fails: func(v policy.Values) bool {
+				return v.Word("kind") != "none" && v.Word("state") != "approved" && !over(v)
+			}},
 		{Code: "same-person", Message: "The agreement was approved by the person who asked for it", NextStep: "Have another person approve it (agreement approve)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("state") == "approved" && !v.Is("two_people") }},
 		{Code: "other-vendor", Message: "The agreement is with another vendor", NextStep: "Put an agreement with this vendor on the engagement", Who: policy.ByOrganisation,
@@ -78,14 +80,17 @@ var agreement = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Is("signed_by_vendor") }},
 		{Code: "not-yet-effective", Message: "The agreement is not yet in effect", NextStep: "Wait until its effective date, or amend it", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Begun("effective_at") }},
-		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended", NextStep: "Renew it, or lift the suspension", Who: policy.ByOrganisation,
-			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Ended("ends_at") }},
+		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended", NextStep: "Renew it (agreement draft), or lift the suspension (agreement resume)", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && (v.Ended("ends_at") || over(v)) }},
 		{Code: "terms-missing", Detail: "missing_term", Message: "The agreement lacks terms that it must have", NextStep: "Amend the agreement with the missing terms and record where they stand", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Number("terms_missing") > 0 }},
 		{Code: "other-lapsed", Detail: "lapsed_agreement", Message: "Another paper that the engagement rests on is not in force", NextStep: "Sign, approve or renew it (agreement sign, agreement approve), or take it off the engagement (engagement amend)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("others_lapsed") > 0 }},
 	},
 }
+
+// over: it was approved once, and a second approval would not mend it.
+func over(v policy.Values) bool { return v.Word("state") == "ended" || v.Word("state") == "suspended" }
 
 // fits reports whether an agreement is of a kind that can cover the class of
 // data. The policy asks the same again.
