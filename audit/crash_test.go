@@ -336,6 +336,68 @@ func TestUnfinishedWriteIsCutAndSaid(t *testing.T) {
 	}
 }
 
+// TestASegmentMadeBeforehand: a busy log's next segment is there before it is
+// needed. Its zeros are no damage, what a crash leaves in it is replayed, and an
+// unfinished write among the zeros is cut and said.
+func TestASegmentMadeBeforehand(t *testing.T) {
+	const segment = 4000
+	for _, torn := range []int{0, 1, 300} {
+		f := faultfs.New()
+		o := options(t)
+		o.FS, o.Interval = f, time.Millisecond
+		o = o.WithSegments(segment)
+		l := open(t, o)
+		ctx := context.Background()
+		n := 0
+		var name string
+		for name == "" { // until a new segment is one of zeros
+			if n > 5000 {
+				t.Fatal("no segment was made beforehand")
+			}
+			if _, err := l.Append(ctx, act(n)); err != nil {
+				t.Fatal(err)
+			}
+			n++
+			time.Sleep(time.Millisecond) // the tree, and the spare segment, come behind
+			for file, data := range f.Files() {
+				if strings.HasPrefix(file, "journal/") && len(data) == segment && data[0] != 0 && data[segment-1] == 0 {
+					name = file
+				}
+			}
+		}
+		f.CutAfter(0)
+		l.Close()
+		f.Crash(nil)
+		if torn > 0 {
+			data := f.Files()[name]
+			end := len(strings.TrimRight(string(data), "\x00"))
+			copy(data[end:], "\x89SPWAL\r\n")
+			for i := end + 8; i < end+torn; i++ {
+				data[i] = 'x'
+			}
+			overwrite(t, f, name, data)
+		}
+		r, err := verify.Log(mapFS(f.Files()), o.Verifier)
+		if err != nil || (r.Torn > 0) != (torn > 0) {
+			t.Errorf("%d bytes torn: verified %+v, %v", torn, r, err)
+		}
+		if err := open(t, o).Close(); err != nil {
+			t.Fatal(err)
+		}
+		want := uint64(n)
+		if torn > 0 {
+			want++ // the entry that says so
+		}
+		l = open(t, o)
+		if got := l.Size(); got != want {
+			t.Errorf("%d bytes torn: %d entries, want %d", torn, got, want)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestDamageInAnEarlierSegmentIsRefused: the end of a segment that another one
 // follows was acknowledged, so it is never taken for an unfinished write.
 func TestDamageInAnEarlierSegmentIsRefused(t *testing.T) {

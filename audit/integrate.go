@@ -79,7 +79,7 @@ func (l *Log) grow() {
 
 	// Nothing below is needed to read the log: what is not swept or indexed now is
 	// swept or indexed later.
-	if err := errors.Join(l.journal.trim(size), l.tree.sweep(), l.flushIndex(size)); err != nil {
+	if err := errors.Join(l.journal.trim(size), l.tree.sweep(), l.flushIndex(size), l.journal.prepare()); err != nil {
 		l.logger.Warn("audit: tidying up behind a checkpoint; it will be tried again", "err", err)
 	}
 }

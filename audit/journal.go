@@ -27,12 +27,18 @@ import (
 // All numbers are big-endian. One frame is in flight at a time, so after a crash
 // only the last frame of the last segment can be unfinished; anything else that
 // does not read is damage, and the log does not open on it.
+//
+// A busy log makes its next segment beforehand, of zeros: to overwrite what is
+// there costs the file system half as much as to let a file grow, since its
+// own journal has nothing to record. So a segment may end in zeros.
 const (
 	journalDir = "journal"
 	frameMagic = "\x89SPWAL\r\n" // not ASCII, so never inside the JSON of an entry
 	frameHead  = 28
 
-	segmentBytes = 32 << 20
+	segmentBytes = 8 << 20
+	spareFile    = tempDir + "/journal" // the next segment; a start removes it
+	spareStep    = 512 << 10            // of it at a time, so that commits do not wait long
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -86,17 +92,18 @@ type journal struct {
 	fs  FS
 	max int64
 
-	mu   sync.Mutex // segs
-	segs []segment  // the last one is cur
+	mu    sync.Mutex
+	segs  []segment // the last one is cur
+	size  int64     // of cur, without zeros
+	spare bool      // spareFile is whole
 
-	cur  File
-	size int64
+	cur File
 }
 
 // append writes one frame and returns when it is durable. After an error the
 // journal must not be used again: what is on the disk is not known.
 func (j *journal) append(b *batch) error {
-	if j.cur == nil || j.size >= j.max {
+	if j.cur == nil || j.filled() >= j.max {
 		if err := j.rotate(b.first); err != nil {
 			return err
 		}
@@ -108,11 +115,17 @@ func (j *journal) append(b *batch) error {
 	if err := j.cur.Sync(); err != nil {
 		return err
 	}
-	j.size += int64(len(b.buf))
 	j.mu.Lock()
+	j.size += int64(len(b.buf))
 	j.segs[len(j.segs)-1].next = b.next()
 	j.mu.Unlock()
 	return nil
+}
+
+func (j *journal) filled() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.size
 }
 
 func (j *journal) rotate(first uint64) error {
@@ -123,7 +136,7 @@ func (j *journal) rotate(first uint64) error {
 		j.cur = nil
 	}
 	s := segment{first, first}
-	f, err := j.fs.OpenFile(s.name(), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	f, err := j.begin(s.name())
 	if err != nil {
 		return err
 	}
@@ -131,9 +144,58 @@ func (j *journal) rotate(first uint64) error {
 		f.Close()
 		return err
 	}
-	j.cur, j.size = f, 0
+	j.cur = f
 	j.mu.Lock()
+	j.size = 0
 	j.segs = append(j.segs, s)
+	j.mu.Unlock()
+	return nil
+}
+
+// begin opens a new segment: the spare one, if it is there.
+func (j *journal) begin(name string) (File, error) {
+	j.mu.Lock()
+	spare := j.spare
+	j.spare = false
+	j.mu.Unlock()
+	if !spare {
+		return j.fs.OpenFile(name, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	}
+	if err := j.fs.Rename(spareFile, name); err != nil {
+		return nil, err
+	}
+	return j.fs.OpenFile(name, os.O_RDWR, 0)
+}
+
+// prepare makes the spare segment once a good part of the current one is used:
+// a log that is not busy needs none.
+func (j *journal) prepare() error {
+	j.mu.Lock()
+	need := !j.spare && len(j.segs) > 0 && j.size >= j.max/4
+	j.mu.Unlock()
+	if !need {
+		return nil
+	}
+	f, err := j.fs.OpenFile(spareFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	zeros := make([]byte, min(j.max, spareStep))
+	for left := j.max; left > 0; left -= int64(len(zeros)) {
+		if _, err := f.Write(zeros[:min(left, int64(len(zeros)))]); err != nil {
+			f.Close()
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			f.Close()
+			return err
+		}
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	j.spare = true
 	j.mu.Unlock()
 	return nil
 }
@@ -252,12 +314,15 @@ type tornError struct {
 func (t *tornError) Error() string { return t.why }
 
 // readFrames calls emit for every entry of the whole frames at the beginning of
-// data, and returns their length.
+// data, and returns their length. Zeros behind the last frame are no damage.
 func readFrames(data []byte, first uint64, emit func(uint64, []byte) error) (whole int64, err error) {
 	next := first
 	for rest := data; len(rest) > 0; rest = data[whole:] {
 		payload, why := readFrame(rest, next)
 		if why != "" {
+			if onlyZeros(rest) {
+				return whole, nil
+			}
 			return whole, &tornError{why, frameFollows(rest[1:], next)}
 		}
 		for len(payload) > 0 {
@@ -272,6 +337,8 @@ func readFrames(data []byte, first uint64, emit func(uint64, []byte) error) (who
 	}
 	return whole, nil
 }
+
+func onlyZeros(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // readFrame returns the payload of the frame at the beginning of b, or why there
 // is none.

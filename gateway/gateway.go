@@ -101,3 +101,10 @@ func New(c Config) (*Gateway, error) {
 	g.metrics, err = newMetrics(c.Metrics)
 	return g, err
 }
+
+// Close ends the connections to the sources that are kept for the next request.
+func (g *Gateway) Close() {
+	for _, s := range g.sources {
+		s.conns.close()
+	}
+}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,10 +48,9 @@ type Source struct {
 	id        id.Source
 	base      *url.URL // path without a slash at the end
 	text      string
-	transport http.RoundTripper
-	auth      []string // the Authorization header; nil: none
-	header    time.Duration
-	idle      time.Duration
+	conns     *conns
+	transport http.RoundTripper // conns, with a token where the source wants one
+	auth      []string          // the Authorization header; nil: none
 }
 
 // NewSource checks c and opens no connection yet.
@@ -81,14 +81,9 @@ func NewSource(c SourceConfig) (*Source, error) {
 	if ways > 1 {
 		return nil, problem.BadField(field+".credentials", "names more than one way", "Keep one of bearer, basic and smart")
 	}
-	s := &Source{id: c.ID, base: base, text: base.String(), header: c.HeaderTimeout, idle: c.IdleTimeout}
-	if s.header <= 0 {
-		s.header = 30 * time.Second
-	}
-	if s.idle <= 0 {
-		s.idle = 30 * time.Second
-	}
-	s.transport = wordless{UpstreamTransport(c)}
+	s := &Source{id: c.ID, base: base, text: base.String()}
+	s.conns = &conns{dial: dialer(), tls: upstreamTLS(c), header: cmp.Or(max(c.HeaderTimeout, 0), 30*time.Second), idle: cmp.Or(max(c.IdleTimeout, 0), 30*time.Second)}
+	s.transport = s.conns
 	switch {
 	case c.Bearer != "":
 		s.auth = []string{"Bearer " + c.Bearer}
@@ -100,10 +95,9 @@ func NewSource(c SourceConfig) (*Source, error) {
 	return s, nil
 }
 
-// UpstreamTransport is how a source, and the token endpoint beside it, is
-// reached: TLS 1.2 at least, with a warning below 1.3, its authority pinned
-// where one is configured, no proxy, no compression, no redirects followed.
-func UpstreamTransport(c SourceConfig) *http.Transport {
+// upstreamTLS is TLS 1.2 at least, with a warning below 1.3, and the authority
+// pinned where one is configured.
+func upstreamTLS(c SourceConfig) *tls.Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -123,18 +117,23 @@ func UpstreamTransport(c SourceConfig) *http.Transport {
 	if c.Certificate != nil {
 		config.Certificates = []tls.Certificate{*c.Certificate}
 	}
+	return config
+}
+
+func dialer() *net.Dialer {
+	return &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+}
+
+// TokenTransport is how a source's token endpoint is reached: with the source's
+// TLS, no proxy, whatever the environment says.
+func TokenTransport(c SourceConfig) *http.Transport {
 	return &http.Transport{
-		Proxy:                  nil, // what the environment says is not the configuration
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:        config,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConns:           512,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		// No compression is asked for, so a few bytes cannot become gigabytes.
-		DisableCompression: true,
-		ReadBufferSize:     16 << 10,
+		DialContext:            dialer().DialContext,
+		TLSClientConfig:        upstreamTLS(c),
+		TLSHandshakeTimeout:    connectTimeout,
+		IdleConnTimeout:        keptFor,
+		MaxResponseHeaderBytes: maxAnswerHead,
+		DisableCompression:     true,
 	}
 }
 
@@ -158,7 +157,7 @@ func (s *Source) get(ctx context.Context, rel string) (*http.Response, error) {
 	if err != nil || !s.owns(u) {
 		return nil, problem.New(problem.Internal, "a question to the source could not be written", "Tell the operator")
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	// No compression is asked for, so a few bytes cannot become gigabytes.
 	req := &http.Request{
 		Method: http.MethodGet, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Accept": accept, "User-Agent": agent},
@@ -166,18 +165,10 @@ func (s *Source) get(ctx context.Context, rel string) (*http.Response, error) {
 	if s.auth != nil {
 		req.Header["Authorization"] = s.auth
 	}
-	timer := time.AfterFunc(s.header, func() { cancel(errSlow) })
 	resp, err := s.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		timer.Stop()
-		cancel(nil)
-		if errors.Is(context.Cause(ctx), errSlow) {
-			err = errSlow
-		}
 		return nil, unreachable(err)
 	}
-	timer.Reset(s.idle)
-	resp.Body = &upstreamBody{body: resp.Body, ctx: ctx, cancel: cancel, timer: timer, idle: s.idle}
 	if resp.Header.Get("Content-Encoding") != "" {
 		resp.Body.Close()
 		return nil, odd(errors.New("it compressed its answer, which was not asked for"))
@@ -222,53 +213,13 @@ func (s *Source) below(link string) (rel string, ok bool) {
 	return strings.TrimPrefix(u.String(), s.text), true
 }
 
-// upstreamBody gives each read of an answer a deadline.
-type upstreamBody struct {
-	body   io.ReadCloser
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	idle   time.Duration
-}
-
-func (b *upstreamBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.idle)
-	n, err := b.body.Read(p)
-	switch {
-	case err == nil, err == io.EOF:
-		return n, err
-	case errors.Is(context.Cause(b.ctx), errSlow):
-		return n, errSlow
-	}
-	return n, inOurWords(err)
-}
-
-func (b *upstreamBody) Close() error {
-	b.timer.Stop()
-	err := b.body.Close()
-	b.cancel(nil)
-	return err
-}
-
 var errSlow = errors.New("the source took too long")
-
-// wordless is a transport whose errors do not quote the source: those of net/http
-// do, and what a source sends instead of HTTP can be a patient's name.
-type wordless struct{ http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (t wordless) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(r)
-	if err != nil {
-		return nil, inOurWords(err)
-	}
-	return resp, nil
-}
 
 var errNotHTTP = errors.New("the connection broke, or what the source sent is not HTTP")
 
 // inOurWords keeps an error of the network or of TLS, which name addresses and
-// certificates, and replaces every other.
+// certificates, and replaces every other: those of net/http quote the source, and
+// what a source sends instead of HTTP can be a patient's name.
 func inOurWords(err error) error {
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError

@@ -44,6 +44,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.closeGateway = g.Close
 	if s.replays, err = identity.OpenReplays(s.config.Data(replaysFile), s.o.Now()); err != nil {
 		return err
 	}

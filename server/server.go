@@ -47,19 +47,20 @@ type Listeners struct{ Gateway, API, Health net.Listener }
 
 // Server is everything, opened but not yet listening.
 type Server struct {
-	config   *Config
-	o        Options
-	record   *record
-	engine   *policy.Engine
-	vault    *vault.Vault
-	cert     *identity.ServerCertificate
-	clients  *x509.CertPool
-	verifier *identity.Verifier
-	replays  *identity.Replays
-	gateway  http.Handler
-	api      http.Handler
-	metrics  *prometheus.Registry
-	ready    atomic.Bool
+	config       *Config
+	o            Options
+	record       *record
+	engine       *policy.Engine
+	vault        *vault.Vault
+	cert         *identity.ServerCertificate
+	clients      *x509.CertPool
+	verifier     *identity.Verifier
+	replays      *identity.Replays
+	gateway      http.Handler
+	closeGateway func()
+	api          http.Handler
+	metrics      *prometheus.Registry
+	ready        atomic.Bool
 }
 
 const (
@@ -289,6 +290,9 @@ func (s *Server) View() *snapshot.View { return s.record.registry.View() }
 func (s *Server) close() error {
 	s.ready.Store(false)
 	var errs []error
+	if s.closeGateway != nil {
+		s.closeGateway()
+	}
 	if s.replays != nil {
 		errs = append(errs, s.replays.Close())
 	}

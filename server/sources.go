@@ -61,5 +61,5 @@ func (s *Server) smart(src Source, c gateway.SourceConfig) (*identity.Client, er
 	cr := src.Credentials.SMART
 	return identity.NewClient(identity.ClientConfig{ClientID: cr.ClientID, Key: key, KeyID: cr.KeyID, TokenURL: cr.TokenURL,
 		Resource: src.URL, Scope: cr.Scope, Now: s.o.Now,
-		HTTP: &http.Client{Timeout: 30 * time.Second, Transport: gateway.UpstreamTransport(c)}})
+		HTTP: &http.Client{Timeout: 30 * time.Second, Transport: gateway.TokenTransport(c)}})
 }

@@ -57,7 +57,7 @@ type node struct {
 	names        map[string]*node
 	syncedNames  map[string]*node
 	data, synced []byte
-	dirty        int // data and synced agree up to here
+	dirty, end   int // outside of these data and synced agree
 }
 
 func newDir() *node {
@@ -104,21 +104,22 @@ func (s *FS) Crash(r *rand.Rand) {
 func (n *node) crash(r *rand.Rand) {
 	if !n.dir {
 		kept := slices.Clone(n.synced)
-		if r != nil && len(n.data) > n.dirty {
-			// Whatever was written since the sync may be there in part.
-			cut := n.dirty + r.IntN(len(n.data)-n.dirty+1)
+		if r != nil && n.end > n.dirty {
+			// Whatever was written since the sync may be there in part. Where the
+			// file has grown, zeros stand for what is not.
+			cut := n.dirty + r.IntN(n.end-n.dirty+1)
+			old := append(slices.Clone(n.synced), make([]byte, max(0, len(n.data)-len(n.synced)))...)
 			switch r.IntN(4) {
 			case 0: // nothing of it
-			case 1: // a prefix
-				kept = slices.Clone(n.data[:cut])
-			case 2: // the length, but zeros behind a prefix
-				kept = append(slices.Clone(n.data[:cut]), make([]byte, len(n.data)-cut)...)
-			case 3: // a hole of zeros: the later pages came first
-				kept = slices.Clone(n.data)
-				clear(kept[n.dirty:cut])
+			case 1: // a prefix, and what it has grown to
+				kept = append(slices.Clone(n.data[:cut]), n.synced[min(cut, len(n.synced)):]...)
+			case 2: // the length, but not what is behind a prefix
+				kept = append(slices.Clone(n.data[:cut]), old[cut:]...)
+			case 3: // the later pages came first
+				kept = append(slices.Clone(old[:cut]), n.data[cut:]...)
 			}
 		}
-		n.data, n.synced, n.dirty = kept, slices.Clone(kept), len(kept)
+		n.data, n.synced, n.dirty, n.end = kept, slices.Clone(kept), len(kept), 0
 		return
 	}
 	for _, name := range sortedNames(n.names, n.syncedNames) {
@@ -249,7 +250,7 @@ func (s *FS) OpenFile(name string, flag int, _ fs.FileMode) (audit.File, error) 
 		return nil, bad("open", name, errors.New("is a directory"))
 	}
 	if flag&os.O_TRUNC != 0 {
-		n.data, n.dirty = nil, 0
+		n.data, n.dirty, n.end = nil, 0, 0
 	}
 	return &handle{fs: s, n: n, name: name, life: s.life}, nil
 }
@@ -424,8 +425,10 @@ func (h *handle) Write(b []byte) (int, error) {
 	}
 	n := h.n
 	n.dirty = min(n.dirty, h.at)
-	n.data = append(n.data[:h.at], b...)
+	n.data = append(n.data, make([]byte, max(0, h.at+len(b)-len(n.data)))...)
+	copy(n.data[h.at:], b)
 	h.at += len(b)
+	n.end = max(n.end, h.at)
 	return len(b), err
 }
 
@@ -449,7 +452,7 @@ func (h *handle) Truncate(size int64) error {
 		return err
 	}
 	h.n.data = h.n.data[:size]
-	h.n.dirty = min(h.n.dirty, int(size))
+	h.n.dirty, h.n.end = min(h.n.dirty, int(size)), min(h.n.end, int(size))
 	return nil
 }
 
@@ -461,7 +464,7 @@ func (h *handle) Sync() error {
 	}
 	n := h.n
 	n.synced = append(n.synced[:n.dirty], n.data[n.dirty:]...)
-	n.dirty = len(n.data)
+	n.dirty, n.end = len(n.data), 0
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 // The journal's files are rows of frames: magic 8, length of payload 4, count 4,
 // index of the first entry 8, CRC-32C of all but magic and itself 4, payload as
 // in a bundle; big-endian. A frame may be unfinished at the end of the last file
-// only; it was never acknowledged.
+// only; it was never acknowledged. Zeros may follow the last frame of a file.
 const (
 	frameMagic = "\x89SPWAL\r\n"
 	frameHead  = 28
@@ -66,6 +66,9 @@ func readJournal(dir fs.FS, key note.Verifier, size uint64, s *story, r *Report)
 		next, begun = first, true
 		for at := 0; at < len(data); {
 			payload, why := frame(data[at:], next)
+			if why != "" && len(bytes.TrimLeft(data[at:], "\x00")) == 0 {
+				break // made beforehand, and not filled yet
+			}
 			if why != "" {
 				if i == len(names)-1 && !frameFollows(data[at+1:], next) {
 					r.Torn = uint64(len(data) - at)

@@ -238,6 +238,7 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 		Views: &w.views, Verifier: verifier, Policy: engine, Log: w.Log, Keys: w.Keys, Vault: w.Vault,
 		Usage: w.Usage, Volume: w.Volume, Sources: []*gateway.Source{source}, Public: base,
 		Logger: logger, Metrics: w.Metrics, Now: now}))
+	t.Cleanup(w.Gateway.Close)
 
 	// No ServeMux: it redirects paths that it finds unclean, and a path that is
 	// not as it should be is for the protocol to refuse.
