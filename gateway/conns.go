@@ -56,6 +56,7 @@ type conn struct {
 	began    bool          // something of the answer has arrived
 	patience time.Duration // of one read; 0: the deadline that is set holds
 	head     int           // what the head of the answer may still have; -1: it is read
+	failed   error         // of a read: the parser may report what it made of half a line instead
 }
 
 // Read implements io.Reader below the parser's buffer.
@@ -66,6 +67,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	if c.head == 0 {
+		c.failed = errLongHead
 		return 0, errLongHead
 	}
 	if c.head > 0 && len(p) > c.head {
@@ -78,6 +80,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.head -= n
 		}
 	}
+	c.failed = err
 	return n, err
 }
 
@@ -132,9 +135,10 @@ func (t *conns) ask(ctx context.Context, c *conn, req *http.Request, deadline ti
 		if err != nil {
 			stop()
 			c.raw.Close()
+			err = cmp.Or(c.failed, err)
 		}
 	}()
-	c.began, c.patience, c.head = false, 0, maxAnswerHead
+	c.began, c.patience, c.head, c.failed = false, 0, maxAnswerHead, nil
 	if err := c.SetDeadline(deadline); err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func TestSourceCredentials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			up := httptest.NewTLSServer(hospital.NewServer(records, hospital.Options{Auth: c.auth}))
 			defer up.Close()
-			w := gatewaytest.New(t, fhirapi.New("test"), gatewaytest.Options{Records: records, Source: func(s *gateway.SourceConfig) {
+			w := gatewaytest.New(t, fhirapi.New("test", ""), gatewaytest.Options{Records: records, Source: func(s *gateway.SourceConfig) {
 				s.BaseURL = up.URL + "/fhir"
 				s.RootCAs = up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 				c.set(s, up)
@@ -82,12 +82,12 @@ func TestSourceCredentials(t *testing.T) {
 	t.Run("mutual TLS", func(t *testing.T) {
 		up := httptest.NewUnstartedServer(hospital.NewServer(records, hospital.Options{Auth: hospital.Auth{Certificate: true}}))
 		var config gateway.SourceConfig
-		w := gatewaytest.New(t, fhirapi.New("test"), gatewaytest.Options{Records: records, Upstream: http.NotFoundHandler()})
+		w := gatewaytest.New(t, fhirapi.New("test", ""), gatewaytest.Options{Records: records, Upstream: http.NotFoundHandler()})
 		cert := w.Device.TLS() // any certificate of an authority that the source trusts
 		up.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: w.Authority.Pool(), MaxVersion: tls.VersionTLS12}
 		up.StartTLS()
 		defer up.Close()
-		w = gatewaytest.New(t, fhirapi.New("test"), gatewaytest.Options{Records: records, Source: func(s *gateway.SourceConfig) {
+		w = gatewaytest.New(t, fhirapi.New("test", ""), gatewaytest.Options{Records: records, Source: func(s *gateway.SourceConfig) {
 			s.BaseURL = up.URL + "/fhir"
 			s.RootCAs = up.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 			s.Certificate = &cert
@@ -105,7 +105,7 @@ func TestSourceCredentials(t *testing.T) {
 
 // Without the vault nothing leaves.
 func TestWithoutTheVault(t *testing.T) {
-	w := gatewaytest.New(t, fhirapi.New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, fhirapi.New("test", ""), gatewaytest.Options{})
 	path := "/Patient/" + w.Code(w.Records.IDs("Patient")[0])
 	if r := w.Get(path); r.Status != 200 {
 		t.Fatalf("got %d", r.Status)

@@ -54,7 +54,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version))
+	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
 	smart := identity.SMARTConfiguration(tokenURL)
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.

@@ -13,7 +13,7 @@ import (
 // BenchmarkRead is the whole path over TLS 1.3 with client, upstream and disk on
 // the same machine: a resource of about 2 KB, keep-alive.
 func BenchmarkRead(b *testing.B) {
-	w := gatewaytest.New(b, New("bench"), gatewaytest.Options{Quiet: true})
+	w := gatewaytest.New(b, New("bench", ""), gatewaytest.Options{Quiet: true})
 	sample := w.Records.Sample2KB()
 	url := w.URL + "/" + sample.Type + "/" + w.Code(sample.ID)
 	if r := w.DoAs(w.Client, url); r.Status != 200 {

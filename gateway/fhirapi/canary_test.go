@@ -14,7 +14,7 @@ import (
 // written down: not in answers, errors, logs, metrics, audit entries, the vault.
 func TestNoCanaryByAnyRoute(t *testing.T) {
 	records := hospital.GenerateCanaries(11, 2)
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records,
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records,
 		Hospital: hospital.Options{QuoteInput: true, IgnoreUnknown: true, PageSize: 50},
 		Role: func(r *snapshot.Role) {
 			for _, typ := range records.Types() {

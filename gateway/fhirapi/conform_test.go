@@ -11,7 +11,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	gatewaytest.Conform(t, gatewaytest.Case{
-		Protocol: func() gateway.Protocol { return New("test") },
+		Protocol: func() gateway.Protocol { return New("test", "") },
 		Short: func(code string) gatewaytest.Ask {
 			return gatewaytest.Ask{Method: http.MethodGet, Path: "/Patient/" + code}
 		},

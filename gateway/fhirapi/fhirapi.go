@@ -21,10 +21,11 @@ import (
 )
 
 // Protocol is FHIR R4 over HTTP.
-type Protocol struct{ version string }
+type Protocol struct{ version, tokenURL string }
 
-// New makes the protocol. version is the software's, for metadata.
-func New(version string) *Protocol { return &Protocol{version: version} }
+// New makes the protocol. version is the software's, and tokenURL where a client
+// gets its tokens, both for metadata.
+func New(version, tokenURL string) *Protocol { return &Protocol{version, tokenURL} }
 
 // Name implements gateway.Protocol.
 func (*Protocol) Name() string { return "fhir" }

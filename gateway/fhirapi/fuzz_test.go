@@ -34,7 +34,7 @@ func FuzzRead(f *testing.F) {
 		} else {
 			r.URL.RawQuery = query
 		}
-		reading, err := New("fuzz").Read(r, gateway.Standing{Rest: rest, Public: "https://gw.example/fhir/ehr"})
+		reading, err := New("fuzz", "").Read(r, gateway.Standing{Rest: rest, Public: "https://gw.example/fhir/ehr"})
 		if err != nil {
 			p := problem.From(err)
 			if p.Kind == "" || p.Kind == problem.Internal {

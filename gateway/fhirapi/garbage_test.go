@@ -29,7 +29,7 @@ func TestGarbageIsNotQuoted(t *testing.T) {
 		"an id":       "HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\nConnection: close\r\n\r\n{\"resourceType\":\"Bundle\",\"type\":\"" + canary + "\",\"entry\":[{\"resource\":{\"resourceType\":\"Patient\",\"id\":\"" + canary + "\"}}]}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Upstream: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				c, _, err := w.(http.Hijacker).Hijack()
 				if err != nil {
 					t.Error(err)

@@ -41,7 +41,7 @@ func TestNothingComesInPlaceOfTheHidden(t *testing.T) {
 	p := hospital.Generate(3, 3).IDs("Patient")
 	records := custom(t, clinic("secret"), visit("labelled", p[0], "secret", part2), clinic("plain"), visit("open", p[0], "plain", ""),
 		observation("hidden", p[0], `"encounter":{"reference":"Encounter/other"},`+part2), visit("other", p[0], "plain", ""))
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: clinicRole, Grant: func(g *snapshot.Grant) { g.Labels = nil }})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: clinicRole, Grant: func(g *snapshot.Grant) { g.Labels = nil }})
 	code := w.Code(p[0])
 	ask := func(query string) string {
 		t.Helper()
@@ -85,7 +85,7 @@ func TestNothingComesInPlaceOfTheHidden(t *testing.T) {
 func TestEverythingBringsWhatItRefersTo(t *testing.T) {
 	p := hospital.Generate(3, 3).IDs("Patient")
 	records := custom(t, clinic("plain"), visit("open", p[0], "plain", ""))
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: clinicRole})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: clinicRole})
 	r := w.Get("/Patient/" + w.Code(p[0]) + "/$everything?_type=Patient,Encounter,Organization&_count=2")
 	for range 100 {
 		if r.Status != 200 {
@@ -107,7 +107,7 @@ func TestEverythingBringsWhatItRefersTo(t *testing.T) {
 func TestCountsAreReleases(t *testing.T) {
 	p := hospital.Generate(3, 3).IDs("Patient")
 	records := custom(t, observation("early", p[0], ""))
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
 		r.Since = time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
 	}})
 	for _, how := range []string{"_summary=count", "_count=0", "_total=accurate"} {
@@ -115,7 +115,7 @@ func TestCountsAreReleases(t *testing.T) {
 			t.Errorf("%s counts outside the date window: %d %s", how, r.Status, r.Body)
 		}
 	}
-	w = gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records})
+	w = gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records})
 	r := w.Get("/Observation?code=99999-1&_summary=count")
 	if r.JSON(t)["total"] != 1.0 {
 		t.Errorf("got %s", r.Body)
@@ -137,7 +137,7 @@ func TestSmallPagesDoNotCountTheHidden(t *testing.T) {
 	for i := range 40 {
 		hidden = append(hidden, observation(fmt.Sprintf("hidden-%d", i), p[0], part2))
 	}
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: custom(t, hidden...), Grant: func(g *snapshot.Grant) { g.Labels = nil }})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: custom(t, hidden...), Grant: func(g *snapshot.Grant) { g.Labels = nil }})
 	r := w.Get("/Observation?code=99999-1&_count=1")
 	if r.Status != 200 || link(t, r, "next") != "" || len(entries(t, r)) != 0 {
 		t.Errorf("got %d: %s", r.Status, r.Body)
@@ -156,7 +156,7 @@ func TestBatchIsDecidedAgain(t *testing.T) {
 		}
 		hs.ServeHTTP(rw, r)
 	})
-	w = gatewaytest.New(t, New("test"), gatewaytest.Options{Records: base, Upstream: up})
+	w = gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: base, Upstream: up})
 	body := `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/` + w.Code(p[0]) + `"}},{"request":{"method":"GET","url":"Patient/` + w.Code(p[1]) + `"}}]}`
 	r := w.Do("POST", "", []byte(body), "Content-Type", "application/fhir+json")
 	if strings.Contains(string(r.Body), `"gender"`) {
@@ -169,7 +169,7 @@ func TestBatchIsDecidedAgain(t *testing.T) {
 func TestNoWindowNoDelay(t *testing.T) {
 	base := hospital.Generate(3, 3)
 	p := base.IDs("Patient")
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: base})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: base})
 	tok, err := w.Tokens.Token(t.Context())
 	if err != nil {
 		t.Fatal(err)

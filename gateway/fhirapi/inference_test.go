@@ -80,7 +80,7 @@ func TestSearchCannotInfer(t *testing.T) {
 		{"a list", func(code string) string { return "/Patient?_list=" + code }, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: c.hidden})
+			w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: c.hidden})
 			r := w.Get(c.query(w.Code(patient)))
 			if r.Status != 403 || !strings.Contains(string(r.Body), `"role"`) {
 				t.Fatalf("hidden: got %d, want 403 by the role: %s", r.Status, r.Body)
@@ -94,7 +94,7 @@ func TestSearchCannotInfer(t *testing.T) {
 			if c.shown == nil {
 				return
 			}
-			w = gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: c.shown})
+			w = gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: c.shown})
 			if r := w.Get(c.query(w.Code(patient))); r.Status != 200 {
 				t.Errorf("shown: got %d, want 200: %s", r.Status, r.Body)
 			}
@@ -104,7 +104,7 @@ func TestSearchCannotInfer(t *testing.T) {
 
 // A date that is shown to the year may be asked about by the year.
 func TestYearsMayBeAsked(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	for query, want := range map[string]int{
 		"birthdate=1970": 200, "birthdate=ge1950&birthdate=lt1990": 200, "birthdate=ap1970": 403,
 		"birthdate=1970-05": 403, "birthdate=1970,1980-01-01": 403, "birthdate=ge1970-01-01": 403,
@@ -119,7 +119,7 @@ func TestYearsMayBeAsked(t *testing.T) {
 func TestTotalsCountWhatIsSeen(t *testing.T) {
 	records := gatewaytest.Small()
 	patients := records.IDs("Patient")
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records})
 	w.ReachOnly(patients[0], patients[1])
 	for query, want := range map[string]any{
 		"": nil, "_total=none": nil, "_total=accurate": 2.0, "_summary=count": 2.0, "_count=0": 2.0,
@@ -143,7 +143,7 @@ func TestTotalsCountWhatIsSeen(t *testing.T) {
 func TestOutsideLooksLikeNothing(t *testing.T) {
 	records := gatewaytest.Small()
 	patients := records.IDs("Patient")
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records})
 	w.ReachOnly(patients[0])
 	if r := w.Get("/Patient/" + w.Code(patients[0])); r.Status != 200 {
 		t.Fatalf("inside: got %d: %s", r.Status, r.Body)
@@ -185,7 +185,7 @@ func TestOutsideLooksLikeNothing(t *testing.T) {
 
 // Unreadable and unknown questions are refused and recorded, without asking.
 func TestEverythingElseIsRefused(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	code := w.Code(w.Records.IDs("Patient")[0])
 	for _, c := range []struct {
 		method, path string
@@ -222,7 +222,7 @@ func TestEverythingElseIsRefused(t *testing.T) {
 
 // SMART scopes narrow the grant.
 func TestScopesNarrow(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Scope: "system/Patient.r"})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Scope: "system/Patient.r"})
 	code := w.Code(w.Records.IDs("Patient")[0])
 	for path, want := range map[string]int{"/Patient/" + code: 200, "/Patient?gender=male": 403, "/Observation?patient=" + code: 403, "/Patient/" + code + "/$everything": 403} {
 		r := w.Get(path)

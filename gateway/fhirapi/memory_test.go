@@ -18,7 +18,7 @@ func TestMemoryOfAHugeBundle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("500 MB through the gateway take several seconds")
 	}
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	w.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 500 << 20})
 	var peak atomic.Uint64
 	stop, done := make(chan struct{}), make(chan struct{})

@@ -55,7 +55,20 @@ type rest struct {
 }
 
 type security struct {
-	Service []concept `json:"service"`
+	Extension []oauthURIs `json:"extension,omitempty"`
+	Service   []concept   `json:"service"`
+}
+
+// oauthURIs says where the token endpoint is, for clients that look here (SMART
+// App Launch 1.0) rather than at .well-known/smart-configuration.
+type oauthURIs struct {
+	URL       string     `json:"url"`
+	Extension []oauthURI `json:"extension"`
+}
+
+type oauthURI struct {
+	URL      string `json:"url"`
+	ValueURI string `json:"valueUri"`
 }
 
 type concept struct {
@@ -88,6 +101,9 @@ func (q *capabilities) State(d *gateway.Desk) (string, []byte, error) {
 	role, scopes := d.Limits().Role, q.s.Caller.Scopes()
 	r := rest{Mode: "server", Interaction: []interaction{{"batch"}},
 		Security: security{Service: []concept{{Coding: []coding{{"http://terminology.hl7.org/CodeSystem/restful-security-service", "SMART-on-FHIR"}}}}}}
+	if q.p.tokenURL != "" {
+		r.Security.Extension = []oauthURIs{{"http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris", []oauthURI{{"token", q.p.tokenURL}}}}
+	}
 	for _, typ := range slices.Sorted(maps.Keys(role.Resources)) {
 		res := restResource{Type: typ}
 		for _, code := range []string{"read", "vread", "search-type"} {

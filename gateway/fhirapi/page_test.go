@@ -27,7 +27,7 @@ func TestPagesDoNotCountTheOthers(t *testing.T) {
 			}
 			resources = append(resources, observation(fmt.Sprintf("o%02d", i), patient, ""))
 		}
-		w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: custom(t, resources...)})
+		w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: custom(t, resources...)})
 		w.ReachOnly(p[0])
 		for _, count := range []int{1, 2, 3, 5} {
 			var seen []string

@@ -10,7 +10,7 @@ import (
 )
 
 func TestReadGoesThroughBothDoors(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	patient := w.Records.IDs("Patient")[0]
 	r := w.Get("/Patient/" + w.Code(patient))
 	if r.Status != 200 || r.Err != nil {
@@ -37,7 +37,7 @@ func TestReadGoesThroughBothDoors(t *testing.T) {
 }
 
 func TestSearchGoesThroughBothDoors(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	patient := w.Records.IDs("Patient")[0]
 	r := w.Get("/Observation?patient=" + w.Code(patient) + "&_count=5")
 	if r.Status != 200 || r.Err != nil {

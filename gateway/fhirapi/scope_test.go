@@ -83,7 +83,7 @@ func TestHoldsAndLabels(t *testing.T) {
 	p := base.IDs("Patient")
 	records := custom(t, observation("plain", p[0], ""), observation("part2", p[0], part2), observation("normal", p[0], normal),
 		observation("unreadable", p[0], empty), observation("held", p[1], ""))
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Grant: func(g *snapshot.Grant) { g.Labels = nil }})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Grant: func(g *snapshot.Grant) { g.Labels = nil }})
 	if err := w.Vault.SetHold(t.Context(), gatetest.Source, p[1], vault.Restriction, "act-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestCohorts(t *testing.T) {
 		}, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records})
+			w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records})
 			w.EditGrant(func(g *snapshot.Grant) { g.Cohort = c.cohort(w) })
 			r := w.Get("/Observation?code=99999-1")
 			if r.Status != c.status {
@@ -189,7 +189,7 @@ func TestCohorts(t *testing.T) {
 func TestGroupIsNotEnumerated(t *testing.T) {
 	records := gatewaytest.Small()
 	p := records.IDs("Patient")
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
 		r.Resources["Group"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"member", "actual", "type"}}
 	}})
 	w.ReachOnly(p[0])
@@ -203,7 +203,7 @@ func TestGroupIsNotEnumerated(t *testing.T) {
 }
 
 func TestPagesAreTheCallersOwn(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Hospital: hospital.Options{Record: true}})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Hospital: hospital.Options{Record: true}})
 	code := w.Code(w.Records.IDs("Patient")[0])
 	r := w.Get("/Observation?patient=" + code + "&_count=3")
 	first := entries(t, r)
@@ -283,7 +283,7 @@ func TestNextLinkOffTheBase(t *testing.T) {
 			w.Header().Set("Content-Type", "application/fhir+json")
 			fmt.Fprintf(w, `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":%q}],"entry":[]}`, next)
 		})
-		w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: up})
+		w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Upstream: up})
 		r := w.Get("/Patient")
 		if next == "?x=1" {
 			if r.Status != 200 || link(t, r, "next") == "" {
@@ -298,7 +298,7 @@ func TestNextLinkOffTheBase(t *testing.T) {
 }
 
 func TestBatch(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	p := w.Records.IDs("Patient")
 	w.ReachOnly(p[0])
 	entry := func(method, url string) string {
@@ -355,7 +355,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestVolume(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Grant: func(g *snapshot.Grant) { g.MaxPatients = 3 }})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Grant: func(g *snapshot.Grant) { g.MaxPatients = 3 }})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	served := 0
@@ -397,7 +397,7 @@ func TestVolume(t *testing.T) {
 }
 
 func TestVReadIncludesAndEverything(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	p := w.Records.IDs("Patient")[0]
 	code := w.Code(p)
 	if r := w.Get("/Patient/" + code + "/_history/1"); r.Status != 200 {
@@ -480,7 +480,7 @@ func TestUpstreamFailures(t *testing.T) {
 		{"good", answer(200, "application/json", good), 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: c.h, Source: func(s *gateway.SourceConfig) {
+			w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Upstream: c.h, Source: func(s *gateway.SourceConfig) {
 				s.HeaderTimeout, s.IdleTimeout = 400*time.Millisecond, 400*time.Millisecond
 			}})
 			r := w.Get("/Patient/" + w.Code("p1"))
@@ -517,7 +517,7 @@ func TestIdentifiersAndDates(t *testing.T) {
 	long := strings.Repeat("x", 64)
 	p := hospital.Generate(3, 3).IDs("Patient")
 	records := custom(t, observation(long, p[0], ""), observation(strings.Repeat("y", 41), p[0], ""), observation(strings.Repeat("z", 42), p[0], ""))
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records})
 	found := entries(t, w.Get("/Observation?code=99999-1"))
 	if len(found) != 3 {
 		t.Fatalf("got %d entries, want 3", len(found))
@@ -535,7 +535,7 @@ func TestIdentifiersAndDates(t *testing.T) {
 	if w.Get("/Observation/"+long).Status != 404 {
 		t.Error("a raw long id is found")
 	}
-	w = gatewaytest.New(t, New("test"), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
+	w = gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: records, Role: func(r *snapshot.Role) {
 		r.Identifiers, r.Dates = snapshot.KeepIDs, snapshot.KeepDates
 	}})
 	if r := w.Get("/Observation/" + long); r.Status != 200 || r.JSON(t)["effectiveDateTime"] != "2026-01-02" {
@@ -548,7 +548,7 @@ func TestIdentifiersAndDates(t *testing.T) {
 
 // Of what a source says about a question that it does not accept, the codes are told.
 func TestSourceRemarksAreCutToCodes(t *testing.T) {
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: answer(400, "application/fhir+json",
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Upstream: answer(400, "application/fhir+json",
 		`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"too-costly","diagnostics":"SECRETWORD"},{"severity":"SECRETWORD","code":"SECRETWORD"}]}`)})
 	r := w.Get("/Observation?status=final")
 	if r.Status != 400 || !strings.Contains(string(r.Body), "error, too-costly") || strings.Contains(string(r.Body), "SECRETWORD") {
@@ -567,7 +567,7 @@ func TestNothingOfTheCallerReachesTheSource(t *testing.T) {
 		mu.Unlock()
 		answer(404, "application/fhir+json", "{}")(w, r)
 	})
-	w := gatewaytest.New(t, New("test"), gatewaytest.Options{Upstream: up, Source: func(s *gateway.SourceConfig) { s.Username, s.Password = "gateway", "pw" }})
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Upstream: up, Source: func(s *gateway.SourceConfig) { s.Username, s.Password = "gateway", "pw" }})
 	w.Do("GET", "/Patient/"+w.Code("p1"), nil, "X-Forwarded-For", "1.2.3.4", "Cookie", "a=b", "If-None-Match", `W/"1"`, "Prefer", "return=minimal")
 	mu.Lock()
 	defer mu.Unlock()

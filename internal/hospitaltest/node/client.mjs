@@ -23,12 +23,8 @@ async function refused(call) {
 
 out.metadata = await client.capabilityStatement();
 // The client asks for SMART's configuration and for the CapabilityStatement at
-// once and takes what comes first; the latter does not name the token endpoint.
+// once and takes what comes first: both name the token endpoint.
 out.smart = await client.smartAuthMetadata();
-if (!out.smart.tokenUrl) {
-  const configuration = await client.request(".well-known/smart-configuration");
-  out.smart = { tokenUrl: configuration.token_endpoint };
-}
 out.search = await client.search({ resourceType: 'Patient', searchParams: { _count: 2 } });
 out.pages = [out.search];
 for (let page = out.search; (page = await client.nextPage({ bundle: page })) && out.pages.length < 20; ) out.pages.push(page);
