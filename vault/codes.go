@@ -6,11 +6,9 @@ import (
 	"database/sql"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/sallyport/sallyport/id"
-	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
 )
 
@@ -62,9 +60,7 @@ func (v *Vault) Codes(ctx context.Context, engagement id.Engagement, resourceIDs
 		if code, ok := key.Code(resourceID); ok {
 			codes[i] = code
 		} else if !seal.IsID(resourceID) {
-			// It is not quoted: what is no id may be anything.
-			return nil, problem.New(problem.UpstreamFail, fmt.Sprintf("a resource id of %d bytes is not a FHIR id", len(resourceID)),
-				"The healthcare system must give ids of 1 to 64 letters, digits, '-' and '.' (FHIR R4, type id).")
+			return nil, errNoID(resourceID)
 		} else if code, ok := v.cache.code(engagement, resourceID); ok {
 			codes[i] = code
 		} else {
@@ -94,29 +90,16 @@ func (v *Vault) makeCodes(ctx context.Context, key *seal.EngagementKey, ids []st
 		return unavailable(err)
 	}
 	defer tx.Rollback()
-	who := v.engagement(key)
 	for _, i := range missing {
-		byID := key.Index("vault/id", []byte(ids[i]))
-		var byCode, sealed []byte
-		err := tx.QueryRowContext(ctx, "SELECT by_code, sealed FROM codes WHERE engagement = ? AND by_id = ?", who, byID[:]).Scan(&byCode, &sealed)
-		switch {
-		case err == nil:
-			resourceID, code, err := openCode(key, byID[:], byCode, sealed)
-			if err != nil || resourceID != ids[i] {
-				return errTampered("codes", err)
-			}
-			codes[i] = code
+		if codes[i], err = v.codeOf(ctx, tx, key, ids[i]); err != nil {
+			return err
+		}
+		if codes[i] != "" {
 			continue
-		case !errors.Is(err, sql.ErrNoRows):
-			return unavailable(err)
 		}
 		codes[i] = newCode()
-		index := key.Index("vault/code", []byte(codes[i]))
-		if sealed, err = sealCode(key, byID[:], index[:], ids[i], codes[i]); err != nil {
-			return fmt.Errorf("seal code: %w", err)
-		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO codes (engagement, by_id, by_code, sealed) VALUES (?, ?, ?, ?)", who, byID[:], index[:], sealed); err != nil {
-			return unavailable(err)
+		if err := v.insertCode(ctx, tx, key, ids[i], codes[i]); err != nil {
+			return err
 		}
 	}
 	if err := tx.Commit(); err != nil {

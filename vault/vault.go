@@ -41,6 +41,7 @@ type Vault struct {
 	db      *sql.DB
 	keys    *seal.Keyring
 	cache   cache
+	pending pending
 	writing sync.Mutex // one writer of this process at a time; SQLite has one anyway
 	picture atomic.Pointer[picture]
 }
