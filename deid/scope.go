@@ -70,6 +70,7 @@ type Scope struct {
 	// metaPlan is meta as it comes out, for questions about it.
 	metaPlan *Node
 	extended *Node
+	bundle   *Node
 	profile  *Profile
 	dates    string
 	digest   [32]byte
@@ -112,6 +113,7 @@ func NewScope(spec Spec) (*Scope, error) {
 				s.nodes[typ] = c.resource(typ, &trie{named: true})
 			}
 		}
+		s.bundle = c.resource("Bundle", &trie{named: true})
 	}
 	resources := make(map[string][]string, len(spec.Resources))
 	for _, typ := range slices.Sorted(maps.Keys(spec.Resources)) {
@@ -374,6 +376,14 @@ func (s *Scope) Trusts(system []byte) bool {
 		}
 	}
 	return false
+}
+
+// Envelope is the plan for what wraps resources, a Bundle, where the scope is All.
+func (s *Scope) Envelope(typ string) *Node {
+	if typ == "Bundle" {
+		return s.bundle
+	}
+	return nil
 }
 
 // Extended is the plan for an Extension: of its members those that hold a value.

@@ -107,6 +107,7 @@ type Minimiser struct {
 
 	oldest, newest int  // the years that tell no age over 89: after oldest, to newest
 	dead           bool // AsOf is not within the profile's determination
+	track          bool // find out whose each resource is
 	about          about
 	text           prose
 }
@@ -266,6 +267,9 @@ func (m *Minimiser) append(dst, raw, fullURL []byte) (out []byte, info Info, err
 		return dst[:mark], Info{Type: name}, err
 	}
 	out = m.label(out, mark)
+	if m.track {
+		m.subject()
+	}
 	info.Outcome, info.Tally, info.Scrubbed = Released, m.tally, m.text.stands
 	info.Cut = m.subset || m.tally.Cut()
 	return out, info, nil
