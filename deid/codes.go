@@ -11,6 +11,22 @@ type Codes interface {
 	Code(resourceID string) (string, error)
 }
 
+// Assigned are Codes that say where they come from. 45 CFR 164.514(c) lets a code
+// stand for a person if it is not derived from or related to information about
+// the person. Codes that do not implement this are taken to be derived.
+type Assigned interface {
+	Codes
+	// Assigned reports whether every code comes from a random source and is
+	// remembered, so that nothing but the memory leads back.
+	Assigned() bool
+}
+
+// AreAssigned says whether the codes may be used under Safe Harbor.
+func AreAssigned(c Codes) bool {
+	a, ok := c.(Assigned)
+	return ok && a.Assigned()
+}
+
 // Release is minimised data that may leave, and what the audit log says of it.
 // Only deid and the packages below it can make one.
 type Release = release.Release
@@ -39,4 +55,9 @@ const (
 	NotInR4       = release.NotInR4
 	BadShape      = release.BadShape
 	ContainedGone = release.ContainedGone
+	TextGone      = release.FreeText
+	TextScrubbed  = release.Scrubbed
+	AgeOver89     = release.AgeOver89
+	Geography     = release.Geography
+	DateShifted   = release.DateShifted
 )

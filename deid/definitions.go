@@ -44,6 +44,41 @@ func choiceOf(e *spec.Element) choice {
 	return c
 }
 
+// everyElement visits every element of every R4 type that a resource can hold,
+// each choice by itself, and goes on below those for which visit says so.
+func everyElement(visit func(Element) bool) {
+	seen := map[string]bool{}
+	todo := resourceNames()
+	for len(todo) > 0 {
+		path := todo[0]
+		todo = todo[1:]
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		kids, _ := children(path)
+		for _, k := range kids {
+			for _, ch := range k.choices {
+				if visit(Element{Path: k.path, Type: ch.typ}) && !isPrimitive(ch.typ) {
+					todo = append(todo, ch.inner)
+				}
+			}
+		}
+	}
+}
+
+// dataTypes are the names of R4's data types.
+func dataTypes() []string {
+	names := []string{"BackboneElement", "Element"}
+	everyElement(func(e Element) bool {
+		if !slices.Contains(names, e.Type) && !strings.Contains(e.Type, "/") && !isResource(e.Type) {
+			names = append(names, e.Type)
+		}
+		return true
+	})
+	return names
+}
+
 func isResource(name string) bool { return spec.IsResource(name) }
 
 func resourceNames() []string { return slices.Clone(spec.Resources()) }

@@ -26,6 +26,24 @@ const (
 	Rewrite             // Reference.reference
 	Extended            // extensions
 	Beside              // "_name": the extensions of a primitive
+	Dated               // a date, dateTime or instant, by the scope's rule for dates and ages
+	Scrub               // words, scrubbed
+	Div                 // XHTML, its words scrubbed
+	File                // base64 of a file, scrubbed if it is text; needs the file's type, which stands beside it
+	ZIP3                // a ZIP code, to its first three digits or 000
+	Words               // Coding.display, if the Coding's system is trusted
+)
+
+// AgeForm says where a quantity of years over 89 may stand, and so how it is
+// written once it is put into the category of 90 and over.
+type AgeForm uint8
+
+// The forms.
+const (
+	NoAge   AgeForm = iota
+	AgeOpen         // a quantity: value 90, comparator >=
+	AgeLow          // Range.low: value 90, since a range's ends have no comparator; without a high it is open
+	AgeHigh         // Range.high: it goes
 )
 
 // Shape is what a JSON value must look like to be copied. A value that is not
@@ -49,6 +67,10 @@ const (
 	ID              // [A-Za-z0-9\-\.]{1,64}
 	Samples         // SampledData.data
 	Token           // letters, digits and . _ / - only
+	Word            // a code without a space: that of a required binding
+	ZIPShape        // five or nine digits
+	State           // a State, district or territory of the United States
+	Country         // a country of ISO 3166
 )
 
 // Field is one member that R4 defines in an object, with what happens to it.
@@ -60,6 +82,7 @@ type Field struct {
 	Shape  Shape        // for Copy
 	List   bool         // an array in JSON
 	Node   *Node        // for Object
+	Age    AgeForm      // for Object: a quantity whose years are judged
 	Mask   int          // index+1 into Node.Masks of its object; 0 where it may just be absent
 }
 
@@ -80,6 +103,9 @@ type Node struct {
 	// Needs is the member without which the object says nothing but words: a
 	// Coding that has no code is free text in its display. It is not copied.
 	Needs string
+	// Must is the member without which the object does not come out: a
+	// Narrative's div, an Annotation's text.
+	Must string
 }
 
 // Field returns the member called name, or nil if R4 defines none.
@@ -153,9 +179,10 @@ func (t *trie) get(name string) *trie {
 
 // compiler turns definitions, a profile and a role into nodes.
 type compiler struct {
-	profile Profile
-	direct  bool // the role may have direct identifiers where it names them
-	dates   DateRule
+	profile *Profile
+	direct  bool   // the role may have direct identifiers where it names them
+	dates   string // byYear, kept or byShift
+	judged  bool   // ages over 89 are put into one category
 	ids     IdentifierRule
 	memo    map[memoKey]*Node
 }
@@ -210,6 +237,9 @@ func (c *compiler) node(path string, want *trie, covered, direct, inside bool) *
 	if path == "Coding" && !direct {
 		n.Needs = "code"
 	}
+	if c.profile.doc.Direct == never {
+		n.Must = said[path]
+	}
 	kids, _ := children(path)
 	for _, k := range kids {
 		c.child(n, k, want, covered, direct, inside)
@@ -223,6 +253,26 @@ func (c *compiler) node(path string, want *trie, covered, direct, inside bool) *
 	n.add(&Field{Name: "_modifierExtension", Op: Refuse})
 	n.index()
 	return n
+}
+
+// said is what an object of the type is there for.
+var said = map[string]string{"Narrative": "div", "Annotation": "text"}
+
+// hollow says whether the type's Must is always removed, and with it the object.
+func (c *compiler) hollow(typ string) bool {
+	must := said[typ]
+	if must == "" || c.profile.doc.Direct != never {
+		return false
+	}
+	kids, _ := children(typ)
+	for _, k := range kids {
+		if k.name == must {
+			var f Field
+			c.rule(&f, k, k.choices[0], nil, true, false, false)
+			return f.Op == Cut
+		}
+	}
+	return true
 }
 
 func (n *Node) add(f *Field) {
@@ -299,17 +349,43 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 			f.Op, f.Why = Cut, release.DirectID
 		}
 	case Walk, Keep:
+		if action == Walk && c.hollow(ch.typ) {
+			f.Op, f.Why = Cut, release.FreeText
+			return
+		}
+		if c.judged {
+			f.Age = ageForm(k.path, ch.typ)
+		}
 		f.pass(c, k.path, ch, sub, covered, direct, false)
 	case Date:
-		f.Op, f.Shape = Year, shapeOf(k.path, ch.typ)
-		if c.dates == KeepDates {
-			f.Op = Copy
-		}
+		c.date(f, k.path, ch.typ)
 	case Clock:
-		f.Op, f.Why, f.Shape = Cut, release.ClockTime, shapeOf(k.path, ch.typ)
-		if c.dates == KeepDates {
-			f.Op = Copy
+		if c.dates == byYear {
+			f.Op, f.Why, f.Shape = Cut, release.ClockTime, shapeOf(k.path, ch.typ)
+		} else {
+			c.date(f, k.path, ch.typ)
 		}
+	case FreeText:
+		f.text(Scrub, c.profile.doc.Text)
+	case XHTML:
+		f.text(Div, c.profile.doc.Narrative)
+	case FileData:
+		f.text(File, c.profile.doc.Attachments)
+	case ZIPCode:
+		switch c.profile.doc.ZIP {
+		case kept:
+			f.Op, f.Shape = Copy, ZIPShape
+		case prefix3:
+			f.Op = ZIP3
+		default:
+			f.Op, f.Why = Cut, release.Geography
+		}
+	case StateName:
+		f.Op, f.Shape = Copy, State
+	case CountryName:
+		f.Op, f.Shape = Copy, Country
+	case Display:
+		f.Op = Words
 	case Pseudonym:
 		f.Op, f.Shape = Encode, ID
 		if c.ids == KeepIDs {
@@ -322,6 +398,42 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 	default:
 		f.Op, f.Why = Cut, release.DirectID
 	}
+}
+
+// date lets a date through in the form that the rule gives it.
+func (c *compiler) date(f *Field, path, typ string) {
+	f.Op, f.Shape = Year, shapeOf(path, typ)
+	switch {
+	case typ == "time":
+		f.Op = Copy // a time of day tells no date
+	case c.judged || c.dates == byShift:
+		f.Op = Dated
+	case c.dates == kept:
+		f.Op = Copy
+	}
+}
+
+// text lets words through where they are scrubbed.
+func (f *Field) text(op Op, rule string) {
+	f.Op, f.Why, f.Shape = Cut, release.FreeText, Text
+	if rule == scrubbed {
+		f.Op = op
+	}
+}
+
+// ageForm: any quantity can be of years, and so an age.
+func ageForm(path, typ string) AgeForm {
+	switch path {
+	case "Range.low":
+		return AgeLow
+	case "Range.high":
+		return AgeHigh
+	}
+	switch typ {
+	case "Age", "Quantity", "Duration":
+		return AgeOpen
+	}
+	return NoAge
 }
 
 // pass lets the element through: by its shape, or by the rulings of its parts.

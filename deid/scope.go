@@ -19,6 +19,9 @@ type DateRule string
 const (
 	Years     DateRule = "year" // only the year stays; an instant or a time of day goes
 	KeepDates DateRule = "keep"
+	// AsProfile is what the profile says: shifted, kept, or to the year. A role
+	// may be stricter than its profile and never laxer.
+	AsProfile DateRule = "profile"
 )
 
 // IdentifierRule says what happens to upstream ids.
@@ -47,8 +50,14 @@ type Spec struct {
 	// Since and Until bound the clinical date, Since included, Until not. Zero
 	// is no bound.
 	Since, Until time.Time
-	// Profile is the name of one of Profiles; empty is MinimumNecessary.
+	// Profile is the name of a built-in profile or of one of Profiles; empty is
+	// MinimumNecessary.
 	Profile string
+	// Profiles are the site's, from LoadProfile.
+	Profiles []*Profile
+	// All covers every element of every type, what wraps others too, whatever
+	// Resources says: for files, which no role cuts.
+	All bool
 }
 
 // Scope is a compiled Spec: what a role may see, element by element. It is
@@ -60,6 +69,10 @@ type Scope struct {
 	meta   *Node
 	// metaPlan is meta as it comes out, for questions about it.
 	metaPlan *Node
+	extended *Node
+	bundle   *Node
+	profile  *Profile
+	dates    string
 	digest   [32]byte
 }
 
@@ -76,34 +89,32 @@ func NewScope(spec Spec) (*Scope, error) {
 	if spec.Profile == "" {
 		spec.Profile = MinimumNecessary
 	}
-	for _, p := range Profiles {
+	known := slices.Concat(BuiltIn(), spec.Profiles)
+	for _, p := range known {
 		if p.Name() == spec.Profile {
 			c.profile = p
 		}
 	}
 	if c.profile == nil {
-		return nil, problem.BadField("profile", "no such de-identification profile", "Use "+profileNames())
+		return nil, problem.BadField("profile", "no such de-identification profile", "Use "+names(known))
 	}
-	switch spec.Dates {
-	case "":
-		spec.Dates = Years
-	case Years, KeepDates:
-	default:
-		return nil, problem.BadField("dates", "no such rule for dates", `Use "year" or "keep"`)
-	}
-	switch spec.Identifiers {
-	case "":
-		spec.Identifiers = Pseudonyms
-	case Pseudonyms, KeepIDs:
-	default:
-		return nil, problem.BadField("identifiers", "no such rule for identifiers", `Use "pseudonym" or "keep"`)
+	if err := c.bound(&spec); err != nil {
+		return nil, err
 	}
 	if !spec.Since.IsZero() && !spec.Until.IsZero() && !spec.Since.Before(spec.Until) {
 		return nil, problem.BadField("until", "the date window is empty", "Make until later than since")
 	}
-	c.dates, c.ids = spec.Dates, spec.Identifiers
 
-	s := &Scope{nodes: make(map[string]*Node, len(spec.Resources))}
+	s := &Scope{nodes: make(map[string]*Node, len(spec.Resources)), profile: c.profile, dates: c.dates}
+	if spec.All {
+		spec.Resources = nil
+		for _, typ := range resourceNames() {
+			if typ != "Bundle" { // which is unpacked
+				s.nodes[typ] = c.resource(typ, &trie{named: true})
+			}
+		}
+		s.bundle = c.resource("Bundle", &trie{named: true})
+	}
 	resources := make(map[string][]string, len(spec.Resources))
 	for _, typ := range slices.Sorted(maps.Keys(spec.Resources)) {
 		if err := checkType(typ); err != nil {
@@ -124,16 +135,53 @@ func NewScope(spec Spec) (*Scope, error) {
 	s.coding = c.node("Coding", nil, true, false, false)
 	s.meta = c.node("Meta", nil, true, false, false)
 	s.metaPlan = metaPlan(s.meta)
-	s.digest = digest(spec)
+	s.extended = c.node("Extension", nil, true, false, false)
+	s.digest = digest(spec, c.profile)
 	return s, nil
 }
 
-func profileNames() string {
-	var names []string
-	for _, p := range Profiles {
-		names = append(names, `"`+p.Name()+`"`)
+// bound fills in the rules of the spec and checks that the role's are no laxer
+// than its profile's.
+func (c *compiler) bound(spec *Spec) error {
+	d := &c.profile.doc
+	citation := map[Basis]string{SafeHarbor: citeHarbor, LimitedDataSet: citeLimited, ExpertDetermination: citeExpert}[d.Basis]
+	if d.Template {
+		return unlawful("profile", "the profile is a template: no expert has determined anything",
+			"Copy it, fill in the determination, and name the copy", citeExpert)
 	}
-	return strings.Join(names, " or ")
+	switch spec.Dates {
+	case "":
+		spec.Dates = Years
+	case Years, KeepDates, AsProfile:
+	default:
+		return problem.BadField("dates", "no such rule for dates", `Use "year", "keep" or "profile"`)
+	}
+	switch {
+	case spec.Dates == Years, spec.Dates == AsProfile && d.Dates == byRole:
+		c.dates = byYear
+	case spec.Dates == AsProfile:
+		c.dates = d.Dates
+	case d.Dates == byRole, d.Dates == kept:
+		c.dates = kept
+	default:
+		return unlawful("dates", "the profile "+quote(c.profile.Name())+" does not keep dates", `Use "year" or "profile"`, citation)
+	}
+	switch spec.Identifiers {
+	case "":
+		spec.Identifiers = Pseudonyms
+	case Pseudonyms:
+	case KeepIDs:
+		if d.Identifiers != byRole {
+			return unlawful("identifiers", "the profile "+quote(c.profile.Name())+" does not keep the source's ids", `Use "pseudonym"`, citation)
+		}
+	default:
+		return problem.BadField("identifiers", "no such rule for identifiers", `Use "pseudonym" or "keep"`)
+	}
+	if spec.DirectIdentifiers && d.Direct != byRole {
+		return unlawful("direct_identifiers", "the profile "+quote(c.profile.Name())+" lets no role have direct identifiers", "Leave it out, or name another profile", citation)
+	}
+	c.ids, c.judged = spec.Identifiers, d.Ages == aggregated
+	return nil
 }
 
 // notScoped are resource types that are envelopes for others, or answers about
@@ -244,7 +292,7 @@ func printable(s string) string {
 
 // digest is over everything that the meaning of the scope depends on, each part
 // with its length.
-func digest(s Spec) [32]byte {
+func digest(s Spec, p *Profile) [32]byte {
 	h := sha256.New()
 	put := func(parts ...string) {
 		for _, p := range parts {
@@ -254,7 +302,10 @@ func digest(s Spec) [32]byte {
 			h.Write([]byte(p))
 		}
 	}
-	put("sallyport/deid/scope/1", s.Profile, string(s.Dates), string(s.Identifiers))
+	put("sallyport/deid/scope/2", string(p.digest[:]), string(s.Dates), string(s.Identifiers))
+	if s.All {
+		put("all")
+	}
 	if s.DirectIdentifiers {
 		put("direct")
 	} else {
@@ -294,6 +345,49 @@ func (s *Scope) Types() []string {
 	}
 	return slices.Sorted(maps.Keys(s.nodes))
 }
+
+// Profile is the profile that the scope was compiled under: its digest goes into
+// the audit entry of every release, beside the scope's.
+func (s *Scope) Profile() *Profile { return s.profile }
+
+// Shifts says whether dates come out shifted, so that a method needs Shifts.
+func (s *Scope) Shifts() bool { return s.dates == byShift }
+
+// CutsDates says whether only the year of a date comes out.
+func (s *Scope) CutsDates() bool { return s.dates == byYear }
+
+// Judges says whether ages over 89 are put into one category, so that a method
+// needs to know as of which day.
+func (s *Scope) Judges() bool { return s.profile != nil && s.profile.doc.Ages == aggregated }
+
+// Extensions are those that stay. The caller must not change the list.
+func (s *Scope) Extensions() []Extension {
+	if s.profile == nil {
+		return nil
+	}
+	return s.profile.doc.Extensions
+}
+
+// Trusts says whether the words of the code system may stand in Coding.display.
+func (s *Scope) Trusts(system []byte) bool {
+	for _, prefix := range s.profile.doc.Systems {
+		if len(system) >= len(prefix) && string(system[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// Envelope is the plan for what wraps resources, a Bundle, where the scope is All.
+func (s *Scope) Envelope(typ string) *Node {
+	if typ == "Bundle" {
+		return s.bundle
+	}
+	return nil
+}
+
+// Extended is the plan for an Extension: of its members those that hold a value.
+func (s *Scope) Extended() *Node { return s.extended }
 
 // Coding is the plan for a Coding that stands outside the elements of a
 // resource: in an extension, or in meta.

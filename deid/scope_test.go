@@ -41,9 +41,13 @@ func TestNewScopeIsStrict(t *testing.T) {
 		{"id", Spec{Resources: map[string][]string{"Patient": {"id"}}}, "resources.Patient.id", "Leave it out"},
 		{"modifierExtension", Spec{Resources: map[string][]string{"Patient": {"contact.modifierExtension"}}}, "resources.Patient.contact.modifierExtension", "Leave it out"},
 		{"too deep", Spec{Resources: map[string][]string{"Questionnaire": {strings.Repeat("item.", 40) + "text"}}}, "resources.Questionnaire", "nearer"},
-		{"dates", Spec{Dates: "month"}, "dates", `"year" or "keep"`},
+		{"dates", Spec{Dates: "month"}, "dates", `"year", "keep" or`},
 		{"identifiers", Spec{Identifiers: "hash"}, "identifiers", `"pseudonym" or "keep"`},
-		{"profile", Spec{Profile: "safe-harbor"}, "profile", MinimumNecessary},
+		{"profile", Spec{Profile: "safe-harbour"}, "profile", MinimumNecessary},
+		{"a template", Spec{Profile: ExpertDeterminationProfile}, "profile", "164.514(b)(1)"},
+		{"dates that the profile does not keep", Spec{Profile: SafeHarborProfile, Dates: KeepDates}, "dates", "profile"},
+		{"ids that the profile does not keep", Spec{Profile: LimitedDataSetProfile, Identifiers: KeepIDs}, "identifiers", "pseudonym"},
+		{"direct identifiers that the profile takes out", Spec{Profile: SafeHarborProfile, DirectIdentifiers: true}, "direct_identifiers", "Leave it out"},
 		{"window", Spec{Since: day, Until: day}, "until", "later"},
 	}
 	for _, c := range cases {
@@ -184,19 +188,17 @@ func TestEveryTypeHasARuling(t *testing.T) {
 	for _, typ := range spec.Resources() {
 		look(typ, used, paths)
 	}
-	for typ := range used {
-		if _, ok := typeRulings[typ]; !ok && typ != "Meta" && typ != "Resource" {
-			t.Errorf("%s has no ruling", typ)
+	for _, p := range BuiltIn() {
+		for typ := range used {
+			if _, ok := p.types[typ]; !ok && typ != "Meta" && typ != "Resource" {
+				t.Errorf("%s: %s has no ruling", p.Name(), typ)
+			}
 		}
-	}
-	for typ := range typeRulings {
-		if _, ok := spec.Lookup(typ); !ok {
-			t.Errorf("%s has a ruling, and R4 does not define it", typ)
-		}
-	}
-	for path := range elementRulings {
-		if !paths[path] {
-			t.Errorf("%s has a ruling, and R4 does not define it", path)
+		for path := range p.paths {
+			path, _, _ = strings.Cut(path, ":")
+			if !paths[path] {
+				t.Errorf("%s: %s has a ruling, and R4 does not define it", p.Name(), path)
+			}
 		}
 	}
 	for path := range modifiers {

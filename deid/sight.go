@@ -166,14 +166,17 @@ func (s *Scope) field(f *Field, parts map[string][]string, above []*Node) Sight 
 		}
 		return Coded
 	case Object:
+		if f.Age != NoAge {
+			return Hidden // a question for years over 89 would be answered
+		}
 		if slices.Contains(above, f.Node) {
 			return Full // its parts are being looked at
 		}
 		return s.node(f.Node, parts, append(above, f.Node))
 	case TypeName, Beside, Extended:
 		return Full
-	default: // Cut, Refuse, Contained, MetaData
-		return Hidden
+	default: // Cut, Refuse, Contained, MetaData, and what comes out otherwise than it was
+		return Hidden // dates too, where a year can tell an age over 89, or is shifted
 	}
 }
 

@@ -60,17 +60,15 @@ func (m *Minimiser) extension(dst []byte, at int, allowed []deid.Extension, prim
 				return append(dst, '}')
 			}
 			dst = dst[:mark]
-		case known.Value == "valueCode" && string(name) == "valueCode":
-			if m.fits(m.raw[v:i], deid.Code) {
-				dst = append(dst, `,"valueCode":`...)
-				dst = append(dst, m.raw[v:i]...)
-				return append(dst, '}')
+		case known.May(name):
+			f := m.o.Scope.Extended().Field(name)
+			if f == nil || f.Op == deid.Cut {
+				continue
 			}
-		case known.Value == "valueCoding" && string(name) == "valueCoding" && m.raw[v] == '{':
 			mark := len(dst)
-			dst = append(dst, `,"valueCoding":`...)
+			dst = append(append(dst, ','), f.Quoted...)
 			before := len(dst)
-			out, _, err := m.object(dst, v, m.o.Scope.Coding())
+			out, _, err := m.member(dst, v, f)
 			if err == nil && len(out) > before {
 				return append(out, '}')
 			}
@@ -121,7 +119,7 @@ func (m *Minimiser) beside(dst []byte, i int) []byte {
 		mark := len(dst)
 		dst = append(dst, `{"extension":`...)
 		before := len(dst)
-		if dst = m.extensions(dst, v, deid.Extensions, true); len(dst) > before {
+		if dst = m.extensions(dst, v, m.o.Scope.Extensions(), true); len(dst) > before {
 			return append(dst, '}')
 		}
 		return dst[:mark]

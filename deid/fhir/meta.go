@@ -10,6 +10,17 @@ import (
 // and http://terminology.hl7.org/CodeSystem/v3-ObservationValue).
 const subsetted = `{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}`
 
+// scrubbed is the tag, of a code system of this product's own, on a resource in
+// which free text stands. Whoever reads it must not take the resource for
+// de-identified on account of Safe Harbor.
+const scrubbed = `{"system":"` + ScrubbedSystem + `","code":"` + ScrubbedCode + `","display":"Free text was scrubbed by machine: not Safe Harbor by itself"}`
+
+// The tag's system and code.
+const (
+	ScrubbedSystem = "https://github.com/sallyport/sallyport/CodeSystem/deid"
+	ScrubbedCode   = "SCRUBBED-TEXT"
+)
+
 // standard are the code systems whose tags stay: HL7's own.
 var standard = [][]byte{
 	[]byte("http://terminology.hl7.org/"),
@@ -133,6 +144,12 @@ func (m *Minimiser) isStandard(coding int) bool {
 // anything was cut now or before.
 func (m *Minimiser) label(dst []byte, mark int) []byte {
 	cut := m.subset || m.tally.Cut()
+	if m.text.stands {
+		if len(m.tags) > 0 {
+			m.tags = append(m.tags, ',')
+		}
+		m.tags = append(m.tags, scrubbed...)
+	}
 	if !cut && len(m.tags) == 0 {
 		if m.metaAt > 0 && dst[m.metaAt-1] == '{' { // nothing in it
 			end := m.metaAt + 1

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -51,6 +52,29 @@ type Options struct {
 	Checked bool
 	// MaxBytes bounds one resource; 0 is DefaultMaxBytes.
 	MaxBytes int
+
+	// AsOf is the day on which ages are judged and determinations must hold. A
+	// profile that puts ages over 89 into one category needs it: a year of
+	// AsOf's less 90 or before goes, and so does one after AsOf's, at which
+	// somebody could be older than he is on AsOf.
+	AsOf time.Time
+	// Shifts are for a profile that shifts dates. A resource that is about no
+	// patient, or about several, keeps of a date the year.
+	Shifts deid.Shifts
+	// Scrubber and Records are for a profile that lets free text stand. Without
+	// a Scrubber no text does; Records may be nil where the profile allows it.
+	Scrubber deid.Scrubber
+	Records  deid.Records
+	// Targets, if not nil, finds what a conditional reference means, so that it
+	// is kept: "Practitioner?identifier=system|value". What it does not find goes.
+	Targets Targets
+}
+
+// Targets finds the one resource that a conditional reference means.
+type Targets interface {
+	// ID gives the id of the resource of the type that the query finds; ok is
+	// false where it is none or not known.
+	ID(typ, query string) (id string, ok bool)
 }
 
 // DefaultMaxBytes bounds a resource: a long note in base64 fits.
@@ -80,6 +104,12 @@ type Minimiser struct {
 	local   map[string]int
 	tally   deid.Tally
 	depth   int
+
+	oldest, newest int  // the years that tell no age over 89: after oldest, to newest
+	dead           bool // AsOf is not within the profile's determination
+	track          bool // find out whose each resource is
+	about          about
+	text           prose
 }
 
 // New makes a Minimiser. Without a scope or codes it is refused.
@@ -90,6 +120,9 @@ func New(o Options) (*Minimiser, error) {
 	if o.Codes == nil && o.Scope.Spec().Identifiers != deid.KeepIDs {
 		return nil, errNoCodes()
 	}
+	if err := o.lawful(); err != nil {
+		return nil, err
+	}
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
@@ -98,7 +131,7 @@ func New(o Options) (*Minimiser, error) {
 	m := &Minimiser{o: o, codes: map[string]string{}, refs: map[string]string{}, local: map[string]int{}}
 	m.keepIDs = o.Scope.Spec().Identifiers == deid.KeepIDs
 	m.dec = jsontext.NewDecoder(&m.in, strict...)
-	return m, nil
+	return m, m.SetAsOf(o.AsOf)
 }
 
 // Reset makes the Minimiser ready for another engagement under the same scope
@@ -107,10 +140,15 @@ func New(o Options) (*Minimiser, error) {
 func (m *Minimiser) Reset(codes deid.Codes) error {
 	clear(m.codes)
 	clear(m.refs)
-	m.o.Codes = codes
+	m.o.Codes = nil
 	if codes == nil && !m.keepIDs {
 		return errNoCodes()
 	}
+	if p := m.o.Scope.Profile(); p != nil && p.Assigned() && !deid.AreAssigned(codes) {
+		return errDerived()
+	}
+	m.o.Codes = codes
+	m.text.forget()
 	return nil
 }
 
@@ -134,7 +172,9 @@ type Info struct {
 	Type    string // a resource type of R4; empty if not even that is known
 	Outcome Outcome
 	Cut     bool // something was left out or coarsened; the SUBSETTED tag says so
-	Tally   deid.Tally
+	// Scrubbed says that free text stands in it, which its tag says too.
+	Scrubbed bool
+	Tally    deid.Tally
 }
 
 // ErrNotUnderstood marks a resource that holds a modifier which nobody here
@@ -166,8 +206,17 @@ func errModifier() error {
 // it to dst. dst comes back as it was unless info.Outcome is Released. raw is
 // not changed and not kept. No error quotes the resource.
 func (m *Minimiser) Append(dst, raw []byte) (out []byte, info Info, err error) {
+	return m.append(dst, raw, nil)
+}
+
+// append is Append for a resource of a Bundle's entry, whose fullUrl can be what
+// other entries call it.
+func (m *Minimiser) append(dst, raw, fullURL []byte) (out []byte, info Info, err error) {
 	if m.o.Codes == nil && !m.keepIDs {
 		return dst, Info{}, errNoCodes()
+	}
+	if m.dead {
+		return dst, Info{}, errExpired()
 	}
 	if len(raw) > m.o.MaxBytes {
 		return dst, Info{}, errTooLarge()
@@ -212,12 +261,16 @@ func (m *Minimiser) Append(dst, raw []byte) (out []byte, info Info, err error) {
 		info.Outcome = OutOfWindow
 		return dst, info, nil
 	}
+	m.begin(name, start, fullURL)
 	out, _, err = m.object(dst, start, node)
 	if err != nil {
 		return dst[:mark], Info{Type: name}, err
 	}
 	out = m.label(out, mark)
-	info.Outcome, info.Tally = Released, m.tally
+	if m.track {
+		m.subject()
+	}
+	info.Outcome, info.Tally, info.Scrubbed = Released, m.tally, m.text.stands
 	info.Cut = m.subset || m.tally.Cut()
 	return out, info, nil
 }
@@ -244,6 +297,8 @@ func (m *Minimiser) check(raw []byte) error {
 func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error) {
 	cut, have := n.Always, uint64(0)
 	said := len(n.Needs) == 0
+	must := len(n.Must) == 0
+	begin := i
 	var err error
 	if m.depth++; m.depth > maxDepth {
 		return dst, i, errMalformed()
@@ -279,7 +334,12 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 		}
 		dst = append(dst, f.Quoted...)
 		before := len(dst)
-		if dst, i, err = m.member(dst, v, f); err != nil {
+		if f.Op == deid.Words || f.Op == deid.File {
+			dst, i, err = m.contextual(dst, v, f, begin)
+		} else {
+			dst, i, err = m.member(dst, v, f)
+		}
+		if err != nil {
 			return dst, i, err
 		}
 		if len(dst) == before {
@@ -287,7 +347,11 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 			cut |= bit(f)
 		} else {
 			have |= bit(f)
+			must = must || f.Name == n.Must
 		}
+	}
+	if !must {
+		return dst[:open], i, nil
 	}
 	if !said {
 		m.tally[deid.DirectID]++
@@ -330,7 +394,7 @@ func (m *Minimiser) member(dst []byte, i int, f *deid.Field) ([]byte, int, error
 		return m.contained(dst, i)
 	case deid.Extended:
 		end := valueEnd(m.raw, i)
-		return m.extensions(dst, i, deid.Extensions, false), end, nil
+		return m.extensions(dst, i, m.o.Scope.Extensions(), false), end, nil
 	case deid.Beside:
 		end := valueEnd(m.raw, i)
 		return m.beside(dst, i), end, nil
@@ -376,6 +440,11 @@ func (m *Minimiser) one(dst []byte, i int, f *deid.Field) ([]byte, int, error) {
 			m.tally[deid.BadShape]++
 			return dst, valueEnd(m.raw, i), nil
 		}
+		if f.Age != deid.NoAge {
+			if out, done := m.aged(dst, i, f); done {
+				return out, valueEnd(m.raw, i), nil
+			}
+		}
 		return m.object(dst, i, f.Node)
 	}
 	end := valueEnd(m.raw, i)
@@ -383,7 +452,29 @@ func (m *Minimiser) one(dst []byte, i int, f *deid.Field) ([]byte, int, error) {
 	switch f.Op {
 	case deid.Copy:
 		if m.fits(value, f.Shape) {
+			if m.about.ages && m.isAge(value, f.Shape) {
+				m.tally[deid.AgeOver89]++
+				return dst, end, nil
+			}
 			return append(dst, value...), end, nil
+		}
+		m.tally[deid.BadShape]++
+	case deid.Dated:
+		if m.fits(value, f.Shape) {
+			out, err := m.dated(dst, value, f.Shape)
+			return out, end, err
+		}
+		m.tally[deid.BadShape]++
+	case deid.ZIP3:
+		if value[0] == '"' {
+			m.tally[deid.Geography]++
+			return m.zip(dst, text(value, &m.words)), end, nil
+		}
+		m.tally[deid.BadShape]++
+	case deid.Scrub, deid.Div:
+		if value[0] == '"' {
+			out, err := m.prose(dst, value, f.Op == deid.Div)
+			return out, end, err
 		}
 		m.tally[deid.BadShape]++
 	case deid.Year:

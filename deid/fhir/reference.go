@@ -58,6 +58,12 @@ func (m *Minimiser) rewrite(r fhir.Ref) ([]byte, error) {
 	switch {
 	case r.Kind == fhir.URN:
 		return m.urn(nil, r.URN)
+	case r.Kind == fhir.Conditional && m.o.Targets != nil:
+		id, ok := m.o.Targets.ID(r.Type, r.Query)
+		if !ok || !spec.ValidID(id) {
+			return nil, nil
+		}
+		r.ID = id
 	case r.Kind != fhir.Literal || r.Fragment != "":
 		return nil, nil
 	}

@@ -51,6 +51,14 @@ func (m *Minimiser) fits(value []byte, shape deid.Shape) bool {
 		return isCode(s)
 	case deid.URI:
 		return isURI(s)
+	case deid.Word:
+		return isCode(s) && bytes.IndexByte(s, ' ') < 0
+	case deid.ZIPShape:
+		return isZIP(s)
+	case deid.State:
+		return deid.IsState(s)
+	case deid.Country:
+		return deid.IsCountry(s)
 	case deid.Kind:
 		if _, ok := deid.ResourceName(s); ok {
 			return true
@@ -102,6 +110,19 @@ func isURI(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// isZIP: five digits, or nine with or without a dash or a space.
+func isZIP(b []byte) bool {
+	if len(b) != 5 && len(b) != 9 && len(b) != 10 {
+		return false
+	}
+	for i, c := range b {
+		if !isDigit(c) && (i != 5 || len(b) != 10 || c != '-' && c != ' ') {
+			return false
+		}
+	}
+	return len(b) != 10 || !isDigit(b[5])
 }
 
 func only(b []byte, set string) bool {

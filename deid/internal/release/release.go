@@ -26,12 +26,18 @@ const (
 	NotInR4                   // removed: a member that R4 does not define
 	BadShape                  // removed: a value that is not of its type
 	ContainedGone             // removed: a contained resource that is not in scope
+	FreeText                  // removed: words, or a file
+	Scrubbed                  // changed: words that a scrubber went over
+	AgeOver89                 // removed or put into one category: an age over 89, a year that tells one
+	Geography                 // removed or coarsened: a place smaller than a State
+	DateShifted               // changed: a date moved by the patient's number of days
 	Rules                     // how many there are
 )
 
 var ruleNames = [Rules]string{
 	"out-of-scope", "direct-identifier", "date-to-year", "clock-time", "pseudonymised",
 	"unresolvable-reference", "extension", "unknown-member", "malformed-value", "contained",
+	"free-text", "scrubbed-text", "age-over-89", "geography", "date-shifted",
 }
 
 // String is the rule's name in the audit log.
@@ -53,10 +59,10 @@ func (t *Tally) Add(o *Tally) {
 }
 
 // Cut reports whether anything was left out or coarsened: what makes a
-// resource SUBSETTED. Codes in place of ids do not.
+// resource SUBSETTED. Codes in place of ids do not, nor do shifted dates.
 func (t *Tally) Cut() bool {
 	for i, n := range t {
-		if n > 0 && Rule(i) != Pseudonymised {
+		if n > 0 && Rule(i) != Pseudonymised && Rule(i) != DateShifted {
 			return true
 		}
 	}

@@ -27,7 +27,7 @@ func TestCut(t *testing.T) {
 		tally[r] = 1
 		sum.Add(&tally)
 		sum.Add(&tally)
-		if got, want := sum.Cut(), r != Pseudonymised; got != want || sum[r] != 2 {
+		if got, want := sum.Cut(), r != Pseudonymised && r != DateShifted; got != want || sum[r] != 2 {
 			t.Errorf("%s: got cut %v and %d, want %v and 2", r, got, sum[r], want)
 		}
 	}
