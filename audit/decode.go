@@ -38,6 +38,7 @@ type wire struct {
 	DataClass     hipaa.DataClass  `json:"data_class"`
 	Profile       string           `json:"profile"`
 	ProfileDigest hexDigest        `json:"profile_digest"`
+	ScopeDigest   hexDigest        `json:"scope_digest"`
 	Policy        hexDigest        `json:"policy"`
 	Snapshot      uint64           `json:"snapshot"`
 	SnapshotIndex uint64           `json:"snapshot_index"`
@@ -67,6 +68,7 @@ type wire struct {
 	Patients     []string   `json:"patients"`
 	Resources    counts     `json:"resources"`
 	Removed      counts     `json:"removed"`
+	Changed      counts     `json:"changed"`
 	Act          id.Act     `json:"act"`
 	ActKind      string     `json:"act_kind"`
 	Actor        id.Person  `json:"actor"`
@@ -156,7 +158,7 @@ func Decode(index uint64, b []byte) (Entry, error) {
 		e.Outcome = &OutcomeRecord{
 			Outcome: Outcome{Release: w.Release, Result: w.Result, Final: w.Final, Status: w.Status,
 				Upstream: w.Upstream, Digest: Digest(w.Digest), Bytes: w.Bytes,
-				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals()},
+				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals(), Changed: w.Changed.removals()},
 			Decision: w.Decision, Ticket: w.Ticket, Chunk: w.Chunk, Parts: w.Parts, PatientCount: w.PatientCount,
 		}
 		again.outcome(e.Origin, e.Outcome)
@@ -187,7 +189,7 @@ func (w *wire) intent() *Intent {
 		Decision: w.Decision, Vendor: w.Vendor, Engagement: w.Engagement, App: w.App, Device: w.Device,
 		Person: w.Person, Grant: w.Grant, Role: w.Role, Agent: w.Agent, Direction: w.Direction,
 		Destination: w.Destination, Source: w.Source, Action: w.Action, Resource: w.Resource,
-		Purpose: w.Purpose, Category: w.Category, LegalBasis: w.LegalBasis, DataClass: w.DataClass, Profile: w.Profile, ProfileDigest: Digest(w.ProfileDigest),
+		Purpose: w.Purpose, Category: w.Category, LegalBasis: w.LegalBasis, DataClass: w.DataClass, Profile: w.Profile, ProfileDigest: Digest(w.ProfileDigest), ScopeDigest: Digest(w.ScopeDigest),
 		Policy: Digest(w.Policy), Snapshot: w.Snapshot, SnapshotIndex: w.SnapshotIndex,
 		Clauses: w.Clauses, DerivesFrom: w.DerivesFrom,
 		Transport: Transport{w.TLS, w.KeyExchange, Digest(w.Certificate), w.Binding, w.Sealing},

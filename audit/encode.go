@@ -24,7 +24,7 @@ const (
 
 	maxList     = 256     // clauses, sources of derivation
 	maxFailing  = 128     // failing gates
-	maxRemoved  = 32      // reasons for leaving resources out
+	maxRemoved  = 64      // reasons for leaving something out, or rules for changing it
 	maxPatients = 100_000 // pseudonyms of one release: with the longest ones they fit into the queue
 	partBytes   = 56 << 10
 )
@@ -205,6 +205,7 @@ func (e *encoder) facts(in *Intent) {
 	e.closed("data_class", string(in.DataClass), slices.Contains(hipaa.DataClasses, in.DataClass))
 	opt(e, "profile", in.Profile)
 	e.digest("profile_digest", &in.ProfileDigest)
+	e.digest("scope_digest", &in.ScopeDigest)
 	e.digest("policy", &in.Policy)
 	e.num("snapshot", in.Snapshot)
 	e.num("snapshot_index", in.SnapshotIndex)
@@ -311,23 +312,24 @@ func (e *encoder) outcome(origin string, o *OutcomeRecord) {
 		}
 		e.b = append(e.b, '}')
 	}
-	e.removed(o.Removed)
+	e.tally("removed", o.Removed)
+	e.tally("changed", o.Changed)
 	e.end()
 }
 
-func (e *encoder) removed(list []Removal) {
+func (e *encoder) tally(name string, list []Removal) {
 	if len(list) == 0 {
 		return
 	}
 	if len(list) > maxRemoved {
-		e.refuse("removed", "at most "+strconv.Itoa(maxRemoved)+" reasons")
+		e.refuse(name, "at most "+strconv.Itoa(maxRemoved)+" reasons")
 		return
 	}
-	e.key("removed")
+	e.key(name)
 	sep := byte('{')
 	for i, r := range list {
 		if !word(r.Why) || slices.ContainsFunc(list[:i], func(x Removal) bool { return x.Why == r.Why }) {
-			e.refuse("removed", "one count for each reason")
+			e.refuse(name, "one count for each reason")
 			return
 		}
 		e.b = append(e.b, sep, '"')

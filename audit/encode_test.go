@@ -32,7 +32,7 @@ func fullIntent() Intent {
 		Decision: id.New[id.Decision](time.Now()), Vendor: "northwind-ai", Engagement: "readmissions", App: "nw-batch",
 		Device: "nw-worker-1", Person: "jordan", Grant: "grant-1", Role: "cardiology-read", Agent: Workload,
 		Direction: Out, Destination: "nw-batch", Source: "epic-east", Action: "read", Resource: "Observation",
-		Purpose: hipaa.Inference, Category: hipaa.Operations, LegalBasis: hipaa.OperationsUnderBAA, DataClass: "phi", Profile: "minimum-necessary", ProfileDigest: sha256.Sum256([]byte("a")),
+		Purpose: hipaa.Inference, Category: hipaa.Operations, LegalBasis: hipaa.OperationsUnderBAA, DataClass: "phi", Profile: "minimum-necessary", ProfileDigest: sha256.Sum256([]byte("a")), ScopeDigest: sha256.Sum256([]byte("s")),
 		Policy: sha256.Sum256([]byte("b")), Snapshot: 17, SnapshotIndex: 3, Clauses: []string{"BAA-M01", "baa-2026/BAA-M02"},
 		DerivesFrom: []id.Release{"release-1"},
 		Transport:   Transport{"1.3", "X25519MLKEM768", sha256.Sum256([]byte("c")), "mtls", "none"},

@@ -83,7 +83,8 @@ type Intent struct {
 	DataClass  hipaa.DataClass
 
 	Profile       string // an id: the de-identification profile
-	ProfileDigest Digest
+	ProfileDigest Digest // of the profile's rules
+	ScopeDigest   Digest // of what the role shows under them
 	Policy        Digest // of the policies that decided
 	Snapshot      uint64 // version of the registry's snapshot
 	SnapshotIndex uint64 // the log index that the snapshot carried
@@ -124,7 +125,7 @@ type TypeCount struct {
 	N    uint64
 }
 
-// Removal is how many resources were left out of an answer, and why.
+// Removal is how much was left out of an answer, and why.
 type Removal struct {
 	Why string // a word: "patient-hold", "security-label" ...
 	N   uint64
@@ -145,8 +146,12 @@ type Outcome struct {
 	// entry are written into KindPatients entries before it, in the same commit.
 	Patients  []string
 	Resources []TypeCount
-	// Removed is what was left out of the source's answer, by why.
+	// Removed is how many resources were left out of the source's answer, by why.
 	Removed []Removal
+	// Changed is how often something inside what is left was cut, coarsened or
+	// replaced, by the de-identification rule; "text-" and a category where it was
+	// found in free text.
+	Changed []Removal
 }
 
 // OutcomeRecord is an outcome as the log has it.

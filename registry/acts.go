@@ -111,6 +111,8 @@ var Acts = []Spec{
 		custodyPath + "hold", []Duty{PrivacyOfficer}, func() Act { return new(HoldPatient) }},
 	{"patient.release", "patient", "release", "End the hold on patients' data",
 		custodyPath + "release", []Duty{PrivacyOfficer}, func() Act { return new(ReleasePatient) }},
+	{"code.reveal", "code", "reveal", "Turn a code that an engagement was given back into the source's id",
+		custodyPath + "reveal", []Duty{PrivacyOfficer, DataOwner}, func() Act { return new(RevealCode) }},
 	{"cohort.define", "cohort", "define", "Define a cohort by a list of patients",
 		custodyPath + "cohort", []Duty{DataOwner, PrivacyOfficer}, func() Act { return new(DefineCohort) }},
 }

@@ -29,6 +29,7 @@ const (
 const (
 	NounPatient snapshot.Noun = "patient"
 	NounCohort  snapshot.Noun = "cohort"
+	NounCode    snapshot.Noun = "code"
 )
 
 // HoldPatient says that a patient's data is held back from now on.
@@ -110,3 +111,27 @@ func (a DefineCohort) check(v *snapshot.View, _ Actor, _ time.Time) error {
 }
 
 func (DefineCohort) apply(*snapshot.Edit, Stamp) {}
+
+// RevealCode says that one of the organisation's people was told whose code it
+// is that an engagement's releases carry: to reach a patient about whom the
+// vendor found something, say. It is recorded before the person is told.
+type RevealCode struct {
+	Engagement id.Engagement `json:"engagement"`
+	Code       string        `json:"code"` // as released: a FHIR id that says nothing
+}
+
+func (a RevealCode) Subject() snapshot.Subject { return subject(NounCode, a.Code) }
+
+func (a RevealCode) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	if err := exists("engagement", v.Engagements, a.Engagement); err != nil {
+		return err
+	}
+	// No longer and no shorter than codes are: a patient's id is not recorded in
+	// place of one.
+	if len(a.Code) != 33 && len(a.Code) != 64 || id.Check(a.Code) != nil {
+		return badField("code", "is not a code of a release", "Give the id as the vendor has it, without the resource type")
+	}
+	return nil
+}
+
+func (RevealCode) apply(*snapshot.Edit, Stamp) {}

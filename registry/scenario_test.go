@@ -143,6 +143,7 @@ var (
 	keys2     = func() json.RawMessage { k, _, _ := registrytest.JWKS("k2"); return k }()
 	app2      = registry.RegisterApp{ID: "x2", Vendor: "northwind", Name: "X", Kind: snapshot.Agent, Keys: keys2, Owner: "lin"}
 	role2     = with(registrytest.Role(), func(r *registry.DefineRole) { r.ID = "r2" })
+	code2     = registry.RevealCode{Engagement: "triage-eval", Code: "v" + strings.Repeat("a", 32)}
 	patient2  = registry.HoldPatient{Source: "ehr", Patient: "-_0123456789abcdefghig", Hold: registry.Restriction}
 	cohort2   = registry.DefineCohort{ID: "c2", Source: "ehr", Digest: strings.Repeat("ab", 32), Patients: 1}
 	doc2      = registry.NewDocument("text/plain", []byte("two"))
@@ -330,6 +331,11 @@ var scenarios = map[registry.Kind]scenario{
 	"patient.release": {allowed: act(registry.ReleasePatient(patient2)), refused: []refusal{
 		bad("patient", registry.ReleasePatient{Source: "ehr", Hold: registry.OptOut}),
 		bad("hold", registry.ReleasePatient{Source: "ehr", Patient: patient2.Patient})}},
+	"code.reveal": {allowed: act(code2), refused: []refusal{
+		bad("engagement", with(code2, func(a *registry.RevealCode) { a.Engagement = "triage-eval2" })),
+		bad("code", with(code2, func(a *registry.RevealCode) { a.Code = "patient-1" })), // an id
+		bad("code", with(code2, func(a *registry.RevealCode) { a.Code = "" })),
+		bad("code", with(code2, func(a *registry.RevealCode) { a.Code = strings.Repeat(" ", 33) }))}},
 	"cohort.define": {allowed: act(cohort2), refused: []refusal{
 		bad("id", with(cohort2, func(a *registry.DefineCohort) { a.ID = "-" })),
 		bad("source", with(cohort2, func(a *registry.DefineCohort) { a.Source = "" })),

@@ -286,6 +286,14 @@ func (k *EngagementKey) Index(label string, value []byte) [16]byte {
 	return w.tag
 }
 
+// Derive gives 32 bytes for a use that has a key of its own: a pseudo-random
+// function of the label under the engagement's key, in counter mode (NIST SP
+// 800-108r1 section 4.1, on S2V). They are gone with the engagement's key.
+func (k *EngagementKey) Derive(label string) []byte {
+	one, two := k.Index("derive/"+label, []byte{1}), k.Index("derive/"+label, []byte{2})
+	return append(one[:], two[:]...)
+}
+
 // Sealer seals with authenticated encryption: XAES-256-GCM, whose nonces of 192
 // bits can be random for more messages than anyone will seal.
 type Sealer struct {

@@ -1,6 +1,8 @@
 // Package custody is where the organisation's own people tell the gateway about
 // patients: restrictions and opt-outs (45 CFR 164.522), and lists of patients
-// that define cohorts.
+// that define cohorts. It is also where they ask whose a code is that a vendor
+// was given (45 CFR 164.514(c)): no vendor can, and each answer is an act with a
+// reason, in the log before it is given.
 //
 // It stands on the data path because it is told patients' ids, which nothing
 // that governs may hold. The vault keeps them sealed; the registry's act and
@@ -38,6 +40,7 @@ const (
 	ActHold    = "patient.hold"
 	ActRelease = "patient.release"
 	ActCohort  = "cohort.define"
+	ActReveal  = "code.reveal"
 )
 
 // Registry is what custody needs of the registry.
@@ -77,13 +80,23 @@ type CohortRequest struct {
 	Reason   string    `json:"reason"`
 }
 
-// Answer says what was done. It names no patient.
+// RevealRequest asks for the ids behind codes that an engagement was given.
+type RevealRequest struct {
+	Engagement id.Engagement `json:"engagement"`
+	Codes      []string      `json:"codes"`
+	Reason     string        `json:"reason"`
+}
+
+// Answer says what was done. It names no patient, but where somebody asked whose
+// a code is.
 type Answer struct {
 	Patients int `json:"patients"` // put on hold, released, or of the cohort
 	// Unchanged counts those who were on hold already, or were on none.
 	Unchanged int    `json:"unchanged,omitempty"`
 	Digest    string `json:"digest_sha256,omitempty"` // of a cohort; grants name it
 	Act       id.Act `json:"act,omitempty"`           // the last
+	// IDs are those behind the codes of a RevealRequest, in its order: patient data.
+	IDs []string `json:"ids,omitempty"`
 }
 
 const (
@@ -103,7 +116,7 @@ type custody struct {
 	one sync.Mutex // keeps vault and log in the same order, patient by patient
 }
 
-// New answers POST on hold, release and cohort, below prefix. Who is not one
+// New answers POST on hold, release, cohort and reveal, below prefix. Who is not one
 // of the organisation's approved people gets a bare 401, wherever they ask.
 func New(prefix string, config Config) (http.Handler, error) {
 	if config.Registry == nil || config.View == nil || config.Identity == nil || config.Vault == nil || config.Owner == nil || config.Logger == nil {
@@ -111,7 +124,7 @@ func New(prefix string, config Config) (http.Handler, error) {
 	}
 	c := &custody{Config: config}
 	routes := map[string]func(context.Context, id.Person, *http.Request) (Answer, error){
-		prefix + "/hold": c.hold, prefix + "/release": c.release, prefix + "/cohort": c.cohort,
+		prefix + "/hold": c.hold, prefix + "/release": c.release, prefix + "/cohort": c.cohort, prefix + "/reveal": c.reveal,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -125,7 +138,7 @@ func New(prefix string, config Config) (http.Handler, error) {
 		do, ok := routes[r.URL.Path]
 		switch {
 		case !ok:
-			writeProblem(w, problem.New(problem.NotFound, "Custody has hold, release and cohort", "See: sallyport patient --help"))
+			writeProblem(w, problem.New(problem.NotFound, "Custody has hold, release, cohort and reveal", "See: sallyport patient --help"))
 			return
 		case r.Method != http.MethodPost:
 			w.Header().Set("Allow", http.MethodPost)
@@ -356,5 +369,43 @@ func (c *custody) cohort(ctx context.Context, who id.Person, r *http.Request) (o
 		return out, err
 	}
 	out.Patients = len(in.Patients)
+	return out, nil
+}
+
+func (c *custody) reveal(ctx context.Context, who id.Person, r *http.Request) (out Answer, err error) {
+	var in RevealRequest
+	if err := read(r, &in, "engagement, codes and reason"); err != nil {
+		return out, err
+	}
+	if len(in.Codes) == 0 || len(in.Codes) > MaxPatients {
+		return out, problem.BadField("codes", "is empty or too long", fmt.Sprintf("Give 1 to %d at a time", MaxPatients))
+	}
+	fields := make([]json.RawMessage, len(in.Codes))
+	for i, code := range in.Codes {
+		if fields[i], err = json.Marshal(map[string]any{"engagement": in.Engagement, "code": code}); err != nil {
+			return out, err
+		}
+		// Before the vault is asked: who may not do it does not learn which codes exist.
+		if err := c.Registry.May(ctx, who, ActReveal, fields[i], in.Reason); err != nil {
+			return out, err
+		}
+	}
+	ids := make([]string, len(in.Codes))
+	for i, code := range in.Codes {
+		resourceID, ok, err := c.Vault.Reveal(ctx, in.Engagement, code)
+		if err != nil {
+			return out, err
+		}
+		if !ok {
+			return out, problem.BadField(fmt.Sprintf("codes[%d]", i), "is no code of this engagement", "Give the id as the vendor has it, and the engagement that it works in")
+		}
+		ids[i] = resourceID
+	}
+	for i := range in.Codes {
+		if out.Act, err = c.Registry.Do(ctx, who, ActReveal, fields[i], in.Reason); err != nil {
+			return Answer{}, err
+		}
+	}
+	out.IDs, out.Patients = ids, len(ids)
 	return out, nil
 }

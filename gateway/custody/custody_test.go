@@ -385,3 +385,56 @@ func TestVaultAndLogAgree(t *testing.T) {
 		t.Errorf("the last act is a release, and held is %t", b.held(patient))
 	}
 }
+
+// Whose a code is, is told after the act is in the log, and to nobody without the
+// duty: not where the act cannot be recorded, not of another engagement, and not
+// to somebody who asks with an id in place of a code.
+func TestReveal(t *testing.T) {
+	b := start(t)
+	steps, err := registrytest.Demo{Now: time.Now().Add(-time.Minute)}.Steps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engagement := id.Engagement("triage-eval")
+	if err := registrytest.Do(t.Context(), b.registry, steps[4:]); err != nil {
+		t.Fatal(err)
+	}
+	a := must[*vault.Assigned](t)(b.vault.Assign(engagement))
+	random := must[string](t)(a.Code(t.Context(), "patient-1"))
+	if err := a.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	derived := must[string](t)(b.vault.CodeFor(t.Context(), engagement, "patient-2"))
+	body := func(e id.Engagement, codes ...string) string {
+		raw, _ := json.Marshal(custody.RevealRequest{Engagement: e, Codes: codes, Reason: "the vendor saw something urgent"})
+		return string(raw)
+	}
+	got := b.ask(registrytest.Grace, "POST", "/reveal", body(engagement, random, derived))
+	if got.Status != 200 || fmt.Sprint(got.IDs) != "[patient-1 patient-2]" || len(b.acts(custody.ActReveal)) != 2 {
+		t.Fatalf("got %s, %d acts", got.text, len(b.acts(custody.ActReveal)))
+	}
+	for name, c := range map[string]struct {
+		who    id.Person
+		body   string
+		status int
+	}{
+		"a stranger":            {"stranger", body(engagement, random), 401},
+		"another engagement":    {registrytest.Grace, body("nobody-knows", random), 400},
+		"no code":               {registrytest.Grace, body(engagement), 400},
+		"an id":                 {registrytest.Grace, body(engagement, "patient-1"), 400},
+		"one code is of nobody": {registrytest.Grace, body(engagement, random, "v"+strings.Repeat("a", 32)), 400},
+		"a member is not known": {registrytest.Grace, `{"engagement":"triage-eval","codes":["x"],"reason":"r","all":true}`, 400},
+		"no reason, so no act":  {registrytest.Grace, strings.ReplaceAll(body(engagement, random), "the vendor saw something urgent", ""), 400},
+	} {
+		if got := b.ask(c.who, "POST", "/reveal", c.body); got.Status != c.status && !(c.status == 400 && (got.Status == 422 || got.Status == 404)) || len(got.IDs) > 0 || strings.Contains(got.text, "patient-1") {
+			t.Errorf("%s: got %d %s", name, got.Status, got.text)
+		}
+	}
+	if n := len(b.acts(custody.ActReveal)); n != 2 {
+		t.Errorf("%d acts, want the two that told something", n)
+	}
+	b.failAct.Store(custody.ActReveal)
+	if got := b.ask(registrytest.Grace, "POST", "/reveal", body(engagement, random)); got.Status != 503 || len(got.IDs) > 0 {
+		t.Errorf("not recorded: got %d %s", got.Status, got.text)
+	}
+}
