@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,7 +61,7 @@ func (g *Gateway) sight(role *snapshot.Role, engagement id.Engagement, source id
 		return s
 	}
 	s = &sight{role: role}
-	s.scope, s.err = ScopeOf(role)
+	s.scope, s.err = ScopeOf(role, g.Profiles)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if old := g.sights[k]; old != nil {
@@ -72,15 +74,15 @@ func (g *Gateway) sight(role *snapshot.Role, engagement id.Engagement, source id
 	return s
 }
 
-// ScopeOf compiles a role's view.
-func ScopeOf(role *snapshot.Role) (*deid.Scope, error) {
+// ScopeOf compiles a role's view, under a built-in profile or one of the site's.
+func ScopeOf(role *snapshot.Role, profiles []*deid.Profile) (*deid.Scope, error) {
 	spec := deid.Spec{
 		Resources:         make(map[string][]string, len(role.Resources)),
 		Dates:             deid.DateRule(role.Dates),
 		Identifiers:       deid.IdentifierRule(role.Identifiers),
 		DirectIdentifiers: role.DirectIdentifiers,
 		Since:             role.Since, Until: role.Until,
-		Profile: role.Profile,
+		Profile: role.Profile, Profiles: profiles,
 	}
 	for typ, r := range role.Resources {
 		spec.Resources[typ] = r.Elements
@@ -91,20 +93,30 @@ func ScopeOf(role *snapshot.Role) (*deid.Scope, error) {
 // worker minimises for one question at a time. Its Minimiser remembers codes
 // between questions, all of one engagement and source.
 type worker struct {
-	codes  codes
-	writer *deidfhir.Writer
-	mini   *deidfhir.Minimiser
+	codes   codes
+	records records
+	writer  *deidfhir.Writer
+	mini    *deidfhir.Minimiser
+	found   map[string]int // in text, when the last release was told
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
+// Where the profile wants codes that come from nobody's id, all are the vault's.
 type codes struct {
-	ctx   context.Context
-	key   *seal.EngagementKey
-	vault *vault.Vault
+	ctx      context.Context
+	key      *seal.EngagementKey
+	vault    *vault.Vault
+	assigned *vault.Assigned
 }
+
+// Assigned implements deid.Assigned.
+func (c *codes) Assigned() bool { return c.assigned != nil }
 
 // Code implements deid.Codes.
 func (c *codes) Code(resourceID string) (string, error) {
+	if c.assigned != nil {
+		return c.assigned.Code(c.ctx, resourceID)
+	}
 	if code, ok := c.key.Code(resourceID); ok {
 		return code, nil
 	}
@@ -195,23 +207,85 @@ func (d *Desk) take() (*worker, error) {
 	if d.worker != nil {
 		return d.worker, nil
 	}
-	if w, ok := d.sight.pool.Get().(*worker); ok {
-		w.codes.ctx = d.ctx
-		w.writer.Reset()
-		d.worker = w
-		return w, nil
+	w, ok := d.sight.pool.Get().(*worker)
+	if !ok {
+		var err error
+		if w, err = d.newWorker(); err != nil {
+			return nil, err
+		}
 	}
-	w := &worker{codes: codes{ctx: d.ctx, key: d.codeKey, vault: d.g.Vault}}
-	var err error
-	w.mini, err = deidfhir.New(deidfhir.Options{Scope: d.sight.scope, Codes: &w.codes,
-		Bases: []string{d.s.Source.text}, Public: d.s.Public,
-		Checked: true}) // what protocols write came out of a fhir.Reader, which checks it
-	if err != nil {
+	w.codes.ctx = d.ctx
+	w.records.begin(d.ctx, d)
+	w.writer.Reset()
+	if err := w.mini.SetAsOf(d.g.Now()); err != nil {
+		return nil, err
+	}
+	d.worker = w
+	return w, nil
+}
+
+func (d *Desk) newWorker() (w *worker, err error) {
+	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{scrubber: d.g.Scrubber}}
+	scope := d.sight.scope
+	o := deidfhir.Options{Scope: scope, Codes: &w.codes, Bases: []string{d.s.Source.text}, Public: d.s.Public, AsOf: d.g.Now(),
+		Checked: true} // what protocols write came out of a fhir.Reader, which checks it
+	if scope.Profile().Assigned() {
+		if w.codes.assigned, err = d.g.Vault.Assign(d.codeKey.Engagement()); err != nil {
+			return nil, err
+		}
+	}
+	if scope.Shifts() {
+		days, _ := scope.Profile().Shifts()
+		if o.Shifts, err = deid.NewKeyedShifts(d.codeKey.Derive("shift"), days); err != nil {
+			return nil, err
+		}
+	}
+	if scope.Profile().Scrubs() {
+		o.Scrubber, o.Records = d.g.Scrubber, &w.records
+	}
+	if w.mini, err = deidfhir.New(o); err != nil {
 		return nil, err
 	}
 	w.writer = deidfhir.NewWriter(w.mini)
-	d.worker = w
 	return w, nil
+}
+
+// settle makes durable what has to be before a release may leave: the codes in
+// it. It fails where something was scrubbed without the patient's record because
+// the source did not give it.
+func (d *Desk) settle(ctx context.Context) error {
+	w := d.worker
+	if w == nil {
+		return nil
+	}
+	if w.records.err != nil {
+		return w.records.err
+	}
+	if w.codes.assigned != nil {
+		return w.codes.assigned.Settle(ctx)
+	}
+	return nil
+}
+
+// changed is what a release's rules did inside its resources, and what was found
+// in its text.
+func (d *Desk) changed(r deid.Release) (out []audit.Removal) {
+	for rule, n := range r.Tally() {
+		if n > 0 {
+			out = append(out, audit.Removal{Why: deid.Rule(rule).String(), N: uint64(n)})
+		}
+	}
+	if d.worker == nil || !d.sight.scope.Profile().Scrubs() {
+		return out
+	}
+	found := d.worker.mini.Found()
+	for _, category := range slices.Sorted(maps.Keys(found)) {
+		if n := found[category] - d.worker.found[category]; n > 0 {
+			out = append(out, audit.Removal{Why: "text-" + strings.ToLower(category), N: uint64(n)})
+		}
+	}
+	d.worker.found = found
+	return out
 }
 
 // done gives back what the desk took. Nobody may use the desk after it.
@@ -219,6 +293,7 @@ func (d *Desk) done() {
 	if w := d.worker; w != nil {
 		d.worker = nil
 		w.codes.ctx = nil
+		w.records.end()
 		w.writer.Reset()
 		d.sight.pool.Put(w)
 	}

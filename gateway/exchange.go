@@ -95,6 +95,10 @@ func (x *exchange) run(ctx context.Context) error {
 		if err != nil {
 			return x.withhold(ctx, ticket, err)
 		}
+		// What the release's codes stand for is on the disk before they leave.
+		if err := d.settle(ctx); err != nil {
+			return x.withhold(ctx, ticket, err)
+		}
 		// Seal.
 		sealed := seal.Clear(release)
 		if !sealed.Valid() {

@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
@@ -54,6 +55,10 @@ type Config struct {
 	Usage    *vault.Usage
 	Volume   *Volume
 	Sources  []*Source
+	// Profiles are the site's own de-identification profiles, beside the built-in
+	// ones; Scrubber looks through free text where a profile lets it stand.
+	Profiles []*deid.Profile
+	Scrubber deid.Scrubber
 	Public   string // the address of this gateway, "https://gw.example.org"
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer

@@ -22,7 +22,8 @@ func (x *exchange) intent(d *Desk) audit.Intent {
 	p := x.permit
 	in := x.facts(p.Decision(), p.Basis(), p.Transport())
 	in.Snapshot, in.SnapshotIndex = p.SnapshotVersion(), p.SnapshotLogIndex()
-	in.ProfileDigest = audit.Digest(d.sight.scope.Digest())
+	in.ProfileDigest = audit.Digest(d.sight.scope.Profile().Digest())
+	in.ScopeDigest = audit.Digest(d.sight.scope.Digest())
 	in.Transport.Sealing = "none"
 	return in
 }
@@ -113,7 +114,7 @@ func (x *exchange) outcome(r deid.Release, s seal.Sealed, keys []seal.PatientKey
 			o.Patients[i] = k.String()
 		}
 	}
-	o.Removed = x.removals()
+	o.Removed, o.Changed = x.removals(), x.desk.changed(r)
 	for _, c := range r.Counts() {
 		o.Resources = append(o.Resources, audit.TypeCount{Type: c.Type, N: uint64(c.N)})
 	}
