@@ -29,6 +29,9 @@ func (s *server) reads() {
 	})
 	noun(s, "agreements", func(v *snapshot.View) snapshot.Table[id.Agreement, snapshot.Agreement] { return v.Agreements })
 	noun(s, "engagements", func(v *snapshot.View) snapshot.Table[id.Engagement, snapshot.Engagement] { return v.Engagements })
+	noun(s, "determinations", func(v *snapshot.View) snapshot.Table[id.Determination, snapshot.Determination] {
+		return v.Determinations
+	})
 	noun(s, "persons", func(v *snapshot.View) snapshot.Table[id.Person, snapshot.Person] { return v.Persons })
 	noun(s, "trainings", func(v *snapshot.View) snapshot.Table[id.Training, snapshot.Training] { return v.Trainings })
 	noun(s, "devices", func(v *snapshot.View) snapshot.Table[id.Device, snapshot.Device] { return v.Devices })

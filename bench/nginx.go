@@ -159,7 +159,10 @@ func opaData(k *site.PKI, now time.Time) ([]byte, error) {
 			for _, t := range []string{"Patient", "Observation", "Condition", "Encounter", "MedicationRequest", "DiagnosticReport"} {
 				types[t] = doc{"read": true, "search-type": true}
 			}
-			g["role"] = doc{"state": r.State, "resources": types}
+			g["role"] = doc{"state": r.State, "resources": types, "profile": r.Profile}
+		case *snapshot.Determination:
+			g["determinations"] = doc{r.Profile: doc{"state": r.State, "requested_by": r.RequestedBy, "approved_by": r.ApprovedBy, "profile_sha256": r.Profile256,
+				"determined_at": r.DeterminedAt.UnixNano(), "valid_until": r.ValidUntil.UnixNano()}}
 		}
 	}
 	holds := doc{}
@@ -167,8 +170,12 @@ func opaData(k *site.PKI, now time.Time) ([]byte, error) {
 		holds[noun] = doc{}
 	}
 	s := gatetest.Settings()
+	profiles := doc{}
+	for _, p := range s.Profiles {
+		profiles[p.Name] = p
+	}
 	return json.Marshal(doc{"grants": doc{"bench-grant": g}, "holds": holds,
-		"settings": doc{"course": s.Course, "course_version": s.CourseVersion, "source": gatetest.Source}})
+		"settings": doc{"course": s.Course, "course_version": s.CourseVersion, "source": gatetest.Source, "profiles": profiles}})
 }
 
 // startNginx starts nginx before the upstream; with opa it asks there first.

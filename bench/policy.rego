@@ -85,6 +85,12 @@ allow if {
 	g.role.state == "approved"
 	g.role.resources[type][interaction]
 
+	# de-identification: the role's profile satisfies the class of data, and an
+	# expert's determination is in force where the profile rests on one
+	profile := data.settings.profiles[g.role.profile]
+	satisfies[g.engagement.data_class][profile.basis]
+	determined(g, profile, now)
+
 	# holds on any of them
 	not data.holds.vendor[g.vendor.id]
 	not data.holds.engagement[g.engagement.id]
@@ -92,4 +98,22 @@ allow if {
 	not data.holds.device[device.id]
 	not data.holds.app[g.app.id]
 	not data.holds.grant[input.grant]
+}
+
+satisfies := {
+	"phi": {"minimum-necessary": true, "limited-data-set": true, "safe-harbor": true, "expert-determination": true},
+	"limited-data-set": {"limited-data-set": true, "safe-harbor": true, "expert-determination": true},
+	"de-identified": {"safe-harbor": true, "expert-determination": true},
+}
+
+determined(_, profile, _) if profile.basis != "expert-determination"
+
+determined(g, profile, now) if {
+	profile.basis == "expert-determination"
+	d := g.determinations[profile.name]
+	d.state == "approved"
+	d.requested_by != d.approved_by
+	d.profile_sha256 == profile.sha256
+	d.determined_at <= now
+	now < d.valid_until
 }

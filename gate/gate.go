@@ -42,6 +42,7 @@ var All = []policy.Gate{
 	review,
 	hold,
 	role,
+	deidentification,
 	volume,
 	cohort,
 	patientHold,
@@ -49,7 +50,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 24
+const allGates = 25
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {

@@ -22,6 +22,7 @@ type (
 	Certification string // a report or certificate that a vendor holds
 	Agreement     string // a BAA, services contract or data use agreement
 	Engagement    string // a piece of work for one purpose under agreements
+	Determination string // an expert's determination about a profile of de-identification (45 CFR 164.514(b)(1))
 	Person        string // a human: of a vendor, or of the organisation
 	Training      string // a completion of a course by a person
 	Device        string // a machine that holds a client certificate

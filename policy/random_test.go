@@ -95,6 +95,17 @@ func randomWorld(t *rapid.T) *snapshot.View {
 				r.Basis = rapid.SampledFrom(append([]hipaa.LegalBasis{"", "odd"}, hipaa.LegalBases...)).Draw(t, "basis")
 				r.BasisExpires = date()
 			}
+		case *snapshot.Determination:
+			switch choose {
+			case 0:
+				approval(&r.Approval)
+			case 1:
+				r.Profile256 = gatetest.Digest("another")
+			case 2:
+				r.DeterminedAt = date()
+			default:
+				r.ValidUntil = date()
+			}
 		case *snapshot.Person:
 			approval(&r.Approval)
 			r.Vendor = vendor()
@@ -112,6 +123,7 @@ func randomWorld(t *rapid.T) *snapshot.View {
 			r.Vendor = vendor()
 		case *snapshot.Role:
 			approval(&r.Approval)
+			r.Profile = rapid.SampledFrom([]string{"", "odd", "safe-harbor", "limited-data-set", "expert-determination", "minimum-necessary"}).Draw(t, "profile")
 		case *snapshot.Grant:
 			if choose == 0 {
 				approval(&r.Approval)

@@ -57,6 +57,12 @@ var Acts = []Spec{
 		"/v1/engagements/{id}/approve", []Duty{PrivacyOfficer, DataOwner}, func() Act { return new(ApproveEngagement) }},
 	{"engagement.end", "engagement", "end", "End the work for good, at once",
 		"/v1/engagements/{id}/end", []Duty{PrivacyOfficer, SecurityOfficer, DataOwner}, func() Act { return new(EndEngagement) }},
+	{"determination.record", "determination", "record", "Record an expert's determination about a profile and a recipient",
+		"/v1/determinations", []Duty{PrivacyOfficer, DataOwner}, func() Act { return new(RecordDetermination) }},
+	{"determination.approve", "determination", "approve", "Stand by a recorded determination",
+		"/v1/determinations/{id}/approve", []Duty{PrivacyOfficer, DataOwner}, func() Act { return new(ApproveDetermination) }},
+	{"determination.revoke", "determination", "revoke", "Say that a determination no longer counts",
+		"/v1/determinations/{id}/revoke", []Duty{PrivacyOfficer, SecurityOfficer, DataOwner}, func() Act { return new(RevokeDetermination) }},
 	// People.
 	{"person.propose", "person", "propose", "Ask to enrol a person",
 		"/v1/persons", []Duty{Operator, SecurityOfficer}, func() Act { return new(ProposePerson) }},

@@ -30,6 +30,7 @@ var makers = map[snapshot.Noun]Kind{
 	snapshot.NounCertification: "certification.record",
 	snapshot.NounAgreement:     "agreement.draft",
 	snapshot.NounEngagement:    "engagement.propose",
+	snapshot.NounDetermination: "determination.record",
 	snapshot.NounPerson:        "person.propose",
 	snapshot.NounTraining:      "training.record",
 	snapshot.NounDevice:        "device.enroll",
@@ -269,6 +270,8 @@ func (p *planner) approve(s snapshot.Subject) error {
 		a = ApproveAgreement{ID: id.Agreement(s.ID)}
 	case snapshot.NounEngagement:
 		a = ApproveEngagement{ID: id.Engagement(s.ID)}
+	case snapshot.NounDetermination:
+		a = ApproveDetermination{ID: id.Determination(s.ID)}
 	case snapshot.NounPerson:
 		a = ApprovePerson{ID: id.Person(s.ID)}
 	case snapshot.NounApp:
@@ -355,6 +358,8 @@ func find(v *snapshot.View, s snapshot.Subject) (snapshot.Record, bool) {
 		return get(v.Agreements, id.Agreement(s.ID))
 	case snapshot.NounEngagement:
 		return get(v.Engagements, id.Engagement(s.ID))
+	case snapshot.NounDetermination:
+		return get(v.Determinations, id.Determination(s.ID))
 	case snapshot.NounPerson:
 		return get(v.Persons, id.Person(s.ID))
 	case snapshot.NounTraining:
@@ -395,6 +400,8 @@ func StateOf(r snapshot.Record) snapshot.State {
 	case *snapshot.Agreement:
 		return r.State
 	case *snapshot.Engagement:
+		return r.State
+	case *snapshot.Determination:
 		return r.State
 	case *snapshot.Person:
 		return r.State

@@ -108,6 +108,33 @@ func TestApplyAmendsWhatDiffers(t *testing.T) {
 	}
 }
 
+func TestApplyRecordsADeterminationAndItsApproval(t *testing.T) {
+	w := demoWorld(t)
+	raw, err := json.Marshal(expert2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := []registry.Desired{desired(t, "determination", strings.TrimSuffix(string(raw), "}")+`,"approve":true}`)}
+	acts, diff := w.plan("ada", docs)
+	if len(acts) != 1 || !strings.Contains(diff.String(), "+ determination x2: record\n") || !strings.Contains(diff.String(), "! determination x2: wait") {
+		t.Fatalf("got %d acts\n%s", len(acts), diff)
+	}
+	w.must("ada", acts[0])
+	acts, diff = w.plan("grace", docs)
+	if len(acts) != 1 {
+		t.Fatalf("by another person: got %d acts, want the approval\n%s", len(acts), diff)
+	}
+	w.must("grace", acts[0])
+	if acts, diff := w.plan("grace", docs); len(acts) != 0 || diff.String() != "nothing to do\n" {
+		t.Errorf("at the end: got %d acts\n%s", len(acts), diff)
+	}
+	// What an expert found is not amended.
+	docs[0].Act = with(expert2, func(a *registry.RecordDetermination) { a.Expert = "Another" })
+	if _, _, err := registry.Plan(w.view, registry.Actor{Person: "ada"}, w.now, docs); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("got %v, want a conflict", err)
+	}
+}
+
 func TestApplyRefusesWhatItCannotDo(t *testing.T) {
 	w := demoWorld(t)
 	w.must("grace", registry.RevokeDevice{ID: "northwind-gpu-1"})

@@ -60,6 +60,16 @@ func anAct(t *rapid.T, v *snapshot.View, now time.Time) registry.Act {
 				Category: hipaa.Operations, Sources: []id.Source{"ehr"}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: now, EndsAt: now.AddDate(1, 0, 0)}
 		},
 		func() registry.Act {
+			return registry.RecordDetermination{ID: id.Determination(pick("x0", "x1")), Engagement: "e", Profile: "expert-determination", Profile256: paper.Digest, Expert: pick("M", "Ñandú"),
+				Document: paper.Digest, DeterminedAt: now.Add(-time.Hour), ValidUntil: soon}
+		},
+		func() registry.Act {
+			return registry.ApproveDetermination{ID: id.Determination(pick("x0", "x1"))}
+		},
+		func() registry.Act {
+			return registry.RevokeDetermination{ID: id.Determination(pick("x0", "x1"))}
+		},
+		func() registry.Act {
 			return registry.ProposePerson{ID: id.Person(pick("p0", "p1")), Vendor: vendor, Name: "P", Classification: hipaa.BusinessAssociate, Basis: "b", Region: "US"}
 		},
 		func() registry.Act { return registry.ApprovePerson{ID: id.Person(pick("p0", "p1", "eve"))} },

@@ -119,6 +119,9 @@ func dump(t *testing.T, v *snapshot.View) string {
 	for _, r := range v.Engagements.All() {
 		put(r)
 	}
+	for _, r := range v.Determinations.All() {
+		put(r)
+	}
 	for _, r := range v.Persons.All() {
 		put(r)
 	}

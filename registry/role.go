@@ -31,6 +31,23 @@ type DefineRole struct {
 
 func (a DefineRole) Subject() snapshot.Subject { return subject(snapshot.NounRole, a.ID) }
 
+// knownProfile wants the name of a profile that the node offers, where the
+// settings say which ones it does. The gate deidentification refuses whatever
+// is not among them.
+func knownProfile(v *snapshot.View, field, name string) error {
+	if err := formed(field, name); err != nil {
+		return err
+	}
+	var names []string
+	for _, p := range v.Settings.Profiles {
+		names = append(names, p.Name)
+	}
+	if len(names) == 0 || slices.Contains(names, name) {
+		return nil
+	}
+	return badField(field, fmt.Sprintf("%q is not a profile of this node", name), "Use one of "+join(names)+", or have the operator configure it")
+}
+
 func (a DefineRole) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if old, ok := v.Roles.Get(a.ID); ok {
 		if err := amendable(fmt.Sprintf("Role %q", a.ID), old.Approval, by); err != nil {
@@ -53,7 +70,7 @@ func (a DefineRole) check(v *snapshot.View, by Actor, _ time.Time) error {
 		setOrNone("since", a.Since), setOrNone("until", a.Until), after("until", a.Until, "since", a.Since),
 		oneOf("dates", a.Dates, []snapshot.DateRule{snapshot.DatesToYear, snapshot.KeepDates}),
 		oneOf("identifiers", a.Identifiers, []snapshot.IdentifierRule{snapshot.Pseudonyms, snapshot.KeepIDs}),
-		formed("profile", a.Profile))
+		knownProfile(v, "profile", a.Profile))
 }
 
 func checkScope(field, typ string, s snapshot.ResourceScope) error {

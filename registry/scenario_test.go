@@ -136,6 +136,7 @@ var (
 	paper2    = registry.DraftAgreement{ID: "a2", Kind: snapshot.ServicesContract, Vendor: "northwind", Document: strings.Repeat("ab", 32), EffectiveAt: noon}
 	person2   = registry.ProposePerson{ID: "p2", Vendor: "northwind", Name: "P", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"}
 	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
+	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
@@ -235,6 +236,30 @@ var scenarios = map[registry.Kind]scenario{
 	"engagement.approve": {before: by("ada", engage2), allowed: act(registry.ApproveEngagement{ID: "e2"}), refused: []refusal{gone(registry.ApproveEngagement{ID: "e3"})}},
 	"engagement.end":     {allowed: act(registry.EndEngagement{ID: "triage-eval"}), refused: []refusal{gone(registry.EndEngagement{ID: "e3"})}},
 
+	"determination.record": {allowed: act(expert2), refused: []refusal{
+		bad("engagement", with(expert2, func(a *registry.RecordDetermination) { a.Engagement = "triage-evil" })),
+		bad("profile", with(expert2, func(a *registry.RecordDetermination) { a.Profile = "expert" })),
+		bad("profile", with(expert2, func(a *registry.RecordDetermination) { a.Profile = "safe-harbor" })), // needs none
+		bad("profile_sha256", with(expert2, func(a *registry.RecordDetermination) { a.Profile256 = "" })),
+		bad("expert", with(expert2, func(a *registry.RecordDetermination) { a.Expert = " " })),
+		bad("document_sha256", with(expert2, func(a *registry.RecordDetermination) { a.Document = "" })),
+		bad("determined_at", with(expert2, func(a *registry.RecordDetermination) { a.DeterminedAt = noon.Add(time.Second) })),
+		bad("valid_until", with(expert2, func(a *registry.RecordDetermination) { a.ValidUntil = time.Time{} })),
+		bad("valid_until", with(expert2, func(a *registry.RecordDetermination) {
+			a.DeterminedAt, a.ValidUntil = noon.AddDate(-2, 0, 0), noon.AddDate(-1, 0, 0)
+		})),
+		{act(with(expert2, func(a *registry.RecordDetermination) { a.ID = "-" })), "id", problem.Invalid}},
+		then: func(v *snapshot.View) string {
+			d, _ := v.Determinations.Get("x2")
+			return want(d.State == snapshot.Proposed && len(v.DeterminationsOf("triage-eval")) == 1, "it counts before another person approved it, or is not found by its engagement")
+		}},
+	"determination.approve": {before: by("ada", expert2), allowed: act(registry.ApproveDetermination{ID: "x2"}), refused: []refusal{gone(registry.ApproveDetermination{ID: "x3"})}},
+	"determination.revoke": {before: by("ada", expert2), allowed: act(registry.RevokeDetermination{ID: "x2"}), refused: []refusal{gone(registry.RevokeDetermination{ID: "x3"})},
+		then: func(v *snapshot.View) string {
+			d, _ := v.Determinations.Get("x2")
+			return want(d.State == snapshot.Ended, "it is not revoked")
+		}},
+
 	"person.propose": {allowed: act(person2), refused: []refusal{
 		bad("classification", with(person2, func(a *registry.ProposePerson) { a.Classification = "staff" })),
 		bad("duties", with(person2, func(a *registry.ProposePerson) { a.Duties = []registry.Duty{registry.Operator} })),
@@ -288,6 +313,8 @@ var scenarios = map[registry.Kind]scenario{
 			a.Resources = map[string]snapshot.ResourceScope{"Patient": {Interactions: []string{"search"}, Elements: []string{"name"}}}
 		})),
 		bad("max_page_size", with(role2, func(a *registry.DefineRole) { a.MaxPageSize = 0 })),
+		bad("profile", with(role2, func(a *registry.DefineRole) { a.Profile = "minimum" })),
+		bad("profile", with(role2, func(a *registry.DefineRole) { a.Profile = "" })),
 		bad("dates", with(role2, func(a *registry.DefineRole) { a.Dates = "" }))}},
 	"role.approve": {before: by("ada", role2), allowed: act(registry.ApproveRole{ID: "r2"}), refused: []refusal{gone(registry.ApproveRole{ID: "r3"})}},
 	"role.retire":  {allowed: act(registry.RetireRole{ID: "triage-reader"}), refused: []refusal{gone(registry.RetireRole{ID: "r3"})}},

@@ -188,6 +188,8 @@ func newRecord(noun snapshot.Noun) (snapshot.Record, bool) {
 		return new(snapshot.Agreement), true
 	case snapshot.NounEngagement:
 		return new(snapshot.Engagement), true
+	case snapshot.NounDetermination:
+		return new(snapshot.Determination), true
 	case snapshot.NounPerson:
 		return new(snapshot.Person), true
 	case snapshot.NounTraining:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
@@ -301,6 +302,13 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
+// profiles are the de-identification profiles that roles may name. The one of
+// today is code and has no digest, which is right: no determination can be about
+// it.
+func profiles() []snapshot.Profile {
+	return []snapshot.Profile{{Name: deid.MinimumNecessary, Basis: snapshot.BasisMinimumNecessary}}
+}
+
 // Settings is the policy's part of the configuration.
 func (c *Config) Settings() snapshot.Settings {
 	s := snapshot.Settings{
@@ -308,6 +316,7 @@ func (c *Config) Settings() snapshot.Settings {
 		Course:            c.Policy.Course,
 		CourseVersion:     c.Policy.CourseVersion,
 		ReviewEvery:       c.Policy.ReviewEvery,
+		Profiles:          profiles(),
 	}
 	for _, src := range c.Sources {
 		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})

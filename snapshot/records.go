@@ -18,6 +18,7 @@ const (
 	NounCertification Noun = "certification"
 	NounAgreement     Noun = "agreement"
 	NounEngagement    Noun = "engagement"
+	NounDetermination Noun = "determination"
 	NounPerson        Noun = "person"
 	NounTraining      Noun = "training"
 	NounDevice        Noun = "device"
@@ -29,8 +30,8 @@ const (
 )
 
 // Nouns lists every noun.
-var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounPerson,
-	NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold}
+var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -208,6 +209,24 @@ type Engagement struct {
 	Subprocessors []id.Vendor     `json:"subprocessors,omitempty"` // vendors of the vendor that see the data
 	StartsAt      time.Time       `json:"starts_at"`
 	EndsAt        time.Time       `json:"ends_at"`
+	Approval
+}
+
+// Determination is what a person with appropriate knowledge of statistical
+// methods found: that the risk is very small that what a profile releases could
+// be used by an anticipated recipient to identify a subject (45 CFR
+// 164.514(b)(1)). It is about one engagement, whose vendor is the recipient, and
+// about one profile as it was when the expert looked at it.
+type Determination struct {
+	ID         id.Determination `json:"id"`
+	Engagement id.Engagement    `json:"engagement"`
+	Profile    string           `json:"profile"`
+	Profile256 string           `json:"profile_sha256"` // Profile.SHA256 as the expert saw it
+	Expert     string           `json:"expert"`         // name of the person with appropriate knowledge
+	// Document is the SHA-256 of the methods and results (164.514(b)(1)(ii)).
+	Document     string    `json:"document_sha256"`
+	DeterminedAt time.Time `json:"determined_at"`
+	ValidUntil   time.Time `json:"valid_until"` // policy; the rule sets no term
 	Approval
 }
 
@@ -415,14 +434,45 @@ type Source struct {
 	Region  string            `json:"region"`
 }
 
-// Settings are the policy numbers of the organisation. HIPAA sets none of
-// them; they are labelled "policy" wherever they are shown.
+// Profile is a de-identification profile that the node offers to roles.
+type Profile struct {
+	Name   string `json:"name"`   // what Role.Profile writes
+	Basis  string `json:"basis"`  // one of ProfileBases
+	SHA256 string `json:"sha256"` // hex, of all that the profile says; empty: no determination is about it
+}
+
+// The bases of profiles: the part of the Privacy Rule by which a profile's
+// rulings were made.
+const (
+	BasisSafeHarbor          = "safe-harbor"          // 45 CFR 164.514(b)(2)
+	BasisLimitedDataSet      = "limited-data-set"     // 45 CFR 164.514(e)
+	BasisExpertDetermination = "expert-determination" // 45 CFR 164.514(b)(1)
+	BasisMinimumNecessary    = "minimum-necessary"    // 45 CFR 164.502(b), 164.514(d)
+)
+
+// ProfileBases lists the bases of profiles.
+var ProfileBases = []string{BasisSafeHarbor, BasisLimitedDataSet, BasisExpertDetermination, BasisMinimumNecessary}
+
+// Settings are the policy numbers of the organisation, and what the node is
+// configured with. HIPAA sets none of the numbers; they are labelled "policy"
+// wherever they are shown.
 type Settings struct {
 	SnapshotFreshness time.Duration `json:"snapshot_freshness"` // beyond it, refuse
 	Course            string        `json:"course"`             // the training that counts
 	CourseVersion     string        `json:"course_version"`     // the oldest version that counts
 	ReviewEvery       time.Duration `json:"review_every"`
 	Sources           []Source      `json:"sources"`
+	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
+}
+
+// ProfileNamed finds a profile that the node offers. No profile is called "".
+func (s Settings) ProfileNamed(name string) (Profile, bool) {
+	for _, p := range s.Profiles {
+		if p.Name == name && name != "" {
+			return p, true
+		}
+	}
+	return Profile{}, false
 }
 
 func (*Vendor) Noun() Noun        { return NounVendor }
@@ -430,6 +480,7 @@ func (*Assessment) Noun() Noun    { return NounAssessment }
 func (*Certification) Noun() Noun { return NounCertification }
 func (*Agreement) Noun() Noun     { return NounAgreement }
 func (*Engagement) Noun() Noun    { return NounEngagement }
+func (*Determination) Noun() Noun { return NounDetermination }
 func (*Person) Noun() Noun        { return NounPerson }
 func (*Training) Noun() Noun      { return NounTraining }
 func (*Device) Noun() Noun        { return NounDevice }
@@ -444,6 +495,7 @@ func (r *Assessment) Key() string    { return string(r.ID) }
 func (r *Certification) Key() string { return string(r.ID) }
 func (r *Agreement) Key() string     { return string(r.ID) }
 func (r *Engagement) Key() string    { return string(r.ID) }
+func (r *Determination) Key() string { return string(r.ID) }
 func (r *Person) Key() string        { return string(r.ID) }
 func (r *Training) Key() string      { return string(r.ID) }
 func (r *Device) Key() string        { return string(r.ID) }
@@ -458,6 +510,7 @@ func (*Assessment) record()    {}
 func (*Certification) record() {}
 func (*Agreement) record()     {}
 func (*Engagement) record()    {}
+func (*Determination) record() {}
 func (*Person) record()        {}
 func (*Training) record()      {}
 func (*Device) record()        {}

@@ -30,6 +30,7 @@ type View struct {
 	Certifications Table[id.Certification, Certification]
 	Agreements     Table[id.Agreement, Agreement]
 	Engagements    Table[id.Engagement, Engagement]
+	Determinations Table[id.Determination, Determination]
 	Persons        Table[id.Person, Person]
 	Trainings      Table[id.Training, Training]
 	Devices        Table[id.Device, Device]
@@ -96,6 +97,7 @@ type index struct {
 	grantsByApp      map[id.App][]*Grant
 	assessments      map[id.Vendor][]*Assessment
 	certifications   map[id.Vendor][]*Certification
+	determinations   map[id.Engagement][]*Determination
 	trainings        map[id.Person][]*Training
 	reviews          map[id.Grant][]*Review
 	holds            map[Subject][]*Hold
@@ -123,6 +125,10 @@ func (v *View) AssessmentsOf(x id.Vendor) []*Assessment { return v.index.assessm
 
 // CertificationsOf lists a vendor's certifications.
 func (v *View) CertificationsOf(x id.Vendor) []*Certification { return v.index.certifications[x] }
+
+// DeterminationsOf lists the expert determinations about an engagement, oldest
+// first.
+func (v *View) DeterminationsOf(e id.Engagement) []*Determination { return v.index.determinations[e] }
 
 // TrainingsOf lists a person's completions, oldest first.
 func (v *View) TrainingsOf(p id.Person) []*Training { return v.index.trainings[p] }
@@ -170,6 +176,8 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Agreements, r.ID, r)
 	case *Engagement:
 		put(e, &e.next.Engagements, r.ID, r)
+	case *Determination:
+		put(e, &e.next.Determinations, r.ID, r)
 	case *Person:
 		put(e, &e.next.Persons, r.ID, r)
 	case *Training:
@@ -243,6 +251,10 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	}
 	if touched[NounCertification] {
 		x.certifications = group(v.Certifications, func(c *Certification) id.Vendor { return c.Vendor }, nil)
+	}
+	if touched[NounDetermination] {
+		x.determinations = group(v.Determinations, func(d *Determination) id.Engagement { return d.Engagement },
+			func(a, b *Determination) int { return a.DeterminedAt.Compare(b.DeterminedAt) })
 	}
 	if touched[NounTraining] {
 		x.trainings = group(v.Trainings, func(t *Training) id.Person { return t.Person },

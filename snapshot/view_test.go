@@ -60,6 +60,8 @@ func TestIndexes(t *testing.T) {
 	e := new(View).Edit()
 	e.Put(&Assessment{ID: "b", Vendor: "v", DecidedAt: now.Add(time.Hour)})
 	e.Put(&Assessment{ID: "c", Vendor: "v", DecidedAt: now})
+	e.Put(&Determination{ID: "d2", Engagement: "w", DeterminedAt: now.Add(time.Hour)})
+	e.Put(&Determination{ID: "d1", Engagement: "w", DeterminedAt: now})
 	e.Put(&Training{ID: "t2", Person: "p", CompletedAt: now.Add(time.Hour)})
 	e.Put(&Training{ID: "t1", Person: "p", CompletedAt: now})
 	e.Put(&Review{ID: "r2", Grant: "g", DueAt: now.Add(time.Hour)})
@@ -73,6 +75,7 @@ func TestIndexes(t *testing.T) {
 	v := e.Publish(1, 1, now)
 	for what, got := range map[string][]string{
 		"assessments, oldest first": {string(v.AssessmentsOf("v")[0].ID), string(v.AssessmentsOf("v")[1].ID), "c", "b"},
+		"determinations, oldest":    {string(v.DeterminationsOf("w")[0].ID), string(v.DeterminationsOf("w")[1].ID), "d1", "d2"},
 		"trainings, oldest first":   {string(v.TrainingsOf("p")[0].ID), string(v.TrainingsOf("p")[1].ID), "t1", "t2"},
 		"reviews, earliest first":   {string(v.ReviewsOf("g")[0].ID), string(v.ReviewsOf("g")[1].ID), "r1", "r2"},
 	} {
@@ -94,7 +97,7 @@ func TestIndexes(t *testing.T) {
 // Every noun can be put, found and listed: a new one that is forgotten
 // somewhere fails here.
 func TestEveryNoun(t *testing.T) {
-	records := []Record{&Vendor{ID: "x"}, &Assessment{ID: "x"}, &Certification{ID: "x"}, &Agreement{ID: "x"}, &Engagement{ID: "x"}, &Person{ID: "x"},
+	records := []Record{&Vendor{ID: "x"}, &Assessment{ID: "x"}, &Certification{ID: "x"}, &Agreement{ID: "x"}, &Engagement{ID: "x"}, &Determination{ID: "x"}, &Person{ID: "x"},
 		&Training{ID: "x"}, &Device{ID: "x"}, &App{ID: "x"}, &Role{ID: "x"}, &Grant{ID: "x"}, &Review{ID: "x"}, &Hold{ID: "x"}}
 	if got, want := len(records), len(Nouns); got != want {
 		t.Fatalf("%d records for %d nouns", got, want)
@@ -132,5 +135,17 @@ func TestAllIsInOrder(t *testing.T) {
 	}
 	if want := []id.Vendor{"a", "b", "c"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestNoProfileHasAnEmptyName(t *testing.T) {
+	s := Settings{Profiles: []Profile{{}, {Name: "strict", Basis: BasisSafeHarbor}}}
+	if p, ok := s.ProfileNamed("strict"); !ok || p.Basis != BasisSafeHarbor {
+		t.Errorf("got %+v, %v", p, ok)
+	}
+	for _, name := range []string{"", "Strict", "other"} {
+		if p, ok := s.ProfileNamed(name); ok {
+			t.Errorf("%q: got %+v, want none", name, p)
+		}
 	}
 }

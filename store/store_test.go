@@ -343,6 +343,38 @@ func TestSQLiteTakesPathsOnly(t *testing.T) {
 	}
 }
 
+// What a program of schema 1 wrote is there after the update, and the new noun
+// beside it.
+func TestADatabaseOfAnOlderVersionIsUpdated(t *testing.T) {
+	onEach(t, func(t *testing.T, where string) {
+		old := open(t, where)
+		commit(t, old, act(1, vendor("one")), true)
+		if err := old.Close(); err != nil {
+			t.Fatal(err)
+		}
+		db := raw(t, where)
+		for _, q := range []string{`DROP TABLE determinations`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
+			if _, err := db.ExecContext(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := open(t, where)
+		commit(t, s, act(2, &snapshot.Determination{ID: "d", Engagement: "e", Approval: snapshot.Approval{State: snapshot.Proposed}}), true)
+		got, err := s.Load(t.Context(), 2)
+		if err != nil || len(got) != 2 {
+			t.Fatalf("got %d records, %v; want the vendor and the determination", len(got), err)
+		}
+		for _, r := range got {
+			if d, ok := r.(*snapshot.Determination); ok && (d.ID != "d" || d.Engagement != "e" || d.State != snapshot.Proposed) {
+				t.Errorf("got %+v", d)
+			}
+		}
+		if state := query(t, db, `SELECT state FROM determinations`); len(state) != 1 || state[0][0] != "proposed" {
+			t.Errorf("state: got %v", state)
+		}
+	})
+}
+
 func TestADatabaseOfANewerVersionIsRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, where string) {
 		open(t, where)

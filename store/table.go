@@ -19,6 +19,7 @@ var tables = map[snapshot.Noun]string{
 	snapshot.NounCertification: "certifications",
 	snapshot.NounAgreement:     "agreements",
 	snapshot.NounEngagement:    "engagements",
+	snapshot.NounDetermination: "determinations",
 	snapshot.NounPerson:        "persons",
 	snapshot.NounTraining:      "trainings",
 	snapshot.NounDevice:        "devices",

@@ -66,7 +66,7 @@ func nounCommands() []kong.Option {
 // collections are the API's lists, by noun.
 var collections = map[string]string{
 	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
-	"engagement": "engagements", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
+	"engagement": "engagements", "determination": "determinations", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
 	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds",
 }
 
@@ -338,7 +338,7 @@ func (c *listCmd) Run(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	columns := []string{"id"}
-	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "name", "title", "due_at", "valid_until", "ends_at"} {
+	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at"} {
 		for _, item := range page.Items {
 			if _, ok := item[name]; ok {
 				columns = append(columns, name)

@@ -32,6 +32,7 @@ const (
 	Source        id.Source        = "main-ehr"
 	Assessment    id.Assessment    = "northwind-2026"
 	Certification id.Certification = "northwind-soc2"
+	Determination id.Determination = "sepsis-determination"
 	Training      id.Training      = "pat-training"
 	Review        id.Review        = "triage-review"
 	Hold          id.Hold          = "a-hold" // not in the world: for tests to place
@@ -96,7 +97,8 @@ func DataUseTerms() map[string]snapshot.Term {
 	return terms
 }
 
-// Settings are the organisation's policy numbers.
+// Settings are the organisation's policy numbers, and the four profiles that come
+// with the product, each with a made-up digest.
 func Settings() snapshot.Settings {
 	return snapshot.Settings{
 		SnapshotFreshness: time.Minute,
@@ -105,6 +107,12 @@ func Settings() snapshot.Settings {
 		ReviewEvery:       90 * 24 * time.Hour,
 		Sources: []snapshot.Source{{ID: Source, Region: "US",
 			Classes: []hipaa.DataClass{hipaa.PHI, hipaa.LimitedDataSet, hipaa.DeIdentified}}},
+		Profiles: []snapshot.Profile{
+			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: Digest("safe-harbor")},
+			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: Digest("limited-data-set")},
+			{Name: "expert-determination", Basis: snapshot.BasisExpertDetermination, SHA256: Digest("expert-determination")},
+			{Name: "minimum-necessary", Basis: snapshot.BasisMinimumNecessary, SHA256: Digest("minimum-necessary")},
+		},
 	}
 }
 
@@ -145,6 +153,9 @@ func Records(now time.Time) []snapshot.Record {
 			Basis: hipaa.OperationsUnderBAA, Purpose: hipaa.Inference, Category: hipaa.Operations,
 			Sources: []id.Source{Source}, DataClass: hipaa.PHI, Regions: []string{"US-MA"},
 			StartsAt: begun, EndsAt: ends, Approval: Approved(now)},
+		&snapshot.Determination{ID: Determination, Engagement: Engagement, Profile: "expert-determination",
+			Profile256: Digest("expert-determination"), Expert: "Dr. M. Example", Document: Digest("methods and results"),
+			DeterminedAt: begun, ValidUntil: ends, Approval: Approved(now)},
 		&snapshot.Person{ID: Person, Vendor: Vendor, Name: "Pat Example", Classification: hipaa.BusinessAssociate,
 			Basis: "employed and directed by the vendor", Region: "US-MA", Approval: Approved(now)},
 		&snapshot.Training{ID: Training, Person: Person, Course: Course, Version: "2026.2", Score: .95, Passed: true,

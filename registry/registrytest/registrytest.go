@@ -95,7 +95,8 @@ func (s Sealer) Open(sealed, aad []byte) ([]byte, error) {
 	return a.Open(nil, nil, sealed, aad)
 }
 
-// Settings are policy numbers for tests, with one source, "ehr".
+// Settings are policy numbers for tests, with one source, "ehr", and the four
+// profiles that come with the product, each with a digest of its name.
 func Settings() snapshot.Settings {
 	return snapshot.Settings{
 		SnapshotFreshness: time.Minute,
@@ -103,8 +104,16 @@ func Settings() snapshot.Settings {
 		CourseVersion:     "2026.1",
 		ReviewEvery:       90 * 24 * time.Hour,
 		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US"}},
+		Profiles: []snapshot.Profile{
+			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: digest("safe-harbor")},
+			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: digest("limited-data-set")},
+			{Name: "expert-determination", Basis: snapshot.BasisExpertDetermination, SHA256: digest("expert-determination")},
+			{Name: "minimum-necessary", Basis: snapshot.BasisMinimumNecessary, SHA256: digest("minimum-necessary")},
+		},
 	}
 }
+
+func digest(name string) string { return string(Key(name)) }
 
 // Key is the digest of a key that the name stands for; for tests that need no
 // real key.
