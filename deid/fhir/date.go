@@ -245,7 +245,7 @@ func (m *Minimiser) patient(at int, element string) string {
 		}
 		switch string(name) {
 		case "reference":
-			ref = fhir.ParseRef(string(text(m.raw[v:i], &m.words)), m.o.Bases...)
+			ref = m.parse(string(text(m.raw[v:i], &m.words)))
 		case "type":
 			other = string(m.raw[v:i]) != `"Patient"`
 		}

@@ -39,7 +39,7 @@ func (m *Minimiser) reference(dst, ref []byte) (out []byte, ok bool, err error) 
 		return dst, false, nil
 	}
 	text := string(ref)
-	r, err := m.rewrite(fhir.ParseRef(text, m.o.Bases...))
+	r, err := m.rewrite(m.parse(text))
 	if err != nil {
 		return dst, false, err
 	}
@@ -48,6 +48,15 @@ func (m *Minimiser) reference(dst, ref []byte) (out []byte, ok bool, err error) 
 	}
 	m.refs[text] = string(r)
 	return append(dst, r...), len(r) > 0, nil
+}
+
+// parse reads a reference. A conditional one whose query has a URL in it is read
+// here: "Practitioner?identifier=http://hl7.org/fhir/sid/us-npi|99".
+func (m *Minimiser) parse(text string) fhir.Ref {
+	if typ, query, ok := strings.Cut(text, "?"); ok && query != "" && spec.IsResource(typ) {
+		return fhir.Ref{Kind: fhir.Conditional, Type: typ, Query: query}
+	}
+	return fhir.ParseRef(text, m.o.Bases...)
 }
 
 // maxRef bounds what is worth parsing: a base, the longest type, two ids.
