@@ -25,7 +25,7 @@ var role = policy.Gate{
 		}
 		r := roleOf(c)
 		f.Bool("complete", r.Profile != "" && r.MaxPageSize > 0 &&
-			(r.Dates == snapshot.DatesToYear || r.Dates == snapshot.KeepDates) &&
+			(r.Dates == snapshot.DatesToYear || r.Dates == snapshot.KeepDates || r.Dates == snapshot.ByProfile) &&
 			(r.Identifiers == snapshot.Pseudonyms || r.Identifiers == snapshot.KeepIDs))
 	},
 	Asked: func(c *policy.Case, q *policy.Request, _ policy.Stage, f *policy.Facts) {

@@ -38,14 +38,35 @@ func knownProfile(v *snapshot.View, field, name string) error {
 	if err := formed(field, name); err != nil {
 		return err
 	}
+	if _, ok := v.Settings.ProfileNamed(name); ok || len(v.Settings.Profiles) == 0 {
+		return nil
+	}
 	var names []string
 	for _, p := range v.Settings.Profiles {
 		names = append(names, p.Name)
 	}
-	if len(names) == 0 || slices.Contains(names, name) {
-		return nil
-	}
 	return badField(field, fmt.Sprintf("%q is not a profile of this node", name), "Use one of "+join(names)+", or have the operator configure it")
+}
+
+// underProfile wants a role that is no laxer than its profile.
+func (a DefineRole) underProfile(v *snapshot.View) error {
+	if err := knownProfile(v, "profile", a.Profile); err != nil {
+		return err
+	}
+	p, ok := v.Settings.ProfileNamed(a.Profile)
+	if !ok {
+		return nil // the settings do not say
+	}
+	laxer := fmt.Sprintf("is laxer than the profile %q, whose basis is %s", p.Name, p.Basis)
+	switch {
+	case a.Dates == snapshot.KeepDates && !p.KeepDates:
+		return badField("dates", laxer, `Write "year", or "profile" for what the profile does with dates`)
+	case a.Identifiers == snapshot.KeepIDs && !p.KeepIDs:
+		return badField("identifiers", laxer, `Write "pseudonym"`)
+	case a.DirectIdentifiers && !p.DirectIdentifiers:
+		return badField("direct_identifiers", laxer, "Leave it out, or name another profile")
+	}
+	return nil
 }
 
 func (a DefineRole) check(v *snapshot.View, by Actor, _ time.Time) error {
@@ -68,9 +89,9 @@ func (a DefineRole) check(v *snapshot.View, by Actor, _ time.Time) error {
 	return first(formed("id", a.ID),
 		required("title", a.Title, `"Triage of radiology reports"`),
 		setOrNone("since", a.Since), setOrNone("until", a.Until), after("until", a.Until, "since", a.Since),
-		oneOf("dates", a.Dates, []snapshot.DateRule{snapshot.DatesToYear, snapshot.KeepDates}),
+		oneOf("dates", a.Dates, []snapshot.DateRule{snapshot.DatesToYear, snapshot.KeepDates, snapshot.ByProfile}),
 		oneOf("identifiers", a.Identifiers, []snapshot.IdentifierRule{snapshot.Pseudonyms, snapshot.KeepIDs}),
-		knownProfile(v, "profile", a.Profile))
+		a.underProfile(v))
 }
 
 func checkScope(field, typ string, s snapshot.ResourceScope) error {

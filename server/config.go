@@ -48,10 +48,14 @@ type Config struct {
 	Sources      []Source     `yaml:"sources"`
 	// PolicyDir holds the site's Cedar files, which can only forbid.
 	PolicyDir string `yaml:"policy_dir"`
-	Policy    Policy `yaml:"policy"`
+	// ProfilesDir holds the site's de-identification profiles, beside the built-in
+	// ones: *.yaml, each of which must satisfy its legal basis.
+	ProfilesDir string `yaml:"profiles_dir"`
+	Policy      Policy `yaml:"policy"`
 
-	dir    string // of the file
-	digest string
+	dir      string // of the file
+	digest   string
+	profiles []*deid.Profile
 }
 
 // Listen is where the two doors are. Both speak TLS 1.3 only.
@@ -144,7 +148,12 @@ func Load(file string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the folder of %s: %w", file, err)
 	}
-	return parse(raw, filepath.Dir(abs))
+	c, err := parse(raw, filepath.Dir(abs))
+	if err != nil {
+		return nil, err
+	}
+	c.profiles, err = readProfiles(c.path(c.ProfilesDir))
+	return c, err
 }
 
 func parse(raw []byte, dir string) (*Config, error) {
@@ -302,13 +311,6 @@ func loopback(host string) bool {
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
-// profiles are the de-identification profiles that roles may name. The one of
-// today is code and has no digest, which is right: no determination can be about
-// it.
-func profiles() []snapshot.Profile {
-	return []snapshot.Profile{{Name: deid.MinimumNecessary, Basis: snapshot.BasisMinimumNecessary}}
-}
-
 // Settings is the policy's part of the configuration.
 func (c *Config) Settings() snapshot.Settings {
 	s := snapshot.Settings{
@@ -316,7 +318,7 @@ func (c *Config) Settings() snapshot.Settings {
 		Course:            c.Policy.Course,
 		CourseVersion:     c.Policy.CourseVersion,
 		ReviewEvery:       c.Policy.ReviewEvery,
-		Profiles:          profiles(),
+		Profiles:          offered(c.profiles),
 	}
 	for _, src := range c.Sources {
 		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})

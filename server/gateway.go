@@ -38,7 +38,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	}
 	g, err := gateway.New(gateway.Config{
 		Views: views{s.record.registry}, Verifier: s.verifier, Policy: s.engine, Log: s.record.log, Keys: s.record.keys,
-		Vault: s.vault, Usage: usage, Volume: volume, Sources: sources, Public: s.config.PublicURL,
+		Vault: s.vault, Profiles: s.config.profiles, Usage: usage, Volume: volume, Sources: sources, Public: s.config.PublicURL,
 		Logger: s.o.Logger, Metrics: s.metrics, Now: s.o.Now,
 	})
 	if err != nil {

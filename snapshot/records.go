@@ -301,6 +301,7 @@ type DateRule string
 const (
 	DatesToYear DateRule = "year" // only the year stays; an instant is removed
 	KeepDates   DateRule = "keep"
+	ByProfile   DateRule = "profile" // as the profile says: shifted, for instance
 )
 
 // IdentifierRule says what happens to upstream ids in a release.
@@ -439,6 +440,12 @@ type Profile struct {
 	Name   string `json:"name"`   // what Role.Profile writes
 	Basis  string `json:"basis"`  // one of ProfileBases
 	SHA256 string `json:"sha256"` // hex, of all that the profile says; empty: no determination is about it
+
+	// What a role under the profile may say, so that one that cannot be carried
+	// out is refused when it is defined.
+	KeepDates         bool `json:"keep_dates"`
+	KeepIDs           bool `json:"keep_ids"`
+	DirectIdentifiers bool `json:"direct_identifiers"`
 }
 
 // The bases of profiles: the part of the Privacy Rule by which a profile's

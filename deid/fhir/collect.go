@@ -2,6 +2,8 @@ package fhir
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -488,4 +490,21 @@ func (x *Index) ID(typ, query string) (string, bool) {
 	}
 	id := x.ids[typ+"?"+token]
 	return id, id != ""
+}
+
+// AddAll takes in a resource, or those of a Bundle.
+func (c *Collector) AddAll(raw []byte) error {
+	r := fhir.NewReader(bytes.NewReader(raw), fhir.Limits{Resource: DefaultMaxBytes})
+	for {
+		item, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil && item.Resource.Len() > 0 {
+			err = c.Add(item.Resource.Open(), nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }

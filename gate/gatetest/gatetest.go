@@ -111,7 +111,8 @@ func Settings() snapshot.Settings {
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: Digest("safe-harbor")},
 			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: Digest("limited-data-set")},
 			{Name: "expert-determination", Basis: snapshot.BasisExpertDetermination, SHA256: Digest("expert-determination")},
-			{Name: "minimum-necessary", Basis: snapshot.BasisMinimumNecessary, SHA256: Digest("minimum-necessary")},
+			{Name: "minimum-necessary", Basis: snapshot.BasisMinimumNecessary, SHA256: Digest("minimum-necessary"),
+				KeepDates: true, KeepIDs: true, DirectIdentifiers: true},
 		},
 	}
 }

@@ -108,7 +108,8 @@ func Settings() snapshot.Settings {
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: digest("safe-harbor")},
 			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: digest("limited-data-set")},
 			{Name: "expert-determination", Basis: snapshot.BasisExpertDetermination, SHA256: digest("expert-determination")},
-			{Name: "minimum-necessary", Basis: snapshot.BasisMinimumNecessary, SHA256: digest("minimum-necessary")},
+			{Name: "minimum-necessary", Basis: snapshot.BasisMinimumNecessary, SHA256: digest("minimum-necessary"),
+				KeepDates: true, KeepIDs: true, DirectIdentifiers: true},
 		},
 	}
 }
