@@ -1,0 +1,154 @@
+package fhirapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/gateway/gatewaytest"
+	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/vault"
+)
+
+func profile(name string) func(*snapshot.Role) {
+	return func(r *snapshot.Role) {
+		r.Profile, r.Dates = name, snapshot.ByProfile
+		for typ, scope := range r.Resources {
+			scope.Elements = append([]string{"*"}, scope.Elements...)
+			r.Resources[typ] = scope
+		}
+	}
+}
+
+// builtIn is a profile that comes with the product.
+func builtIn(t *testing.T, name string) *deid.Profile {
+	t.Helper()
+	for _, p := range deid.BuiltIn() {
+		if p.Name() == name {
+			return p
+		}
+	}
+	t.Fatalf("there is no profile %s", name)
+	return nil
+}
+
+// Under Safe Harbor every code comes from a random source and is durable before
+// it leaves: another engagement, or another installation, gives other ones, the
+// same id always has the same one, and the gateway turns it back.
+func TestSafeHarborCodes(t *testing.T) {
+	seen := map[string]bool{}
+	for range 2 {
+		w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Role: profile(deid.SafeHarborProfile)})
+		var codes []string
+		for range 2 {
+			r := w.Get("/Patient?_count=50")
+			if r.Status != 200 {
+				t.Fatalf("got %d: %s\n%s", r.Status, r.Body, w.Logs())
+			}
+			var got []string
+			for _, e := range entries(t, r) {
+				got = append(got, strings.TrimPrefix(e, "Patient/"))
+			}
+			if codes != nil && fmt.Sprint(got) != fmt.Sprint(codes) {
+				t.Errorf("asked again: other codes")
+			}
+			codes = got
+		}
+		for _, code := range codes {
+			if !vault.IsCode(code) || seen[code] {
+				t.Fatalf("%s is not a new random code", code)
+			}
+			seen[code] = true
+		}
+		r := w.Get("/Observation?patient=" + codes[0] + "&_count=5")
+		if r.Status != 200 || len(entries(t, r)) == 0 || !strings.Contains(string(r.Body), `"Patient/`+codes[0]+`"`) {
+			t.Errorf("a code does not lead to the patient's observations: %d %s", r.Status, r.Body)
+		}
+		for _, id := range w.Records.IDs("Patient") {
+			if strings.Contains(string(r.Body), id) {
+				t.Error("an id of the source is released")
+			}
+		}
+	}
+}
+
+// What the log says of a release: the profile's own digest, and what its rules
+// did, in counts.
+func TestTheProfileInTheLog(t *testing.T) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Role: profile(deid.SafeHarborProfile)})
+	r := w.Get("/Patient?_count=50")
+	if r.Status != 200 {
+		t.Fatalf("got %d: %s", r.Status, r.Body)
+	}
+	var outcome *audit.OutcomeRecord
+	for _, e := range w.Decision(r) {
+		switch {
+		case e.Intent != nil:
+			if e.Intent.Profile != deid.SafeHarborProfile || e.Intent.ProfileDigest != audit.Digest(builtIn(t, deid.SafeHarborProfile).Digest()) || e.Intent.ScopeDigest == (audit.Digest{}) {
+				t.Errorf("the intent names profile %q, %x", e.Intent.Profile, e.Intent.ProfileDigest)
+			}
+		case e.Outcome != nil:
+			outcome = e.Outcome
+		}
+	}
+	if outcome == nil {
+		t.Fatal("no outcome")
+	}
+	changed := map[string]uint64{}
+	for _, c := range outcome.Changed {
+		changed[c.Why] = c.N
+	}
+	if changed["direct-identifier"] == 0 || changed["pseudonymised"] == 0 {
+		t.Errorf("the outcome says that the rules did %v", changed)
+	}
+}
+
+// A question about a date that comes out otherwise than it is would tell more
+// than the answer does.
+func TestDatesThatAreNotAskedAbout(t *testing.T) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Role: profile(deid.SafeHarborProfile)})
+	for _, query := range []string{"birthdate=1930", "birthdate=lt1937", "birthdate=1950-03-02", "_sort=birthdate", "address-postalcode=02139", "family=Smith", "death-date=2020"} {
+		if r := w.Get("/Patient?" + query); r.Status != 403 && r.Status != 400 {
+			t.Errorf("%s: got %d: %s", query, r.Status, r.Body)
+		}
+	}
+}
+
+// No released Patient tells an age over 89, a date, a place below the State but
+// a permitted ZIP prefix, or a name.
+func TestSafeHarborPatients(t *testing.T) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Role: profile(deid.SafeHarborProfile)})
+	r := w.Get("/Patient?_count=50")
+	var b struct {
+		Entry []struct {
+			Resource map[string]any
+		}
+	}
+	if err := json.Unmarshal(r.Body, &b); err != nil || len(b.Entry) == 0 {
+		t.Fatalf("%v: %s", err, r.Body)
+	}
+	for _, e := range b.Entry {
+		p := e.Resource
+		if birth, ok := p["birthDate"].(string); ok && len(birth) != 4 {
+			t.Errorf("a birth date of %d characters", len(birth))
+		}
+		for _, gone := range []string{"name", "telecom", "identifier", "photo", "contact", "text"} {
+			if p[gone] != nil {
+				t.Errorf("%s is released", gone)
+			}
+		}
+		addresses, _ := p["address"].([]any)
+		for _, a := range addresses {
+			a := a.(map[string]any)
+			if zip, ok := a["postalCode"].(string); ok && len(zip) != 3 {
+				t.Errorf("a ZIP code of %d digits", len(zip))
+			}
+			if a["city"] != nil || a["line"] != nil || a["district"] != nil || a["text"] != nil {
+				t.Error("a place below the State is released")
+			}
+		}
+	}
+}
