@@ -32,6 +32,8 @@ var (
 	hashS       = lexicon.Hash("s")
 	hashAnd     = lexicon.Hash("and")
 	hashBox     = lexicon.Hash("box")
+	hashBy      = lexicon.Hash("by")
+	hashWith    = lexicon.Hash("with")
 	hashUnit    = lexicon.Hash("unit")
 	hashPSC     = lexicon.Hash("psc")
 	hashPO      = lexicon.Hash("po")

@@ -35,10 +35,13 @@ func (f *finder) capitals(i int) int {
 			}
 		}
 	}
+	sure := f.nameCue(&r)
 	switch {
-	case f.facility(&r), f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
+	case f.facility(&r):
+	case sure >= 3 && f.cuedName(r.first, sure) > 0:
+	case f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
 	default:
-		f.person(&r)
+		f.person(&r, sure)
 	}
 	return r.last + 1
 }
@@ -238,12 +241,7 @@ func (f *finder) weight(t *token) float32 {
 }
 
 // person judges a run as a name.
-func (f *finder) person(r *run) {
-	sure := f.nameCue(r)
-	if sure >= 3 {
-		f.cuedName(r.first, sure)
-		return
-	}
+func (f *finder) person(r *run, sure float32) {
 	// What is surely no name is cut off at both ends.
 	first, last := r.first, r.last
 	for first < last && f.edge(first) {
@@ -283,8 +281,13 @@ func (f *finder) person(r *run) {
 		bonus += 3.5
 	case n.is('\'') && f.at(last+2).hash == hashS && f.follows(last+2):
 		bonus += .4
+	case n.kind == word && n.caps == lower && n.cue&cHuman != 0 && n.gap <= line:
+		bonus += 1.4
+		if f.toks[first].lex&lexicon.GivenTop != 0 {
+			bonus += .8
+		}
 	case n.kind == word && n.caps == lower && n.cue&cVerb != 0:
-		bonus += .6
+		bonus += .3
 	}
 	start := r.start && first == r.first
 	p := f.at(first - 1)
@@ -312,7 +315,7 @@ func (f *finder) person(r *run) {
 		}
 	}
 	end := last
-	if j := f.commaName(first, last); j > last && (strong > 0 || sure > 0) {
+	if j := f.commaName(first, last, false); j > last && (strong > 0 || sure > 0) {
 		end = j
 		bonus += 1
 	}
@@ -417,10 +420,12 @@ func (f *finder) nameCue(r *run) float32 {
 		return .8
 	case p.cue&cRelation != 0:
 		return 1.1
-	case p.cue&cBy != 0 && q.kind == word && q.cue&cPerson != 0:
-		return 2.4
-	case p.cue&cBy != 0:
+	case p.hash == hashBy && q.kind == word && q.cue&cPerson != 0:
+		return 3.2
+	case p.hash == hashBy:
 		return .5
+	case p.hash == hashWith && q.kind == word && q.cue&(cMeet|cHuman) != 0:
+		return 1
 	}
 	return 0
 }
@@ -498,13 +503,13 @@ func (f *finder) cuedName(i int, sure float32) int {
 			if t.cue&(cCred|cTitle) != 0 && t.caps == upper && t.len() > 1 && t.lex&lexicon.SurnameTop == 0 {
 				break
 			}
-			if w < -.9 && t.lex&(lexicon.Given|lexicon.Surname) == 0 || w < -1.4 && f.sentenceStart(j) || t.caps == upper && !shout && t.len() > 1 && w < 0 {
+			if w < -1.4 && t.lex&(lexicon.Given|lexicon.Surname) == 0 || f.sentenceStart(j) && w < 0 || t.caps == upper && !shout && t.len() > 1 && w < 0 {
 				break
 			}
 			if t.cue&(cFacility|cPerson) != 0 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 {
 				break
 			}
-		} else if sure < 5 && w < -.4 || sure >= 5 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 {
+		} else if sure < 5 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 || sure >= 5 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 {
 			return 0
 		}
 		last = j
@@ -513,7 +518,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 		if n.kind == punct && n.gap == tight && f.at(j+2).kind == word {
 			m := f.at(j + 2)
 			switch {
-			case n.ch == '.' && (t.len() == 1 || t.hash == hashSt) && m.capital() && m.gap <= space:
+			case n.ch == '.' && (t.len() == 1 || t.hash == hashSt) && (m.capital() || m.cue&cParticle != 0) && m.gap <= space:
 				j += 2
 				continue
 			case n.ch == '-' && m.gap == tight && m.capital():
@@ -528,10 +533,10 @@ func (f *finder) cuedName(i int, sure float32) int {
 		}
 		j++
 	}
-	if last < 0 {
-		return 0
+	if last < 0 || first == last && f.toks[first].len() == 1 {
+		return 0 // Dr. X is nobody
 	}
-	if k := f.commaName(first, last); k > last {
+	if k := f.commaName(first, last, true); k > last {
 		last = k
 	}
 	last = f.nameTail(last)
@@ -559,8 +564,8 @@ func (f *finder) nameTail(j int) int {
 }
 
 // commaName extends LAST to LAST, FIRST M; it returns last where no such follows.
-func (f *finder) commaName(first, last int) int {
-	if f.toks[last].len() < 2 || !f.at(last+1).is(',') || f.at(last+1).gap != tight || last-first > 4 {
+func (f *finder) commaName(first, last int, cued bool) int {
+	if f.credAfter(last) > last || f.toks[last].len() < 2 || !f.at(last+1).is(',') || f.at(last+1).gap != tight || last-first > 4 {
 		return last
 	}
 	j := last + 2
@@ -571,7 +576,7 @@ func (f *finder) commaName(first, last int) int {
 	if t.caps == upper && t.len() > 1 && f.toks[last].caps != upper || t.len() == 1 && !f.at(j+1).is('.') {
 		return last
 	}
-	if f.toks[last].lex&(lexicon.Common|lexicon.Word) != 0 && f.toks[last].lex&lexicon.Surname == 0 || t.lex&lexicon.Common != 0 {
+	if !cued && (f.toks[last].lex&(lexicon.Common|lexicon.Word) != 0 && f.toks[last].lex&lexicon.Surname == 0 || t.lex&lexicon.Common != 0) {
 		return last
 	}
 	end := j
@@ -585,7 +590,7 @@ func (f *finder) commaName(first, last int) int {
 		if n.kind != word || !n.capital() || n.gap != space || n.cue&(cStop|cCred) != 0 && !n.initial() || n.id != idNone && n.id < idWeak {
 			break
 		}
-		if n.caps != f.toks[j].caps && !n.initial() || f.weight(n) < -.4 {
+		if n.caps != f.toks[j].caps && !n.initial() || !cued && f.weight(n) < -.4 {
 			break
 		}
 		end = k

@@ -278,6 +278,9 @@ func (f *finder) dayMonth(i int) int {
 	if n := f.at(j); n.kind == word && n.hash == hashOf && n.gap != tight {
 		j++
 	} else if n.kind == punct && (n.ch == '-' || n.ch == '/' || n.ch == '.') && n.gap == tight {
+		if n.ch == '.' && f.at(j+1).gap != tight && f.dayOf(f.at(j+2)) > 0 && f.yearAfter(j+1) == j+1 {
+			return i // a list: "4. August 5, 2002"
+		}
 		j++
 	}
 	m := f.at(j)
@@ -291,7 +294,11 @@ func (f *finder) dayMonth(i int) int {
 	if end == j && t.kind == num && f.ambiguousMonth(m) && f.at(i+1).hash != hashOf && j == i+1 && f.at(j+1).kind == word && f.at(j+1).gap == space && f.at(j+1).cue&cStop != 0 {
 		return i // "3 may be"
 	}
-	f.addToks(i, end, Date, Format, .92)
+	from := i
+	if f.at(i+1).hash == hashOf && f.at(i-1).hash == hashThe && f.at(i-1).kind == word {
+		from-- // the 3rd of May
+	}
+	f.addToks(from, end, Date, Format, .92)
 	return end + 1
 }
 

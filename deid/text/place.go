@@ -55,7 +55,7 @@ func (f *finder) facility(r *run) bool {
 	if head < r.last {
 		rest := run{first: f.nextWord(head), last: r.last, words: 1, shout: r.shout}
 		if rest.first <= rest.last {
-			f.person(&rest)
+			f.person(&rest, 0)
 		}
 	}
 	return true
@@ -125,7 +125,7 @@ func (f *finder) organization(r *run) bool {
 		if k < r.last {
 			rest := run{first: f.nextWord(k), last: r.last, words: 1, shout: r.shout}
 			if rest.first <= rest.last {
-				f.person(&rest)
+				f.person(&rest, 0)
 			}
 		}
 		return true
@@ -203,7 +203,10 @@ func (f *finder) place(r *run) bool {
 	if first.cue&(cCountry|cNation) != 0 && (r.words == 1 || f.toks[r.first+1].cue&(cCountry|cNation|cStreetPre) == 0) && r.words <= 2 && f.origin(r) {
 		return true
 	}
-	if !in || first.cue&(cMonth|cWeekday|cMed|cFake) != 0 && r.words == 1 {
+	if f.usState(r, in) {
+		return true
+	}
+	if !in || first.cue&(cMonth|cWeekday|cFake) != 0 && r.words == 1 {
 		return false
 	}
 	lives := f.livesBefore(r.first - 1)
@@ -215,12 +218,28 @@ func (f *finder) place(r *run) bool {
 		return true
 	}
 	phrase := f.dict.phrase(f.page, r.first, r.last)
-	if phrase&lexicon.City != 0 && !f.eponymAfter(r.last) && f.toks[r.last].len() > 3 &&
+	if phrase&lexicon.City != 0 && first.cue&cMed == 0 && !f.eponymAfter(r.last) && f.toks[r.last].len() > 3 &&
 		(r.words > 1 || first.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) == 0 && (first.lex&lexicon.GivenTop == 0 || p.hash != hashFor)) {
 		if r.words == 1 && first.lex&lexicon.Given != 0 && first.lex&lexicon.Proper == 0 {
 			return false // as likely a person: judged as one
 		}
 		f.addToks(r.first, r.last, City, Dictionary, .7)
+		return true
+	}
+	return false
+}
+
+// usState: a State by its name, which may stand under Safe Harbor and is no person.
+func (f *finder) usState(r *run, in bool) bool {
+	t := &f.toks[r.first]
+	if r.words == 1 {
+		return in && t.cue&cState != 0 && t.len() > 2
+	}
+	if r.words != 2 || t.caps == upper {
+		return false
+	}
+	switch string(f.str(t)) + " " + string(f.str(&f.toks[r.last])) {
+	case "North Carolina", "South Carolina", "New Jersey", "New Mexico", "New Hampshire", "West Virginia", "Rhode Island", "North Dakota", "South Dakota":
 		return true
 	}
 	return false
@@ -233,6 +252,9 @@ func (f *finder) origin(r *run) bool {
 		return false
 	}
 	if n := f.at(r.first + 1); n.kind == word && n.gap <= space && n.cue&(cEponym|cMeasure) != 0 {
+		return false
+	}
+	if p := f.at(r.first - 1); p.kind == num || p.is('-') && f.at(r.first-2).kind == num { // 10-French
 		return false
 	}
 	if r.words == 2 && f.toks[r.last].lex&lexicon.Surname != 0 && t.lex&lexicon.GivenTop != 0 {
@@ -267,7 +289,7 @@ func (f *finder) street(r *run) bool {
 	}
 	if j := f.streetNumber(r); j > 0 {
 		f.addToks(r.first, j, Address, Format, .75)
-		f.addressTail(j)
+		f.addressTail(r.first, j)
 		return true
 	}
 	if t.cue&cStreet == 0 || !longStreet(f.str(t)) {
@@ -277,7 +299,7 @@ func (f *finder) street(r *run) bool {
 		return false
 	}
 	f.addToks(r.first, r.last, Address, Context, .6)
-	f.addressTail(r.last)
+	f.addressTail(r.first, r.last)
 	return true
 }
 
@@ -407,7 +429,7 @@ func (f *finder) address(i int) int {
 		return i
 	}
 	f.addToks(i, end, Address, Format, .85)
-	return f.addressTail(end) + 1
+	return f.addressTail(i, end) + 1
 }
 
 // addressAhead: what follows at token j goes on as an address does: a flat, or
@@ -457,9 +479,9 @@ func (f *finder) unit(i int) int {
 	return i
 }
 
-// addressTail goes on behind an address that ends at token j, over flats, cities and
+// addressTail goes on behind an address from token from to token j, over flats, cities and
 // postal codes, and returns the last token that it took.
-func (f *finder) addressTail(j int) int {
+func (f *finder) addressTail(from, j int) int {
 	for step := 0; step < 8; step++ {
 		k := j + 1
 		sep := false
@@ -475,7 +497,7 @@ func (f *finder) addressTail(j int) int {
 		switch {
 		case f.unit(k) > k:
 			end := f.unit(k)
-			f.addToks(k, end, Address, Format, .8)
+			f.addToks(from, end, Address, Format, .8)
 			j = end
 			continue
 		case !sep && t.kind == word && t.cue&cState != 0 && t.caps == upper && t.len() == 2:
@@ -559,7 +581,7 @@ func (f *finder) flat(i int) int {
 		return i
 	}
 	f.addToks(i, j, Address, Format, .8)
-	return f.addressTail(j) + 1
+	return f.addressTail(i, j) + 1
 }
 
 // flatWord: a word that stands before the number of a flat and of nothing clinical.
