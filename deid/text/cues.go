@@ -44,6 +44,7 @@ const (
 	cRoom                      // room, bed, floor: the number that follows is of a place within
 	cYearCue                   // in, since, during
 	cOrdinal                   // first, third: of a month
+	cClinical                  // a word of clinical writing
 	cFake                      // abc, xyz: stands for something left out
 )
 
@@ -96,6 +97,7 @@ var cueLists = []cueList{
 	{cYearCue, `in since during year of around circa by until from before after early late mid to`},
 	{cOrdinal, `first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth`},
 	{cMeet, `discussed met meeting visit spoke talked speak talk conversation seen consulted consultation follow up lives living live works appointment`},
+	{cClinical, `patient patients diagnosis diagnosed diagnoses history symptoms symptom pain chest abdomen abdominal surgery surgical blood pressure pulse vitals exam examination lungs cardiac pulmonary renal hepatic neurologic medication medications dose dosage allergies allergy prescribed prescription treatment therapy procedure anesthesia incision biopsy tumor cancer fracture infection antibiotics fever nausea vomiting cough dyspnea edema lesion ultrasound ct mri xray ekg ecg radiograph laboratory labs hemoglobin creatinine glucose sodium potassium platelets culture catheter suture wound admitted discharged admission discharge inpatient outpatient clinic hospital physician nurse surgeon icu er ed followup diabetes hypertension asthma copd chf cad stroke seizure depression anxiety bilateral left right distal proximal anterior posterior lateral medial palpation auscultation normal abnormal acute chronic stable mg ml tablet capsule infusion intravenous oral subcutaneous extremities skin heart liver kidney bladder bowel colon uterus knee hip shoulder spine lumbar cervical arthritis anemia pneumonia`},
 	{cFake, `abc abcd xyz xxx xxxx xx`},
 }
 

@@ -32,6 +32,7 @@ var (
 	hashS       = lexicon.Hash("s")
 	hashAnd     = lexicon.Hash("and")
 	hashBox     = lexicon.Hash("box")
+	hashIn      = lexicon.Hash("in")
 	hashBy      = lexicon.Hash("by")
 	hashWith    = lexicon.Hash("with")
 	hashUnit    = lexicon.Hash("unit")

@@ -19,6 +19,10 @@ type page struct {
 
 	fiction bool // a word says that something is made up
 	invalid bool // a word says that a number is invalid
+
+	// general: the text is not clinical writing, so that an unknown word with a
+	// capital is likelier a name than a drug.
+	general bool
 }
 
 // span turns a stretch of text into one of src.

@@ -183,7 +183,10 @@ func (f *finder) sentenceStart(i int) bool {
 
 // Weights of a word as a part of a name. A run is a name if its words and its
 // surroundings come to more than nameFloor.
-const nameFloor = 1.75
+const (
+	nameFloor    = 1.75
+	generalFloor = .9 // outside clinical writing, where the other capitals are drugs and devices
+)
 
 func (f *finder) weight(t *token) float32 {
 	if t.len() == 1 {
@@ -288,6 +291,8 @@ func (f *finder) person(r *run, sure float32) {
 		}
 	case n.kind == word && n.caps == lower && n.cue&cVerb != 0:
 		bonus += .3
+	case f.general && (n.is(':') || n.is(',')):
+		bonus += .3
 	}
 	start := r.start && first == r.first
 	p := f.at(first - 1)
@@ -296,6 +301,9 @@ func (f *finder) person(r *run, sure float32) {
 		bonus -= .5
 	case p.kind == word && (p.hash == hashThe || p.hash == hashA) && p.gap <= line:
 		bonus -= 1.2
+		if f.general {
+			bonus += 1
+		}
 	case words == 1:
 		bonus += .2
 	}
@@ -319,7 +327,11 @@ func (f *finder) person(r *run, sure float32) {
 		end = j
 		bonus += 1
 	}
-	if sum+bonus < nameFloor+float32(max(0, words-2))*.4 {
+	floor := float32(nameFloor)
+	if f.general {
+		floor = generalFloor
+	}
+	if sum+bonus < floor+float32(max(0, words-2))*.4 {
 		return
 	}
 	why := Dictionary
@@ -327,7 +339,7 @@ func (f *finder) person(r *run, sure float32) {
 		why = Context
 	}
 	end = f.nameTail(end)
-	f.addToks(first, end, Name, why, min(.95, .45+.1*(sum+bonus-nameFloor)))
+	f.addToks(first, end, Name, why, min(.95, .45+.1*(sum+bonus-floor)))
 }
 
 // edge: the word is cut off from the end of a run: plain English that is in

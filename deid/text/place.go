@@ -206,6 +206,10 @@ func (f *finder) place(r *run) bool {
 	if f.usState(r, in) {
 		return true
 	}
+	if j := f.country(r); j >= r.first {
+		f.addToks(r.first, j, Origin, Dictionary, .6)
+		return true
+	}
 	if !in || first.cue&(cMonth|cWeekday|cFake) != 0 && r.words == 1 {
 		return false
 	}
@@ -218,6 +222,10 @@ func (f *finder) place(r *run) bool {
 		return true
 	}
 	phrase := f.dict.phrase(f.page, r.first, r.last)
+	if f.general && first.lex&(lexicon.Common|lexicon.Word) == 0 && first.cue&cStop == 0 && r.words <= 3 && (p.hash == hashIn || first.lex&lexicon.Given == 0 && p.hash != hashAt && p.hash != hashFor) {
+		f.addToks(r.first, r.last, City, Context, .55)
+		return true
+	}
 	if phrase&lexicon.City != 0 && first.cue&cMed == 0 && !f.eponymAfter(r.last) && f.toks[r.last].len() > 3 &&
 		(r.words > 1 || first.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) == 0 && (first.lex&lexicon.GivenTop == 0 || p.hash != hashFor)) {
 		if r.words == 1 && first.lex&lexicon.Given != 0 && first.lex&lexicon.Proper == 0 {
@@ -243,6 +251,30 @@ func (f *finder) usState(r *run, in bool) bool {
 		return true
 	}
 	return false
+}
+
+// country returns the last token of a country of several words, or -1.
+func (f *finder) country(r *run) int {
+	if r.words < 2 {
+		return -1
+	}
+	a, b := f.str(&f.toks[r.first]), f.str(&f.toks[r.last])
+	switch {
+	case equalFold(a, "united"):
+		if equalFold(b, "states") || equalFold(b, "kingdom") || equalFold(b, "emirates") {
+			return r.last
+		}
+	case equalFold(a, "new") && equalFold(b, "zealand"), equalFold(a, "costa") && equalFold(b, "rica"), equalFold(a, "sri") && equalFold(b, "lanka"),
+		equalFold(a, "el") && equalFold(b, "salvador"), equalFold(a, "puerto") && equalFold(b, "rico"), equalFold(b, "republic"), equalFold(a, "saudi") && equalFold(b, "arabia"):
+		return r.last
+	case r.words == 2 && f.toks[r.last].cue&cCountry != 0:
+		for _, w := range [...]string{"south", "north", "southern", "northern", "eastern", "western", "great", "central", "east", "west"} {
+			if equalFold(a, w) {
+				return r.last
+			}
+		}
+	}
+	return -1
 }
 
 // origin: a country or nationality.
@@ -284,7 +316,7 @@ func (f *finder) livesBefore(i int) bool {
 // street: a street by its name alone: on Maple Avenue.
 func (f *finder) street(r *run) bool {
 	t := &f.toks[r.last]
-	if r.words < 2 || r.shout && r.start {
+	if r.shout && r.start && !f.general {
 		return false
 	}
 	if j := f.streetNumber(r); j > 0 {
@@ -292,7 +324,7 @@ func (f *finder) street(r *run) bool {
 		f.addressTail(r.first, j)
 		return true
 	}
-	if t.cue&cStreet == 0 || !longStreet(f.str(t)) {
+	if r.words < 2 || t.cue&cStreet == 0 || !longStreet(f.str(t)) {
 		return false
 	}
 	if f.toks[r.first].cue&(cStop|cEponym) != 0 {
@@ -321,6 +353,9 @@ func (f *finder) streetNumber(r *run) int {
 	}
 	if m := f.at(r.last + 2); m.gap == tight && m.kind == punct && m.ch != ',' && m.ch != '.' && m.ch != ';' && m.ch != '?' && m.ch != '!' || m.kind == word && m.cue&cMeasure != 0 {
 		return 0
+	}
+	if f.general && r.words <= 5 && !(r.start && r.words == 1) && f.toks[r.first].cue&(cStop|cMonth|cUnit) == 0 && f.toks[r.last].lex&(lexicon.Common|lexicon.Word) == 0 && n.len() <= 4 {
+		return r.last + 1
 	}
 	for k := r.first; k <= r.last; k++ {
 		t := &f.toks[k]
@@ -421,7 +456,7 @@ func (f *finder) address(i int) int {
 		if n.kind == num && n.gap == space && n.len() <= 4 {
 			end = j
 		}
-	case proper == words && words <= 4 && t.kind == num && f.addressAhead(j) && t.gap != tight:
+	case proper == words && words <= 5 && t.kind == num && t.gap != tight && (f.addressAhead(j) || f.general && t.len() >= 2 && n.kind == num && n.gap == space && n.len() <= 4):
 		if n.kind == num && n.gap == space {
 			end = j
 		}

@@ -79,6 +79,7 @@ func (p *page) tokenize(d *dictionary) {
 	toks := p.toks[:0]
 	p.fiction, p.invalid = false, false
 	gap := block
+	var words, clinical, capitals, shouts int
 	for i := 0; i < len(b); {
 		switch class[b[i]] {
 		case clSpace:
@@ -118,9 +119,19 @@ func (p *page) tokenize(d *dictionary) {
 			i = p.scanWord(&t, i)
 			if t.kind == word {
 				d.look(&t, b[t.start:t.end])
-				if t.cue&(cFiction|cInvalid) != 0 {
+				words++
+				if t.caps != lower {
+					capitals++
+					if t.caps == upper && t.end-t.start > 1 {
+						shouts++
+					}
+				}
+				if t.cue&(cFiction|cInvalid|cClinical) != 0 {
 					p.fiction = p.fiction || t.cue&cFiction != 0
 					p.invalid = p.invalid || t.cue&cInvalid != 0
+					if t.cue&cClinical != 0 {
+						clinical++
+					}
 				}
 			}
 			toks = append(toks, t)
@@ -128,6 +139,33 @@ func (p *page) tokenize(d *dictionary) {
 		}
 	}
 	p.toks = toks
+	p.general = clinical*20 < words || clinical < 2
+	switch {
+	case words >= 3 && capitals == 0:
+		recase(toks, lower)
+	case words >= 8 && shouts*10 > words*8:
+		recase(toks, upper)
+	}
+}
+
+// recase gives the words of a text that is all in one case the capitals that it
+// would have: names and unknown words have one, plain words have none.
+func recase(toks []token, from uint8) {
+	const plain = lexicon.Common | lexicon.Word | lexicon.Word2 | lexicon.RareWord
+	for i := range toks {
+		t := &toks[i]
+		if t.kind != word || t.caps != from || t.end-t.start < 2 {
+			continue
+		}
+		name := t.lex&plain == 0 && t.cue&(cStop|cMed|cMeasure|cVerb|cHuman) == 0 ||
+			from == upper && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && t.lex&lexicon.Common == 0
+		switch {
+		case name, t.cue&(cCountry|cNation|cCred|cTitle) != 0 && t.cue&cStop == 0 && t.lex&lexicon.Common == 0:
+			t.caps = title
+		case from == upper && t.lex&plain != 0 && t.cue&(cState|cCred|cFacility|cFacWord|cOrg|cStreet|cMonth|cWeekday) == 0:
+			t.caps = lower
+		}
+	}
 }
 
 // scanWord reads letters and digits from i and fills in all but the lists.

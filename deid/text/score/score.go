@@ -71,6 +71,8 @@ type Result struct {
 	Precision Rate // found spans that overlap a label
 	Bytes     Rate // found bytes that a label covers; spaces and marks count
 	ByteFound Rate // labelled bytes that were found
+	Words     Rate // words inside labels that were found whole
+	WordsGood Rate // found words that are inside a label
 	Rows      []Row
 }
 
@@ -92,7 +94,7 @@ type Miss func(d Doc, g *Gold, s *text.Span)
 
 // Evaluate runs find over docs.
 func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
-	var masked, touched, total, right, found, goodBytes, foundBytes, goldBytes, hitBytes int
+	var masked, touched, total, right, found, goodBytes, foundBytes, goldBytes, hitBytes, wordsHit, wordsGold, wordsBoth int
 	type tally struct{ masked, touched, n int }
 	rows := map[string]*tally{}
 	for _, d := range docs {
@@ -108,9 +110,9 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 			}
 		}
 		for _, g := range d.Gold {
-			any, all := false, true
+			some, whole := false, true
 			for i := g.Start; i < g.End; i++ {
-				any, all = any || hit[i], all && hit[i]
+				some, whole = some || hit[i], whole && hit[i]
 				lab[i] = true
 			}
 			t := rows[g.Label]
@@ -120,13 +122,13 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 			}
 			t.n++
 			total++
-			if all {
+			if whole {
 				t.masked++
 				masked++
 			} else if miss != nil {
 				miss(d, &g, nil)
 			}
-			if any {
+			if some {
 				t.touched++
 				touched++
 			}
@@ -141,6 +143,27 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 				right++
 			} else if miss != nil {
 				miss(d, nil, &s)
+			}
+		}
+		for i := 0; i < len(d.Text); {
+			j := i
+			for j < len(d.Text) && wordByte(d.Text[j]) {
+				j++
+			}
+			if j == i {
+				i++
+				continue
+			}
+			h, l := all(hit[i:j]), all(lab[i:j])
+			i = j
+			if h {
+				wordsHit++
+			}
+			if l {
+				wordsGold++
+			}
+			if h && l {
+				wordsBoth++
 			}
 		}
 		for i := range hit {
@@ -161,6 +184,7 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 	r := Result{
 		Docs: len(docs), Masked: NewRate(masked, total), Touched: NewRate(touched, total),
 		Precision: NewRate(right, found), Bytes: NewRate(goodBytes, foundBytes), ByteFound: NewRate(hitBytes, goldBytes),
+		Words: NewRate(wordsBoth, wordsGold), WordsGood: NewRate(wordsBoth, wordsHit),
 	}
 	for l, t := range rows {
 		r.Rows = append(r.Rows, Row{l, NewRate(t.masked, t.n), NewRate(t.touched, t.n)})
@@ -172,4 +196,17 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 		return 1
 	})
 	return r, nil
+}
+
+func wordByte(c byte) bool {
+	return c >= 0x80 || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+}
+
+func all(b []bool) bool {
+	for _, x := range b {
+		if !x {
+			return false
+		}
+	}
+	return true
 }
