@@ -224,6 +224,10 @@ func (f *finder) monthDay(i int) int {
 		return i
 	}
 	x, y := f.value(a), f.value(b)
+	if f.rec.hasMonthDay(y, x) && m.is('/') {
+		f.addToks(i, i+2, Date, FromRecord, 1)
+		return i + 3
+	}
 	if x < 1 || x > 12 {
 		return i
 	}
@@ -287,7 +291,8 @@ func (f *finder) dayMonth(i int) int {
 	if m.cue&cMonth == 0 || m.kind != word || m.gap > space && m.gap != line {
 		return i
 	}
-	if m.caps == lower && f.ambiguousMonth(m) && f.at(i+1).hash != hashOf {
+	known := f.rec.hasMonthDay(monthNumber(f.str(m)), day)
+	if m.caps == lower && f.ambiguousMonth(m) && f.at(i+1).hash != hashOf && !known {
 		return i
 	}
 	end := f.yearAfter(j)
@@ -298,7 +303,11 @@ func (f *finder) dayMonth(i int) int {
 	if f.at(i+1).hash == hashOf && f.at(i-1).hash == hashThe && f.at(i-1).kind == word {
 		from-- // the 3rd of May
 	}
-	f.addToks(from, end, Date, Format, .92)
+	why, conf := Format, float32(.92)
+	if known {
+		why, conf = FromRecord, 1
+	}
+	f.addToks(from, end, Date, why, conf)
 	return end + 1
 }
 
@@ -445,7 +454,7 @@ func (f *finder) monthFirst(i int) {
 		j++
 		n = f.at(j)
 	}
-	if d := f.dayOf(n); d >= 1 && d <= 31 && (n.gap <= space || n.gap == line) && (t.caps != lower || !f.ambiguousMonth(t)) {
+	if d := f.dayOf(n); d >= 1 && d <= 31 && (n.gap <= space || n.gap == line) && (t.caps != lower || !f.ambiguousMonth(t) || f.rec.hasMonthDay(monthNumber(f.str(t)), d)) {
 		if m := f.at(j + 1); m.cue&cMeasure != 0 && m.gap <= space && f.ambiguousMonth(t) || m.is('.') && m.gap == tight && f.at(j+2).kind == num && f.follows(j+2) {
 			return
 		}
