@@ -4,48 +4,51 @@ package text
 type cue uint64
 
 const (
-	cTitle     cue = 1 << iota // stands before a name: dr, mrs
-	cCred                      // stands after a name: md, rn
-	cSuffix                    // ends a name: jr
-	cRelation                  // mother, neighbour
-	cPerson                    // a label or word for a person: patient, attending
-	cMonth                     // january
-	cWeekday                   // monday
-	cStreet                    // avenue
-	cStreetPre                 // a street word that stands first: via, rua
-	cUnit                      // apt, suite
-	cFacility                  // hospital, clinic: ends the name of one
-	cFacWord                   // medical, regional: stands before one of those
-	cOrg                       // inc, logistics: ends the name of a company
-	cParticle                  // van, de
-	cState                     // a state of the USA, two letters or its name
-	cCountry                   // country
-	cNation                    // nationality
-	cStop                      // never part of a name
-	cVerb                      // may follow a person: is, has
-	cHuman                     // follows a person and hardly anything else: says, tolerated
-	cMeet                      // a person follows "with": discussed, spoke
-	cMeasure                   // mg, mmhg
-	cEponym                    // disease, syndrome: what stands before is no person
-	cMed                       // a drug, an instrument, an eponym
-	cDate                      // a date follows: on, since
-	cHoliday                   // thanksgiving
-	cFiction                   // made up: mock, simulator
-	cInvalid                   // said of a number that is none: invalid
-	cNot                       // not, no
-	cGreet                     // dear, hello
-	cCode                      // announces a code of a terminology: icd, cpt
-	cLive                      // a place follows soon: lives, resides
-	cWork                      // an employer follows soon: works
-	cPlaceIn                   // in, from, near
-	cLink                      // number, no: between a cue and its identifier
-	cName                      // name, named, called: a name follows
-	cBy                        // by, with: a name may follow
-	cRoom                      // room, bed, floor: the number that follows is of a place within
-	cYearCue                   // in, since, during
-	cOrdinal                   // first, third: of a month
-	cClinical                  // a word of clinical writing
-	cFake                      // abc, xyz: stands for something left out
+	cTitle      cue = 1 << iota // stands before a name: dr, mrs
+	cCred                       // stands after a name: md, rn
+	cSuffix                     // ends a name: jr
+	cRelation                   // mother, neighbour
+	cPerson                     // a label or word for a person: patient, attending
+	cMonth                      // january
+	cWeekday                    // monday
+	cStreet                     // avenue
+	cStreetPre                  // a street word that stands first: via, rua
+	cUnit                       // apt, suite
+	cFacility                   // hospital, clinic: ends the name of one
+	cFacWord                    // medical, regional: stands before one of those
+	cOrg                        // inc, logistics: ends the name of a company
+	cParticle                   // van, de
+	cState                      // a state of the USA, two letters or its name
+	cCountry                    // country
+	cNation                     // nationality
+	cStop                       // never part of a name
+	cVerb                       // may follow a person: is, has
+	cHuman                      // follows a person and hardly anything else: says, tolerated
+	cMeet                       // a person follows "with": discussed, spoke
+	cMeasure                    // mg, mmhg
+	cEponym                     // disease, syndrome: what stands before is no person
+	cMed                        // a drug, an instrument, an eponym
+	cDate                       // a date follows: on, since
+	cHoliday                    // thanksgiving
+	cFiction                    // made up: mock, simulator
+	cInvalid                    // said of a number that is none: invalid
+	cNot                        // not, no
+	cGreet                      // dear, hello
+	cCode                       // announces a code of a terminology: icd, cpt
+	cLive                       // a place follows soon: lives, resides
+	cWork                       // an employer follows soon: works
+	cPlaceIn                    // in, from, near
+	cLink                       // number, no: between a cue and its identifier
+	cName                       // name, named, called: a name follows
+	cBy                         // by, with: a name may follow
+	cRoom                       // room, bed, floor: the number that follows is of a place within
+	cYearCue                    // in, since, during
+	cOrdinal                    // first, third: of a month
+	cClinical                   // a word of clinical writing
+	cDenied                     // what a made-up thing is said not to be
+	cPlaceLabel                 // location, facility: before a colon
+	cForeign                    // a small word of another language
+	cFake                       // abc, xyz: stands for something left out
 )
 
 type cueList struct {
@@ -98,6 +101,9 @@ var cueLists = []cueList{
 	{cOrdinal, `first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth`},
 	{cMeet, `discussed met meeting visit spoke talked speak talk conversation seen consulted consultation follow up lives living live works appointment`},
 	{cClinical, `patient patients diagnosis diagnosed diagnoses history symptoms symptom pain chest abdomen abdominal surgery surgical blood pressure pulse vitals exam examination lungs cardiac pulmonary renal hepatic neurologic medication medications dose dosage allergies allergy prescribed prescription treatment therapy procedure anesthesia incision biopsy tumor cancer fracture infection antibiotics fever nausea vomiting cough dyspnea edema lesion ultrasound ct mri xray ekg ecg radiograph laboratory labs hemoglobin creatinine glucose sodium potassium platelets culture catheter suture wound admitted discharged admission discharge inpatient outpatient clinic hospital physician nurse surgeon icu er ed followup diabetes hypertension asthma copd chf cad stroke seizure depression anxiety bilateral left right distal proximal anterior posterior lateral medial palpation auscultation normal abnormal acute chronic stable mg ml tablet capsule infusion intravenous oral subcutaneous extremities skin heart liver kidney bladder bowel colon uterus knee hip shoulder spine lumbar cervical arthritis anemia pneumonia`},
+	{cDenied, `patient record chart visit date phone number person account address provider compte direccion paciente cuenta persona real telefono`},
+	{cPlaceLabel, `location facility hospital clinic campus`},
+	{cForeign, `der die das und fur mit von am im ist nicht ein eine zu auf bei le la les des du et pour dans est une el los las y para con por del het een voor van op il di per che una gli da em para com uma os bir icin ile ve och att som ett`},
 	{cFake, `abc abcd xyz xxx xxxx xx`},
 }
 

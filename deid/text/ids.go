@@ -16,7 +16,22 @@ func (f *finder) groups(i int) int {
 	if j := f.card(i, &g); j > i {
 		return j
 	}
+	if j := f.fours(i, &g); j > i {
+		return j
+	}
 	return f.long(i)
+}
+
+// fours: 1234 5678 9012, the form of an Aadhaar or My Number.
+func (f *finder) fours(i int, g *digitGroups) int {
+	if g.n < 3 || g.lens[0] != 4 || g.lens[1] != 4 || g.lens[2] != 4 || g.seps[0] != g.seps[1] || g.seps[0] != ' ' && g.seps[0] != '-' || g.n > 3 && g.seps[2] == g.seps[0] {
+		return i
+	}
+	j := g.last[2]
+	if !f.saidInvalid(i, j) {
+		f.addToks(i, j, OtherID, Format, .6)
+	}
+	return j + 1
 }
 
 // digitGroups is a run of numbers with single marks or spaces between.
@@ -278,6 +293,9 @@ func (f *finder) card(i int, g *digitGroups) int {
 	j := g.last[n-1]
 	from, to := f.toks[i].start, f.toks[j].end
 	valid := luhn(f.text[from:to])
+	if valid && n == 1 && (g.lens[0] == 12 || g.lens[0] == 14) && f.saidInvalid(i, j) {
+		return j + 1 // few cards have so many digits: the sum may be chance
+	}
 	switch {
 	case valid:
 		f.add(from, to, Account, Checksum, .95)
@@ -492,7 +510,7 @@ func (f *finder) identifier(i int) {
 		if t.id != idNone && t.id < idWeak && t.hash != f.toks[i].hash && (id >= idWeak || idCategory[t.id] != idCategory[id]) {
 			return // the nearer cue has the value
 		}
-		if t.gap == tight && f.at(j-1).kind == punct && (f.at(j-1).ch == '-' || f.at(j-1).ch == '_') && t.capital() {
+		if t.gap == tight && f.at(j-1).kind == punct && (f.at(j-1).ch == '-' || f.at(j-1).ch == '_' || f.at(j-1).ch == '=') && (t.capital() || sure && f.at(j+1).is('_')) {
 			j++ // BIO-RETINA-OM312
 			continue
 		}
@@ -546,6 +564,9 @@ func (f *finder) value2(i, j int, id idKind, sure bool) {
 	}
 	if id == idZIP {
 		need = 3
+	}
+	if f.at(from-1).is('=') && letters > 0 && digits+letters >= 6 { // KEY=value
+		need = 1
 	}
 	if digits < need || !sure && id >= idWeak && letters == 0 && digits < 7 {
 		return

@@ -37,7 +37,7 @@ func (f *finder) capitals(i int) int {
 	}
 	sure := f.nameCue(&r)
 	switch {
-	case f.facility(&r):
+	case f.facility(&r), f.placeLabel(&r):
 	case sure >= 3 && f.cuedName(r.first, sure) > 0:
 	case f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
 	default:
@@ -230,7 +230,7 @@ func (f *finder) weight(t *token) float32 {
 	if t.cue&(cMeasure|cCode|cFacWord|cFacility|cEponym|cFake|cPerson|cVerb|cCred|cDate) != 0 {
 		w -= .9
 	}
-	if t.cue&(cNation|cCountry|cMonth|cWeekday) != 0 {
+	if t.cue&(cNation|cCountry|cMonth|cWeekday) != 0 || t.id != idNone && t.id < idWeak {
 		w -= 1.5
 	}
 	if t.caps == upper && t.len() > 1 {
@@ -490,7 +490,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 	shout := f.toks[i].caps == upper && f.toks[i].len() > 1
 	for j := i; words < 6; {
 		t := f.at(j)
-		if t.kind != word || t.cue&cStop != 0 && !(t.initial() && words > 0) || t.id != idNone && t.id < idWeak || t.cue&cWeekday != 0 {
+		if t.kind != word || t.cue&cStop != 0 && !(t.initial() && words > 0) && !(t.capital() && t.len() > 2 && t.lex&(lexicon.SurnameTop|lexicon.GivenTop) != 0 && (words > 0 && !f.sentenceStart(j) || f.at(j+1).is(','))) || t.id != idNone && t.id < idWeak || t.cue&cWeekday != 0 {
 			break
 		}
 		if words > 0 && t.gap > space && !(t.gap == line && f.wraps(j)) {
@@ -521,7 +521,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 			if t.cue&(cFacility|cPerson) != 0 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 {
 				break
 			}
-		} else if sure < 5 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 || sure >= 5 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 {
+		} else if sure < 5 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 5 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 {
 			return 0
 		}
 		last = j

@@ -65,6 +65,24 @@ func (f *finder) namedAfterSaint(i int) bool {
 	return f.toks[i].hash == hashSt || f.toks[i].hash == hashSaint
 }
 
+// placeLabel: what stands behind "Location:" or "Facility:" on its line is one,
+// whatever its words.
+func (f *finder) placeLabel(r *run) bool {
+	p, q := f.at(r.first-1), f.at(r.first-2)
+	if !p.is(':') && !p.is('=') || p.gap > space || q.kind != word || q.cue&cPlaceLabel == 0 || f.toks[r.first].gap > space || f.toks[r.first].cue&cFake != 0 {
+		return false
+	}
+	last := r.last
+	for n := f.at(last + 1); n.kind == word && n.gap == space && last < r.last+5; n = f.at(last + 1) {
+		last++
+	}
+	if n := f.at(last + 1); n.gap < line && !n.is(';') && !n.is(',') && !n.is('.') && n != &edge {
+		last = r.last
+	}
+	f.addToks(r.first, last, Facility, Cue, .8)
+	return true
+}
+
 // strongHead: the word by itself says hospital.
 func (f *finder) strongHead(i int) bool {
 	switch string(f.str(&f.toks[i])) {
@@ -351,6 +369,9 @@ func (f *finder) streetNumber(r *run) int {
 	if n.kind != num || n.gap != space || n.len() > 5 {
 		return 0
 	}
+	if f.at(r.last+2).is('.') && f.follows(r.last+3) || r.shout && f.toks[r.last].len() <= 4 {
+		return 0
+	}
 	if m := f.at(r.last + 2); m.gap == tight && m.kind == punct && m.ch != ',' && m.ch != '.' && m.ch != ';' && m.ch != '?' && m.ch != '!' || m.kind == word && m.cue&cMeasure != 0 {
 		return 0
 	}
@@ -497,7 +518,7 @@ func (f *finder) addressAhead(j int) bool {
 func (f *finder) unit(i int) int {
 	t := f.at(i)
 	j := i + 1
-	if t.kind == word && t.cue&cUnit != 0 {
+	if t.kind == word && t.cue&cUnit != 0 && !(t.cue&cState != 0 && t.caps == upper && f.at(j).kind == num && f.at(j).len() == 5) {
 		if f.at(j).is('.') && f.at(j).gap == tight {
 			j++
 		}

@@ -79,7 +79,7 @@ func (p *page) tokenize(d *dictionary) {
 	toks := p.toks[:0]
 	p.fiction, p.invalid = false, false
 	gap := block
-	var words, clinical, capitals, shouts int
+	var words, clinical, capitals, shouts, foreign, english int
 	for i := 0; i < len(b); {
 		switch class[b[i]] {
 		case clSpace:
@@ -119,11 +119,24 @@ func (p *page) tokenize(d *dictionary) {
 			i = p.scanWord(&t, i)
 			if t.kind == word {
 				d.look(&t, b[t.start:t.end])
+				if p.off != nil && p.off[t.end]-p.off[t.start] != t.end-t.start {
+					// It was not written in plain ASCII, so it is no English word.
+					t.lex &^= lexicon.Common | lexicon.Word | lexicon.Word2 | lexicon.RareWord
+					t.cue &^= cStop | cMed
+				}
 				words++
 				if t.caps != lower {
 					capitals++
 					if t.caps == upper && t.end-t.start > 1 {
 						shouts++
+					}
+				}
+				if t.caps == lower && t.cue&(cForeign|cStop) != 0 {
+					if t.cue&cForeign != 0 {
+						foreign++
+					}
+					if t.cue&cStop != 0 {
+						english++
 					}
 				}
 				if t.cue&(cFiction|cInvalid|cClinical) != 0 {
@@ -139,7 +152,7 @@ func (p *page) tokenize(d *dictionary) {
 		}
 	}
 	p.toks = toks
-	p.general = clinical*20 < words || clinical < 2
+	p.general = (clinical*20 < words || clinical < 2) && (foreign == 0 || foreign < english)
 	switch {
 	case words >= 3 && capitals == 0:
 		recase(toks, lower)
