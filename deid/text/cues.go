@@ -161,7 +161,7 @@ var idLists = []struct {
 	{idDevice, `serial udi imei sn meid`},
 	{idWeakDevice, `device implant implanted lot model generator pacemaker icd lead lens valve battery`},
 	{idVehicle, `vin plate plates vehicle`},
-	{idPhone, `phone tel telephone cell mobile ph telefon telefono handy ext extension voicemail hotline landline whatsapp`},
+	{idPhone, `phone tel telephone cell mobile telefon telefono handy ext extension voicemail hotline landline whatsapp`},
 	{idWeakPhone, `call reach reached contact contacted text number dial ring texted called office desk home work direct answering messages`},
 	{idFax, `fax faxed telefax facsimile`},
 	{idPager, `pager beeper paged bleep`},

@@ -46,13 +46,8 @@ var (
 	hashSaint   = lexicon.Hash("saint")
 	hashAs      = lexicon.Hash("as")
 	hashNo      = lexicon.Hash("no")
-	hashMrn     = lexicon.Hash("mrn")
-	hashMr      = lexicon.Hash("mr")
 	hashDr      = lexicon.Hash("dr")
 	hashSocial  = lexicon.Hash("social")
-	hashH       = lexicon.Hash("h")
-	hashW       = lexicon.Hash("w")
-	hashC       = lexicon.Hash("c")
 )
 
 // date is a day; a zero field is not known.

@@ -575,7 +575,7 @@ func (f *finder) value2(i, j int, id idKind, sure bool) {
 	n := f.at(to + 1)
 	switch {
 	case id == idPhone || id == idFax || id == idPager || id == idWeakPhone:
-		if id == idWeakPhone || digits > 6 {
+		if id == idWeakPhone || digits > 6 || from != to {
 			return // groups finds it, with its own eyes for form
 		}
 	case f.measure(f.str(&f.toks[j])) && to == j, n.kind == word && n.gap <= space && n.cue&cMeasure != 0 && n.len() > 1, n.is('%'):

@@ -350,13 +350,14 @@ func (f *finder) edge(i int) bool {
 }
 
 func (f *finder) nextWord(i int) int {
-	for i++; f.toks[i].kind != word || f.toks[i].hash == hashS; i++ {
+	last := len(f.toks) - 1
+	for i = min(i+1, last); i < last && (f.toks[i].kind != word || f.toks[i].hash == hashS && f.at(i-1).is('\'')); i++ {
 	}
 	return i
 }
 
 func (f *finder) prevWord(i int) int {
-	for i--; f.toks[i].kind != word || f.toks[i].caps == lower; i-- {
+	for i = max(i-1, 0); i > 0 && (f.toks[i].kind != word || f.toks[i].caps == lower); i-- {
 	}
 	return i
 }
@@ -670,7 +671,7 @@ func (f *finder) lowerCase(i int) {
 	}
 	from := j
 	for n := f.at(j); j < from+3 && n.kind == word && n.gap <= space && n.caps == lower && n.cue&cStop == 0 &&
-		n.lex&(lexicon.Given|lexicon.Surname) != 0 && (n.lex&(lexicon.Common|lexicon.Word) == 0 || n.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && j > from && n.lex&lexicon.Common == 0); n = f.at(j) {
+		n.lex&(lexicon.Given|lexicon.Surname) != 0 && (n.lex&(lexicon.Common|lexicon.Word) == 0 || n.lex&lexicon.SurnameTop != 0 && j > from || n.lex&lexicon.GivenTop != 0 && n.lex&lexicon.Common == 0); n = f.at(j) {
 		j++
 	}
 	if j > from {

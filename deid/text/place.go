@@ -375,7 +375,7 @@ func (f *finder) streetNumber(r *run) int {
 	if m := f.at(r.last + 2); m.gap == tight && m.kind == punct && m.ch != ',' && m.ch != '.' && m.ch != ';' && m.ch != '?' && m.ch != '!' || m.kind == word && m.cue&cMeasure != 0 {
 		return 0
 	}
-	if f.general && r.words <= 5 && !(r.start && r.words == 1) && f.toks[r.first].cue&(cStop|cMonth|cUnit) == 0 && f.toks[r.last].lex&(lexicon.Common|lexicon.Word) == 0 && n.len() <= 4 {
+	if f.general && r.words <= 5 && !(r.start && r.words == 1) && f.toks[r.first].cue&(cStop|cMonth|cUnit|cMed|cHoliday|cWeekday) == 0 && n.len() >= 2-r.words/2 && f.toks[r.last].lex&(lexicon.Common|lexicon.Word) == 0 && n.len() <= 4 {
 		return r.last + 1
 	}
 	for k := r.first; k <= r.last; k++ {

@@ -327,7 +327,9 @@ func (r *Record) match(f *finder) {
 		case t.caps == upper && r.inits[strings.ToLower(string(f.str(t)))] && t.lex&(lexicon.Common|lexicon.Word) == 0:
 			f.addToks(i, i, Name, FromRecord, 1)
 		case r.dottedInitials(f, i) > i:
-			i = r.dottedInitials(f, i)
+			j := r.dottedInitials(f, i)
+			f.addToks(i, j, Name, FromRecord, 1)
+			i = j
 		}
 	}
 	r.matchValues(f)
@@ -448,6 +450,9 @@ func (r *Record) nameFrom(f *finder, i int) int {
 		from--
 	} else if q := f.at(from - 2); p.is('.') && p.gap == tight && q.initial() && r.initial(f, q) {
 		from -= 2
+	}
+	if f.toks[to].initial() && f.at(to+1).is('.') && f.follows(to+1) {
+		to++
 	}
 	f.addToks(from, to, Name, FromRecord, 1)
 	return to

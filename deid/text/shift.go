@@ -25,7 +25,9 @@ func parseDate(value []byte) (d parsed, ok bool) {
 	for i := range f.toks {
 		t := &f.toks[i]
 		if t.kind == punct && t.ch == ':' {
-			nums = nums[:max(0, len(nums)-1)] // a time of day begins at its hour
+			if n := len(nums); n > 0 && nums[n-1] == i-1 {
+				nums = nums[:n-1] // the hour of a time of day
+			}
 			break
 		}
 		switch {

@@ -171,7 +171,8 @@ func recase(toks []token, from uint8) {
 			continue
 		}
 		name := t.lex&plain == 0 && t.cue&(cStop|cMed|cMeasure|cVerb|cHuman) == 0 ||
-			from == upper && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && t.lex&lexicon.Common == 0
+			from == upper && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && t.lex&lexicon.Common == 0 ||
+			t.lex&lexicon.SurnameTop != 0 && t.cue&(cStop|cVerb|cHuman|cMonth) == 0 && i > 0 && toks[i-1].caps == title && toks[i-1].kind == word && toks[i-1].lex&lexicon.GivenTop != 0
 		switch {
 		case name, t.cue&(cCountry|cNation|cCred|cTitle) != 0 && t.cue&cStop == 0 && t.lex&lexicon.Common == 0:
 			t.caps = title
