@@ -49,7 +49,8 @@ func (g Goal) smallest() int {
 	return k
 }
 
-func (g Goal) check() error {
+// Check says what a goal asks in vain.
+func (g Goal) Check() error {
 	switch {
 	case g.K < 0 || g.K > math.MaxInt32:
 		return problem.BadField("k", "is not a class size", "Write a whole number, such as 11")
@@ -69,7 +70,7 @@ func (g Goal) check() error {
 
 // Met says whether a report satisfies the goal as it is.
 func (g Goal) Met(r Report) bool {
-	if g.check() != nil || r.K < g.smallest() || r.K == 0 {
+	if g.Check() != nil || r.K < g.smallest() || r.K == 0 {
 		return false
 	}
 	if g.L > 1 {
@@ -138,7 +139,7 @@ const maxNodes = 1 << 20
 // deterministic. It fails if nothing reaches the goal, or if a value is in no
 // hierarchy: what nobody placed may not leave.
 func Anonymise(ctx context.Context, t *Table, quasi []Quasi, goal Goal) (*Result, error) {
-	if err := goal.check(); err != nil {
+	if err := goal.Check(); err != nil {
 		return nil, err
 	}
 	names := make([]string, len(quasi))
