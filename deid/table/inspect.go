@@ -143,7 +143,8 @@ func (s *sampled) judge(column int, name string) Finding {
 	if share := float64(s.five) / n; share >= shareOfZIPs && len(f.Evidence) == 0 && !measured(name) {
 		f.Evidence = append(f.Evidence, Evidence{ZIP, ValueForms, share})
 	}
-	if share := float64(s.long+s.mixed) / n; share >= shareUnique && unique >= shareUnique && !measured(name) {
+	formed := slices.ContainsFunc(f.Evidence, func(e Evidence) bool { return e.Reason == ValueForms && e.Share >= 0.5 })
+	if share := float64(s.long+s.mixed) / n; share >= shareUnique && unique >= shareUnique && !formed && !measured(name) {
 		f.Evidence = append(f.Evidence, Evidence{OtherID, UniqueValues, unique})
 	}
 	return f

@@ -240,7 +240,7 @@ func holds(v []byte) Kind {
 	if k := shapeOf(v); k != UnknownKind {
 		return k
 	}
-	if bytes.IndexByte(v, ' ') < 0 && !bytes.ContainsAny(v, ",;()<>[]\"'|\n\t") {
+	if bytes.IndexByte(v, ' ') < 0 && !bytes.ContainsAny(v, ",;()<>[]\"'|\n\t=:") {
 		return UnknownKind
 	}
 	words := bytes.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune(" ,;<>[]{}\"'|\n\r\t", r) })

@@ -80,7 +80,7 @@ var nameRules = []nameRule{
 	{Device, []string{"mac address", "udi", "imei", "serial", "device id", "implant id", "pacemaker id"}, attributes},
 	{IP, []string{"ip"}, with(attributes, []string{"op", "visit", "stay", "days"})},
 	{URL, []string{"url", "website", "homepage", "web address"}, attributes},
-	{MRN, []string{"mrn", "medical record", "chart id", "chart.", "record id", "empi", "mpi", "hospital id patient"}, attributes},
+	{MRN, []string{"mrn", "medical record", "chart id", "chart.", "medication record id", "health record id", "patient record", "empi", "mpi", "hospital id patient"}, attributes},
 	{HealthPlan, []string{"member id", "subscriber id", "beneficiary id", "policy id", "medicare id", "medicaid id", "insurance id", "plan id", "hicn", "mbi", "hic"}, attributes},
 	{Account, []string{"account", "claim id", "invoice id", "bill id", "encounter id", "visit id", "csn", "har.", "fin.", "transaction id", "card id", "iban", "payment id", "receipt id"}, with(attributes, []string{"balance", "amount", "class"})},
 	{Vehicle, []string{"vin", "plate", "vehicle id", "registration plate"}, attributes},
@@ -115,8 +115,10 @@ func withName(people []string) []string {
 
 func bare(people []string) []string {
 	var out []string
-	for _, p := range people[1:] { // "patient" alone is an id as often
-		out = append(out, p+".")
+	for _, p := range people {
+		if p != "patient" && p != "emergency" { // alone, these are as often an id and a flag
+			out = append(out, p+".")
+		}
 	}
 	return append(out, "next kin.", "next of kin.", "emergency contact.", "attending physician.", "referring physician.", "attending provider.", "referring provider.", "primary provider.")
 }
@@ -137,7 +139,7 @@ var canonical = map[string]string{
 	"ipaddr": "ip", "ipaddress": "ip", "uri": "url", "web": "website", "link": "url", "ssnum": "ssn", "soc": "social", "sec": "security", "ss": "ssn",
 	"notes": "note", "comments": "comment", "txt": "text", "freetext": "free text", "messages": "message", "narr": "narrative", "reports": "report",
 	"photos": "photo", "photograph": "photo", "pic": "picture", "img": "image", "fingerprints": "fingerprint",
-	"dx": "diagnosis", "med": "medication", "meds": "medication", "rx": "drug", "proc": "procedure", "dept": "department", "svc": "service", "hosp": "hospital", "org": "facility", "organization": "facility", "cat": "category", "cd": "code", "codes": "code", "cnt": "count", "ind": "indicator", "flg": "flag", "avg": "average", "tot": "total", "desc": "description", "amt": "amount", "categ": "category", "kind": "type", "types": "type", "record": "record", "mr": "medical record", "medrec": "medical record", "relation": "relationship",
+	"dx": "diagnosis", "med": "medication", "meds": "medication", "rx": "drug", "proc": "procedure", "dept": "department", "svc": "service", "hosp": "hospital", "org": "facility", "organization": "facility", "cat": "category", "cd": "code", "codes": "code", "cnt": "count", "ind": "indicator", "flg": "flag", "avg": "average", "tot": "total", "desc": "description", "amt": "amount", "categ": "category", "kind": "type", "types": "type", "rec": "record", "mr": "medical record", "medrec": "medical record", "relation": "relationship",
 }
 
 // vocabulary is every word that a name without separators may be made of.
@@ -158,7 +160,7 @@ var vocabulary = sync.OnceValue(func() map[string]bool {
 			v[w] = true
 		}
 	}
-	for _, w := range strings.Fields("number home work primary secondary other line current admission admit admitted discharge discharged death visit service order result start end onset encounter birth age zip pt id no dob of dt nm per hosp fin secondary mailing legal permanent") {
+	for _, w := range strings.Fields("number home work primary secondary other line current admission admit admitted discharge discharged death visit service order result start end onset encounter birth age zip pt id no dob of dt nm per hosp fin secondary mailing legal permanent accident") {
 		v[w] = true
 	}
 	return v
@@ -212,6 +214,9 @@ func splitWords(name string) []string {
 	return out
 }
 
+// aged is what may stand before age in a word that has no separators.
+var aged = []string{"pt", "pat", "patient", "subject", "person", "member", "mother", "father", "current", "birth", "visit", "admission", "admit", "onset", "death", "enc", "encounter", "my"}
+
 // segment parts a word into words of the vocabulary, as few as possible; one
 // that cannot be parted whole stays.
 func segment(w string) []string {
@@ -224,6 +229,9 @@ func segment(w string) []string {
 	for i := 1; i <= len(w); i++ {
 		best[i] = none
 		for j := max(0, i-14); j < i-1; j++ {
+			if w[j:i] == "age" && j > 0 && !slices.Contains(aged, w[from[j]:j]) {
+				continue // "dosage", "lineage" and their like
+			}
 			if best[j] < none && vocabulary()[w[j:i]] && best[j]+1 < best[i] {
 				best[i], from[i] = best[j]+1, j
 			}
