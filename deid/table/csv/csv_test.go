@@ -170,9 +170,9 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// FuzzReader: no crash, no more columns than the header, and what was read is
+// FuzzCSV: no crash, no more columns than the header, and what was read is
 // read alike after it is written again.
-func FuzzReader(f *testing.F) {
+func FuzzCSV(f *testing.F) {
 	for _, s := range []string{"a,b\n1,2\n", "a\r\n\"x\"\"y\"\r\n", "\uFEFFa", "a,b\n1", "a\n\"", "a\n\"x\"y", "a,a\n", "\x00", "a\n\r"} {
 		f.Add([]byte(s))
 	}
