@@ -154,7 +154,7 @@ func (s *sampled) judge(column int, name string) Finding {
 // may look like ZIP codes or be each their own.
 func measured(name string) bool {
 	for _, w := range splitWords(name) {
-		if slices.Contains([]string{"code", "cpt", "hcpcs", "icd", "loinc", "snomed", "ndc", "drg", "amount", "charge", "charges", "cost", "price", "value", "result", "weight", "count", "total", "income", "score", "dose", "rate", "level"}, w) {
+		if slices.Contains([]string{"code", "procedure", "test", "lab", "cpt", "hcpcs", "icd", "loinc", "snomed", "ndc", "drg", "amount", "charge", "charges", "cost", "price", "value", "result", "weight", "count", "total", "income", "score", "dose", "rate", "level"}, w) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/deid/table/risk"
@@ -82,7 +83,7 @@ func (r *Rules) method(c *Column, o *Options) (method, error) {
 			if !ok || d.year <= last {
 				return dst, removed, nil
 			}
-			return fmt.Appendf(dst, "%04d", d.year), changed, nil
+			return strconv.AppendInt(dst, int64(d.year), 10), changed, nil
 		}, nil
 	case DateShift:
 		if o.Shift == nil {
@@ -104,7 +105,7 @@ func (r *Rules) method(c *Column, o *Options) (method, error) {
 			if !permitted(p) {
 				p = 0
 			}
-			return fmt.Appendf(dst, "%03d", p), changed, nil
+			return append(dst, '0'+byte(p/100), '0'+byte(p/10%10), '0'+byte(p%10)), changed, nil
 		}, nil
 	case Code:
 		if o.Codes == nil {

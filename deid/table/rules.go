@@ -126,11 +126,10 @@ const (
 
 // goal is the goal of the search.
 func (r *Risk) goal() risk.Goal {
-	g := risk.Goal{K: r.K, L: r.L, MaxProsecutorRisk: r.MaxProsecutorRisk, SuppressionLimit: r.SuppressionLimit, SuppressOnly: r.Reach == SuppressRows, Threshold: r.MaxProsecutorRisk}
-	if r.L > 1 {
-		g.Sensitive = r.Sensitive
+	return risk.Goal{
+		K: r.K, L: r.L, Sensitive: r.Sensitive, MaxProsecutorRisk: r.MaxProsecutorRisk,
+		SuppressionLimit: r.SuppressionLimit, SuppressOnly: r.Reach == SuppressRows, Threshold: r.MaxProsecutorRisk,
 	}
-	return g
 }
 
 // asks says whether there is a maximum at all, or only a measurement.

@@ -25,7 +25,7 @@ type Goal struct {
 	K                 int
 	MaxProsecutorRisk float64
 	// L is how many distinct values of each Sensitive column a class must have.
-	// 0: not asked.
+	// 0: not asked; the columns are measured, no more.
 	L         int
 	Sensitive []string
 	// SuppressionLimit is the share of records that may be left out, at least
@@ -214,9 +214,6 @@ func newSearch(t *Table, quasi []Quasi, goal Goal) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	if goal.L <= 1 {
-		sensitive = nil
-	}
 	s.columns = columns
 	s.collapse(sensitive)
 	for i, c := range columns {
@@ -349,6 +346,9 @@ func (s *search) classify(node int) (f []int, good []bool) {
 	good = make([]bool, count)
 	for c, n := range f {
 		good[c] = n >= s.k
+	}
+	if s.goal.L <= 1 {
+		return f, good
 	}
 	for _, d := range s.sensitive {
 		own := dim{codes: s.class, term: sequence(count), size: uint64(count)}

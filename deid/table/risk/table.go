@@ -154,10 +154,10 @@ type slot struct {
 	round uint32 // the slot is free unless it is of this round
 }
 
-// number gives every distinct key a number, in order of first appearance. An
-// open table at most half full; keys spread by a multiplication (Fibonacci
-// hashing), so that nobody who chooses values can make it slow needs no
-// secret: a probe is bounded by the number of rows, and the table by theirs.
+// number gives every distinct key a number, in order of first appearance. The
+// keys go into an open table that is at most half full, spread by a fixed
+// mixing function: what is numbered are counters of ours, not the values of
+// whoever made the file.
 func (s *scratch) number(keys []uint64, out []uint32) int {
 	bits := uint(4)
 	for 1<<bits < 2*len(keys) {
