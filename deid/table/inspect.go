@@ -70,9 +70,9 @@ const (
 // sampled is a column of the sample: counts, no values but the distinct ones,
 // which live as long as the sample does.
 type sampled struct {
-	n, names, text, numbers, five, long, spaced, mixed int
-	forms                                              map[Kind]int
-	distinct                                           map[string]struct{}
+	n, names, text, numbers, five, long, mixed int
+	forms                                      map[Kind]int
+	distinct                                   map[string]struct{}
 }
 
 func (s *sampled) add(v []byte) {

@@ -196,7 +196,7 @@ func TestCensus(t *testing.T) {
 	file := filepath.Join(need.Data(t), "..", "law", "zip3-census2020.json")
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		need.Skip(t, "the law's data is not beside the sample data")
+		t.Skip("the Census table is not beside the sample data")
 	}
 	var doc struct {
 		Populations map[string]int `json:"populations"`

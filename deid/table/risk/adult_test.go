@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,9 +19,25 @@ import (
 
 var adultColumns = []string{"sex", "age", "race", "marital-status", "education", "native-country", "workclass", "occupation", "salary-class"}
 
+var adultOnce struct {
+	sync.Mutex
+	table *risk.Table
+	plain [][]string
+}
+
 // adult is the UCI Adult table, as the engine reads it and as plain strings
 // that were split by hand.
 func adult(t testing.TB) (*risk.Table, [][]string) {
+	a := &adultOnce
+	a.Lock()
+	defer a.Unlock()
+	if a.table == nil {
+		a.table, a.plain = readAdult(t)
+	}
+	return a.table, a.plain
+}
+
+func readAdult(t testing.TB) (*risk.Table, [][]string) {
 	raw := adultFile(t)
 	var plain [][]string
 	for line := range strings.Lines(string(raw)) {
