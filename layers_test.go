@@ -39,6 +39,8 @@ var layers = map[string][]string{
 	"fhir":          {"fhir/spec", "phi", "problem"},
 	"deid":          {"deid/internal/*", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/*":        {"deid", "deid/internal/*", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "phi", "problem"},
+	"deid/table/*":  {"deid/table/csv", "problem"},
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
 	"gate":          {"hipaa", "id", "policy", "snapshot"},
@@ -85,7 +87,7 @@ var drivers = map[string][]string{
 }
 
 // pure packages take time, input and output as arguments.
-var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "deid", "deid/fhir", "snapshot", "policy", "gate"}
+var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "deid", "deid/fhir", "deid/table", "deid/table/csv", "deid/table/risk", "snapshot", "policy", "gate"}
 
 // impure is what they may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}
