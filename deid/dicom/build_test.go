@@ -200,7 +200,8 @@ func find(nodes []node, tag uint32) (node, bool) {
 }
 
 // ct is a small CT image, the elements given put in or in the place of its own.
-func ct(more ...node) []node {
+func (f form) ct(more ...node) []node {
+	us := func(n uint16) []byte { return f.order.AppendUint16(nil, n) }
 	base := []node{
 		{tag: 0x00080008, vr: "CS", value: []byte(`ORIGINAL\PRIMARY\AXIAL`)},
 		{tag: 0x00080016, vr: "UI", value: []byte("1.2.840.10008.5.1.4.1.1.2")},
@@ -208,14 +209,14 @@ func ct(more ...node) []node {
 		{tag: 0x00080060, vr: "CS", value: []byte("CT")},
 		{tag: 0x00100010, vr: "PN", value: []byte("ZZDOE^JANE")},
 		{tag: 0x00100020, vr: "LO", value: []byte("ZZ4711")},
-		{tag: 0x00280002, vr: "US", value: []byte{1, 0}},
+		{tag: 0x00280002, vr: "US", value: us(1)},
 		{tag: 0x00280004, vr: "CS", value: []byte("MONOCHROME2")},
-		{tag: 0x00280010, vr: "US", value: []byte{4, 0}},
-		{tag: 0x00280011, vr: "US", value: []byte{4, 0}},
-		{tag: 0x00280100, vr: "US", value: []byte{8, 0}},
-		{tag: 0x00280101, vr: "US", value: []byte{8, 0}},
-		{tag: 0x00280102, vr: "US", value: []byte{7, 0}},
-		{tag: 0x00280103, vr: "US", value: []byte{0, 0}},
+		{tag: 0x00280010, vr: "US", value: us(4)},
+		{tag: 0x00280011, vr: "US", value: us(4)},
+		{tag: 0x00280100, vr: "US", value: us(8)},
+		{tag: 0x00280101, vr: "US", value: us(8)},
+		{tag: 0x00280102, vr: "US", value: us(7)},
+		{tag: 0x00280103, vr: "US", value: us(0)},
 		{tag: 0x7FE00010, vr: "OB", value: []byte("0123456789abcdef")},
 	}
 	for _, m := range more {

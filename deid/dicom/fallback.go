@@ -76,7 +76,7 @@ func (r *run) fallbackUID(s *scope, e element, b []byte) (int, error) {
 		}
 		all = isRegistered(trim(one))
 	}
-	if all || r.d.on.has(RetainUIDs) {
+	if all || r.d.on.has(RetainUIDs) && s.mode != dummies {
 		return r.pass(s, e)
 	}
 	return r.replace(s, e, UnlistedUID, true)

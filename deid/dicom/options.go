@@ -148,7 +148,8 @@ type Cleaner interface {
 // Options are a profile and what it works with.
 type Options struct {
 	Profile Profile
-	// UIDs is needed unless the profile retains UIDs.
+	// UIDs is always needed: two rows of the table are replaced even where UIDs
+	// are retained.
 	UIDs UIDs
 	// Codes gives Patient ID its code; Patient's Name becomes the same. nil:
 	// Patient ID becomes a dummy or empty, as the table says.
@@ -248,13 +249,11 @@ func (d *Deidentifier) lawful() error {
 	if p.RetainModifiedDates && d.o.Shifts == nil {
 		return problem.BadField("retain_longitudinal_modified_dates", "There is nothing that gives a patient's shift", "Give Options.Shifts")
 	}
-	if !p.RetainUIDs {
-		if d.o.UIDs == nil {
-			return problem.BadField("retain_uids", "There is nothing that gives UIDs their replacements", "Give Options.UIDs")
-		}
-		if p.Basis == SafeHarbor && d.o.UIDs.Derived() {
-			return refuse("Safe Harbor does not allow a UID that is derived from the original", "45 CFR 164.514(c)", "Use RandomUIDs")
-		}
+	if d.o.UIDs == nil {
+		return problem.BadField("uids", "There is nothing that gives UIDs their replacements", "Give Options.UIDs")
+	}
+	if p.Basis == SafeHarbor && d.o.UIDs.Derived() {
+		return refuse("Safe Harbor does not allow a UID that is derived from the original", "45 CFR 164.514(c)", "Use RandomUIDs")
 	}
 	return nil
 }

@@ -60,8 +60,10 @@ func (r *run) decide() error {
 		r.plain = r.plain || c == r.m.SOPClass
 	}
 	var err error
-	if r.sopInstance, err = r.uid(f.sopInstance); err != nil {
-		return err
+	if r.sopInstance = string(f.sopInstance); !r.d.on.has(RetainUIDs) {
+		if r.sopInstance, err = r.uid(f.sopInstance); err != nil {
+			return err
+		}
 	}
 	if c := r.d.o.Codes; c != nil && len(f.patientID) > 0 {
 		if r.code, err = r.patientCode(f.patientID); err != nil {
@@ -374,9 +376,6 @@ func (r *run) replace(s *scope, e element, a Action, sound bool) (int, error) {
 
 // uid is the replacement of one UID. What a UIDs gives is not trusted to be one.
 func (r *run) uid(u []byte) (string, error) {
-	if r.d.on.has(RetainUIDs) {
-		return string(u), nil
-	}
 	n, err := r.d.o.UIDs.UID(u)
 	if err != nil {
 		return "", problem.New(problem.Unavailable, "There is no replacement for a UID", "See why the store of UIDs does not answer, and try again").Because(err)
