@@ -76,6 +76,8 @@ func (r *run) scrubStream(c codec, b []byte, at int, first bool) ([]byte, error)
 		spans, ok = jpegText(b)
 	case c == jpeg2000 && bytes.HasPrefix(b, []byte{0xFF, 0x4F}):
 		spans, ok = jpeg2000Text(b)
+	case bytes.HasPrefix(b, []byte("\x00\x00\x00\x0CjP  ")):
+		return nil, unfit("A JPEG 2000 stream is in a file of its own (JP2), which has room for text and which PS3.5 section A.4.4 does not allow", "Convert it to a plain codestream, for instance with gdcmconv")
 	case !first:
 		return b, nil
 	}

@@ -129,7 +129,7 @@ func looksNumeric(b []byte) bool {
 		default:
 			return false
 		}
-		if n++; n > 16 {
+		if n++; n > 24 { // DICOM says 16; many devices write more digits
 			return false
 		}
 	}
