@@ -2,8 +2,10 @@ package dicom
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 )
@@ -228,4 +230,34 @@ func (f form) ct(more ...node) []node {
 	}
 	slices.SortStableFunc(base, func(a, b node) int { return int(int64(a.tag) - int64(b.tag)) })
 	return base
+}
+
+// deflate is file in the deflated transfer syntax.
+func deflate(t testing.TB, f form, nodes []node) []byte {
+	t.Helper()
+	plain := f.file(nodes)
+	at := 144 + binary.LittleEndian.Uint32(plain[140:])
+	out := bytes.NewBuffer(slices.Clone(plain[:at]))
+	z, err := flate.NewWriter(out, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Write(plain[at:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// inflated undoes deflate.
+func inflated(t testing.TB, file []byte) []byte {
+	t.Helper()
+	at := 144 + binary.LittleEndian.Uint32(file[140:])
+	b, err := io.ReadAll(flate.NewReader(bytes.NewReader(file[at:])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(slices.Clone(file[:at]), b...)
 }
