@@ -72,10 +72,14 @@ func (r *run) survey() error {
 	return nil
 }
 
-// onlyPadding reports whether only zero bytes are left: some writers fill the
-// last block of a file or of a deflated stream.
+// onlyPadding reports whether nothing but a block of zero bytes is left, as
+// some writers leave behind. Fewer than an element's head are a cut, not a
+// block, but for the byte that makes a deflated stream even.
 func (r *run) onlyPadding(pos int) bool {
 	rest := r.in[pos:]
+	if len(rest) < 8 && !(r.enc.deflated && len(rest) == 1) {
+		return false
+	}
 	return len(rest) <= 4096 && len(bytes.Trim(rest, "\x00")) == 0
 }
 
@@ -86,7 +90,15 @@ func (r *run) note(e element) {
 		if len(v) < 2 {
 			return 0
 		}
-		return int(r.enc.syntax.u16(v))
+		return int(r.enc.syntax.inner(e).u16(v))
+	}
+	// What the object is and how its pixels lie must be said as it ought to be,
+	// or it is not said: such an element will be removed. What warns of text is
+	// heard however it is said.
+	switch sound := e.vr == 0 || e.vr == vrUN || e.vr.fits(r.d.rows[e.tag].vr); {
+	case sound, e.tag == 0x00280301, e.tag == 0x00280302:
+	case e.tag.group() == 0x0028, e.tag == 0x00080016, e.tag == 0x00080018:
+		return
 	}
 	switch e.tag {
 	case 0x00080008:

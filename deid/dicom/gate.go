@@ -61,8 +61,8 @@ func (r *run) admit() error {
 		return unoffered("A DICOMDIR is a list of patients and files, and of places inside itself", "De-identify the files it lists, and make a new one of them, for instance with dcmmkdir")
 	case len(f.sopClass) == 0 || len(f.sopInstance) == 0:
 		return broken(0, "the data set has no SOP Class or SOP Instance UID")
-	case len(f.sopInstance) > maxUID:
-		return broken(0, "the SOP Instance UID is too long")
+	case len(f.sopInstance) > maxUID || len(bytes.Trim(f.sopInstance, "0123456789.")) > 0:
+		return broken(0, "the SOP Instance UID is none")
 	case r.d.on.has(RetainUIDs) && !isUID(f.sopInstance):
 		return broken(0, "the SOP Instance UID is no UID")
 	case !isRegistered(f.sopClass):
@@ -105,6 +105,9 @@ func (r *run) loud() string {
 	}
 	if len(f.conversion) > 0 {
 		return "it was captured from a screen, a film or a video (0008,0064)"
+	}
+	if len(f.imageType) > 1024 {
+		return "its image type is too long to be one (0008,0008)"
 	}
 	for _, v := range bytes.Split(f.imageType, []byte{'\\'}) {
 		switch v := string(trim(v)); {

@@ -251,17 +251,18 @@ func (r *run) put(s *scope, e element, v vr, b []byte) (int, error) {
 
 // keep carries out K.
 func (r *run) keep(s *scope, e element, v vr, o Option, end int) (next int, done bool, err error) {
-	switch {
-	case v == vrSQ:
+	if v == vrSQ {
 		next, err = r.sequence(s, e, end, keeping, o)
-	case v == vrAS && r.d.o.Profile.Basis == SafeHarbor:
-		age, ok := capAge(r.in[e.start:e.end()])
-		if !ok {
+	} else {
+		b := r.in[e.start:e.end()]
+		if !looksLike(v, b) { // kept is what the attribute is for, and nothing else
 			return 0, false, nil
 		}
-		next, err = r.put(s, e, v, age)
-	default:
-		next, err = r.pass(s, e)
+		if v == vrAS && r.d.o.Profile.Basis == SafeHarbor {
+			next, err = r.put(s, e, v, capAge(b))
+		} else {
+			next, err = r.pass(s, e)
+		}
 	}
 	r.m.Actions[Kept]++
 	r.m.Options[o]++
@@ -334,8 +335,8 @@ func (r *run) cleanText(s *scope, v vr, b []byte) (out []byte, ok bool, err erro
 		return nil, false, nil
 	}
 	r.scratch, err = c.Clean(r.scratch[:0], text)
-	if err != nil {
-		return nil, false, problem.New(problem.Unavailable, "A text could not be cleaned", "See why the engine for text does not work, and try again").Because(err)
+	if err != nil { // which is not kept as the cause: it could quote the text
+		return nil, false, problem.New(problem.Unavailable, "A text could not be cleaned", "See why the engine for text does not work, and try again")
 	}
 	out, ok = s.charset.encode(r.scratch)
 	if !ok || !fits(s.syntax, v, len(out)) || v == vrCS && !looksCode(out) {
@@ -346,7 +347,7 @@ func (r *run) cleanText(s *scope, v vr, b []byte) (out []byte, ok bool, err erro
 
 // replace writes UIDs in the place of UIDs.
 func (r *run) replace(s *scope, e element, a Action, sound bool) (int, error) {
-	if !sound || e.size < 0 {
+	if !sound || e.size < 0 || e.size > maxShort {
 		return 0, broken(e.start, "a UID is no UID")
 	}
 	var out []byte
@@ -470,6 +471,9 @@ func (r *run) sequence(s *scope, e element, end int, m mode, o Option) (int, err
 		} else {
 			r.out.close(in, patch, begin)
 		}
+	}
+	if uint64(r.out.size()-start) >= undefined {
+		return 0, r.d.tooLarge()
 	}
 	if e.size < 0 {
 		r.out.head(in, tagSequenceEnd, 0, 0)

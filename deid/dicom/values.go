@@ -75,6 +75,10 @@ func (v vr) plain() vr {
 	return v
 }
 
+// maxShort is the longest value of a VR whose length has 16 bits. Values that
+// are taken apart are not longer, whatever an implicit file says.
+const maxShort = 0xFFFE
+
 // dummy is a value of a VR that says nothing. Numbers are as
 // many zeros as n bytes hold, at least one, at most 1024.
 func dummy(v vr, n int) []byte {
@@ -177,6 +181,9 @@ func looksTime(b []byte) bool {
 // false if any value is no whole date: a month or a year alone cannot be moved
 // by days, and what is no date may be anything.
 func shift(v vr, b []byte, days int) (out []byte, ok bool) {
+	if len(b) > maxShort {
+		return nil, false
+	}
 	if v == vrTM {
 		return b, looksTime(b)
 	}
@@ -218,20 +225,30 @@ func looksZone(b []byte) bool {
 	return len(b) <= 18
 }
 
-// capAge makes 90 years of every age over 89 (45 CFR 164.514(b)(2)(i)(C)). ok is
-// false for what is no age.
-func capAge(b []byte) (out []byte, ok bool) {
-	b = trim(b)
-	if len(b) != 4 || !digits(b[:3]) {
-		return nil, false
+// looksLike reports whether b may be a value of the VR. Any text is text.
+func looksLike(v vr, b []byte) bool {
+	if len(trim(b)) == 0 {
+		return true
 	}
-	n := int(b[0]-'0')*100 + int(b[1]-'0')*10 + int(b[2]-'0')
-	if bytes.IndexByte([]byte("DWMY"), b[3]) < 0 {
-		return nil, false
+	switch v {
+	case vrAS:
+		b = trim(b)
+		return len(b) == 4 && digits(b[:3]) && bytes.IndexByte([]byte("DWMY"), b[3]) >= 0
+	case vrCS:
+		return looksCode(b)
+	case vrDS, vrIS:
+		return looksNumeric(b)
+	case vrDA, vrDT, vrTM:
+		return len(b) <= maxShort && len(bytes.Trim(b, "0123456789.:+-\\ \x00")) == 0
 	}
+	return len(b)%v.unit() == 0
+}
+
+// capAge makes 90 years of every age over 89 (45 CFR 164.514(b)(2)(i)(C)).
+func capAge(b []byte) []byte {
 	// 999 months are 83 years, so years alone decide.
-	if b[3] == 'Y' && n > 89 {
-		return []byte("090Y"), true
+	if b = trim(b); len(b) == 4 && b[3] == 'Y' && (b[0] > '0' || b[1] > '8') {
+		return []byte("090Y")
 	}
-	return b, true
+	return b
 }

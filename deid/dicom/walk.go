@@ -97,7 +97,9 @@ func (s syntax) next(b []byte, pos, end int) (element, error) {
 			return element{}, broken(pos, "an element has a value representation that DICOM does not define")
 		}
 		if !long {
-			n, e.start = uint32(s.u16(b[pos+6:])), pos+8
+			if n, e.start = uint32(s.u16(b[pos+6:])), pos+8; n == 0xFFFF {
+				return element{}, broken(pos, "an element's length is odd, and cannot be made even")
+			}
 			break
 		}
 		if end-pos < 12 {
