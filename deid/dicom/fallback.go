@@ -38,9 +38,9 @@ func (r *run) fallback(s *scope, e element, v vr, end int) (int, error) {
 		}
 		return r.pass(s, e)
 	case v == vrCS:
-		return r.if_(looksCode(b), s, e, end)
+		return r.passIf(looksCode(b), s, e, end)
 	case v == vrDS, v == vrIS:
-		return r.if_(looksNumeric(b), s, e, end)
+		return r.passIf(looksNumeric(b), s, e, end)
 	case v == vrUI:
 		return r.fallbackUID(s, e, b)
 	case isTemporal(v):
@@ -55,8 +55,8 @@ func (r *run) fallback(s *scope, e element, v vr, end int) (int, error) {
 	return r.drop(s, e, end, UnlistedRemoved)
 }
 
-// if_ passes what is of its VR.
-func (r *run) if_(ok bool, s *scope, e element, end int) (int, error) {
+// passIf passes what is of its VR.
+func (r *run) passIf(ok bool, s *scope, e element, end int) (int, error) {
 	if !ok {
 		return r.drop(s, e, end, Malformed)
 	}
@@ -103,12 +103,12 @@ func (r *run) fallbackText(s *scope, e element, v vr, b []byte, end int) (int, e
 	}
 	switch e.tag {
 	case codeValue:
-		return r.if_(looksToken(b, 16), s, e, end)
+		return r.passIf(looksToken(b, 16), s, e, end)
 	case longCodeValue, urnCodeValue:
-		return r.if_(looksToken(b, 128), s, e, end)
+		return r.passIf(looksToken(b, 128), s, e, end)
 	case schemeDesignator:
 		s.public = slices.Contains(publicSchemes, string(trim(b)))
-		return r.if_(looksToken(b, 16), s, e, end)
+		return r.passIf(looksToken(b, 16), s, e, end)
 	case codeMeaning:
 		if s.public {
 			return r.pass(s, e)
@@ -143,7 +143,7 @@ func (r *run) fallbackText(s *scope, e element, v vr, b []byte, end int) (int, e
 func (r *run) fallbackDummy(s *scope, e element, v vr, b []byte, end int) (int, error) {
 	switch {
 	case v == vrCS:
-		return r.if_(looksCode(b), s, e, end)
+		return r.passIf(looksCode(b), s, e, end)
 	case v == vrUI:
 		return r.fallbackUID(s, e, b)
 	case len(b) == 0:

@@ -211,7 +211,7 @@ func (r *run) methods(s syntax) {
 		r.out.close(s, patch, begin)
 	}
 	item(basicProfileCode, basicProfileMeaning)
-	for o := range Options_ {
+	for o := range NumOptions {
 		if r.d.on.has(o) || o == CleanPixelData && r.mask != nil {
 			item(methodCodes[o].value, methodCodes[o].meaning)
 		}

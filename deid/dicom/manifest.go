@@ -37,15 +37,15 @@ func (a Action) String() string {
 
 // Manifest says what was done to one file, without any of its values.
 type Manifest struct {
-	Digest         [32]byte      // SHA-256 of what was written
-	Bytes          int64         // written
-	SOPClass       string        // DICOM's own UID of the kind of object
-	TransferSyntax string        // DICOM's own UID of the encoding
-	Elements       int           // data elements that were ruled on
-	Actions        [Actions]int  // data elements by what happened to them; those not counted passed
-	Options        [Options_]int // data elements that an option kept or cleaned
-	Frames         int           // frames of pixel data
-	Regions        int           // rectangles blanked in each frame
-	BlankedBytes   int           // of comments in compressed streams
-	HiddenBits     bool          // bits outside those stored were not zero
+	Digest         [32]byte        // SHA-256 of what was written
+	Bytes          int64           // written
+	SOPClass       string          // DICOM's own UID of the kind of object
+	TransferSyntax string          // DICOM's own UID of the encoding
+	Elements       int             // data elements that were ruled on
+	Actions        [Actions]int    // data elements by what happened to them; those not counted passed
+	Options        [NumOptions]int // data elements that an option kept or cleaned
+	Frames         int             // frames of pixel data
+	Regions        int             // rectangles blanked in each frame
+	BlankedBytes   int             // of comments in compressed streams
+	HiddenBits     bool            // bits outside those stored were not zero
 }

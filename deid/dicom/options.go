@@ -23,11 +23,11 @@ const (
 	CleanStructuredContent                     // E.3.4
 	CleanGraphics                              // E.3.3
 	CleanPixelData                             // E.3.1; by masks, see Profile.Masks
-	Options_                                   // how many there are
+	NumOptions                                 // how many there are
 )
 
 // methodCodes are the codes of PS3.16 CID 7050.
-var methodCodes = [Options_]struct{ value, meaning string }{
+var methodCodes = [NumOptions]struct{ value, meaning string }{
 	{"113111", "Retain Safe Private Option"},
 	{"113110", "Retain UIDs Option"},
 	{"113109", "Retain Device Identity Option"},
@@ -45,7 +45,7 @@ const basicProfileCode, basicProfileMeaning = "113100", "Basic Application Confi
 
 // String is the option's name in PS3.16 CID 7050.
 func (o Option) String() string {
-	if o < Options_ {
+	if o < NumOptions {
 		return methodCodes[o].meaning
 	}
 	return "unknown option"
@@ -181,7 +181,7 @@ type privateKey struct {
 func New(o Options) (*Deidentifier, error) {
 	p := &o.Profile
 	d := &Deidentifier{o: o, rows: attributes(), private: map[privateKey]vr{}, limit: p.MaxBytes}
-	for opt, on := range [Options_]bool{
+	for opt, on := range [NumOptions]bool{
 		RetainSafePrivate: p.RetainSafePrivate, RetainUIDs: p.RetainUIDs, RetainDeviceIdentity: p.RetainDeviceIdentity,
 		RetainInstitutionIdentity: p.RetainInstitutionIdentity, RetainPatientCharacteristics: p.RetainPatientCharacteristics,
 		RetainFullDates: p.RetainFullDates, RetainModifiedDates: p.RetainModifiedDates, CleanDescriptors: p.CleanDescriptors,
@@ -238,7 +238,7 @@ func (d *Deidentifier) lawful() error {
 		e.Citation = citation
 		return e
 	}
-	for o := range Options_ {
+	for o := range NumOptions {
 		if cite := no[o]; cite != "" && d.on.has(o) {
 			return refuse(string(p.Basis)+" does not allow the "+o.String(), cite, "Turn the option off, or have an expert determine the risk")
 		}

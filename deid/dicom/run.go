@@ -315,12 +315,12 @@ func looksOffset(b []byte) bool {
 
 // first is the lowest option of a set that is not empty.
 func (s set) first() Option {
-	for o := range Options_ {
+	for o := range NumOptions {
 		if s.has(o) {
 			return o
 		}
 	}
-	return Options_ - 1
+	return NumOptions - 1
 }
 
 // cleanText sends text through the Cleaner. ok is false if there is none, or if
