@@ -157,6 +157,7 @@ func (f form) decode(b []byte, vrs map[uint32]string) (nodes []node, rest []byte
 				b = in
 			}
 		case n.open:
+			whole := b
 			for {
 				t, n2 := uint32(order.Uint16(b))<<16|uint32(order.Uint16(b[2:])), order.Uint32(b[4:])
 				b = b[8:]
@@ -166,6 +167,7 @@ func (f form) decode(b []byte, vrs map[uint32]string) (nodes []node, rest []byte
 				n.items = append(n.items, []node{{tag: t, value: b[:n2]}})
 				b = b[n2:]
 			}
+			n.value = whole[:len(whole)-len(b)] // for encode
 		default:
 			n.value, b = b[:size], b[size:]
 		}

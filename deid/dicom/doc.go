@@ -9,12 +9,12 @@
 // means that nothing was. Every data element is ruled on, at any depth of
 // sequences, by the first of these that applies:
 //
-//  1. Table E.1-1 names it (618 attributes): the table's action, changed by the
+//  1. Table E.1-1 names it (617 attributes): the table's action, changed by the
 //     options. Overlays (60xx), curves (50xx) and private groups go by rule.
 //  2. Its tag is not in the dictionary of PS3.6, or its value representation is
 //     another than the dictionary's: removed.
 //  3. It holds numbers, or is a code string (CS) or a decimal or integer string
-//     (DS, IS) that looks like one: kept.
+//     (DS, IS) that looks like one: kept, but for a few in lists.go that are ids.
 //  4. It is a UID: kept if DICOM itself registered it, replaced otherwise.
 //  5. It is a date or a time: as the date options say of those that the table
 //     names, removed without them.

@@ -32,6 +32,7 @@ func (r *run) fallback(s *scope, e element, v vr, end int) (int, error) {
 		return r.pass(s, e)
 	}
 	switch {
+	case slices.Contains(idsAnyway, e.tag):
 	case isNumber(v):
 		if len(b)%v.unit() != 0 {
 			return r.drop(s, e, end, Malformed)

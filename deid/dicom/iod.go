@@ -12,28 +12,25 @@ const (
 
 // plainImages are the storage SOP classes of single-frame images that are made
 // of the modules of PS3.3 section C.7 and one module of their modality: the
-// types in plainTypes hold for them.
+// types in plainTypes hold for them. RT's and ophthalmic ones ask for more.
 var plainImages = []string{
-	"1.2.840.10008.5.1.4.1.1.1",        // Computed Radiography
-	"1.2.840.10008.5.1.4.1.1.1.1",      // Digital X-Ray, for presentation
-	"1.2.840.10008.5.1.4.1.1.1.1.1",    // Digital X-Ray, for processing
-	"1.2.840.10008.5.1.4.1.1.1.2",      // Digital Mammography, for presentation
-	"1.2.840.10008.5.1.4.1.1.1.2.1",    // Digital Mammography, for processing
-	"1.2.840.10008.5.1.4.1.1.2",        // CT
-	"1.2.840.10008.5.1.4.1.1.3.1",      // Ultrasound Multi-frame
-	"1.2.840.10008.5.1.4.1.1.4",        // MR
-	"1.2.840.10008.5.1.4.1.1.6.1",      // Ultrasound
-	"1.2.840.10008.5.1.4.1.1.7",        // Secondary Capture
-	"1.2.840.10008.5.1.4.1.1.12.1",     // X-Ray Angiographic
-	"1.2.840.10008.5.1.4.1.1.12.2",     // X-Ray Radiofluoroscopic
-	"1.2.840.10008.5.1.4.1.1.20",       // Nuclear Medicine
-	petImage,                           // Positron Emission Tomography
-	"1.2.840.10008.5.1.4.1.1.481.1",    // RT Image
-	"1.2.840.10008.5.1.4.1.1.481.2",    // RT Dose
-	"1.2.840.10008.5.1.4.1.1.77.1.4",   // VL Photographic
-	"1.2.840.10008.5.1.4.1.1.77.1.1",   // VL Endoscopic
-	"1.2.840.10008.5.1.4.1.1.77.1.2",   // VL Microscopic
-	"1.2.840.10008.5.1.4.1.1.77.1.5.1", // Ophthalmic Photography 8 Bit
+	"1.2.840.10008.5.1.4.1.1.1",      // Computed Radiography
+	"1.2.840.10008.5.1.4.1.1.1.1",    // Digital X-Ray, for presentation
+	"1.2.840.10008.5.1.4.1.1.1.1.1",  // Digital X-Ray, for processing
+	"1.2.840.10008.5.1.4.1.1.1.2",    // Digital Mammography, for presentation
+	"1.2.840.10008.5.1.4.1.1.1.2.1",  // Digital Mammography, for processing
+	"1.2.840.10008.5.1.4.1.1.2",      // CT
+	"1.2.840.10008.5.1.4.1.1.3.1",    // Ultrasound Multi-frame
+	"1.2.840.10008.5.1.4.1.1.4",      // MR
+	"1.2.840.10008.5.1.4.1.1.6.1",    // Ultrasound
+	"1.2.840.10008.5.1.4.1.1.7",      // Secondary Capture
+	"1.2.840.10008.5.1.4.1.1.12.1",   // X-Ray Angiographic
+	"1.2.840.10008.5.1.4.1.1.12.2",   // X-Ray Radiofluoroscopic
+	"1.2.840.10008.5.1.4.1.1.20",     // Nuclear Medicine
+	petImage,                         // Positron Emission Tomography
+	"1.2.840.10008.5.1.4.1.1.77.1.4", // VL Photographic
+	"1.2.840.10008.5.1.4.1.1.77.1.1", // VL Endoscopic
+	"1.2.840.10008.5.1.4.1.1.77.1.2", // VL Microscopic
 }
 
 const petImage = "1.2.840.10008.5.1.4.1.1.128"
@@ -66,7 +63,7 @@ var plainTypes = map[tag]attributeType{
 	0x0018700A: type3, // Detector ID
 	0x0018700C: type3, // Date of Last Detector Calibration
 	0x0018700E: type3, // Time of Last Detector Calibration
-	0x00321060: type3, // Requested Procedure Description: General Study's neighbours
+	0x00321060: type3, // Requested Procedure Description: in none of their modules
 	0x00400555: type2, // Acquisition Context Sequence: Acquisition Context
 }
 

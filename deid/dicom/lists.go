@@ -58,6 +58,17 @@ var safeText = []tag{
 	0x300A0226, // Source Isotope Name
 }
 
+// idsAnyway are numbers and code strings that table E.1-1 does not name and that
+// tell a study or a person from others: removed, like the ids that it does name.
+var idsAnyway = []tag{
+	0x00041130, // File-set ID
+	0x00041141, // File-set Descriptor File ID
+	0x00041500, // Referenced File ID: a path
+	0x00101022, // Patient's Body Mass Index, as of size and weight, which it names
+	0x00201070, // Other Study Numbers
+	0x00203402, // Modified Image ID
+}
+
 // neededText are text attributes that must not be empty where they are (type 1)
 // and that a person types: they become a dummy, so that the file stays valid.
 var neededText = []tag{

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"pgregory.net/rapid"
 )
 
@@ -65,6 +68,10 @@ func TestUnlistedFailsClosed(t *testing.T) {
 					}
 					if !ok || leaks(got.items) || len(got.items) != 1 {
 						t.Errorf("%08X SQ, %s: there %v, or a planted value came out", n.tag, level, ok)
+					}
+				case slices.Contains(idsAnyway, tag(n.tag)):
+					if ok {
+						t.Errorf("%08X, %s: an id came out", n.tag, level)
 					}
 				case !ok:
 					if slices.Contains([]string{"US", "UL", "SS", "SL", "FL", "FD", "AT", "DS", "IS", "CS", "SV", "UV"}, n.vr) {
@@ -300,6 +307,57 @@ func TestAges(t *testing.T) {
 		_, out := through(t, deidentifier(t, Profile{Basis: SafeHarbor, RetainPatientCharacteristics: true}), f, f.file(f.ct(node{tag: 0x00101010, vr: "AS", value: []byte(in)})))
 		if n, _ := find(out, 0x00101010); string(n.value) != want {
 			t.Errorf("%s became %q, want %q", in, n.value, want)
+		}
+	}
+}
+
+// TestProfileIsYAML: a profile is read strictly from a file.
+func TestProfileIsYAML(t *testing.T) {
+	const text = `
+basis: expert-determination
+retain_safe_private: true
+clean_descriptors: true
+safe_private:
+  - {creator: ACME 1, group: 0x0019, element: 0x0c, vr: DS}
+masks:
+  - manufacturer: ACME
+    model: Sono 3
+    rows: 480
+    columns: 640
+    regions: [{x: 0, y: 0, width: 640, height: 40}]
+`
+	var p Profile
+	if err := yaml.UnmarshalWithOptions([]byte(text), &p, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	d := deidentifier(t, p)
+	if !d.on.has(RetainSafePrivate) || !d.on.has(CleanDescriptors) || d.private[privateKey{"ACME 1", 0x19, 0x0C}] != vrDS || p.Masks[0].Regions[0].Height != 40 {
+		t.Errorf("got %+v", p)
+	}
+	if err := yaml.UnmarshalWithOptions([]byte("basis: safe-harbor\nretain_everything: true\n"), &p, yaml.Strict()); err == nil {
+		t.Error("an unknown key passed")
+	}
+}
+
+// TestManyAtOnce: one Deidentifier serves many goroutines, and they agree on UIDs.
+func TestManyAtOnce(t *testing.T) {
+	d := deidentifier(t, Profile{})
+	file := all(explicitLittle)
+	digests := make([][32]byte, 8)
+	var wg sync.WaitGroup
+	for i := range digests {
+		wg.Go(func() {
+			m, err := d.File(io.Discard, file)
+			if err != nil {
+				t.Error(err)
+			}
+			digests[i] = m.Digest
+		})
+	}
+	wg.Wait()
+	for _, x := range digests {
+		if x != digests[0] {
+			t.Error("two goroutines made different files of one")
 		}
 	}
 }

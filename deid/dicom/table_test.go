@@ -2,6 +2,7 @@ package dicom
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -159,8 +160,8 @@ func plant(f form, vr string, n int) []byte {
 	return fmt.Appendf(nil, "ZZ%06d", n)
 }
 
-// planted is where a value was put and what may become of it.
-type planted struct {
+// plantedValue is where a value was put and what may become of it.
+type plantedValue struct {
 	row   published
 	node  node
 	level int
@@ -168,7 +169,7 @@ type planted struct {
 
 // plantAll puts every row's attribute into nodes, sequences with a name and a
 // code inside.
-func plantAll(f form, rows []published, level int) (nodes []node, list []planted) {
+func plantAll(f form, rows []published, level int) (nodes []node, list []plantedValue) {
 	for i, r := range rows {
 		id, err := strconv.ParseUint(strings.NewReplacer("50xxxxxx", "50020030", "60xx", "6004").Replace(r.ID), 16, 32)
 		if err != nil || id>>16 < 4 {
@@ -192,7 +193,7 @@ func plantAll(f form, rows []published, level int) (nodes []node, list []planted
 			n.value = plant(f, n.vr, seed)
 		}
 		nodes = append(nodes, n)
-		list = append(list, planted{r, n, level})
+		list = append(list, plantedValue{r, n, level})
 	}
 	slices.SortFunc(nodes, func(a, b node) int { return int(int64(a.tag) - int64(b.tag)) })
 	return nodes, list
@@ -216,7 +217,7 @@ func TestEveryRow(t *testing.T) {
 	}
 	right, wrong := 0, 0
 	for _, f := range forms {
-		var all [3][]planted
+		var all [3][]plantedValue
 		var level [3][]node
 		for i := range level {
 			level[i], all[i] = plantAll(f, rows, i)
@@ -268,8 +269,71 @@ func TestEveryRow(t *testing.T) {
 	}
 }
 
+// TestEveryRowInSamples plants the same into pydicom's samples, at the top level
+// and in items at the end of the data set.
+func TestEveryRowInSamples(t *testing.T) {
+	rows, vrs := publishedTable(t), vrsOf()
+	used, right := 0, 0
+	for name, file := range samples(t) {
+		if strings.Contains(name, "TINY_ALPHA") && !strings.HasSuffix(name, "IM000000") || refused[name] != "" || strings.Contains(name, "DICOMDIR") {
+			continue // 49 of one kind, and those that do not pass in any case
+		}
+		enc, at, err := part10(file)
+		if err != nil || enc.deflated {
+			continue
+		}
+		f := form{enc.uid, enc.syntax.explicit, binary.LittleEndian}
+		if enc.syntax.big {
+			f.order = binary.BigEndian
+		}
+		base, _, err := f.decode(file[at:], vrs)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		base = slices.DeleteFunc(base, func(n node) bool { return n.tag&0x10000 != 0 })
+		top, list := plantAll(f, rows, 0)
+		below, nested := plantAll(f, rows, 1)
+		for _, n := range append(top, node{tag: 0x52009230, vr: "SQ", open: true, items: [][]node{below}}) {
+			if i := slices.IndexFunc(base, func(b node) bool { return b.tag == n.tag }); i >= 0 {
+				base[i] = n
+			} else {
+				base = append(base, n)
+			}
+		}
+		planted := f.file(base)
+		for _, c := range columns {
+			p := looked(Profile{Basis: ExpertDetermination})
+			c.set(&p)
+			var out bytes.Buffer
+			d := deidentifier(t, p, func(o *Options) { o.Cleaner = stars{} })
+			if _, err := d.File(&out, planted); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			_, got := f.open(t, out.Bytes(), vrs)
+			s, _ := find(got, 0x52009230)
+			for _, where := range []struct {
+				list []plantedValue
+				got  []node
+			}{{list, got}, {nested, s.items[0]}} {
+				for _, pl := range where.list {
+					if why := verdict(pl, where.got, c.action(pl.row), f.explicit); why != "" {
+						t.Errorf("%s, option %s, depth %d, %s: %s", name, c.name, pl.level, pl.row.ID, why)
+					} else {
+						right++
+					}
+				}
+			}
+			used++
+		}
+	}
+	if used < 80*len(columns) {
+		t.Errorf("only %d runs", used)
+	}
+	t.Logf("%d runs, %d actions right", used, right)
+}
+
 // verdict says what is wrong with what became of a planted value, or nothing.
-func verdict(p planted, out []node, option string, explicit bool) string {
+func verdict(p plantedValue, out []node, option string, explicit bool) string {
 	n, there := find(out, p.node.tag)
 	same := there && bytes.HasPrefix(n.value, p.node.value) && len(n.value) <= len(p.node.value)+1
 	leak := there && (bytes.Contains(n.value, []byte("ZZ")) || leaks(n.items))
