@@ -10,12 +10,6 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
-// The words of all message formats; see package deid/internal/message.
-type (
-	Options  = message.Options
-	Manifest = message.Manifest
-)
-
 // Deidentifier de-identifies messages. Unless Options hold something that is
 // not, it is safe for many goroutines.
 type Deidentifier struct {
@@ -131,6 +125,7 @@ func (d *Deidentifier) one(dst, msg []byte, n int, m *Manifest) ([]byte, error) 
 		rest = rest[1:]
 	}
 	head, _, _ := nextLine(rest)
+	head = bytes.TrimSuffix(head, []byte{endBlock})
 	var ok bool
 	if isHeader(head) {
 		r.d, ok = readDelimiters(head)

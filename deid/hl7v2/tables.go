@@ -272,6 +272,7 @@ const (
 	oid
 	org
 	cmp
+	ver // of a code system
 	id
 	si
 	nm

@@ -88,7 +88,7 @@ func (r *run) single(dst []byte, as rule, b []byte, depth int) ([]byte, error) {
 		}
 		return r.ID(dst, "message", "message", string(v))
 	case nm:
-		if !message.Number(v) {
+		if !message.Number(v) || wholeDigits(v) > maxDigits {
 			r.Count(message.Malformed)
 			return dst, nil
 		}
@@ -105,9 +105,11 @@ func (r *run) single(dst []byte, as rule, b []byte, depth int) ([]byte, error) {
 			return dst, nil
 		}
 	case si:
-		ok = len(v) <= 10 && message.Number(v)
+		ok = len(v) <= 5 && message.Number(v)
 	case oid:
 		ok = isOID(v)
+	case ver:
+		ok = message.Version(v)
 	case cmp:
 		ok = comparators[string(v)]
 	case set:
@@ -133,6 +135,23 @@ func (r *run) first(b []byte, depth int) (v []byte, rest bool) {
 		rest = rest || cutHere && len(bytes.Trim(more, string([]byte{r.d.comp, r.d.sub}))) > 0
 	}
 	return b, rest
+}
+
+// maxDigits bounds the whole part of a number: nine digits are a social security
+// number, ten a telephone. A larger quantity is written with an exponent.
+const maxDigits = 8
+
+func wholeDigits(v []byte) int {
+	n := 0
+	for _, c := range v {
+		switch {
+		case c >= '0' && c <= '9':
+			n++
+		case c == '.' || c|0x20 == 'e':
+			return n
+		}
+	}
+	return n
 }
 
 // number appends a number, capped where it is an age.
@@ -235,7 +254,7 @@ func (r *run) coded(dst, b []byte, depth int, isUnit bool) ([]byte, error) {
 		dst = append(dst, by)
 	}
 	for _, i := range []int{6, 7} {
-		if dst, err = r.single(dst, id, p[i], depth+1); err != nil {
+		if dst, err = r.single(dst, ver, p[i], depth+1); err != nil {
 			return dst, err
 		}
 		dst = append(dst, by)
@@ -248,7 +267,7 @@ func (r *run) coded(dst, b []byte, depth int, isUnit bool) ([]byte, error) {
 		return dst, err
 	}
 	dst = append(dst, by)
-	if dst, err = r.single(dst, id, p[12], depth+1); err != nil {
+	if dst, err = r.single(dst, ver, p[12], depth+1); err != nil {
 		return dst, err
 	}
 	if len(p[13]) > 0 {
@@ -459,7 +478,7 @@ func (r *run) numbers(dst, b []byte, depth int) []byte {
 	start := len(dst)
 	for {
 		part, rest, more := cut(b, by)
-		if message.Number(part) {
+		if message.Number(part) && wholeDigits(part) <= maxDigits {
 			dst = append(dst, part...)
 		} else if len(part) > 0 {
 			r.Count(message.Malformed)

@@ -28,7 +28,8 @@ func digits(b []byte) bool {
 const MaxToken = 20
 
 // Token is a code as tables have them: one word of letters, digits and marks
-// that join them. Nine digits and more are a number, not a code of a table.
+// that join them. Nine digits and more are a number, not a code of a table, and eight can be
+// a day.
 func Token(b []byte) bool {
 	if len(b) == 0 || len(b) > MaxToken {
 		return false
@@ -43,7 +44,25 @@ func Token(b []byte) bool {
 			return false
 		}
 	}
+	if n == 8 && len(b) == 8 {
+		if _, ok := ParseDate(b); ok {
+			return false // a day
+		}
+	}
 	return n < 9
+}
+
+// Version is a code system's: digits and dots, at most six digits.
+func Version(b []byte) bool {
+	n := 0
+	for _, c := range b {
+		if digit(c) {
+			n++
+		} else if c != '.' {
+			return false
+		}
+	}
+	return n > 0 && n <= 6 && len(b) <= 12
 }
 
 // Unit is a unit of measure: no space, at most 32 bytes, the marks of UCUM.
