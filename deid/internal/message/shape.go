@@ -65,21 +65,21 @@ func Version(b []byte) bool {
 	return n > 0 && n <= 6 && len(b) <= 12
 }
 
-// Unit is a unit of measure: no space, at most 32 bytes, the marks of UCUM.
+// Unit is a unit of measure: no space, at most 32 bytes and five
+// digits, the marks of UCUM.
 func Unit(b []byte) bool {
 	if len(b) == 0 || len(b) > 32 {
 		return false
 	}
-	run := 0
+	n := 0
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		if digit(c) {
-			if run++; run > 4 {
+			if n++; n > 5 {
 				return false
 			}
 			continue
 		}
-		run = 0
 		switch {
 		case letter(c), strings.IndexByte("._-/+*^%[](){}'\",#&", c) >= 0:
 		case c == 0xC2 && i+1 < len(b) && (b[i+1] == 0xB5 || b[i+1] == 0xB0): // micro, degree
