@@ -17,6 +17,7 @@ func (r *run) transaction(dst []byte, set [][]byte) ([]byte, error) {
 	if err := r.learn(set); err != nil {
 		return dst, err
 	}
+	r.Renumber()
 	r.segments = 0
 	for i, whole := range set {
 		r.number++

@@ -248,6 +248,10 @@ type Case struct {
 // NewCase starts a message.
 func NewCase(o *Options, m *Manifest) *Case { return &Case{O: o, M: m} }
 
+// Renumber starts the numbers of identifiers anew: another message of the same
+// file begins.
+func (c *Case) Renumber() { c.numbers = nil }
+
 // Wants reports whether facts are of use.
 func (c *Case) Wants() bool { return c.O.Text != nil }
 
