@@ -190,14 +190,24 @@ func (d decimal) quo(b decimal) (decimal, bool) {
 		q.Add(q, big.NewInt(sign))
 	}
 	out, ok := fit(q, preferred+extra)
-	for ok && out.scale > preferred {
-		q, r := new(big.Int).QuoRem(out.c, ten, new(big.Int))
+	if ok {
+		out = out.stripTo(preferred)
+	}
+	return out, ok
+}
+
+// strip takes zeros at the end of the fraction away.
+func (d decimal) strip() decimal { return d.stripTo(0) }
+
+func (d decimal) stripTo(scale int) decimal {
+	for d.scale > scale {
+		q, r := new(big.Int).QuoRem(d.c, ten, new(big.Int))
 		if r.Sign() != 0 {
 			break
 		}
-		out = decimal{c: q, scale: out.scale - 1}
+		d = decimal{c: q, scale: d.scale - 1}
 	}
-	return out, ok
+	return d
 }
 
 // rem is the remainder with the sign of d. The caller has checked that b is
@@ -235,12 +245,5 @@ func fromFloat(f float64) (decimal, bool) {
 		}
 		return decimal{}, false
 	}
-	for d.scale > 0 {
-		q, r := new(big.Int).QuoRem(d.c, ten, new(big.Int))
-		if r.Sign() != 0 {
-			break
-		}
-		d = decimal{c: q, scale: d.scale - 1}
-	}
-	return d, true
+	return d.strip(), true
 }

@@ -40,7 +40,7 @@
 // the first, or complains as well. fhirVersion must be R4, custom methods are
 // refused, an unknown key is. Numbers that a .NET decimal would round are left as
 // they are. Prefixes are compared byte for byte, where .NET skips characters without
-// width. FHIRPath is the part listed in functions.go with all operators but "~";
+// width. FHIRPath is the part listed in functions.go with all operators;
 // quantities are compared, not computed with, and not converted between units.
 // Regular expressions are Go's, after a translation of .NET's classes; look-around
 // and back references are refused. All of that is refused when the configuration

@@ -368,6 +368,10 @@ func (b infix) eval(e *env) (seq, error) {
 		t, _, err2 := stringOf(r, nil)
 		return one(textValue(s + t)), errors.Join(err1, err2)
 	}
+	if b.op == "~" || b.op == "!~" {
+		same, err := equivalent(l, r, false)
+		return one(boolValue(same == (b.op == "~"))), err
+	}
 	if len(l) == 0 || len(r) == 0 {
 		return nil, nil
 	}

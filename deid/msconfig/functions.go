@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 )
 
@@ -12,6 +13,7 @@ import (
 type function struct {
 	min, max int
 	typed    bool              // the argument is the name of a type
+	chooses  bool              // it leaves some of what it is called on out, by value or place
 	prepare  func(*call) error // checks the arguments when the expression is read
 	eval     func(e *env, x seq, c *call) (seq, error)
 }
@@ -39,19 +41,19 @@ var functions = map[string]function{
 	"all":        {min: 1, max: 1, eval: evalAll},
 	"count":      {eval: func(_ *env, x seq, _ *call) (seq, error) { return one(intValue(int64(len(x)))), nil }},
 	"not":        {eval: evalNot},
-	"where":      {min: 1, max: 1, eval: evalWhere},
-	"select":     {min: 1, max: 1, eval: evalSelect},
-	"iif":        {min: 2, max: 3, eval: evalIif},
-	"first":      {eval: func(_ *env, x seq, _ *call) (seq, error) { return x[:min(1, len(x))], nil }},
-	"last":       {eval: func(_ *env, x seq, _ *call) (seq, error) { return x[max(0, len(x)-1):], nil }},
-	"tail":       {eval: func(_ *env, x seq, _ *call) (seq, error) { return x[min(1, len(x)):], nil }},
-	"skip":       {min: 1, max: 1, eval: func(e *env, x seq, c *call) (seq, error) { return cut(e, x, c, true) }},
-	"take":       {min: 1, max: 1, eval: func(e *env, x seq, c *call) (seq, error) { return cut(e, x, c, false) }},
-	"single":     {eval: evalSingle},
+	"where":      {chooses: true, min: 1, max: 1, eval: evalWhere},
+	"select":     {chooses: true, min: 1, max: 1, eval: evalSelect},
+	"iif":        {chooses: true, min: 2, max: 3, eval: evalIif},
+	"first":      {chooses: true, eval: func(_ *env, x seq, _ *call) (seq, error) { return x[:min(1, len(x))], nil }},
+	"last":       {chooses: true, eval: func(_ *env, x seq, _ *call) (seq, error) { return x[max(0, len(x)-1):], nil }},
+	"tail":       {chooses: true, eval: func(_ *env, x seq, _ *call) (seq, error) { return x[min(1, len(x)):], nil }},
+	"skip":       {chooses: true, min: 1, max: 1, eval: func(e *env, x seq, c *call) (seq, error) { return cut(e, x, c, true) }},
+	"take":       {chooses: true, min: 1, max: 1, eval: func(e *env, x seq, c *call) (seq, error) { return cut(e, x, c, false) }},
+	"single":     {chooses: true, eval: evalSingle},
 	"children":   {eval: evalChildren},
 	"union":      {min: 1, max: 1, eval: func(e *env, x seq, c *call) (seq, error) { return set(e, x, c, union) }},
 	"combine":    {min: 1, max: 1, eval: func(e *env, x seq, c *call) (seq, error) { return set(e, x, c, combine) }},
-	"distinct":   {eval: func(e *env, x seq, _ *call) (seq, error) { return union(e, x, nil) }},
+	"distinct":   {chooses: true, eval: func(e *env, x seq, _ *call) (seq, error) { return union(e, x, nil) }},
 	"isDistinct": {eval: evalIsDistinct},
 	"ofType":     {typed: true, eval: func(_ *env, x seq, c *call) (seq, error) { return ofType(x, c.typ), nil }},
 	"as":         {typed: true, eval: func(_ *env, x seq, c *call) (seq, error) { return ofType(x, c.typ), nil }},
@@ -59,7 +61,7 @@ var functions = map[string]function{
 
 	// The tree.
 	"descendants": {eval: evalDescendants},
-	"extension":   {min: 1, max: 1, prepare: literalText, eval: evalExtension},
+	"extension":   {chooses: true, min: 1, max: 1, prepare: literalText, eval: evalExtension},
 	"nodesByType": {min: 1, max: 1, prepare: literalText, eval: func(e *env, x seq, c *call) (seq, error) {
 		return nodesBy(e, x, c, func(n *node, s string) bool { return n.typ == s })
 	}},
@@ -619,6 +621,74 @@ func equalValues(x, y value) truth {
 	default:
 		return as(c == 0)
 	}
+}
+
+var errLetters = errors.New("~ cannot compare letters beyond ASCII")
+
+// equivalent compares without regard to order: every item of one side must have
+// its like on the other, and there must be as many.
+func equivalent(l, r seq, named bool) (bool, error) {
+	if len(l) != len(r) {
+		return false, nil
+	}
+	for _, a := range l {
+		found := false
+		for _, b := range r {
+			same, err := equivalentItems(a, b, named)
+			if err != nil {
+				return false, err
+			}
+			if found = same; found {
+				break
+			}
+		}
+		if !found {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func equivalentItems(a, b item, named bool) (bool, error) {
+	if named && a.n.name != b.n.name {
+		return false, nil
+	}
+	x, y := a.val(), b.val()
+	switch {
+	case x.kind == none && y.kind == none:
+		return equivalent(kidItems(a), kidItems(b), true)
+	case x.kind == text && y.kind == text:
+		if !ascii(x.s) || !ascii(y.s) {
+			return x.s == y.s, differ(x.s != y.s)
+		}
+		blank := func(c rune) rune {
+			if unicode.IsSpace(c) {
+				return ' '
+			}
+			return c
+		}
+		return strings.EqualFold(strings.Map(blank, x.s), strings.Map(blank, y.s)), nil
+	case x.numeric() && y.numeric():
+		c, ok1 := x.dec()
+		d, ok2 := y.dec()
+		if !ok1 || !ok2 {
+			return false, errOverflow
+		}
+		// As many digits as the shorter one has, without zeros at the end.
+		n := min(c.strip().scale, d.strip().scale)
+		return c.round(n).cmp(d.round(n)) == 0, nil
+	case x.kind == none || y.kind == none:
+		return false, nil
+	default:
+		return equalValues(x, y) == yes, nil
+	}
+}
+
+func differ(b bool) error {
+	if b {
+		return errLetters
+	}
+	return nil
 }
 
 func set(e *env, x seq, c *call, f func(*env, seq, seq) (seq, error)) (seq, error) {

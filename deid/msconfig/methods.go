@@ -536,10 +536,11 @@ func (t *tree) generalize(r *rule, n *node) (operations, error) {
 		if len(then) > 1 {
 			return 0, &processingError{errSingle}
 		}
-		n.val = value{}
+		var v value
 		if len(then) == 1 {
-			n.val = then[0].val()
+			v = then[0].val()
 		}
+		n.val = v
 		return t.note(generalized), nil
 	}
 	if !r.keepOthers {

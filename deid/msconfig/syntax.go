@@ -118,13 +118,10 @@ func (p *syntax) expression(level int) expr {
 		if level == typeLevel {
 			return typeOp{op: op, x: left, typ: p.typeName()} // no chain of them
 		}
-		if op == "~" || op == "!~" {
-			p.fail("the operator %s is not supported", op)
-		}
 		right := p.expression(level + 1)
 		if isQuantity(left) || isQuantity(right) {
 			switch op {
-			case "=", "!=", "<", "<=", ">", ">=", "and", "or", "xor", "implies":
+			case "=", "!=", "~", "!~", "<", "<=", ">", ">=", "and", "or", "xor", "implies":
 			default:
 				p.fail("a quantity cannot be combined by %s here", op)
 			}
