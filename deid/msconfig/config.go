@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -530,7 +531,7 @@ func members(raw jsontext.Value) ([]member, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return nil, fault(err)
 	}
-	if _, err := d.ReadToken(); err == nil {
+	if _, err := d.ReadToken(); err != io.EOF {
 		return nil, errors.New("something follows it")
 	}
 	return out, nil
