@@ -249,9 +249,6 @@ func (r *rule) read(raw jsontext.Value, at string) error {
 // compile takes the path apart as the tool does: the type in front decides for
 // which resources the rule is, and the rest is evaluated on the resource.
 func (r *rule) compile() error {
-	if _, err := parseExpr(r.path); err != nil {
-		return err
-	}
 	if m := typeRule.FindStringSubmatch(r.path); m != nil {
 		r.byType = m[1]
 		return r.compileThen(m[2])
@@ -259,6 +256,9 @@ func (r *rule) compile() error {
 	if m := nameRule.FindStringSubmatch(r.path); m != nil {
 		r.byName = m[1]
 		return r.compileThen(m[2])
+	}
+	if _, err := parseExpr(r.path); err != nil {
+		return err
 	}
 	m := startType.FindStringSubmatch(r.path)
 	if m == nil {
