@@ -3,6 +3,7 @@ package deid
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/sallyport/sallyport/deid/internal/release"
 )
@@ -32,6 +33,7 @@ const (
 	File                // base64 of a file, scrubbed if it is text; needs the file's type, which stands beside it
 	ZIP3                // a ZIP code, to its first three digits or 000
 	Words               // Coding.display, if the Coding's system is trusted
+	Defined             // a canonical: HL7's as it is, any other as a reference
 )
 
 // AgeForm says where a quantity of years over 89 may stand, and so how it is
@@ -104,7 +106,7 @@ type Node struct {
 	// Coding that has no code is free text in its display. It is not copied.
 	Needs string
 	// Must is the member without which the object does not come out: a
-	// Narrative's div, an Annotation's text.
+	// Narrative's div, an Annotation's text, a backbone's required canonical.
 	Must string
 }
 
@@ -288,6 +290,9 @@ func (c *compiler) child(n *Node, k child, want *trie, covered, direct, inside b
 		n.Masks = append(n.Masks, maskText(k))
 		mask = len(n.Masks)
 	}
+	if k.required && !k.list && k.choices[0].typ == "canonical" && strings.Contains(n.Path, ".") && c.profile.doc.Direct == never && n.Must == "" {
+		n.Must = k.name // HL7's JSON schema has no place for a masked one
+	}
 	passes := false
 	for _, ch := range k.choices {
 		sub := want.get(k.name)
@@ -386,6 +391,8 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 		f.Op, f.Shape = Copy, Country
 	case Display:
 		f.Op = Words
+	case Canonical:
+		f.Op = Defined
 	case Pseudonym:
 		f.Op, f.Shape = Encode, ID
 		if c.ids == KeepIDs {
