@@ -3,7 +3,6 @@ package deid
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sallyport/sallyport/deid/internal/release"
 )
@@ -33,7 +32,7 @@ const (
 	File                // base64 of a file, scrubbed if it is text; needs the file's type, which stands beside it
 	ZIP3                // a ZIP code, to its first three digits or 000
 	Words               // Coding.display, if the Coding's system is trusted
-	Defined             // a canonical: HL7's as it is, any other as a reference
+	Defined             // a canonical: HL7's as it is, any other as a code
 )
 
 // AgeForm says where a quantity of years over 89 may stand, and so how it is
@@ -289,9 +288,6 @@ func (c *compiler) child(n *Node, k child, want *trie, covered, direct, inside b
 	if (k.required || k.modifier) && len(n.Masks) < maxMasks && len(k.choices) > 0 && k.name != "modifierExtension" && k.path != "Extension.url" {
 		n.Masks = append(n.Masks, maskText(k))
 		mask = len(n.Masks)
-	}
-	if k.required && !k.list && k.choices[0].typ == "canonical" && strings.Contains(n.Path, ".") && c.profile.doc.Direct == never && n.Must == "" {
-		n.Must = k.name // HL7's JSON schema has no place for a masked one
 	}
 	passes := false
 	for _, ch := range k.choices {

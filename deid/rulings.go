@@ -49,7 +49,8 @@ const (
 	// the profile trusts.
 	Display
 	// Canonical: the address of a definition: HL7's own stays, one of the
-	// source's is rewritten as a reference is, any other goes.
+	// source's is rewritten as a reference is, any other becomes a urn:uuid made
+	// from its code.
 	Canonical
 	actions
 )
