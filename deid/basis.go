@@ -306,6 +306,8 @@ func (p *Profile) allows(e Element, a Action) bool {
 		return e.Path == "Address.country"
 	case Display:
 		return e.Path == "Coding.display"
+	case Canonical:
+		return e.Type == "canonical"
 	}
 	return false // IfNamed: a role could have what its basis takes out
 }

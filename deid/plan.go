@@ -32,6 +32,7 @@ const (
 	File                // base64 of a file, scrubbed if it is text; needs the file's type, which stands beside it
 	ZIP3                // a ZIP code, to its first three digits or 000
 	Words               // Coding.display, if the Coding's system is trusted
+	Defined             // a canonical: HL7's as it is, any other as a code
 )
 
 // AgeForm says where a quantity of years over 89 may stand, and so how it is
@@ -104,7 +105,7 @@ type Node struct {
 	// Coding that has no code is free text in its display. It is not copied.
 	Needs string
 	// Must is the member without which the object does not come out: a
-	// Narrative's div, an Annotation's text.
+	// Narrative's div, an Annotation's text, a backbone's required canonical.
 	Must string
 }
 
@@ -386,6 +387,8 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 		f.Op, f.Shape = Copy, Country
 	case Display:
 		f.Op = Words
+	case Canonical:
+		f.Op = Defined
 	case Pseudonym:
 		f.Op, f.Shape = Encode, ID
 		if c.ids == KeepIDs {

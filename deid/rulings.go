@@ -48,11 +48,15 @@ const (
 	// Display: Coding.display, kept where the code system is one whose words
 	// the profile trusts.
 	Display
+	// Canonical: the address of a definition: HL7's own stays, one of the
+	// source's is rewritten as a reference is, any other becomes a urn:uuid made
+	// from its code.
+	Canonical
 	actions
 )
 
 var actionNames = [actions]string{"remove", "direct", "if-named", "keep", "walk", "date", "clock", "pseudonym", "refer", "extend",
-	"text", "xhtml", "data", "zip", "state", "country", "display"}
+	"text", "xhtml", "data", "zip", "state", "country", "display", "canonical"}
 
 // String is the action's name in a profile.
 func (a Action) String() string {

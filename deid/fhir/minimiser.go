@@ -496,6 +496,9 @@ func (m *Minimiser) one(dst []byte, i int, f *deid.Field) ([]byte, int, error) {
 			return dst, end, err
 		}
 		return quote(dst, code), end, nil
+	case deid.Defined:
+		out, err := m.canonical(dst, value)
+		return out, end, err
 	case deid.Rewrite:
 		if value[0] != '"' {
 			m.tally[deid.BadShape]++

@@ -113,7 +113,12 @@ func (m *Minimiser) urn(dst []byte, urn string) ([]byte, error) {
 	if m.keepIDs {
 		return append(dst, urn...), nil
 	}
-	code, err := m.code([]byte(strings.ToLower(uuid))) // RFC 9562 section 4: letters of either case are the same
+	return m.coded(dst, []byte(strings.ToLower(uuid))) // RFC 9562 section 4: letters of either case are the same
+}
+
+// coded appends the urn:uuid that is made from an id's code.
+func (m *Minimiser) coded(dst, id []byte) ([]byte, error) {
+	code, err := m.code(id)
 	if err != nil {
 		return dst, err
 	}
@@ -123,6 +128,36 @@ func (m *Minimiser) urn(dst []byte, urn string) ([]byte, error) {
 	h := hex.EncodeToString(sum[:16])
 	dst = append(dst, urnUUID...)
 	return append(dst, h[:8]+"-"+h[8:12]+"-"+h[12:16]+"-"+h[16:20]+"-"+h[20:]...), nil
+}
+
+// canonical copies the quoted address of a definition.
+func (m *Minimiser) canonical(dst, value []byte) ([]byte, error) {
+	if value[0] != '"' {
+		m.tally[deid.BadShape]++
+		return dst, nil
+	}
+	if isHL7(value) && m.fits(value, deid.URI) {
+		return append(dst, value...), nil
+	}
+	address := string(text(value, &m.words))
+	if address == "" || len(address) > maxRef || address[0] == '#' {
+		m.tally[deid.Unresolvable]++
+		return dst, nil
+	}
+	mark := len(dst)
+	dst = append(dst, '"')
+	if r := m.parse(address); r.Kind == fhir.Literal {
+		out, err := m.rewrite(r)
+		if err != nil || len(out) > 0 {
+			return append(append(dst, out...), '"'), err
+		}
+		return dst[:mark], nil
+	}
+	// Not every Codes takes what is no id: the sum is one, and its code tells
+	// nothing of it.
+	sum := sha256.Sum256([]byte(address))
+	out, err := m.coded(dst, hex.AppendEncode(nil, sum[:]))
+	return append(out, '"'), err
 }
 
 // FullURL appends the rewritten Bundle.entry.fullUrl, without quotes, or

@@ -112,6 +112,16 @@ func isURI(b []byte) bool {
 	return true
 }
 
+// isHL7: the quoted address is in one of HL7's own places.
+func isHL7(quoted []byte) bool {
+	for _, prefix := range standard {
+		if len(quoted) > 2 && bytes.HasPrefix(quoted[1:], prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // isZIP: five digits, or nine with or without a dash or a space.
 func isZIP(b []byte) bool {
 	if len(b) != 5 && len(b) != 9 && len(b) != 10 {
