@@ -98,6 +98,7 @@ type worker struct {
 	writer  *deidfhir.Writer
 	mini    *deidfhir.Minimiser
 	found   map[string]int // in text, when the last release was told
+	day     string         // as of which ages are judged and determinations hold
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -207,25 +208,24 @@ func (d *Desk) take() (*worker, error) {
 	if d.worker != nil {
 		return d.worker, nil
 	}
+	today := d.g.Now().UTC().Format(time.DateOnly)
 	w, ok := d.sight.pool.Get().(*worker)
-	if !ok {
+	if !ok || w.day != today {
 		var err error
 		if w, err = d.newWorker(); err != nil {
 			return nil, err
 		}
+		w.day = today
 	}
 	w.codes.ctx = d.ctx
 	w.records.begin(d.ctx, d)
 	w.writer.Reset()
-	if err := w.mini.SetAsOf(d.g.Now()); err != nil {
-		return nil, err
-	}
 	d.worker = w
 	return w, nil
 }
 
 func (d *Desk) newWorker() (w *worker, err error) {
-	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{scrubber: d.g.Scrubber}}
+	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{}}
 	scope := d.sight.scope
 	o := deidfhir.Options{Scope: scope, Codes: &w.codes, Bases: []string{d.s.Source.text}, Public: d.s.Public, AsOf: d.g.Now(),
 		Checked: true} // what protocols write came out of a fhir.Reader, which checks it
@@ -240,8 +240,9 @@ func (d *Desk) newWorker() (w *worker, err error) {
 			return nil, err
 		}
 	}
-	if scope.Profile().Scrubs() {
-		o.Scrubber, o.Records = d.g.Scrubber, &w.records
+	if scope.Profile().Scrubs() && d.g.Text != nil {
+		w.records.scrubber = deidfhir.NewScrubber(d.g.Text, d.codeKey.Derive("text"), d.g.Now())
+		o.Scrubber, o.Records = w.records.scrubber, &w.records
 	}
 	if w.mini, err = deidfhir.New(o); err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ import (
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
@@ -56,9 +57,9 @@ type Config struct {
 	Volume   *Volume
 	Sources  []*Source
 	// Profiles are the site's own de-identification profiles, beside the built-in
-	// ones; Scrubber looks through free text where a profile lets it stand.
+	// ones. Text looks through free text where one lets it stand; nil: none does.
 	Profiles []*deid.Profile
-	Scrubber deid.Scrubber
+	Text     *text.Engine
 	Public   string // the address of this gateway, "https://gw.example.org"
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer

@@ -122,7 +122,7 @@ func changes(r *rule, n *node) bool {
 
 // ours is what the minimum-necessary profile does with an element.
 func ours(e *spec.Element) deid.Action {
-	for _, p := range deid.Profiles {
+	for _, p := range deid.BuiltIn() {
 		if p.Name() == deid.MinimumNecessary {
 			return p.Rule(deid.Element{Path: e.Path, Type: e.Type.Name})
 		}
