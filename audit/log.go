@@ -299,12 +299,9 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 	if err := l.refusing(); err != nil {
 		return 0, nil, err
 	}
-	now := l.now().UnixNano()
-	if now < l.last {
-		if l.last-now > int64(clockSlack) {
-			return 0, nil, unavailable(fmt.Errorf("the clock is %v behind the newest entry; set it right", time.Duration(l.last-now).Round(time.Second)))
-		}
-		now = l.last
+	now, err := l.clock()
+	if err != nil {
+		return 0, nil, err
 	}
 	size := 0
 	for _, e := range entries {
@@ -334,6 +331,16 @@ func (l *Log) enqueueLocked(entries ...[]byte) (first uint64, b *batch, err erro
 	}
 	l.queued += size
 	return first, b, nil
+}
+
+// clock is the next entry's time, in Unix nanoseconds. It never runs back: a
+// little is bridged, and more is refused until the clock is right.
+func (l *Log) clock() (int64, error) {
+	now := l.now().UnixNano()
+	if l.last-now > int64(clockSlack) {
+		return 0, unavailable(fmt.Errorf("the clock is %v behind the newest entry; set it right", time.Duration(l.last-now).Round(time.Second)))
+	}
+	return max(now, l.last), nil
 }
 
 func (l *Log) newBatch() *batch {
@@ -505,7 +512,11 @@ func (l *Log) Checkpoint() []byte {
 func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refusing()
+	if err := l.refusing(); err != nil {
+		return err
+	}
+	_, err := l.clock()
+	return err
 }
 
 // actKey is how the index knows an act.

@@ -272,7 +272,7 @@ func (s *Server) notReady() (why []string) {
 		why = append(why, "starting")
 	}
 	if err := s.record.log.Err(); err != nil {
-		why = append(why, "the audit log cannot be written: nothing is released")
+		why = append(why, "the audit log cannot be written, or the clock is behind it: nothing is released")
 	}
 	v := s.record.registry.View()
 	switch age := s.o.Now().Sub(v.Confirmed()); {

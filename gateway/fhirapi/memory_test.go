@@ -18,6 +18,9 @@ func TestMemoryOfAHugeBundle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("500 MB through the gateway take several seconds")
 	}
+	if raceDetector {
+		t.Skip("the race detector needs memory of its own, and ten times the time; the run without it measures")
+	}
 	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{})
 	w.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 500 << 20})
 	var peak atomic.Uint64

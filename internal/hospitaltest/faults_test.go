@@ -60,7 +60,7 @@ func nothing(t *testing.T, got hospitaltest.Answer, status int) {
 // eventually asks until ok, for what is noticed a little later.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("%s did not come about", what)
 		}

@@ -1,0 +1,5 @@
+//go:build race
+
+package fhirapi
+
+const raceDetector = true
