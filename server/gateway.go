@@ -3,8 +3,11 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
+	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/gateway/fhirapi"
 	"github.com/sallyport/sallyport/identity"
@@ -36,9 +39,16 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err := gateway.Recount(ctx, s.record.log, usage, volume); err != nil {
 		return err
 	}
+	// The dictionaries are unpacked only where a profile lets text stand.
+	var prose *text.Engine
+	if slices.ContainsFunc(s.config.profiles, (*deid.Profile).Scrubs) {
+		if prose, err = text.New(text.Options{}); err != nil {
+			return err
+		}
+	}
 	g, err := gateway.New(gateway.Config{
 		Views: views{s.record.registry}, Verifier: s.verifier, Policy: s.engine, Log: s.record.log, Keys: s.record.keys,
-		Vault: s.vault, Profiles: s.config.profiles, Usage: usage, Volume: volume, Sources: sources, Public: s.config.PublicURL,
+		Vault: s.vault, Profiles: s.config.profiles, Text: prose, Usage: usage, Volume: volume, Sources: sources, Public: s.config.PublicURL,
 		Logger: s.o.Logger, Metrics: s.metrics, Now: s.o.Now,
 	})
 	if err != nil {

@@ -3,12 +3,15 @@ package fhirapi
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/gateway/gatewaytest"
+	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -150,5 +153,155 @@ func TestSafeHarborPatients(t *testing.T) {
 				t.Error("a place below the State is released")
 			}
 		}
+	}
+}
+
+// notes lets scrubbed notes stand beside what a role names.
+const notes = `profile: notes
+version: 1
+title: Minimum necessary, with notes scrubbed
+basis: minimum-necessary
+extends: minimum-necessary
+text: scrub
+attachments: scrub
+record: required
+elements:
+  Attachment.data: data
+  DiagnosticReport.conclusion: text
+`
+
+// A note leaves scrubbed, with the patient's own record as its dictionary: the
+// names, numbers, addresses and dates that the source has of the patient and his
+// relatives are not in it, its words are.
+func TestNotesAreScrubbed(t *testing.T) {
+	p, err := deid.LoadProfile([]byte(notes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := gatewaytest.Options{Records: hospital.Generate(2, 25), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}}
+	w := gatewaytest.New(t, New("test", ""), o)
+	released := 0
+	for _, patient := range w.Records.IDs("Patient") {
+		r := w.Get("/DocumentReference?patient=" + w.Code(patient) + "&_count=50")
+		if r.Status != 200 {
+			t.Fatalf("got %d: %s\n%s", r.Status, r.Body, w.Logs())
+		}
+		var b struct {
+			Entry []struct {
+				Resource struct {
+					ID      string
+					Content []struct{ Attachment struct{ Data []byte } }
+				}
+			}
+		}
+		if err := json.Unmarshal(r.Body, &b); err != nil {
+			t.Fatal(err)
+		}
+		values, here := known(t, w, patient), 0
+		for _, e := range b.Entry {
+			for _, c := range e.Resource.Content {
+				note := string(c.Attachment.Data)
+				if note == "" {
+					continue
+				}
+				released++
+				here++
+				for _, value := range values {
+					if strings.Contains(strings.ToLower(note), strings.ToLower(value)) {
+						t.Errorf("a note holds a value of %d characters of the patient's own record", len(value))
+					}
+				}
+				if !strings.Contains(note, "CHIEF COMPLAINT") || !strings.Contains(note, "[NAME]") {
+					t.Errorf("the note's words are gone, or nothing was found in it")
+				}
+			}
+		}
+		if here > 0 {
+			for _, e := range w.Decision(r) {
+				if e.Outcome != nil && !strings.Contains(fmt.Sprint(e.Outcome.Changed), "text-name") {
+					t.Errorf("the outcome does not count what was found in text: %v", e.Outcome.Changed)
+				}
+			}
+		}
+	}
+	if released < 5 {
+		t.Errorf("%d notes were released", released)
+	}
+	if strings.Contains(w.Logs(), "CHIEF") {
+		t.Error("a note is in the log")
+	}
+}
+
+// known is what the hospital's Patient says of the patient, in strings long
+// enough not to be words by accident.
+func known(t *testing.T, w *gatewaytest.World, patient string) (out []string) {
+	t.Helper()
+	raw, ok := w.Records.Get("Patient", patient)
+	if !ok {
+		t.Fatal("no such patient")
+	}
+	var p struct {
+		Name []struct {
+			Family string
+			Given  []string
+		}
+		Telecom    []struct{ Value string }
+		Identifier []struct{ Value string }
+		Address    []struct {
+			Line       []string
+			PostalCode string
+		}
+		BirthDate string
+	}
+	if err := json.Unmarshal(raw.JSON, &p); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range p.Name {
+		out = append(out, n.Family)
+	}
+	for _, c := range p.Telecom {
+		out = append(out, c.Value)
+	}
+	for _, i := range p.Identifier {
+		out = append(out, i.Value)
+	}
+	for _, a := range p.Address {
+		out = append(out, a.Line...)
+	}
+	out = append(out, p.BirthDate)
+	return slices.DeleteFunc(out, func(s string) bool { return len(s) < 4 })
+}
+
+// A profile that lets text stand releases nothing where there is nothing to
+// scrub with, and where the source does not say who the patient is.
+func TestNoTextWithoutTheMeans(t *testing.T) {
+	p, err := deid.LoadProfile([]byte(notes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"content"}}
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Profiles: []*deid.Profile{p}, Role: role})
+	patient := w.Records.IDs("Patient")[0]
+	if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); r.Status < 400 || strings.Contains(string(r.Body), `"data"`) {
+		t.Errorf("without an engine: got %d: %s", r.Status, r.Body)
+	}
+	w = gatewaytest.New(t, New("test", ""), gatewaytest.Options{Profiles: []*deid.Profile{p}, Text: engine, Role: role})
+	w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Status: 500})
+	if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); r.Status < 400 || strings.Contains(string(r.Body), `"data"`) {
+		t.Errorf("without the record: got %d: %s", r.Status, r.Body)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -27,6 +28,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/gate/gatetest"
 	"github.com/sallyport/sallyport/gateway"
@@ -59,6 +62,9 @@ type Options struct {
 	Quiet bool
 	// Source changes the source's configuration.
 	Source func(*gateway.SourceConfig)
+	// Profiles are the site's, and Text scrubs where one of them lets text stand.
+	Profiles []*deid.Profile
+	Text     *text.Engine
 }
 
 // World is a gateway, a hospital behind it and a vendor in front of it.
@@ -236,7 +242,7 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 	engine := must[*policy.Engine](t)(policy.New(gate.All, nil))
 	w.Gateway = must[*gateway.Gateway](t)(gateway.New(gateway.Config{
 		Views: &w.views, Verifier: verifier, Policy: engine, Log: w.Log, Keys: w.Keys, Vault: w.Vault,
-		Usage: w.Usage, Volume: w.Volume, Sources: []*gateway.Source{source}, Public: base,
+		Usage: w.Usage, Volume: w.Volume, Profiles: o.Profiles, Text: o.Text, Sources: []*gateway.Source{source}, Public: base,
 		Logger: logger, Metrics: w.Metrics, Now: now}))
 	t.Cleanup(w.Gateway.Close)
 
@@ -270,6 +276,10 @@ func Small() *hospital.Records { return small() }
 // begin makes the world's view: every gate open, for the first patient's cohort.
 func (w *World) begin(now time.Time, o Options) {
 	settings := gatetest.Settings()
+	for _, p := range o.Profiles {
+		digest := p.Digest()
+		settings.Profiles = append(settings.Profiles, snapshot.Profile{Name: p.Name(), Basis: string(p.Basis()), SHA256: hex.EncodeToString(digest[:])})
+	}
 	settings.SnapshotFreshness = time.Hour
 	records := gatetest.Records(now)
 	for _, r := range records {
