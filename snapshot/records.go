@@ -197,8 +197,8 @@ type Engagement struct {
 	Vendor     id.Vendor        `json:"vendor"`
 	Agreements []id.Agreement   `json:"agreements"`
 	Basis      hipaa.LegalBasis `json:"basis"`
-	// BasisDocument is the SHA-256 of the authorization, waiver or expert's
-	// determination, where the basis is one.
+	// BasisDocument is the SHA-256 of the authorization or waiver,
+	// where the basis is one.
 	BasisDocument string          `json:"basis_document_sha256,omitempty"`
 	BasisExpires  time.Time       `json:"basis_expires,omitzero"`
 	Purpose       hipaa.Purpose   `json:"purpose"`
