@@ -435,11 +435,14 @@ func (f *finder) onlyLetters(s []byte) bool {
 	return true
 }
 
+// longJoin bounds a joined identifier, in tokens.
+const longJoin = 32
+
 // join is the stretch of tokens without space that token i is part of, without
 // marks at its ends: MR-13366-A.
 func (f *finder) join(i int) (from, to int) {
 	from, to = i, i
-	for from > 0 && f.toks[from].gap == tight {
+	for from > 0 && from > i-longJoin && f.toks[from].gap == tight {
 		p := &f.toks[from-1]
 		if p.kind == punct {
 			if p.ch != '-' && p.ch != '_' || p.gap != tight || f.at(from-2).kind > mix {
@@ -453,7 +456,7 @@ func (f *finder) join(i int) (from, to int) {
 		}
 		from--
 	}
-	for f.follows(to + 1) {
+	for to < i+longJoin && f.follows(to+1) {
 		n := &f.toks[to+1]
 		if n.kind == punct {
 			if n.ch != '-' && n.ch != '_' && (n.ch != '.' && n.ch != '/' || f.at(to+2).kind == word) || !f.follows(to+2) || f.at(to+2).kind > mix {

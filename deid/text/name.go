@@ -15,7 +15,7 @@ type run struct {
 // capitals judges the run that starts at token i, and returns the token after it.
 func (f *finder) capitals(i int) int {
 	t := &f.toks[i]
-	if t.cue&cTitle != 0 && f.title(i) {
+	if t.cue&cTitle != 0 && (f.title(i) || t.cue&(cRelation|cPerson|cStreet|cOrg) == 0 || t.hash == hashDr && !f.streetBefore(i)) {
 		return i + 1
 	}
 	if j := f.flat(i); j > i {
@@ -38,6 +38,7 @@ func (f *finder) capitals(i int) int {
 	sure := f.nameCue(&r)
 	switch {
 	case f.facility(&r), f.placeLabel(&r):
+	case sure < 3 && f.fictionIn(r.first, r.last): // Riverside Training Ward
 	case sure >= 3 && f.cuedName(r.first, sure) > 0:
 	case f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
 	default:
@@ -217,6 +218,8 @@ func (f *finder) weight(t *token) float32 {
 	switch {
 	case l&lexicon.Common != 0:
 		w -= 2.4
+	case l&lexicon.Word != 0 && f.general && l&lexicon.GivenTop != 0:
+		w -= 1
 	case l&lexicon.Word != 0:
 		w -= 1.6
 	case l&lexicon.Word2 != 0:
@@ -230,7 +233,10 @@ func (f *finder) weight(t *token) float32 {
 	if t.cue&(cMeasure|cCode|cFacWord|cFacility|cEponym|cFake|cPerson|cVerb|cCred|cDate) != 0 {
 		w -= .9
 	}
-	if t.cue&(cNation|cCountry|cMonth|cWeekday) != 0 || t.id != idNone && t.id < idWeak {
+	if t.cue&(cNation|cCountry|cMonth|cWeekday) != 0 || t.id != idNone && (t.id < idWeak || l&(lexicon.GivenTop|lexicon.SurnameTop) == 0) {
+		w -= 1.5
+	}
+	if t.cue&cState != 0 && t.len() > 2 && l&lexicon.GivenTop == 0 {
 		w -= 1.5
 	}
 	if t.caps == upper && t.len() > 1 {
@@ -250,7 +256,7 @@ func (f *finder) person(r *run, sure float32) {
 	for first < last && f.edge(first) {
 		first = f.nextWord(first)
 	}
-	for last > first && f.edge(last) {
+	for last > first && f.edge(last) && !(f.toks[last].lex&lexicon.SurnameTop != 0 && f.toks[f.prevWord(last)].lex&lexicon.GivenTop != 0 && f.weight(&f.toks[f.prevWord(last)]) > 1) {
 		last = f.prevWord(last)
 	}
 	var sum float32
@@ -318,7 +324,7 @@ func (f *finder) person(r *run, sure float32) {
 		if r.shout {
 			bonus -= .8
 		}
-		if strong == 0 && sure < 1 {
+		if strong == 0 && sure < 1 && !f.general {
 			bonus -= 1.2
 		}
 	}
@@ -401,6 +407,7 @@ func (f *finder) nameCue(r *run) float32 {
 	if p.is(':') || p.is('=') {
 		return f.labelBefore(i - 1)
 	}
+
 	if t.gap == line && !f.wraps(i) {
 		return 0
 	}
@@ -449,9 +456,9 @@ func (f *finder) labelBefore(i int) float32 {
 		t := &f.toks[j]
 		if t.kind == word {
 			if t.cue&(cPerson|cName) != 0 || t.cue&cRelation != 0 {
-				return 5
+				return 4
 			}
-			if t.cue&cStop == 0 && t.cue&cBy == 0 && t.lex&lexicon.Common == 0 {
+			if t.cue&cBy == 0 && (t.cue&cStop != 0 || t.lex&lexicon.Common == 0) {
 				return 0
 			}
 		} else if t.kind != punct || t.ch == '.' && f.at(j+1).gap != tight || t.ch == ',' || t.ch == ';' || t.ch == ':' {
@@ -478,11 +485,17 @@ func (f *finder) title(i int) bool {
 	if f.toks[i].cue&(cRelation|cPerson|cStreet|cOrg) != 0 && f.toks[i].hash != hashDr { // sister, nurse, captain
 		return false
 	}
-	if n.cue&cTitle != 0 && n.hash != hashDr || n.cue&cStop != 0 || !n.capital() {
+	if n.cue&cTitle != 0 && n.hash != hashDr || !n.capital() {
 		return n.cue&cTitle != 0 // Prof. Dr.: the next title has the name
+	}
+	if n.cue&cStop != 0 && (n.lex&lexicon.SurnameTop == 0 || n.len() < 3) {
+		return false
 	}
 	return f.cuedName(j, 5) > 0
 }
+
+// streetBefore: the "Dr" at token i ends a street's name.
+func (f *finder) streetBefore(i int) bool { return f.at(i-1).capital() && f.at(i).gap == space }
 
 // cuedName takes the name that starts at token i on the word of a cue, and
 // returns how many words it has.
@@ -522,7 +535,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 			if t.cue&(cFacility|cPerson) != 0 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 {
 				break
 			}
-		} else if sure < 5 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 5 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 {
+		} else if sure < 4 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 4 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 || sure < 5 && f.plainAlone(j) {
 			return 0
 		}
 		last = j
@@ -555,6 +568,19 @@ func (f *finder) cuedName(i int, sure float32) int {
 	last = f.nameTail(last)
 	f.addToks(first, last, Name, Cue, .9)
 	return words
+}
+
+// plainAlone: a plain word with nothing beside it that a name would have, as in
+// "CC: Weakness of the arm".
+func (f *finder) plainAlone(j int) bool {
+	t, n := &f.toks[j], f.at(j+1)
+	if t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2|lexicon.RareWord) == 0 || t.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && t.lex&lexicon.Common == 0 {
+		return false
+	}
+	if n.kind == word && n.gap <= space {
+		return n.caps == lower && n.cue&cParticle == 0
+	}
+	return !n.is(',') || f.at(j+2).caps == lower && f.at(j+2).kind == word
 }
 
 // nameTail extends a name over a closing initial's point and a suffix such as Jr.

@@ -121,6 +121,10 @@ func (f *finder) organization(r *run) bool {
 		f.addToks(r.first, r.last, Organization, Context, .7)
 		return true
 	}
+	if f.toks[r.first].cue&cOrg != 0 && r.words > 1 && f.toks[r.first+1].hash == hashOf && !r.shout { // University of Porvoo
+		f.addToks(r.first, r.last, Organization, Context, .6)
+		return true
+	}
 	for k := r.last; k > r.first; k-- {
 		t := &f.toks[k]
 		if t.kind != word || t.cue&cOrg == 0 {
@@ -218,7 +222,7 @@ func (f *finder) place(r *run) bool {
 	first := &f.toks[r.first]
 	p := f.at(r.first - 1)
 	in := p.kind == word && p.cue&cPlaceIn != 0 && p.gap <= line && first.gap <= line
-	if first.cue&(cCountry|cNation) != 0 && (r.words == 1 || f.toks[r.first+1].cue&(cCountry|cNation|cStreetPre) == 0) && r.words <= 2 && f.origin(r) {
+	if first.cue&(cCountry|cNation) != 0 && (r.words == 1 || f.toks[r.first+1].cue&(cCountry|cNation|cStreetPre) == 0) && (r.words <= 2 || first.cue&cNation != 0 && first.lex&lexicon.GivenTop == 0) && f.origin(r) {
 		return true
 	}
 	if f.usState(r, in) {
@@ -242,6 +246,13 @@ func (f *finder) place(r *run) bool {
 	phrase := f.dict.phrase(f.page, r.first, r.last)
 	if f.general && first.lex&(lexicon.Common|lexicon.Word) == 0 && first.cue&cStop == 0 && r.words <= 3 && (p.hash == hashIn || first.lex&lexicon.Given == 0 && p.hash != hashAt && p.hash != hashFor) {
 		f.addToks(r.first, r.last, City, Context, .55)
+		if z := f.at(r.last + 1); z.kind == num && z.gap == space && z.len() >= 3 && z.len() <= 6 && f.at(r.last+2).cue&cMeasure == 0 {
+			to := r.last + 1
+			if f.at(to+1).is('-') && f.follows(to+1) && f.follows(to+2) && f.at(to+2).kind == num {
+				to += 2
+			}
+			f.addToks(r.last+1, to, ZIP, Context, .6)
+		}
 		return true
 	}
 	if phrase&lexicon.City != 0 && first.cue&cMed == 0 && !f.eponymAfter(r.last) && f.toks[r.last].len() > 3 &&
@@ -304,7 +315,7 @@ func (f *finder) origin(r *run) bool {
 	if n := f.at(r.first + 1); n.kind == word && n.gap <= space && n.cue&(cEponym|cMeasure) != 0 {
 		return false
 	}
-	if p := f.at(r.first - 1); p.kind == num || p.is('-') && f.at(r.first-2).kind == num { // 10-French
+	if p := f.at(r.first - 1); t.cue&cMeasure != 0 && (p.kind == num || p.is('-') && f.at(r.first-2).kind == num) { // 10-French
 		return false
 	}
 	if r.words == 2 && f.toks[r.last].lex&lexicon.Surname != 0 && t.lex&lexicon.GivenTop != 0 {
@@ -314,7 +325,7 @@ func (f *finder) origin(r *run) bool {
 		return false
 	}
 	f.addToks(r.first, r.first, Origin, Dictionary, .5)
-	return r.words == 1
+	return r.words == 1 || r.words > 2
 }
 
 // livesBefore: lives, resides, moved, within five words.
@@ -556,6 +567,9 @@ func (f *finder) addressTail(from, j int) int {
 			f.addToks(from, end, Address, Format, .8)
 			j = end
 			continue
+		case t.kind == word && (t.hash == hashAPO || t.hash == hashFPO || t.hash == hashDPO) && f.at(k+1).len() == 2 && f.at(k+2).kind == num:
+			f.addToks(from, k+2, Address, Format, .85)
+			return k + 2
 		case !sep && t.kind == word && t.cue&cState != 0 && t.caps == upper && t.len() == 2:
 			j = k
 			continue

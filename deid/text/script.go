@@ -150,10 +150,10 @@ func (f *finder) deniedAt(at int32) bool {
 		}
 	}
 	from, to := lo, lo
-	for from > 0 && !f.stopsBefore(from) {
+	for from > 0 && from > lo-200 && !f.stopsBefore(from) {
 		from--
 	}
-	for to+1 < len(f.toks) && !f.stopsBefore(to+1) {
+	for to+1 < len(f.toks) && to < lo+200 && !f.stopsBefore(to+1) {
 		to++
 	}
 	fiction := false

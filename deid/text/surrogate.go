@@ -275,7 +275,8 @@ func (s *Surrogates) digits(dst, value []byte, c Category) []byte {
 			total++
 		}
 	}
-	for round := byte(0); round < 255; round++ {
+	seed := s.number(c.String(), norm, 0)
+	for round := range 16 {
 		copy(dst[from:], p.text)
 		n = 0
 		for i := len(dst) - 1; i >= from; i-- {
@@ -283,7 +284,7 @@ func (s *Surrogates) digits(dst, value []byte, c Category) []byte {
 			if class[b] <= clLine {
 				continue
 			}
-			x := s.number(c.String(), norm, byte(n)) + uint64(round)*0x9e3779b97f4a7c15>>7
+			x := mix64(seed + uint64(n)*0x9e3779b97f4a7c15 + uint64(round)<<32)
 			switch class[b] {
 			case clDigit:
 				if n >= 10 && c == Phone {
@@ -316,6 +317,13 @@ func (s *Surrogates) digits(dst, value []byte, c Category) []byte {
 		}
 	}
 	return dst
+}
+
+// mix64 spreads a seed that HMAC made over the places of a number.
+func mix64(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // known: what was drawn is itself a value of the record.
