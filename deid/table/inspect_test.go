@@ -17,14 +17,14 @@ import (
 // files write them.
 func TestKindOf(t *testing.T) {
 	for kind, names := range map[Kind]string{
-		Name:        "name LastName first_name PATIENT_NAME patientlastname ptlname FNAME Surname maiden_name NextOfKin next_of_kin emergency_contact_name mother MothersMaidenName spouse_name physician_name ATTENDING provider full.name GivenName initials nickname employer guarantor",
-		Street:      "address street_address Addr1 ADDRESS_LINE_2 home_address mailingaddress street apt residence",
+		Name:        "name LastName first_name PATIENT_NAME patientlastname ptlname FNAME Surname maiden_name NextOfKin next_of_kin emergency_contact_name mother MothersMaidenName spouse_name physician_name ATTENDING provider full.name RenderingProvider NameOfSpouse GivenName initials nickname employer guarantor",
+		Street:      "address street_address Addr1 ADDRESS_LINE_2 home_address mailingaddress street apt residence ADD_LINE_1",
 		City:        "city CITY_NAME patient_city hometown BirthPlace town",
 		County:      "county CountyName patient_county",
 		ZIP:         "zip ZipCode zip_5 postal_code POSTCODE patzip zcta zip3",
 		Geocode:     "lat longitude Latitude census_tract geocode gps_coordinates fips",
-		Date:        "date admission_date AdmitDt DISCHARGE_DATE service_dt date_of_death DOD encounter_datetime created_at event_timestamp month DeathDate visit_time start_time lab_date",
-		BirthDate:   "dob DOB date_of_birth BirthDate patient_dob birth_dt yob birth_year ptdob",
+		Date:        "date admission_date AdmitDt DISCHARGE_DATE service_dt date_of_death DOD encounter_datetime created_at event_timestamp month DeathDate visit_time start_time lab_date Time_of_Death dischtime storetime charttime deathtime CLM_FROM_DT",
+		BirthDate:   "dob DOB date_of_birth BirthDate patient_dob birth_dt yob birth_year ptdob birth_datetime BENE_BIRTH_DT day_of_birth",
 		Age:         "age AGE AgeYears age_at_admission patient_age",
 		Phone:       "phone PhoneNumber home_phone tel mobile cell_phone TELEPHONE work_ph phone1 contact_phone",
 		Fax:         "fax fax_number HomeFax",
@@ -33,17 +33,17 @@ func TestKindOf(t *testing.T) {
 		MRN:         "mrn MRN medical_record_number MedRecNo patient_mrn chart_number empi mr_no",
 		HealthPlan:  "member_id MemberID subscriber_no beneficiary_id medicare_id MBI insurance_id policy_number hicn",
 		Account:     "account_number acct_no PatientAccount claim_id ENCOUNTER_ID csn invoice_no visit_id",
-		License:     "license_no drivers_license NPI dea_number passport_no certificate_number dl_number",
+		License:     "license_no drivers_license NPI dea_number passport_no certificate_number dl_number DRIVERS AT_PHYSN_NPI",
 		Vehicle:     "vin license_plate VehicleID plate_no",
 		Device:      "device_id serial_number UDI implant_id SerialNo mac_address imei",
 		URL:         "url website homepage profile_url patient_uri",
 		IP:          "ip ip_address IPAddr client_ip",
 		Biometric:   "fingerprint voice_print iris finger_print",
 		Photo:       "photo picture portrait patient_photo",
-		OtherID:     "id patient_id PatientID subject_id guid uuid record_key user_id accession_no barcode username ptid participant_no specimen_id row_id person_key patient_number",
+		OtherID:     "id patient_id PatientID subject_id guid uuid record_key user_id accession_no barcode username ptid participant_no specimen_id row_id person_key patient_number PAT_ID patient_nbr hadm_id StudyInstanceUID DESYNPUF_ID BENE_ID",
 		FreeText:    "note notes clinical_note comments narrative free_text radiology_report discharge_summary chief_complaint NoteText hpi",
 		State:       "state STATE_CODE country patient_state residence_state",
-		UnknownKind: "sex gender race diagnosis icd10 result weight height phone_type email_count marital-status workclass occupation salary-class education drug_name test_name department_name medication_id department_id admission_type_id discharge_disposition_id num_procedures number_inpatient number_of_visits time_in_hospital length_of_stay los_days readmitted birth_weight blood_pressure bmi dosage stage image_count language average_glucose hours_per_week capital-gain relationship 30_day_readmission time_to_event hospital_death state_of_mind lab_code class code value unit visits insulin",
+		UnknownKind: "sex gender race diagnosis icd10 result weight height phone_type email_count marital-status workclass occupation salary-class education drug_name test_name department_name medication_id department_id admission_type_id discharge_disposition_id num_procedures number_inpatient number_of_visits time_in_hospital length_of_stay los_days readmitted birth_weight blood_pressure bmi dosage stage image_count language average_glucose hours_per_week capital-gain relationship 30_day_readmission time_to_event hospital_death state_of_mind lab_code class code value unit visits insulin seq_num value_as_number gender_concept_id SP_SEX_IDENT_CD num_lab_procedures max_glu_serum COMPONENT_ID anchor_year",
 	} {
 		for _, name := range strings.Fields(names) {
 			if got := KindOf(name); got != kind {

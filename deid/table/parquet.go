@@ -3,11 +3,13 @@ package table
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -47,6 +49,9 @@ func TransformParquet(ctx context.Context, src io.ReaderAt, size int64, dst io.W
 	if _, err := io.Copy(in, io.NewSectionReader(src, 0, size)); err != nil {
 		return Manifest{}, fmt.Errorf("reading the Parquet file: %w", err)
 	}
+	if !footed(src, size) {
+		return Manifest{}, damaged()
+	}
 	f, err := parquet.OpenFile(src, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return Manifest{}, damaged()
@@ -71,6 +76,22 @@ func TransformParquet(ctx context.Context, src io.ReaderAt, size int64, dst io.W
 	q.p.manifest.Input, q.p.manifest.Output = hexOf(in), hexOf(sum)
 	return q.p.manifest, nil
 }
+
+// footed says whether the length of the footer, which the library takes as it
+// is to reserve memory, fits into the file.
+func footed(src io.ReaderAt, size int64) bool {
+	var end [8]byte
+	if size < 12 {
+		return false
+	}
+	if n, _ := src.ReadAt(end[:], size-8); n != len(end) || string(end[4:]) != "PAR1" {
+		return false
+	}
+	length := int64(binary.LittleEndian.Uint32(end[:]))
+	return length > 0 && length <= size-12 && length <= maxFooter
+}
+
+const maxFooter = 64 << 20
 
 func hexOf(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
@@ -97,6 +118,9 @@ type leaf struct {
 }
 
 func bindParquet(f *parquet.File, rules *Rules, o *Options) (*parquetTable, error) {
+	if n := f.NumRows(); n < 0 || n > math.MaxInt32 {
+		return nil, damaged()
+	}
 	columns := f.Schema().Fields()
 	names := make([]string, len(columns))
 	seen := map[string]bool{}

@@ -51,13 +51,13 @@ func all(has map[string]bool, set string, words int) bool {
 }
 
 // counted is what a number after it counts or places, rather than names.
-var counted = map[string]bool{"line": true, "sequence": true, "version": true, "page": true, "row": true, "week": true, "day": true, "visits": true}
+var counted = map[string]bool{"line": true, "sequence": true, "version": true, "seq": true, "as": true, "page": true, "row": true, "week": true, "day": true, "visits": true}
 
 // attributes describe a thing instead of naming it: phone_type, email_count.
 var attributes = []string{"type", "status", "count", "flag", "category", "reason", "verified", "valid", "missing", "indicator", "score", "rate", "ratio", "total", "mean", "average", "preferred contact", "relationship", "specialty", "format"}
 
 // things have names and ids that are not a person's: drug_name, department_id.
-var things = []string{"drug", "medication", "test", "lab", "product", "procedure", "diagnosis", "condition", "disease", "department", "unit", "file", "column", "field", "table", "study", "trial", "gene", "panel", "generic", "brand", "trade", "measure", "item", "event", "form", "hospital", "facility", "clinic", "site", "code", "class", "concept", "disposition", "source", "race", "ethnicity", "gender", "sex", "language", "religion", "currency", "unit", "specimen type", "variable", "metric", "model", "vendor", "payer", "vaccine", "allergy", "allergen", "organism", "role"}
+var things = []string{"drug", "medication", "test", "lab", "product", "procedure", "diagnosis", "condition", "disease", "department", "unit", "file", "column", "field", "table", "study", "trial", "gene", "panel", "generic", "brand", "trade", "measure", "item", "event", "form", "hospital", "facility", "clinic", "site", "code", "class", "concept", "disposition", "source", "race", "ethnicity", "gender", "sex", "language", "religion", "currency", "unit", "specimen type", "variable", "metric", "model", "vendor", "payer", "vaccine", "allergy", "allergen", "organism", "role", "component"}
 
 // roles are people whose name alone would be a name.
 var roles = []string{"patient", "mother", "father", "spouse", "guardian", "parent", "guarantor", "employer", "provider", "physician", "doctor", "attending", "referring", "surgeon", "nurse", "clinician", "subscriber", "kin", "emergency", "contact", "insured", "beneficiary", "holder", "author", "witness", "caregiver"}
@@ -84,24 +84,25 @@ var nameRules = []nameRule{
 	{HealthPlan, []string{"member id", "subscriber id", "beneficiary id", "policy id", "medicare id", "medicaid id", "insurance id", "plan id", "hicn", "mbi", "hic"}, attributes},
 	{Account, []string{"account", "claim id", "invoice id", "bill id", "encounter id", "visit id", "csn", "har.", "fin.", "transaction id", "card id", "iban", "payment id", "receipt id"}, with(attributes, []string{"balance", "amount", "class"})},
 	{Vehicle, []string{"vin", "plate", "vehicle id", "registration plate"}, attributes},
-	{License, []string{"license", "dea", "npi", "passport", "driver id", "certificate id", "certification id"}, with(attributes, []string{"state", "class", "country"})},
+	{License, []string{"license", "dea", "npi", "passport", "driver id", "driver.", "certificate id", "certification id"}, with(attributes, []string{"state", "class", "country"})},
 	{Biometric, []string{"fingerprint", "finger print", "iris", "retina scan", "retinal scan", "voiceprint", "voice print", "biometric", "faceprint", "face print", "genome", "palm print", "dna sequence", "audio"}, attributes},
 	{Photo, []string{"photo", "selfie", "portrait", "picture", "face image", "headshot", "avatar"}, attributes},
 	{FreeText, []string{"note", "comment", "narrative", "text", "free text", "remark", "remarks", "impression", "findings", "summary", "report", "complaint", "message", "transcript", "body.", "history illness", "hpi", "assessment plan", "instructions"}, with(attributes, []string{"id", "date", "time", "length", "version", "author", "name"})},
-	{BirthDate, []string{"dob", "birthday", "born", "birth date", "birth day", "birth month", "birth year", "birth time", "birth.", "patient birth"}, []string{"weight", "place", "city", "country", "state", "order", "sex", "length", "defect", "control", "type", "count", "flag"}},
+	{BirthDate, []string{"dob", "birthday", "born", "birth date", "birth day", "birth month", "birth year", "birth time", "birth datetime", "birth timestamp", "birth.", "patient birth"}, []string{"weight", "place", "city", "country", "state", "order", "sex", "length", "defect", "control", "type", "count", "flag"}},
 	{State, []string{"state", "province", "country"}, []string{"id", "date", "of", "mental", "city"}},
 	{ZIP, []string{"zip", "postal", "postcode"}, []string{"file"}},
 	{Geocode, []string{"latitude", "longitude", "lat.", "lon.", "lng", "geocode", "geo", "geohash", "coordinates", "coordinate", "gps", "tract", "census block", "block group", "fips", "patient lat", "patient lon", "home lat", "home lon"}, attributes},
-	{Street, []string{"address", "street", "apartment", "suite", "house id", "residence", "po box"}, with(attributes, []string{"id", "city", "county"})},
+	{Street, []string{"address", "street", "apartment", "suite", "house id", "add line", "residence", "po box"}, with(attributes, []string{"id", "city", "county"})},
 	{County, []string{"county", "parish", "precinct", "borough", "township", "district"}, attributes},
 	{City, []string{"city", "town", "village", "municipality", "suburb", "neighborhood", "hometown", "birthplace", "birth place"}, attributes},
 	{Age, []string{"age"}, with(attributes, []string{"image"})},
+	{Date, []string{"death time", "death day", "death month", "study time"}, []string{"to", "count"}},
 	{Date, []string{"date", "datetime", "timestamp", "dod", "dos"}, with([]string{"count", "flag", "format", "type", "precision"})},
 	{Date, []string{"time", "created at", "updated at", "modified at", "admitted at", "discharged at", "recorded at", "day", "month", "week", "weekday", "quarter"}, with(attributes, []string{"to", "in", "per", "duration", "elapsed", "survival", "wait", "prothrombin", "thrombin", "reaction", "bleeding", "hours", "minutes", "spent", "stay", "los", "supply", "since", "length", "readmission", "mortality", "follow", "of", "age", "bypass", "hospital", "number", "full", "part"})},
 	{Name, with([]string{"first name", "last name", "middle name", "full name", "given name", "family name", "maiden", "surname", "forename", "nickname", "alias", "initials", "first.", "last.", "middle.", "given.", "family.", "name."}, withName(roles)), with(attributes, []string{"brand", "generic"})},
 	{Name, bare(roles), nil},
 	{Name, []string{"name"}, with(attributes, things)},
-	{OtherID, []string{"patient id", "person id", "subject id", "participant id", "user id"}, attributes},
+	{OtherID, []string{"instance id", "patient id", "person id", "subject id", "participant id", "user id"}, attributes},
 	{OtherID, []string{"id", "accession", "barcode", "hash", "token", "username", "login", "password", "user.", "patient.", "subject.", "person.", "participant.", "specimen.", "pin."}, with(attributes, things, []string{"of", "admission"})},
 }
 
@@ -120,7 +121,7 @@ func bare(people []string) []string {
 			out = append(out, p+".")
 		}
 	}
-	return append(out, "next kin.", "next of kin.", "emergency contact.", "attending physician.", "referring physician.", "attending provider.", "referring provider.", "primary provider.")
+	return append(out, "next kin.", "next of kin.", "emergency contact.", "attending physician.", "referring physician.", "attending provider.", "referring provider.", "primary provider.", "rendering provider.", "ordering provider.", "billing provider.")
 }
 
 // canonical maps what people write to the words of the rules. A word that is
@@ -160,7 +161,7 @@ var vocabulary = sync.OnceValue(func() map[string]bool {
 			v[w] = true
 		}
 	}
-	for _, w := range strings.Fields("number home work primary secondary other line current admission admit admitted discharge discharged death visit service order result start end onset encounter birth age zip pt id no dob of dt nm per hosp fin secondary mailing legal permanent accident") {
+	for _, w := range strings.Fields("number home work primary secondary other line current admission admit admitted discharge discharged death visit service order result start end onset encounter birth age zip pt id no dob of dt nm per hosp fin secondary mailing legal permanent accident disch store reg") {
 		v[w] = true
 	}
 	return v
