@@ -2,11 +2,17 @@ package dicom
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 func deidentifier(t testing.TB, p Profile, change ...func(*Options)) *Deidentifier {
@@ -260,6 +266,64 @@ func TestCompressedStreams(t *testing.T) {
 			cut = f.head(append(cut, stream[:i]...), node{tag: 0xFFFEE0DD}, 0)
 			if _, err := deidentifier(t, Profile{}).File(new(bytes.Buffer), f.file(f.ct(node{tag: 0x7FE00010, vr: "OB", open: true, value: cut}))); err == nil && i%2 == 0 {
 				t.Errorf("a stream cut off at %d passed", i)
+			}
+		}
+	}
+}
+
+// TestMaskUnpacksRLE: pydicom's RLE samples under a mask come out uncompressed,
+// with the pixels that dcmtk finds in them outside the mask, and zeros inside.
+func TestMaskUnpacksRLE(t *testing.T) {
+	convert := need.Tool(t, "dcmdrle")
+	all := samples(t)
+	for _, name := range []string{"SC_rgb_rle.dcm", "SC_rgb_rle_2frame.dcm", "SC_rgb_rle_16bit.dcm", "SC_rgb_rle_16bit_2frame.dcm", "MR_small_RLE.dcm", "SC_rgb_rle_32bit.dcm"} {
+		dir := t.TempDir()
+		in, raw := filepath.Join(dir, "in"), filepath.Join(dir, "raw")
+		if err := os.WriteFile(in, all[name], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := exec.Command(convert, in, raw).CombinedOutput(); err != nil {
+			t.Fatalf("%s: dcmdrle: %v: %s", name, err, b)
+		}
+		b, err := os.ReadFile(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := 144 + binary.LittleEndian.Uint32(b[140:])
+		want, _, err := explicitLittle.decode(b[at:], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value := func(nodes []node, tag uint32) int {
+			n, _ := find(nodes, tag)
+			if len(n.value) < 2 {
+				return 0
+			}
+			return int(n.value[0]) | int(n.value[1])<<8
+		}
+		p := picture{rows: value(want, 0x00280010), columns: value(want, 0x00280011), samples: value(want, 0x00280002), planar: value(want, 0x00280006), bytes: value(want, 0x00280100) / 8}
+		g := Rectangle{X: 3, Y: 5, Width: p.columns - 10, Height: 17}
+		at = 144 + binary.LittleEndian.Uint32(all[name][140:])
+		own, _, err := explicitLittle.decode(all[name][at:], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		class, _ := find(own, 0x00080016)
+		mask := Mask{SOPClass: strings.TrimRight(string(class.value), "\x00"), Rows: p.rows, Columns: p.columns, Regions: []Rectangle{g}}
+		m, data := through(t, deidentifier(t, Profile{Masks: []Mask{mask}}), explicitLittle, all[name])
+		got, _ := find(data, 0x7FE00010)
+		was, _ := find(want, 0x7FE00010)
+		if m.TransferSyntax != explicitVRLittleEndian || len(got.value) != len(was.value) || len(was.value) < p.rows*p.columns {
+			t.Errorf("%s: %d bytes of pixels, want %d; %s", name, len(got.value), len(was.value), m.TransferSyntax)
+			continue
+		}
+		for i, w := range was.value {
+			if p.inside(i, g) {
+				w = 0
+			}
+			if got.value[i] != w {
+				t.Errorf("%s: byte %d is %d, want %d", name, i, got.value[i], w)
+				break
 			}
 		}
 	}
