@@ -116,24 +116,44 @@ func (r *run) native(s *scope, e element) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	px := r.in[e.start : e.start+l.total()]
-	r.m.Frames = l.frames
-	px, err = r.clearHidden(e, px, &l)
+	px, err := r.clearHidden(e, r.in[e.start:e.start+l.total()], &l)
 	if err != nil {
 		return 0, err
+	}
+	r.m.Frames = l.frames
+	swapped := r.enc.syntax.big && v == vrOW && l.size <= 1 // two samples share a word, the first being its low byte
+	if swapped && len(px)&1 == 1 {
+		if len(px) == e.size {
+			return 0, broken(e.start, "the pixel data ends inside a word")
+		}
+		px = append([]byte{}, r.in[e.start:e.start+len(px)+1]...)
+		px[len(px)-2] = 0 // padding
 	}
 	if r.masked() {
 		if l.size == 0 {
 			return 0, unoffered("A mask cannot be put on pixels of one bit", "Leave the file out, or convert it to 8 bits allocated")
 		}
 		px = append([]byte(nil), px...)
+		if swapped {
+			swap(px)
+		}
 		r.cover(px, &l)
+		if swapped {
+			swap(px)
+		}
 	}
 	if v == 0 {
 		v = vrOW
 	}
 	r.out.value(s.syntax, e.tag, v, px)
 	return e.end(), nil
+}
+
+// swap exchanges the bytes of each word.
+func swap(px []byte) {
+	for i := 0; i+1 < len(px); i += 2 {
+		px[i], px[i+1] = px[i+1], px[i]
+	}
 }
 
 // masked reports whether there is something to blank.
@@ -184,6 +204,12 @@ func (r *run) clearHidden(e element, px []byte, l *layout) ([]byte, error) {
 	if f.high < f.stored-1 || f.high >= f.allocated || l.size > 4 {
 		return nil, broken(e.start, "the bits of a pixel do not agree")
 	}
+	if l.size == 4 && r.enc.syntax.big { // which word of the two is the low one depends on who wrote it
+		if f.hidden {
+			return nil, unoffered("An overlay lies in samples of 32 bits, big endian", "Convert the file to Explicit VR Little Endian")
+		}
+		return px, nil
+	}
 	var keep [4]byte
 	mask := uint32((uint64(1)<<f.stored - 1) << (f.high + 1 - f.stored))
 	switch {
@@ -193,8 +219,6 @@ func (r *run) clearHidden(e element, px []byte, l *layout) ([]byte, error) {
 		binary.BigEndian.PutUint16(keep[:], uint16(mask))
 	case l.size == 2:
 		binary.LittleEndian.PutUint16(keep[:], uint16(mask))
-	case r.enc.syntax.big:
-		binary.BigEndian.PutUint32(keep[:], mask)
 	default:
 		binary.LittleEndian.PutUint32(keep[:], mask)
 	}

@@ -16,8 +16,9 @@ func (r *run) unpacked(s *scope, e element, end int) (int, error) {
 		return 0, unoffered("The pixel data has samples of a size that RLE does not have", "Decompress it first, for instance with gdcmconv --raw")
 	}
 	var frames [][]byte
+	size := 0
 	next, err := r.w.overFragments(s.syntax, e.start, end, func(from, to int) error {
-		frames = append(frames, r.in[from:to])
+		frames, size = append(frames, r.in[from:to]), size+to-from
 		return nil
 	})
 	if err != nil {
@@ -25,6 +26,9 @@ func (r *run) unpacked(s *scope, e element, end int) (int, error) {
 	}
 	if len(frames)-1 != l.frames { // the first is the offset table
 		return 0, broken(e.start, "the frames of the pixel data are not one fragment each")
+	}
+	if l.total()/64 > size { // two bytes stand for 128 at most
+		return 0, broken(e.start, "a frame of the pixel data cannot be decompressed")
 	}
 	px := make([]byte, l.total())
 	for i, f := range frames[1:] {
