@@ -21,7 +21,8 @@
 //  6. It is text (AE, LO, LT, PN, SH, ST, UC, UR, UT), bytes (OB, OW, UN) or an
 //     age (AS): kept if a short list in lists.go names it, such as the
 //     manufacturer or a convolution kernel; through the Cleaner if descriptors
-//     are cleaned; removed otherwise. The standard would keep it.
+//     are cleaned and it is prose (LT, ST, UC, UT); removed otherwise, or made a
+//     dummy where it must not be missing. The standard would keep it.
 //
 // Rule 6 is stricter than Annex E, which keeps what its table does not name: a
 // vendor writes what it likes into a text attribute that nobody thought of.
@@ -40,15 +41,15 @@
 // Pixel data. A file of a kind that commonly has names burned in (ultrasound,
 // secondary capture, visible light, anything that is not on the list of kinds
 // that do not), or that says so itself, is refused unless a [Mask] fits its
-// device. A mask blanks rectangles of native pixel data; compressed pixel data
-// must be decompressed first. Comments and application segments inside JPEG and
+// device. A mask blanks rectangles of native and of RLE compressed pixel data;
+// other compressed pixel data must be decompressed first. Comments and application segments inside JPEG and
 // JPEG 2000 streams are blanked. Bits of a pixel outside those stored, where
 // overlays were once hidden, are cleared, and bytes behind the last frame are
 // cut off. Encapsulated documents (PDF, CDA, models) and DICOMDIR are refused.
 //
 // What this package does not do: it does not look for text in pixels, nor for a
-// face in a head scan (Clean Recognizable Visual Features, 113102); it does not
-// decompress; it takes files that are not Part 10 (no preamble, no transfer
+// face in a head scan (Clean Recognizable Visual Features, 113102); it
+// decompresses nothing but RLE, and that only for a mask; it takes files that are not Part 10 (no preamble, no transfer
 // syntax) for broken, and does not mend others. It does not know the types of
 // attributes in every IOD, see above. A rectangle that was drawn too small lets
 // text through: look at masked images before a mask goes into use.

@@ -118,7 +118,10 @@ func (r *run) fallbackText(s *scope, e element, v vr, b []byte, end int) (int, e
 	if slices.Contains(safeText, e.tag) {
 		return r.pass(s, e)
 	}
-	if s.mode == cleaning || r.d.on.has(CleanDescriptors) {
+	needed := e.tag == codeMeaning || slices.Contains(neededText, e.tag)
+	// A bare id in a short text is no prose: no Cleaner can tell it from a label.
+	prose := v == vrLT || v == vrST || v == vrUC || v == vrUT
+	if s.mode == cleaning || r.d.on.has(CleanDescriptors) && (prose || needed) {
 		text, ok, err := r.cleanText(s, v, b)
 		if err != nil {
 			return 0, err
@@ -133,7 +136,7 @@ func (r *run) fallbackText(s *scope, e element, v vr, b []byte, end int) (int, e
 			return r.put(s, e, v, text)
 		}
 	}
-	if e.tag == codeMeaning || slices.Contains(neededText, e.tag) {
+	if needed {
 		return r.dummy(s, e, v, UnlistedDummied, end)
 	}
 	return r.drop(s, e, end, UnlistedRemoved)

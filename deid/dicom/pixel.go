@@ -15,7 +15,7 @@ func isPixels(t tag) bool {
 // pixels rules on the pixel data of the whole object.
 func (r *run) pixels(s *scope, e element, end int) (int, error) {
 	if e.tag == 0x7FE00001 || e.tag == 0x7FE00002 { // offsets of frames, which do not move
-		if !r.enc.encapsulated || e.size < 0 || e.vr != vrOV || e.size%8 != 0 {
+		if !r.enc.encapsulated || r.masked() || e.size < 0 || e.vr != vrOV || e.size%8 != 0 {
 			return r.drop(s, e, end, Malformed)
 		}
 		return r.pass(s, e)
@@ -26,8 +26,11 @@ func (r *run) pixels(s *scope, e element, end int) (int, error) {
 	if e.size >= 0 || e.vr != vrOB && e.vr != vrOW || e.tag != 0x7FE00010 {
 		return 0, broken(e.start, "compressed pixel data is not in fragments")
 	}
-	if r.mask != nil && len(r.mask.Regions) > 0 {
-		return 0, unfit("The image needs a mask and its pixel data is compressed", "Decompress it first, for instance with dcmdjpeg, dcmdrle or gdcmconv --raw")
+	if r.masked() {
+		if r.enc.uid != rleLossless {
+			return 0, unfit("The image needs a mask and its pixel data is compressed", "Decompress it first, for instance with dcmdjpeg or gdcmconv --raw")
+		}
+		return r.unpacked(s, e, end)
 	}
 	if r.facts.hidden {
 		return 0, unfit("An overlay lies in the pixels of a compressed image", "Decompress it first, for instance with gdcmconv --raw")
@@ -45,9 +48,8 @@ type layout struct {
 	frames                 int
 }
 
-// layoutOf reads the layout, and refuses one that does not agree with the size
-// of the pixel data.
-func (r *run) layoutOf(e element) (layout, error) {
+// layoutOf reads the layout, and refuses one whose frames are larger than size.
+func (r *run) layoutOf(e element, size int) (layout, error) {
 	f := &r.facts
 	l := layout{rows: f.rows, columns: f.columns, samples: f.samples, frames: f.frames, planes: f.planar == 1 && f.samples > 1}
 	bits := f.allocated
@@ -73,7 +75,7 @@ func (r *run) layoutOf(e element) (layout, error) {
 	pixels := l.rows * l.columns
 	switch p := string(f.photometric); {
 	case l.size == 0: // frames follow each other without padding
-		if e.size < (pixels*l.frames+7)/8 || l.frames > 8*e.size {
+		if l.frames > 8*size || size < (pixels*l.frames+7)/8 {
 			return l, broken(e.start, "the pixel data is shorter than its frames")
 		}
 		l.frame = 0
@@ -87,7 +89,7 @@ func (r *run) layoutOf(e element) (layout, error) {
 	default:
 		l.frame = pixels * l.samples * l.size
 	}
-	if l.frames > e.size/l.frame {
+	if l.frames > size/l.frame {
 		return l, broken(e.start, "the pixel data is shorter than its frames")
 	}
 	return l, nil
@@ -110,32 +112,60 @@ func (r *run) native(s *scope, e element) (int, error) {
 	if want := map[tag]vr{0x7FE00008: vrOF, 0x7FE00009: vrOD}[e.tag]; v != 0 && v != vrUN && v != want && (want != 0 || v != vrOB && v != vrOW) {
 		return 0, broken(e.start, "the pixel data has another value representation")
 	}
-	l, err := r.layoutOf(e)
+	l, err := r.layoutOf(e, e.size)
 	if err != nil {
 		return 0, err
 	}
-	px := r.in[e.start : e.start+l.total()]
+	px, err := r.clearHidden(e, r.in[e.start:e.start+l.total()], &l)
+	if err != nil {
+		return 0, err
+	}
 	r.m.Frames = l.frames
-	px, err = r.clearHidden(e, px, &l)
-	if err != nil {
-		return 0, err
+	swapped := r.enc.syntax.big && v == vrOW && l.size <= 1 // two samples share a word, the first being its low byte
+	if swapped && len(px)&1 == 1 {
+		if len(px) == e.size {
+			return 0, broken(e.start, "the pixel data ends inside a word")
+		}
+		px = append([]byte{}, r.in[e.start:e.start+len(px)+1]...)
+		px[len(px)-2] = 0 // padding
 	}
-	if r.mask != nil && len(r.mask.Regions) > 0 {
+	if r.masked() {
 		if l.size == 0 {
 			return 0, unoffered("A mask cannot be put on pixels of one bit", "Leave the file out, or convert it to 8 bits allocated")
 		}
 		px = append([]byte(nil), px...)
-		for _, g := range r.mask.Regions {
-			l.blank(px, g)
+		if swapped {
+			swap(px)
 		}
-		r.m.Regions = len(r.mask.Regions)
-		r.m.Options[CleanPixelData]++
+		r.cover(px, &l)
+		if swapped {
+			swap(px)
+		}
 	}
 	if v == 0 {
 		v = vrOW
 	}
 	r.out.value(s.syntax, e.tag, v, px)
 	return e.end(), nil
+}
+
+// swap exchanges the bytes of each word.
+func swap(px []byte) {
+	for i := 0; i+1 < len(px); i += 2 {
+		px[i], px[i+1] = px[i+1], px[i]
+	}
+}
+
+// masked reports whether there is something to blank.
+func (r *run) masked() bool { return r.mask != nil && len(r.mask.Regions) > 0 }
+
+// cover blanks the mask's regions in px.
+func (r *run) cover(px []byte, l *layout) {
+	for _, g := range r.mask.Regions {
+		l.blank(px, g)
+	}
+	r.m.Regions = len(r.mask.Regions)
+	r.m.Options[CleanPixelData]++
 }
 
 // blank fills a rectangle of every frame with zeros. The whole bytes of a
@@ -174,6 +204,12 @@ func (r *run) clearHidden(e element, px []byte, l *layout) ([]byte, error) {
 	if f.high < f.stored-1 || f.high >= f.allocated || l.size > 4 {
 		return nil, broken(e.start, "the bits of a pixel do not agree")
 	}
+	if l.size == 4 && r.enc.syntax.big { // which word of the two is the low one depends on who wrote it
+		if f.hidden {
+			return nil, unoffered("An overlay lies in samples of 32 bits, big endian", "Convert the file to Explicit VR Little Endian")
+		}
+		return px, nil
+	}
 	var keep [4]byte
 	mask := uint32((uint64(1)<<f.stored - 1) << (f.high + 1 - f.stored))
 	switch {
@@ -183,8 +219,6 @@ func (r *run) clearHidden(e element, px []byte, l *layout) ([]byte, error) {
 		binary.BigEndian.PutUint16(keep[:], uint16(mask))
 	case l.size == 2:
 		binary.LittleEndian.PutUint16(keep[:], uint16(mask))
-	case r.enc.syntax.big:
-		binary.BigEndian.PutUint32(keep[:], mask)
 	default:
 		binary.LittleEndian.PutUint32(keep[:], mask)
 	}

@@ -2,11 +2,17 @@ package dicom
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 func deidentifier(t testing.TB, p Profile, change ...func(*Options)) *Deidentifier {
@@ -45,6 +51,7 @@ func through(t testing.TB, d *Deidentifier, f form, file []byte) (Manifest, []no
 type picture struct {
 	rows, columns, samples, planar, bytes, frames int
 	photometric                                   string
+	words                                         bool // samples of 8 bits as OW: in big endian files swapped
 }
 
 func (p picture) nodes(f form, px []byte) []node {
@@ -52,14 +59,27 @@ func (p picture) nodes(f form, px []byte) []node {
 		return node{tag: t, vr: "US", value: f.order.AppendUint16(nil, uint16(n))}
 	}
 	vr := "OB"
-	if p.bytes > 1 || !f.explicit {
+	if p.bytes > 1 || !f.explicit || p.words {
 		vr = "OW"
+	}
+	if p.swapped(f) {
+		px = swapPairs(px)
 	}
 	return f.ct(us(0x00280002, p.samples), us(0x00280006, p.planar), us(0x00280010, p.rows), us(0x00280011, p.columns), us(0x00280100, 8*p.bytes),
 		us(0x00280101, 8*p.bytes), us(0x00280102, 8*p.bytes-1), node{tag: 0x00280004, vr: "CS", value: []byte(p.photometric)},
 		node{tag: 0x00280008, vr: "IS", value: fmt.Append(nil, p.frames)}, node{tag: 0x00080070, vr: "LO", value: []byte("Maker ")},
 		node{tag: 0x00081090, vr: "LO", value: []byte("Model 1")}, node{tag: 0x00280301, vr: "CS", value: []byte("YES")},
 		node{tag: 0x7FE00010, vr: vr, value: px})
+}
+
+func (p picture) swapped(f form) bool { return p.words && p.bytes == 1 && f.uid == explicitVRBigEndian }
+
+func swapPairs(px []byte) []byte {
+	px = append(slices.Clone(px), make([]byte, len(px)&1)...)
+	for i := 0; i < len(px); i += 2 {
+		px[i], px[i+1] = px[i+1], px[i]
+	}
+	return px
 }
 
 // inside reports whether the byte i of the pixel data belongs to a pixel of the
@@ -87,8 +107,9 @@ func TestMaskBlanksExactly(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, f := range append(slices.Clone(forms), form{deflatedExplicitVR, true, forms[0].order}) {
 		for _, p := range []picture{
-			{7, 9, 1, 0, 1, 1, "MONOCHROME2"}, {7, 9, 1, 0, 2, 3, "MONOCHROME1"}, {5, 6, 3, 0, 1, 2, "RGB"}, {5, 6, 3, 1, 1, 2, "RGB"},
-			{5, 6, 3, 1, 2, 1, "YBR_FULL"}, {5, 6, 1, 0, 4, 1, "MONOCHROME2"}, {64, 100, 3, 0, 1, 2, "RGB"}, {4, 10, 3, 0, 1, 2, "YBR_FULL_422"},
+			{7, 9, 1, 0, 1, 1, "MONOCHROME2", false}, {7, 9, 1, 0, 2, 3, "MONOCHROME1", false}, {5, 6, 3, 0, 1, 2, "RGB", false}, {5, 6, 3, 1, 1, 2, "RGB", false},
+			{5, 6, 3, 1, 2, 1, "YBR_FULL", false}, {5, 6, 1, 0, 4, 1, "MONOCHROME2", false}, {64, 100, 3, 0, 1, 2, "RGB", false}, {4, 10, 3, 0, 1, 2, "YBR_FULL_422", false},
+			{7, 9, 1, 0, 1, 1, "MONOCHROME2", true}, {5, 6, 3, 1, 1, 3, "RGB", true}, {5, 7, 3, 0, 1, 3, "RGB", true},
 		} {
 			size := p.rows * p.columns * p.samples * p.bytes * p.frames
 			if p.photometric == "YBR_FULL_422" {
@@ -125,6 +146,9 @@ func TestMaskBlanksExactly(t *testing.T) {
 				}
 				_, data := f.open(t, b, vrsOf())
 				got, _ := find(data, 0x7FE00010)
+				if p.swapped(f) {
+					got.value = swapPairs(got.value)
+				}
 				for i := range px {
 					want := px[i]
 					for _, g := range mask.Regions {
@@ -260,6 +284,64 @@ func TestCompressedStreams(t *testing.T) {
 			cut = f.head(append(cut, stream[:i]...), node{tag: 0xFFFEE0DD}, 0)
 			if _, err := deidentifier(t, Profile{}).File(new(bytes.Buffer), f.file(f.ct(node{tag: 0x7FE00010, vr: "OB", open: true, value: cut}))); err == nil && i%2 == 0 {
 				t.Errorf("a stream cut off at %d passed", i)
+			}
+		}
+	}
+}
+
+// TestMaskUnpacksRLE: pydicom's RLE samples under a mask come out uncompressed,
+// with the pixels that dcmtk finds in them outside the mask, and zeros inside.
+func TestMaskUnpacksRLE(t *testing.T) {
+	convert := need.Tool(t, "dcmdrle")
+	all := samples(t)
+	for _, name := range []string{"SC_rgb_rle.dcm", "SC_rgb_rle_2frame.dcm", "SC_rgb_rle_16bit.dcm", "SC_rgb_rle_16bit_2frame.dcm", "MR_small_RLE.dcm", "SC_rgb_rle_32bit.dcm"} {
+		dir := t.TempDir()
+		in, raw := filepath.Join(dir, "in"), filepath.Join(dir, "raw")
+		if err := os.WriteFile(in, all[name], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := exec.Command(convert, in, raw).CombinedOutput(); err != nil {
+			t.Fatalf("%s: dcmdrle: %v: %s", name, err, b)
+		}
+		b, err := os.ReadFile(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := 144 + binary.LittleEndian.Uint32(b[140:])
+		want, _, err := explicitLittle.decode(b[at:], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value := func(nodes []node, tag uint32) int {
+			n, _ := find(nodes, tag)
+			if len(n.value) < 2 {
+				return 0
+			}
+			return int(n.value[0]) | int(n.value[1])<<8
+		}
+		p := picture{rows: value(want, 0x00280010), columns: value(want, 0x00280011), samples: value(want, 0x00280002), planar: value(want, 0x00280006), bytes: value(want, 0x00280100) / 8}
+		g := Rectangle{X: 3, Y: 5, Width: p.columns - 10, Height: 17}
+		at = 144 + binary.LittleEndian.Uint32(all[name][140:])
+		own, _, err := explicitLittle.decode(all[name][at:], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		class, _ := find(own, 0x00080016)
+		mask := Mask{SOPClass: strings.TrimRight(string(class.value), "\x00"), Rows: p.rows, Columns: p.columns, Regions: []Rectangle{g}}
+		m, data := through(t, deidentifier(t, Profile{Masks: []Mask{mask}}), explicitLittle, all[name])
+		got, _ := find(data, 0x7FE00010)
+		was, _ := find(want, 0x7FE00010)
+		if m.TransferSyntax != explicitVRLittleEndian || len(got.value) != len(was.value) || len(was.value) < p.rows*p.columns {
+			t.Errorf("%s: %d bytes of pixels, want %d; %s", name, len(got.value), len(was.value), m.TransferSyntax)
+			continue
+		}
+		for i, w := range was.value {
+			if p.inside(i, g) {
+				w = 0
+			}
+			if got.value[i] != w {
+				t.Errorf("%s: byte %d is %d, want %d", name, i, got.value[i], w)
+				break
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package dicom
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"io"
 	"os"
 	"os/exec"
@@ -111,6 +112,7 @@ func TestSamples(t *testing.T) {
 		if m.Bytes != int64(out.Len()) || m.SOPClass == "" || m.Elements == 0 {
 			t.Errorf("%s: the manifest says %+v", name, m)
 		}
+		samePixels(t, name, b, out.Bytes(), m)
 		name = strings.NewReplacer("/", "_", " ", "_").Replace(name)
 		passed[name] = out.Bytes()
 		for file, b := range map[string][]byte{filepath.Join(outs, name): out.Bytes(), filepath.Join(ins, name): b} {
@@ -148,6 +150,41 @@ func TestSamples(t *testing.T) {
 	}
 	if seen < 500 {
 		t.Errorf("only %d identifying values were looked for", seen)
+	}
+}
+
+// samePixels: without a mask, native pixels are what they were, but for bytes
+// behind the last frame, and streams what they were or zero.
+func samePixels(t *testing.T, name string, in, out []byte, m Manifest) {
+	t.Helper()
+	var px [2][]byte
+	for i, b := range [][]byte{in, out} {
+		enc, at, err := part10(b)
+		if err != nil || enc.deflated {
+			return
+		}
+		f := form{enc.uid, enc.syntax.explicit, binary.LittleEndian}
+		if enc.syntax.big {
+			f.order = binary.BigEndian
+		}
+		data, _, err := f.decode(b[at:], vrsOf())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		n, _ := find(data, 0x7FE00010)
+		px[i] = n.value
+	}
+	blanked := 0
+	for i := range px[1] {
+		if px[0][i] != px[1][i] {
+			blanked++
+			if px[1][i] != 0 {
+				t.Fatalf("%s: a byte of the pixels changed", name)
+			}
+		}
+	}
+	if blanked > m.BlankedBytes && !m.HiddenBits || len(px[1]) < len(px[0])-200 {
+		t.Errorf("%s: %d bytes of the pixels were blanked, the manifest says %d; %d of %d bytes", name, blanked, m.BlankedBytes, len(px[1]), len(px[0]))
 	}
 }
 

@@ -424,6 +424,16 @@ func TestCleaner(t *testing.T) {
 			t.Errorf("%q: %q became %q, want %q", c.set, c.in, n.value, c.want)
 		}
 	}
+	// Of what the table does not name, prose is cleaned and short text goes.
+	f := explicitLittle
+	d := deidentifier(t, Profile{CleanDescriptors: true}, func(o *Options) { o.Cleaner = stars{} })
+	_, out := through(t, d, f, f.file(f.ct(node{tag: 0x0018003A, vr: "ST", value: []byte("seen by ZZDOE")}, node{tag: 0x00181003, vr: "LO", value: []byte("SN 4711")},
+		node{tag: 0x00620005, vr: "LO", value: []byte("liver of ZZDOE")})))
+	prose, _ := find(out, 0x0018003A)
+	label, _ := find(out, 0x00620005)
+	if _, id := find(out, 0x00181003); id || strings.TrimSpace(string(prose.value)) != "seen by **DOE" || strings.TrimSpace(string(label.value)) != "liver of **DOE" {
+		t.Errorf("got %q, %q, an id: %v", prose.value, label.value, id)
+	}
 	failing := deidentifier(t, Profile{CleanDescriptors: true}, func(o *Options) { o.Cleaner = fails{} })
 	var w bytes.Buffer
 	_, err := failing.File(&w, explicitLittle.file(explicitLittle.ct(node{tag: 0x00081030, vr: "LO", value: []byte("ZZ")})))

@@ -252,7 +252,11 @@ func (r *run) put(s *scope, e element, v vr, b []byte) (int, error) {
 // keep carries out K.
 func (r *run) keep(s *scope, e element, v vr, o Option, end int) (next int, done bool, err error) {
 	if v == vrSQ {
-		next, err = r.sequence(s, e, end, keeping, o)
+		m := keeping
+		if o == RetainUIDs { // of references, the UIDs are kept and not what is said of them
+			m = ordinary
+		}
+		next, err = r.sequence(s, e, end, m, o)
 	} else {
 		b := r.in[e.start:e.end()]
 		if !looksLike(v, b) { // kept is what the attribute is for, and nothing else

@@ -130,6 +130,8 @@ func jpegText(b []byte) (spans [][2]int, ok bool) {
 		case m == 0xEE && bytes.HasPrefix(seg, []byte("Adobe")) && len(seg) >= 12:
 			spans = append(spans, [2]int{from + 12, to})
 		case m == 0xE8 && bytes.HasPrefix(seg, []byte("mrfx")) && len(seg) <= 8: // colour transform of JPEG-LS
+		case m == 0xE8 && bytes.HasPrefix(seg, []byte("SPIFF\x00")) && len(seg) == 30: // sizes and colours (ISO 10918-3)
+		case m == 0xE8 && string(seg) == "\x00\x00\x00\x01\xFF\xD8": // end of SPIFF's directory, and a second start
 		case m == 0xFE, m >= 0xE0 && m <= 0xEF:
 			spans = append(spans, [2]int{from, to})
 		}
