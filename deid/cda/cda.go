@@ -264,7 +264,7 @@ func (r *run) enter(t xml.StartElement, uri string, spans int) {
 	for _, a := range t.Attr {
 		switch {
 		case isDeclaration(a.Name):
-		case a.Name.Space == "" && structural[a.Name.Local] && message.Token([]byte(a.Value)):
+		case a.Name.Space == "" && structural[a.Name.Local] && known(a.Value):
 			r.out = appendAttr(r.out, "", a.Name.Local, a.Value)
 		default:
 			r.Count(message.Unknown)
@@ -272,6 +272,16 @@ func (r *run) enter(t xml.StartElement, uri string, spans int) {
 	}
 	r.open = true
 	r.stack = append(r.stack, frame{raw: t.Name, uri: uri, local: t.Name.Local, spans: spans})
+}
+
+// known reports whether every word of an attribute is HL7's.
+func known(value string) bool {
+	for w := range strings.FieldsSeq(value) {
+		if !vocabulary[w] {
+			return false
+		}
+	}
+	return value != ""
 }
 
 // declare binds the prefixes of an element, and refuses an attribute that

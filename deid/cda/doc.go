@@ -18,5 +18,6 @@
 //
 // What it does not do: it does not validate against the schema or a template;
 // non-XML bodies and observation media are removed, not read; a code of a local
-// system is trusted to be a code if it is one word of at most 20 characters.
+// system is trusted to be a code if it is one word of at most 20 characters, and
+// displayName beside a code of a public system is not looked at.
 package cda

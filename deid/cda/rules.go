@@ -77,7 +77,7 @@ func (r *run) use(n *node) *node {
 	if v := n.get("use"); v != "" && len(v) <= 12 {
 		ok := true
 		for w := range strings.FieldsSeq(v) {
-			ok = ok && len(w) <= 4 && message.Token([]byte(w))
+			ok = ok && vocabulary[w]
 		}
 		if ok {
 			out.set("use", v)
@@ -119,7 +119,7 @@ func (r *run) identifier(n *node) (*node, error) {
 // as the version of it.
 func (r *run) template(n *node) *node {
 	out := r.plain(n)
-	if root := n.get("root"); isOID(root) {
+	if root := n.get("root"); message.OID([]byte(root)) {
 		out.set("root", root)
 	} else {
 		r.Count(message.Malformed)
@@ -131,13 +131,6 @@ func (r *run) template(n *node) *node {
 		r.Count(message.Malformed)
 	}
 	return out
-}
-
-func isOID(s string) bool {
-	if len(s) < 3 || len(s) > 64 || s[0] < '0' || s[0] > '2' || s[1] != '.' || s[len(s)-1] == '.' {
-		return false
-	}
-	return strings.Trim(s, "0123456789.") == ""
 }
 
 // isDay is YYYY-MM-DD of this century: no document template is older.
@@ -164,7 +157,7 @@ func (r *run) coded(n *node, depth int) (*node, error) {
 			out.masked()
 		}
 	}
-	if isOID(system) {
+	if message.OID([]byte(system)) {
 		out.set("codeSystem", system)
 	} else if system != "" {
 		r.Count(message.Malformed)
@@ -193,9 +186,9 @@ func (r *run) coded(n *node, depth int) (*node, error) {
 	}
 	for _, a := range n.attrs {
 		switch {
-		case a.uri == nsSDTC && a.raw.Local == "valueSet" && isOID(a.value):
+		case a.uri == nsSDTC && a.raw.Local == "valueSet" && message.OID([]byte(a.value)):
 			out.attrs = append(out.attrs, a)
-		case a.raw.Space == "" && a.raw.Local == "use" && len(a.value) <= 4 && message.Token([]byte(a.value)):
+		case a.raw.Space == "" && a.raw.Local == "use" && vocabulary[a.value]:
 			out.attrs = append(out.attrs, a)
 		}
 	}

@@ -17,8 +17,9 @@
 //
 // What it does not do: it does not check a message against its structure; it
 // does not read XML encoding, nor characters that are not ASCII except as UTF-8
-// (other text is removed); a code of a local system, or of none, is trusted to
-// be a code if it is one word of at most 20 characters with fewer than nine
-// digits; each repetition of a text is scrubbed alone, so a name that is cut in
+// (other text is removed). A code is trusted to be one: of a local system any
+// word of at most 20 characters with fewer than nine digits, of no system the
+// same, but of more than four letters only with a digit in it, or from a list;
+// words beside a code of a public system that has its form are not looked at. Each repetition of a text is scrubbed alone, so a name that is cut in
 // two by the line ends of several OBX segments is seen in two halves.
 package hl7v2

@@ -15,7 +15,8 @@ import (
 // is a number of a person that is removed (and told to the scrubber); TXT is
 // free text; ANS is an answer, words of a
 // laboratory or else free text; RES is a reference range; UNIT is a unit of measure; PRO is a
-// message profile; MID is a message's id; SET is a character set; VAR is what
+// message profile; COD is a CWE in a place where a long word is a code even
+// without a code system; MID is a message's id; SET is a character set; VAR is what
 // OBX-2 says.
 var segments = map[string]string{
 	"FHS": `SEP SEP HD HD HD  HD DTM - - -
@@ -83,18 +84,18 @@ var segments = map[string]string{
 		NM CWE CWE DTM DTM  OCD CWE DTM DTM`,
 	"UB2": `SI NM CWE NM NM  UVC OCD OSP - -
 		- IDN - - -  - NM`,
-	"AL1": `CWE CWE CWE CWE ANS  DTM`,
-	"IAM": `SI CWE CWE CWE TXT  CWE EI TXT CWE CWE
+	"AL1": `CWE CWE COD CWE ANS  DTM`,
+	"IAM": `SI CWE COD CWE TXT  CWE EI TXT CWE CWE
 		DTM TXT DTM XPN CWE  CWE CWE XCN XON DTM
 		XCN DTM XCN DTM XCN  DTM CWE XON XON XON`,
-	"DG1": `SI ID CWE TXT DTM  CWE CWE CWE ID ID
+	"DG1": `SI ID COD TXT DTM  CWE CWE CWE ID ID
 		CWE NM CP - ID  XCN CWE ID DTM EI
 		ID EI CWE ID CWE  CWE`,
 	"DRG": `CWE DTM ID CWE CWE  NM CP CWE CP ID
 		CWE XPN CWE CWE NM  MO CWE ID ID CWE
 		MO MO MO MO NM  CWE CWE CWE CWE CWE
 		CWE CWE CWE`,
-	"PR1": `SI ID CWE TXT DTM  CWE NM XCN CWE NM
+	"PR1": `SI ID COD TXT DTM  CWE NM XCN CWE NM
 		XCN XCN CWE ID CWE  CWE CWE CWE EI ID
 		CWE CWE PL ID EI`,
 	"PDA": `CWE PL ID DTM XCN  ID DR XCN ID`,
@@ -116,17 +117,17 @@ var segments = map[string]string{
 	"TQ1": `SI CQ RPT TM CQ  CQ DTM DTM CWE TXT
 		TXT ID CQ NM`,
 	"TQ2": `SI ID EI EI EI  ID ID CQ NM ID`,
-	"OBR": `SI EI EI CWE ID  DTM DTM DTM CQ XCN
+	"OBR": `SI EI EI COD ID  DTM DTM DTM CQ XCN
 		ID CWE TXT DTM SPS  XCN XTN - - -
 		- DTM MOC ID ID  PRL TQ XCN EIP ID
 		CWE NDL NDL NDL NDL  DTM NM CWE TXT CWE
 		ID ID TXT CWE CWE  CWE CWE CWE CWE CWE
 		EI EI CX EIP`,
-	"OBX": `SI ID CWE ID VAR  UNIT RES CWE NM ID
+	"OBX": `SI ID COD ID VAR  UNIT RES CWE NM ID
 		ID DTM - DTM -  XCN CWE EI DTM CWE
 		EI CWE XON XAD XCN  ID CWE CWE ID ID`,
 	"NTE": `SI ID TXT CWE XCN  DTM DTM DTM`,
-	"SPM": `SI EIP EIP CWE CWE  CWE CWE CWE CWE CWE
+	"SPM": `SI EIP EIP COD CWE  CWE CWE CWE CWE CWE
 		CWE CQ NM TXT CWE  CWE DR DTM DTM ID
 		CWE CWE CWE CWE CQ  NM CWE CWE CWE CX
 		CX EI`,
@@ -137,32 +138,32 @@ var segments = map[string]string{
 		CWE CWE CWE CWE`,
 	"CTI": `EI CWE CWE`,
 	"BLG": `CCD ID CX CWE`,
-	"FT1": `SI EI EI DR DTM  CWE CWE TXT TXT NM
+	"FT1": `SI EI EI DR DTM  CWE COD TXT TXT NM
 		CP CP CWE CWE CP  PL CWE CWE CWE XCN
 		XCN CP EI XCN CWE  CWE CWE CWE CWE CX
 		SI XON XON CWE -  CWE CWE CX CX CWE
 		CWE EI CQ`,
-	"RXO": `CWE NM NM UNIT CWE  CWE CWE PL ID CWE
+	"RXO": `COD NM NM UNIT CWE  CWE CWE PL ID CWE
 		NM UNIT NM XCN XCN  ID ID NM UNIT CWE
 		ID UNIT CQ CWE NM  UNIT ID NM EI EI
 		CWE - XAD PL XAD  XTN`,
 	"RXR": `CWE CWE CWE CWE CWE  CWE`,
-	"RXC": `ID CWE NM UNIT NM  UNIT CWE NM UNIT NM
+	"RXC": `ID COD NM UNIT NM  UNIT CWE NM UNIT NM
 		UNIT`,
-	"RXE": `TQ CWE NM NM UNIT  CWE CWE PL ID NM
+	"RXE": `TQ COD NM NM UNIT  CWE CWE PL ID NM
 		UNIT NM XCN XCN EI  NM NM DTM CQ ID
 		CWE ID ID UNIT NM  UNIT CWE NM UNIT ID
 		CWE DTM NM UNIT CWE  ID CWE - NM -
 		XAD PL XAD ID XTN`,
-	"RXD": `NM CWE DTM NM UNIT  CWE EI NM TXT XCN
+	"RXD": `NM COD DTM NM UNIT  CWE EI NM TXT XCN
 		ID CQ PL ID CWE  NM UNIT - DTM CWE
 		CWE NM UNIT ID CWE  - - NM UNIT -
 		XAD ID CWE XTN EI`,
-	"RXG": `ID NM TQ CWE NM  NM UNIT CWE CWE ID
+	"RXG": `ID NM TQ COD NM  NM UNIT CWE CWE ID
 		PL ID CWE ID ID  UNIT NM UNIT - DTM
 		CWE CWE NM UNIT -  ID - XAD PL XAD
 		EI NM UNIT`,
-	"RXA": `ID NM DTM DTM CWE  NM UNIT CWE CWE XCN
+	"RXA": `ID NM DTM DTM COD  NM UNIT CWE CWE XCN
 		PL ID NM UNIT -  DTM CWE CWE CWE ID
 		ID DTM NM UNIT -  ID PL XAD EI`,
 	"TXA": `SI CWE ID DTM XCN  DTM DTM DTM XCN XCN
@@ -279,6 +280,7 @@ const (
 	dtm
 	tm
 	cwe
+	cod
 	cx
 	ei
 	xcn
@@ -296,7 +298,7 @@ const (
 
 var primitives = map[string]rule{
 	"-": drop, "IDN": idn, "TXT": txt, "ANS": ans, "RES": res, "UNIT": unit, "MID": mid, "SET": set, "VAR": vary, "SEP": sep, "OID": oid, "ORG": org, "CMP": cmp,
-	"ID": id, "SI": si, "NM": nm, "DTM": dtm, "TM": tm, "CWE": cwe, "CX": cx, "EI": ei, "XCN": xcn, "PPN": ppn, "XPN": xpn, "XAD": xad, "XTN": xtn,
+	"ID": id, "SI": si, "NM": nm, "DTM": dtm, "TM": tm, "CWE": cwe, "COD": cod, "CX": cx, "EI": ei, "XCN": xcn, "PPN": ppn, "XPN": xpn, "XAD": xad, "XTN": xtn,
 	"XON": xon, "HD": hd, "PL": pl, "PLN": pln, "NA": na,
 }
 

@@ -28,8 +28,8 @@ func (r *run) value(dst []byte, as rule, b []byte, depth int) ([]byte, error) {
 	switch as {
 	case txt, ans:
 		return r.text(dst, b, as == ans)
-	case cwe, unit:
-		return r.coded(dst, b, depth, as == unit)
+	case cwe, cod, unit:
+		return r.coded(dst, b, depth, as)
 	case cx:
 		return r.cx(dst, b, depth)
 	case ei:
@@ -88,6 +88,9 @@ func (r *run) single(dst []byte, as rule, b []byte, depth int) ([]byte, error) {
 		}
 		return r.ID(dst, "message", "message", string(v))
 	case nm:
+		if n := bytes.TrimLeft(v, "<>="); len(n) < len(v) && len(v)-len(n) <= 2 && r.scale == 0 && message.Number(n) && wholeDigits(n) <= maxDigits {
+			return r.d.encode(dst, v), nil // "<5": below what can be measured
+		}
 		if !message.Number(v) || wholeDigits(v) > maxDigits {
 			r.Count(message.Malformed)
 			return dst, nil
@@ -107,7 +110,7 @@ func (r *run) single(dst []byte, as rule, b []byte, depth int) ([]byte, error) {
 	case si:
 		ok = len(v) <= 5 && message.Number(v)
 	case oid:
-		ok = isOID(v)
+		ok = message.OID(v)
 	case ver:
 		ok = message.Version(v)
 	case cmp:
@@ -115,7 +118,7 @@ func (r *run) single(dst []byte, as rule, b []byte, depth int) ([]byte, error) {
 	case set:
 		ok = charsets[string(v)]
 	case id:
-		ok = message.Token(v)
+		ok = message.Bare(v)
 	default:
 		ok = false
 	}
@@ -238,17 +241,17 @@ func (r *run) parts(b []byte, depth, n int) [][]byte {
 
 // coded appends a CE or CWE: three triples of code, words and system, versions
 // and the original text (section 2.A.13).
-func (r *run) coded(dst, b []byte, depth int, isUnit bool) ([]byte, error) {
+func (r *run) coded(dst, b []byte, depth int, as rule) ([]byte, error) {
 	by := r.d.splitter(depth)
 	if by == 0 || bytes.IndexByte(b, by) < 0 { // a bare code
 		p := [][]byte{b, nil, nil}
-		return r.triple(dst, p, 0, depth, isUnit)
+		return r.triple(dst, p, 0, depth, as)
 	}
 	p := r.parts(b, depth, 14)
 	start := len(dst)
 	var err error
 	for _, first := range []int{0, 3} {
-		if dst, err = r.triple(dst, p[first:first+3], by, depth, isUnit); err != nil {
+		if dst, err = r.triple(dst, p[first:first+3], by, depth, as); err != nil {
 			return dst, err
 		}
 		dst = append(dst, by)
@@ -263,7 +266,7 @@ func (r *run) coded(dst, b []byte, depth int, isUnit bool) ([]byte, error) {
 		return dst, err
 	}
 	dst = append(dst, by)
-	if dst, err = r.triple(dst, p[9:12], by, depth, isUnit); err != nil {
+	if dst, err = r.triple(dst, p[9:12], by, depth, as); err != nil {
 		return dst, err
 	}
 	dst = append(dst, by)
@@ -276,7 +279,7 @@ func (r *run) coded(dst, b []byte, depth int, isUnit bool) ([]byte, error) {
 	return trim(dst, start, by), nil
 }
 
-func (r *run) triple(dst []byte, p [][]byte, by byte, depth int, isUnit bool) ([]byte, error) {
+func (r *run) triple(dst []byte, p [][]byte, by byte, depth int, as rule) ([]byte, error) {
 	code, more := r.first(p[0], depth+1)
 	code, ok := r.d.decode(code)
 	if more {
@@ -284,7 +287,7 @@ func (r *run) triple(dst []byte, p [][]byte, by byte, depth int, isUnit bool) ([
 	}
 	system, _ := r.first(p[2], depth+1)
 	system, known := r.d.decode(system)
-	if !known || !message.Token(system) && !isOID(system) {
+	if !known || !message.SystemName(system) {
 		if len(system) > 0 {
 			r.Count(message.Malformed)
 		}
@@ -294,12 +297,14 @@ func (r *run) triple(dst []byte, p [][]byte, by byte, depth int, isUnit bool) ([
 	switch {
 	case len(code) == 0 || !ok:
 		ok = false
-	case isUnit:
+	case as == unit:
 		ok = message.Unit(code)
 		s, is := message.Public(string(system))
 		public = ok && is && s.Fits(code)
 	default:
-		ok, public = message.CodeOK(code, string(system))
+		if ok, public = message.CodeOK(code, string(system)); !ok && as == cod {
+			ok = message.Token(code)
+		}
 	}
 	if ok {
 		dst = r.d.encode(dst, code)
@@ -344,7 +349,7 @@ func (r *run) cx(dst, b []byte, depth int) ([]byte, error) {
 	}
 	start := len(dst)
 	dst, err := r.identifier(dst, "CX", p[3], p[0])
-	if err != nil || len(dst) == start || !message.Token(kind) || len(kind) > 5 {
+	if err != nil || len(dst) == start || !message.Bare(kind) || len(kind) > 5 {
 		return dst, err
 	}
 	by := r.d.splitter(depth)
@@ -459,7 +464,7 @@ func (r *run) place(dst, b []byte, depth int, isPL bool) []byte {
 		kind := isPL && (i == 4 || i == 5)
 		switch {
 		case len(v) == 0:
-		case (kind || !r.hidesPlaces() && i < 8) && (message.Token(v) || isOID(v)):
+		case kind && message.Bare(v), !r.hidesPlaces() && i < 8 && (message.Token(v) || message.OID(v)):
 			dst = append(dst, v...)
 		default:
 			r.Count(message.Organisation)
@@ -489,19 +494,6 @@ func (r *run) numbers(dst, b []byte, depth int) []byte {
 		dst = append(dst, by)
 		b = rest
 	}
-}
-
-// isOID is digits and dots, with at least two arcs.
-func isOID(b []byte) bool {
-	if len(b) < 3 || len(b) > 64 || b[0] < '0' || b[0] > '2' || b[1] != '.' || b[len(b)-1] == '.' {
-		return false
-	}
-	for _, c := range b {
-		if c != '.' && (c < '0' || c > '9') {
-			return false
-		}
-	}
-	return true
 }
 
 var comparators = map[string]bool{"<": true, ">": true, "<=": true, ">=": true, "=": true, "<>": true, "-": true, "+": true, "/": true, ".": true, ":": true}

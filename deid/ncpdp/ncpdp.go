@@ -14,7 +14,8 @@
 //
 // What it does not do: it does not read version F6, whose header differs, nor
 // check a transmission against the standard; a code is trusted to be one if it
-// is one word of at most 20 characters with fewer than nine digits.
+// is one word of at most 20 characters with fewer than nine digits, and of more
+// than four letters only with a digit in it, or from a list.
 package ncpdp
 
 import (
@@ -235,7 +236,7 @@ func (r *run) value(dst []byte, as ruling, v []byte) ([]byte, error) {
 	}
 	switch as {
 	case code:
-		if !message.Token(v) {
+		if !message.Bare(v) {
 			return gone(message.Malformed)
 		}
 		return append(dst, v...), nil
@@ -245,7 +246,7 @@ func (r *run) value(dst []byte, as ruling, v []byte) ([]byte, error) {
 		}
 		return append(dst, v...), nil
 	case drug:
-		if s, _ := message.Public("NDC"); !s.Fits(v) && !message.Token(v) {
+		if s, _ := message.Public("NDC"); !s.Fits(v) && !message.Bare(v) {
 			return gone(message.Malformed)
 		}
 		return append(dst, v...), nil

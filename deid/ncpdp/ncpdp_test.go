@@ -145,13 +145,13 @@ func TestCanaries(t *testing.T) {
 	for i := range len(chars) * len(chars) {
 		id := string([]byte{chars[i/len(chars)], chars[i%len(chars)]})
 		as, known := d.table[id]
-		for _, canary := range []string{"ZQCANARY", "ZQ CANARY", "900000001", "5555550100", "20240229"} {
+		for _, canary := range []string{"ZQ7CNR", "ZQCANARY", "ZQ CANARY", "900000001", "5555550100", "20240229"} {
 			out, err := d.Append(nil, []byte(head+wire("~|AM01|"+id+canary)), &Manifest{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			planted++
-			want := known && (canary == "ZQCANARY" && (as == code || as == drug) || canary == "20240229" && as == amount)
+			want := known && (canary == "ZQ7CNR" && (as == code || as == drug) || canary == "20240229" && as == amount)
 			if as == drug && known && (canary == "900000001" || canary == "5555550100" || canary == "20240229") {
 				want = true // a drug's number has as many digits
 			}

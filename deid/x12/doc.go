@@ -15,5 +15,6 @@
 //
 // What it does not do: it does not check a transaction against its guide; a
 // code is trusted to be one if it is one word of at most 20 characters with
-// fewer than nine digits.
+// fewer than nine digits, and of more than four letters only with a digit in it,
+// or from a list.
 package x12

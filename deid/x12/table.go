@@ -110,9 +110,6 @@ var needs = map[string]int{"N2": 1, "N3": 1, "N4": 0, "REF": 2, "DTP": 3, "DTM":
 // not even coded: social security, tax, licence, passport, bank, vehicle.
 var stateNumbers = words(`34 SY EI TJ 24 0B FI PE 12X DG DP 93 LX VT II`)
 
-// dateForms are the qualifiers (data element 1250) whose values are read.
-var dateForms = words(`D8 RD8 DT D6 CY CM`)
-
 func words(list string) map[string]bool {
 	m := map[string]bool{}
 	for w := range strings.FieldsSeq(list) {

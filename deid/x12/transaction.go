@@ -109,7 +109,7 @@ func (r *run) value(dst []byte, rule string, v []byte, qualifier string, rules [
 		if rule == "QU" && stateNumbers[qualifier] && i+1 < len(rules) && rules[i+1] == "CX" {
 			return gone(message.Identifier) // its number goes too
 		}
-		if !message.Token(v) || bytes.IndexByte(v, r.comp) >= 0 {
+		if !message.Bare(v) || bytes.IndexByte(v, r.comp) >= 0 {
 			return gone(message.Malformed)
 		}
 		return append(dst, v...), nil
@@ -119,7 +119,7 @@ func (r *run) value(dst []byte, rule string, v []byte, qualifier string, rules [
 		}
 		return append(dst, v...), nil
 	case "ND":
-		if s, _ := message.Public("NDC"); qualifier == "N4" && s.Fits(v) || message.Token(v) && bytes.IndexByte(v, r.comp) < 0 {
+		if s, _ := message.Public("NDC"); qualifier == "N4" && s.Fits(v) || message.Bare(v) && bytes.IndexByte(v, r.comp) < 0 {
 			return append(dst, v...), nil
 		}
 		return gone(message.Malformed)
@@ -241,7 +241,7 @@ func (r *run) components(dst, v []byte, others map[int]string) []byte {
 				r.Count(message.Unknown)
 			case rule == "DT":
 				dst = r.dated(dst, p, form, true)
-			case rule == "NM" && message.Number(p) && wholeDigits(p) <= 8, rule != "NM" && message.Token(p):
+			case rule == "NM" && message.Number(p) && wholeDigits(p) <= 8, rule != "NM" && message.Bare(p):
 				dst = append(dst, p...)
 				form = string(p)
 			default:

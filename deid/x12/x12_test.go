@@ -201,7 +201,7 @@ func TestCanaries(t *testing.T) {
 				rule = rules[i]
 			}
 			for comp := range 14 {
-				for _, canary := range []string{"ZQCANARY", "ZQ CANARY", "900000001", "5555550100", "20240229"} {
+				for _, canary := range []string{"ZQ7CNR", "ZQCANARY", "ZQ CANARY", "900000001", "5555550100", "20240229"} {
 					v := name + strings.Repeat("*", i+1) + strings.Repeat(":", comp) + canary
 					out, err := d.Append(nil, []byte(head+v+"~"+foot), &Manifest{})
 					if err != nil {
@@ -211,7 +211,7 @@ func TestCanaries(t *testing.T) {
 					part := comp == 0 || rule == "CO" && comp < 13 || rule == "PR" && comp < 13 && comp != 6 && comp != 7 || rule == "HI" && comp < 13 && comp != 3 && comp != 4 && comp != 5
 					// Where the element that a segment needs is not there, the canary goes too.
 					_, must := needs[name]
-					want := canary == "ZQCANARY" && stays[rule] && part && (!must || needs[name] == i+1 || needs[name] == 0)
+					want := canary == "ZQ7CNR" && stays[rule] && part && (!must || needs[name] == i+1 || needs[name] == 0)
 					if canary == "20240229" {
 						want = comp == 0 && rule == "NM" && !must || rule == "HI" && (comp == 4 || comp == 5)
 					}

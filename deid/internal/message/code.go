@@ -138,14 +138,53 @@ func ndc(b []byte) bool {
 func ncit(b []byte) bool { return len(b) > 1 && b[0] == 'C' && digits(b[1:]) && len(b) <= 8 }
 func nui(b []byte) bool  { return len(b) == 11 && b[0] == 'N' && digits(b[1:]) }
 
-// CodeOK is the rule for a code: of a public system it has the system's form,
-// of another one, or of none, that of a token.
+// CodeOK is the rule for a code. Of a public system it has the system's form; of
+// a local one it is a token; of none, or of one that it does not fit, it is Bare.
 func CodeOK(code []byte, system string) (ok, public bool) {
-	if s, known := Public(system); known && s.Fits(code) {
+	s, known := Public(system)
+	switch {
+	case known && s.Fits(code):
 		return true, true
+	case !known && SystemName([]byte(system)):
+		return Token(code), false
 	}
-	return Token(code), false
+	return Bare(code), false
 }
+
+// SystemName reports whether b names a code system: a public one, an OID, or a
+// local one in the form of HL7's table 0396 (L, or 99 and some letters), or one
+// of that table's others.
+func SystemName(b []byte) bool {
+	if _, ok := Public(string(b)); ok {
+		return true
+	}
+	if OID(b) {
+		return true
+	}
+	if rest, ok := bytes.CutPrefix(b, []byte("99")); ok {
+		return len(rest) > 0 && len(b) <= 10 && Token(rest)
+	}
+	return otherSystems[string(b)]
+}
+
+// OID is digits and dots, with at least two arcs.
+func OID(b []byte) bool {
+	if len(b) < 3 || len(b) > 64 || b[0] < '0' || b[0] > '2' || b[1] != '.' || b[len(b)-1] == '.' {
+		return false
+	}
+	for _, c := range b {
+		if c != '.' && !digit(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// otherSystems are codes of table 0396 whose codes and words are not checked.
+var otherSystems = set(`L LB LOCAL ACR ART ASTM AS4 AS4E ATC C5 CAS CCC CD2 CDCA CDCM CDCOBS CDS CE CLP CST DCM DQL DRG E5 E6 E7 EHDC ENZC EPASRS
+ EUCLIDES FDDC FDDX FDK FIPS5_2 FIPS6_4 FIPS HB HCPT HHC HI HIPPS HIBCC HOT ICD10GM ICDO ICDO2 ICDO3 ICS ICSD IC2 IBT IBTnnnn IETF3066 ITIS IUPC IUPP
+ JC8 JC10 JJ1017 LPN MCD MCR MDDX MEDC MEDIAT MEDR MEDX MGPI MMIS MSH NAACCR NCPDP NDA NDFRT NIC NIP001 NIP002 NIP004 NMMDS NND NUBC NULLFL O301 OHA
+ PHINQUESTION PHINVS PNDS RC SDM SIC SNM3 SNT SOC SRT UB04FL14 UB04FL15 UB92 UC UMD UML UPC UPIN USPS WC WHO ZIP X12 X12DE99 CLIA NPI SNOVETCT`)
 
 // Words is the rule for words beside a code of a public system: short UTF-8
 // without controls.

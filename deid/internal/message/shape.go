@@ -52,6 +52,39 @@ func Token(b []byte) bool {
 	return n < 9
 }
 
+// Bare is a code that names no code system: a token, but a word of five letters
+// and more only if it is one of the words of tables below. What a sender puts
+// in the wrong place is then rarely a name that passes.
+func Bare(b []byte) bool {
+	if !Token(b) {
+		return false
+	}
+	if len(b) <= 4 {
+		return true
+	}
+	word, joined := true, true
+	for _, c := range b {
+		word = word && letter(c)
+		joined = joined && (letter(c) || c == '-' || c == '.' || c == '_')
+	}
+	if word {
+		return tableWords[strings.ToLower(string(b))]
+	}
+	return !joined || len(b) <= 8 // SMITH-JONES
+}
+
+// tableWords are the longer words in code lists of HL7, X12 and NCPDP and in
+// the user-defined tables of usual systems. White, Black, English and Child are
+// not here: they are names as well.
+var tableWords = set(`active completed aborted cancelled canceled suspended held obsolete nullified normal preliminary final corrected
+ inpatient outpatient emergency preadmit observation recurring obstetrics newborn elective urgent routine trauma referral transfer discharged
+ male female other unknown spouse mother father sibling brother sister guardian grandparent grandchild employee dependent
+ single married divorced widowed separated domestic spanish hispanic asian multiple
+ daily weekly once asap stat timed oral topical tablet capsule solution suspension injection cream ointment patch intravenous
+ medical surgical cardiology oncology pediatrics radiology laboratory pathology psychiatry orthopedics neurology maternity
+ commercial medicare medicaid selfpay tricare blood serum plasma urine swab tissue sputum stool venous arterial
+ unicode allowed denied pending approved rejected accept error warning fatal true false`)
+
 // Version is a code system's: digits and dots, at most six digits.
 func Version(b []byte) bool {
 	n := 0
@@ -65,8 +98,8 @@ func Version(b []byte) bool {
 	return n > 0 && n <= 6 && len(b) <= 12
 }
 
-// Unit is a unit of measure: no space, at most 32 bytes and five
-// digits, the marks of UCUM.
+// Unit is a unit of measure: no space, at most 32 bytes and five digits, the
+// marks of UCUM.
 func Unit(b []byte) bool {
 	if len(b) == 0 || len(b) > 32 {
 		return false
@@ -139,7 +172,10 @@ func Result(text []byte) bool {
 		}
 		switch {
 		case measure(w):
-			if numbers++; numbers > 2 {
+			if strings.ContainsAny(w, "0123456789") {
+				numbers++
+			}
+			if numbers > 2 {
 				return false
 			}
 		case resultWords[strings.ToLower(w)], commonUnits[w]:
@@ -185,6 +221,7 @@ var resultWords = set(`positive negative pos neg detected undetected not reactiv
  slightly very susceptible resistant intermediate sensitive hemolyzed lipemic icteric adequate inadequate sufficient insufficient
  see pending final yes unknown invalid inconclusive isolated to or and less than greater mild severe a b ab o rh type
  homozygous heterozygous wild variant unremarkable stable increased decreased elevated current former never smoker every day some
+ date day days hour hours after organism organisms isolated mixed flora
  male female immune nonimmune non-immune quantity`)
 
 // commonUnits may follow a number inside a text.
