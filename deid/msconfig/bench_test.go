@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // benchRules are of the size and mix that a Safe Harbor configuration has; with
 // the tool's own at hand, those run too.
 func benchConfigs(b *testing.B) map[string][]byte {
-	configs := map[string][]byte{"ours": []byte(fuzzRules)}
+	// Noise in proportion to a negative number is an error, and Synthea has some.
+	configs := map[string][]byte{"ours": []byte(strings.Replace(fuzzRules, "proportional", "fixed", 1))}
 	if dir := os.Getenv(checkoutVar); dir != "" {
 		configs["published"] = read1(b, filepath.Join(checkout(b), "Microsoft.Health.Fhir.Anonymizer.R4.CommandLineTool", "configuration-sample.json"))
 	}

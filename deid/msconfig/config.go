@@ -62,6 +62,48 @@ type Config struct {
 	params parameters
 	skip   bool // processingErrors: skip
 	notes  []Difference
+
+	byType, byName map[string]int // what rules look up, numbered from 0
+	lookUps        int
+	ruleSets       map[string][]int // by resource type; "": any other
+}
+
+// index prepares what the run asks for again and again.
+func (c *Config) index() {
+	c.byType, c.byName, c.ruleSets = map[string]int{}, map[string]int{}, map[string][]int{"": nil}
+	number := func(m map[string]int, s string) {
+		if _, ok := m[s]; !ok && s != "" {
+			m[s] = c.lookUps
+			c.lookUps++
+		}
+	}
+	for _, r := range c.rules {
+		number(c.byType, r.byType)
+		number(c.byName, r.byName)
+		if !r.general() {
+			c.ruleSets[r.resource] = nil
+		}
+	}
+	for typ := range c.ruleSets {
+		for i, r := range c.rules {
+			if r.general() || r.resource == typ {
+				c.ruleSets[typ] = append(c.ruleSets[typ], i)
+			}
+		}
+	}
+}
+
+// general says whether the rule is for every type of resource.
+func (r *rule) general() bool {
+	return r.resource == "" || r.resource == "Resource" || r.resource == "DomainResource"
+}
+
+// rulesFor gives the rules for a type, in order.
+func (c *Config) rulesFor(typ string) []int {
+	if rules, ok := c.ruleSets[typ]; ok {
+		return rules
+	}
+	return c.ruleSets[""]
 }
 
 // rule is one entry of fhirPathRules.
@@ -74,7 +116,8 @@ type rule struct {
 	whole  bool   // the path is a type alone: the resource itself
 	byType string // nodesByType('...') or nodesByName('...'), looked up
 	byName string
-	then   expr // what follows the look-up; nil: nothing
+	then   expr     // what follows the look-up; nil: nothing
+	names  []string // x or then, where it is plain names one below the other
 
 	replaceWith  *string // substitute; nil is null
 	span         float64 // perturb
@@ -167,6 +210,7 @@ func Read(raw []byte) (*Config, error) {
 	if !given {
 		return nil, bad("fhirPathRules", "it is missing", "List the rules; a configuration without any changes nothing")
 	}
+	c.index()
 	return c, nil
 }
 
@@ -282,14 +326,33 @@ func (r *rule) compile() error {
 		return err
 	}
 	r.x = x
+	r.names = plainNames(x)
 	return nil
 }
 
 func (r *rule) compileThen(name string) (err error) {
 	if name != "" {
 		r.then, err = parseExpr(name)
+		r.names = plainNames(r.then)
 	}
 	return err
+}
+
+// plainNames gives the names of a path that is nothing but names of elements, and
+// nil for any other.
+func plainNames(x expr) []string {
+	c, ok := x.(child)
+	if !ok || c.name[0] < 'a' || c.name[0] > 'z' {
+		return nil
+	}
+	if _, top := c.x.(this); top {
+		return []string{c.name}
+	}
+	names := plainNames(c.x)
+	if names == nil {
+		return nil
+	}
+	return append(names, c.name)
 }
 
 func (r *rule) readSubstitute(has map[string]jsontext.Value, at string) error {

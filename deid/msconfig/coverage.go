@@ -45,11 +45,8 @@ func (cov *coverage) resource(typ string) {
 	t := tree{a: &Anonymizer{cfg: cov.cfg}, work: maxWork}
 	t.lookUp(root)
 	by := map[*node]int{}
-	for i := range cov.cfg.rules {
+	for _, i := range cov.cfg.rulesFor(typ) {
 		r := &cov.cfg.rules[i]
-		if r.resource != "" && r.resource != typ && r.resource != "Resource" && r.resource != "DomainResource" {
-			continue
-		}
 		t.work = maxWork
 		nodes, err := t.match(r, root)
 		if err != nil {

@@ -120,7 +120,7 @@ func TestExpressions(t *testing.T) {
 		{"%context.id", "o1"},
 		{"status // and a comment\n = /* another */ 'final'", "true"},
 	}
-	n, err := parse([]byte(sampleObservation))
+	n, err := parse([]byte(sampleObservation), &arena{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestExpressions(t *testing.T) {
 // TestExpressionErrors: what cannot be answered is an error, and the error tells
 // no value.
 func TestExpressionErrors(t *testing.T) {
-	n, err := parse([]byte(strings.ReplaceAll(sampleObservation, `"x"`, `"ZZCANARY"`)))
+	n, err := parse([]byte(strings.ReplaceAll(sampleObservation, `"x"`, `"ZZCANARY"`)), &arena{})
 	if err != nil {
 		t.Fatal(err)
 	}

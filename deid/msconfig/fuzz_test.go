@@ -66,7 +66,7 @@ func FuzzExpression(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	n, err := parse([]byte(sampleObservation))
+	n, err := parse([]byte(sampleObservation), &arena{})
 	if err != nil {
 		f.Fatal(err)
 	}

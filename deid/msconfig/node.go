@@ -138,16 +138,48 @@ const maxDepth = 200
 type parser struct {
 	src   string
 	i     int
-	arena []node // nodes are made by the hundred
+	arena *arena
+}
+
+// arena makes nodes by the hundred. It is used for one resource after another.
+type arena struct {
+	blocks [][]node
+	used   int
+}
+
+const (
+	blockSize = 128
+	maxBlocks = 2000 // what is kept for the next resource
+)
+
+func (a *arena) node() *node {
+	b := a.used / blockSize
+	if b == len(a.blocks) {
+		a.blocks = append(a.blocks, make([]node, blockSize))
+	}
+	n := &a.blocks[b][a.used%blockSize]
+	a.used++
+	return n
+}
+
+// clear forgets all nodes, and so everything that they held.
+func (a *arena) clear() {
+	for i := range a.blocks {
+		if i*blockSize < a.used {
+			clear(a.blocks[i])
+		}
+	}
+	a.blocks = a.blocks[:min(len(a.blocks), maxBlocks)]
+	a.used = 0
 }
 
 // parse reads a resource. Whatever R4 does not define is an error: nobody has
 // ruled on it.
-func parse(raw []byte) (*node, error) {
+func parse(raw []byte, a *arena) (*node, error) {
 	if !jsontext.Value(raw).IsValid() {
 		return nil, errNotJSON
 	}
-	p := &parser{src: string(raw)}
+	p := &parser{src: string(raw), arena: a}
 	p.space()
 	if p.src[p.i] != '{' {
 		return nil, errNotResource
@@ -160,11 +192,7 @@ func parse(raw []byte) (*node, error) {
 }
 
 func (p *parser) node(el *spec.Element) *node {
-	if len(p.arena) == 0 {
-		p.arena = make([]node, 128)
-	}
-	n := &p.arena[0]
-	p.arena = p.arena[1:]
+	n := p.arena.node()
 	n.el = el
 	if el != nil {
 		n.name, n.typ, n.def = el.Name, instance(el.Type), el.Type
@@ -282,9 +310,10 @@ func (p *parser) resource(n *node, depth int) error {
 }
 
 // group is one element in its object: the member itself and its sibling with
-// the underscore.
+// the underscore. What stands alone is in one, so that it needs no list.
 type group struct {
 	el              *spec.Element
+	one             *node
 	mains, siblings []*node
 }
 
@@ -292,17 +321,8 @@ func (p *parser) object(n *node, isResource bool, depth int) error {
 	if depth > maxDepth {
 		return errTooDeep
 	}
-	var room [16]group
+	var room [12]group
 	groups := room[:0]
-	find := func(el *spec.Element) *group {
-		for i := range groups {
-			if groups[i].el == el {
-				return &groups[i]
-			}
-		}
-		groups = append(groups, group{el: el})
-		return &groups[len(groups)-1]
-	}
 	p.i++
 	for p.next() != '}' {
 		name := p.str()
@@ -311,33 +331,65 @@ func (p *parser) object(n *node, isResource bool, depth int) error {
 			p.skip()
 			continue
 		}
-		if el, ok := n.def.Field(name); ok {
-			nodes, err := p.values(el, depth)
-			if err != nil {
-				return err
+		el, main := n.def.Field(name)
+		if !main {
+			var ok bool
+			if el, ok = n.def.Sibling(name); !ok {
+				return errUnknown(n)
 			}
-			find(el).mains = nodes
-			continue
 		}
-		el, ok := n.def.Sibling(name)
-		if !ok {
-			return errUnknown(n)
+		at := -1
+		for i := range groups {
+			if groups[i].el == el {
+				at = i
+			}
 		}
-		nodes, err := p.siblings(el, depth)
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, group{el: el})
+		}
+		var err error
+		if g := &groups[at]; main {
+			g.one, g.mains, err = p.list(el, depth, true)
+		} else {
+			var one *node
+			if one, g.siblings, err = p.list(el, depth, false); one != nil {
+				g.siblings = []*node{one}
+			}
+		}
 		if err != nil {
 			return err
 		}
-		find(el).siblings = nodes
 	}
 	p.i++
-	for _, g := range groups {
-		n.join(g)
+	total := 0
+	for i := range groups {
+		g := &groups[i]
+		if g.one != nil && g.siblings != nil {
+			g.mains, g.one = []*node{g.one}, nil
+		}
+		if g.one != nil {
+			total++
+		}
+		total += max(len(g.mains), len(g.siblings))
+	}
+	if total == 0 {
+		return nil
+	}
+	n.kids = make([]*node, 0, total)
+	for i := range groups {
+		if k := groups[i].one; k != nil {
+			k.parent = n
+			n.kids = append(n.kids, k)
+			continue
+		}
+		n.join(&groups[i])
 	}
 	return nil
 }
 
 // join makes children of a group: value and sibling of the same index are one.
-func (n *node) join(g group) {
+func (n *node) join(g *group) {
 	for i := range max(len(g.mains), len(g.siblings)) {
 		var k *node
 		if i < len(g.mains) {
@@ -360,52 +412,48 @@ func (n *node) join(g group) {
 	}
 }
 
-// list calls one for each value: of an array, or of what stands alone where a
-// list is due, which the tool takes. An array where R4 has one value is refused.
-func (p *parser) list(el *spec.Element, one func() (*node, error)) ([]*node, error) {
+// list reads the values of an element, or of its siblings: an array, or one that
+// stands alone where a list is due, which the tool takes. An array where R4 has one
+// value is refused.
+func (p *parser) list(el *spec.Element, depth int, main bool) (one *node, all []*node, err error) {
 	if p.src[p.i] != '[' {
-		n, err := one()
-		if err != nil || n == nil {
-			return nil, err
-		}
-		return []*node{n}, nil
+		one, err = p.value(el, depth, main)
+		return one, nil, err
 	}
 	if !el.List {
-		return nil, errShape(el)
+		return nil, nil, errShape(el)
 	}
-	var out []*node
 	p.i++
 	for p.next() != ']' {
-		n, err := one()
+		n, err := p.value(el, depth, main)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out = append(out, n)
+		all = append(all, n)
 	}
 	p.i++
-	return out, nil
+	return nil, all, nil
 }
 
-func (p *parser) values(el *spec.Element, depth int) ([]*node, error) {
-	return p.list(el, func() (*node, error) {
-		c := p.src[p.i]
-		if el.Type.Kind == spec.Primitive {
-			if c == '{' || c == '[' {
-				return nil, errShape(el)
-			}
-			s, there := p.scalar()
-			if !there {
-				return nil, nil
-			}
-			n := p.node(el)
-			var ok bool
-			if n.val, ok = read(kindOf(el.Type.Name), s); !ok {
-				return nil, errShape(el)
-			}
-			return n, nil
-		}
+func (p *parser) value(el *spec.Element, depth int, main bool) (*node, error) {
+	c := p.src[p.i]
+	if !main || el.Type.Kind != spec.Primitive {
 		return p.complex(el, c, depth)
-	})
+	}
+	if c == '{' || c == '[' {
+		return nil, errShape(el)
+	}
+	s, there := p.scalar()
+	if !there {
+		return nil, nil
+	}
+	v, ok := read(kindOf(el.Type.Name), s)
+	if !ok {
+		return nil, errShape(el)
+	}
+	n := p.node(el)
+	n.val = v
+	return n, nil
 }
 
 func (p *parser) complex(el *spec.Element, c byte, depth int) (*node, error) {
@@ -434,8 +482,4 @@ func (p *parser) scalarOrNothing(c byte) (string, bool) {
 		return "", true
 	}
 	return p.scalar()
-}
-
-func (p *parser) siblings(el *spec.Element, depth int) ([]*node, error) {
-	return p.list(el, func() (*node, error) { return p.complex(el, p.src[p.i], depth) })
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/fhir/spec"
@@ -41,7 +43,7 @@ type Anonymizer struct {
 	params parameters
 	hash   *hasher
 	cipher blockCipher
-	needs  struct{ encrypt, perturb bool }
+	arenas *sync.Pool
 }
 
 // Counts says what was done: how many elements each operation changed. There are
@@ -95,13 +97,10 @@ func New(cfg *Config, o Options) (*Anonymizer, error) {
 	if o.AsOf.IsZero() {
 		return nil, problem.BadField("AsOf", "no day is given on which ages are judged", "Give the date")
 	}
-	a := &Anonymizer{cfg: cfg, rand: o.Rand, params: cfg.params}
+	a := &Anonymizer{cfg: cfg, rand: o.Rand, params: cfg.params, arenas: &sync.Pool{New: func() any { return &arena{} }}}
 	y, m, d := o.AsOf.Date()
 	a.asOf = [3]int{y, int(m), d}
-	for _, r := range cfg.rules {
-		a.needs.encrypt = a.needs.encrypt || r.method == Encrypt
-		a.needs.perturb = a.needs.perturb || r.method == Perturb
-	}
+	random := slices.ContainsFunc(cfg.rules, func(r rule) bool { return r.method == Encrypt || r.method == Perturb })
 	p := &a.params
 	keys := []struct {
 		name  string
@@ -123,7 +122,7 @@ func New(cfg *Config, o Options) (*Anonymizer, error) {
 			}
 		}
 	}
-	if o.Rand == nil && (a.needs.encrypt || a.needs.perturb) {
+	if o.Rand == nil && random {
 		return nil, problem.BadField("Rand", "encrypt and perturb need randomness", "Give a source of randomness")
 	}
 	var err error
@@ -161,14 +160,19 @@ func (a *Anonymizer) GoString() string { return a.String() }
 // define, that has an element R4 does not define, or that a rule cannot be
 // applied to is an error.
 func (a *Anonymizer) Resource(dst, raw []byte) ([]byte, Counts, error) {
-	root, err := parse(raw)
+	mem := a.arenas.Get().(*arena)
+	defer func() {
+		mem.clear()
+		a.arenas.Put(mem)
+	}()
+	root, err := parse(raw, mem)
 	if err != nil {
 		return dst, Counts{}, refused(err)
 	}
 	if a.params.scope != ByResource && a.prefix == "" {
 		return dst, Counts{}, problem.New(problem.Invalid, "The configuration shifts dates by file or folder, and none is named", "Name it: see Options.File and Options.Folder")
 	}
-	t := tree{a: a, work: maxWork}
+	t := tree{a: a, mem: mem, work: maxWork}
 	if _, err := t.visit(root); err != nil {
 		var pe *processingError
 		if a.cfg.skip && errors.As(err, &pe) {
@@ -187,10 +191,11 @@ func refused(err error) error {
 // tree is one run over one resource and all within it.
 type tree struct {
 	a      *Anonymizer
+	mem    *arena
 	work   int
 	counts Counts
-	types  map[string][]*node // of the resource at hand, for nodesByType alone
-	names  map[string][]*node
+	nodes  []*node   // room for what a path selects
+	found  [][]*node // by Config.lookUps: what the resource at hand has of each
 }
 
 // visit applies the rules to a resource, then to the resources within it, and
@@ -218,11 +223,8 @@ func (t *tree) visit(n *node) (done operations, err error) {
 // one does not get.
 func (t *tree) apply(n *node) (done operations, err error) {
 	t.lookUp(n)
-	for i := range t.a.cfg.rules {
+	for _, i := range t.a.cfg.rulesFor(n.typ) {
 		r := &t.a.cfg.rules[i]
-		if r.resource != "" && r.resource != n.typ && r.resource != "Resource" && r.resource != "DomainResource" {
-			continue
-		}
 		found, err := t.match(r, n)
 		if err != nil {
 			return done, fmt.Errorf("rule %d: %w", i, err)
@@ -238,13 +240,25 @@ func (t *tree) apply(n *node) (done operations, err error) {
 	return done, nil
 }
 
-// lookUp lists what lies below the resource by type and by name, the resources
-// right within it included.
+// lookUp lists what lies below the resource by type and by name, as far as rules
+// ask for it, the resources right within it included.
 func (t *tree) lookUp(n *node) {
-	t.types, t.names = map[string][]*node{}, map[string][]*node{}
+	if t.found == nil {
+		t.found = make([][]*node, t.a.cfg.lookUps)
+	}
+	for i := range t.found {
+		t.found[i] = nil
+	}
+	if t.a.cfg.lookUps == 0 {
+		return
+	}
 	n.descend(false, func(k *node) {
-		t.types[k.typ] = append(t.types[k.typ], k)
-		t.names[k.name] = append(t.names[k.name], k)
+		if i, ok := t.a.cfg.byType[k.typ]; ok {
+			t.found[i] = append(t.found[i], k)
+		}
+		if i, ok := t.a.cfg.byName[k.name]; ok {
+			t.found[i] = append(t.found[i], k)
+		}
 	})
 }
 
@@ -258,16 +272,42 @@ func (t *tree) match(r *rule, n *node) ([]*node, error) {
 	case r.whole:
 		return []*node{n}, nil
 	case r.byType != "":
-		return t.then(r, t.types[r.byType])
+		return t.then(r, t.found[t.a.cfg.byType[r.byType]])
 	case r.byName != "":
-		return t.then(r, t.names[r.byName])
+		return t.then(r, t.found[t.a.cfg.byName[r.byName]])
+	}
+	if r.names != nil {
+		return t.walk(t.nodes[:0], n, r.names), nil
 	}
 	return t.selected(nil, r.x, n)
+}
+
+// walk is a path of plain names, which most are.
+func (t *tree) walk(out []*node, n *node, names []string) []*node {
+	for _, k := range n.kids {
+		if k.name != names[0] {
+			continue
+		}
+		if len(names) == 1 {
+			out = append(out, k)
+		} else {
+			out = t.walk(out, k, names[1:])
+		}
+	}
+	t.nodes = out
+	return out
 }
 
 func (t *tree) then(r *rule, nodes []*node) ([]*node, error) {
 	if r.then == nil {
 		return nodes, nil
+	}
+	if r.names != nil {
+		out := t.nodes[:0]
+		for _, n := range nodes {
+			out = t.walk(out, n, r.names)
+		}
+		return out, nil
 	}
 	var out []*node
 	var err error

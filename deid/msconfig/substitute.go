@@ -16,7 +16,7 @@ var (
 // has had keeps its place and its value, and so do the elements around it, empty
 // but for that.
 func (t *tree) substitute(r *rule, n *node) error {
-	with, err := replacement(r, n)
+	with, err := t.replacement(r, n)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (t *tree) substitute(r *rule, n *node) error {
 	return nil
 }
 
-func replacement(r *rule, n *node) (*node, error) {
+func (t *tree) replacement(r *rule, n *node) (*node, error) {
 	with := &node{name: n.name, typ: n.typ, def: n.def}
 	if n.primitive() {
 		if r.replaceWith != nil {
@@ -45,7 +45,7 @@ func replacement(r *rule, n *node) (*node, error) {
 	if !jsontext.Value(raw).IsValid() || raw[0] != '{' {
 		return nil, errReplacement
 	}
-	p := &parser{src: raw}
+	p := &parser{src: raw, arena: t.mem}
 	if err := p.object(with, n.resource(), 0); err != nil {
 		return nil, errReplacement
 	}
