@@ -234,7 +234,70 @@ func (d *demo) served(ctx context.Context) error {
 	d.fact("released", to)
 	d.say("Fields: only those that the role names. Dates: years. Ids: pseudonyms that only the owner can turn back.")
 	d.say("It is tagged SUBSETTED, and not called de-identified: that takes more (45 CFR 164.514(a)-(c)).")
-	return d.end(ok)
+	noted, err := d.note(ctx)
+	if err != nil {
+		return err
+	}
+	return d.end(ok && noted)
+}
+
+// note shows a note of the patient before and after. Its code is turned back by
+// Grace, which is an act.
+func (d *demo) note(ctx context.Context) (bool, error) {
+	w := d.world
+	status, body, err := w.ask(ctx, "/fhir/ehr/DocumentReference?patient="+d.code+"&_count=50")
+	if err != nil {
+		return false, err
+	}
+	code, after := firstNote(body)
+	ok := d.must(status == http.StatusOK && after != "", "a note is released")
+	if !ok {
+		return false, nil
+	}
+	var revealed struct{ IDs []string }
+	err = w.people["grace"].call(ctx, http.MethodPost, "/v1/custody/reveal", map[string]any{"engagement": "triage-eval", "codes": []string{code}, "reason": "to show the note as it was"}, &revealed)
+	if err != nil || len(revealed.IDs) != 1 {
+		return false, errors.Join(err, errDemo)
+	}
+	original, err := get(ctx, w.upstream+"/DocumentReference/"+revealed.IDs[0])
+	if err != nil {
+		return false, err
+	}
+	_, before := firstNote([]byte(`{"entry":[{"resource":` + string(original) + `}]}`))
+	d.say("")
+	d.say("A progress note, scrubbed with the patient's own record as a dictionary (profile triage-notes):")
+	d.lines(before, after)
+	d.fact("note_before", before)
+	d.fact("note_after", after)
+	name := strings.Fields(strings.TrimPrefix(before[strings.Index(before, "Patient: "):], "Patient: "))[0]
+	ok = d.must(!strings.Contains(strings.ToUpper(after), strings.Trim(name, ",")), "the patient's name is not in it") && ok
+	ok = d.must(strings.Contains(after, "[NAME]") && strings.Contains(after, "[SSN]") && strings.Contains(after, "CHIEF COMPLAINT"), "what identifies is marked, and the rest stands") && ok
+	d.say("Text so scrubbed is never called de-identified: what nobody found is still in it.")
+	d.say("Grace asked whose note it is; that is an act with a reason, in the log before she was told. No vendor can ask.")
+	return ok, nil
+}
+
+// firstNote is the first document of a Bundle that has a text, and its id.
+func firstNote(bundle []byte) (id, note string) {
+	var b struct {
+		Entry []struct {
+			Resource struct {
+				ID      string
+				Content []struct{ Attachment struct{ Data []byte } }
+			}
+		}
+	}
+	if json.Unmarshal(bundle, &b) != nil {
+		return "", ""
+	}
+	for _, e := range b.Entry {
+		for _, c := range e.Resource.Content {
+			if len(c.Attachment.Data) > 0 {
+				return e.Resource.ID, string(c.Attachment.Data)
+			}
+		}
+	}
+	return "", ""
 }
 
 // cut is step 5.

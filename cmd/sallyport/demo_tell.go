@@ -76,6 +76,23 @@ func (t *teller) beside(from, to map[string]any) {
 	}
 }
 
+// lines prints the first lines of a text before and after.
+func (t *teller) lines(before, after string) {
+	if t.json {
+		return
+	}
+	const width, most = 68, 14
+	a, b := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for i := range min(len(a), len(b), most) {
+		style := dimStyle
+		if a[i] != b[i] {
+			style = goodStyle
+		}
+		fmt.Fprintf(t.out, "   %-*s %s %s\n", width, clip(a[i], width), dimStyle.Render("|"), style.Render(clip(b[i], width)))
+	}
+	fmt.Fprintf(t.out, "   %s\n", dimStyle.Render(fmt.Sprintf("... %d lines in all", len(a))))
+}
+
 func oneLine(v any) string {
 	if s, ok := v.(string); ok {
 		return s

@@ -36,6 +36,9 @@ import (
 //go:embed demo/acts.yaml
 var demoActs string
 
+//go:embed demo/triage-notes.yaml
+var demoProfile string
+
 // group is some acts that belong together.
 type group struct {
 	Title string `yaml:"title"`
@@ -128,6 +131,9 @@ func startWorld(ctx context.Context, dir string, patients int) (_ *demoWorld, er
 	if err != nil {
 		return nil, err
 	}
+	if err := offerNotes(home, file); err != nil {
+		return nil, err
+	}
 	if w.config, err = server.Load(file); err != nil {
 		return nil, err
 	}
@@ -148,6 +154,21 @@ func startWorld(ctx context.Context, dir string, patients int) (_ *demoWorld, er
 		return nil, err
 	}
 	return w, nil
+}
+
+// offerNotes gives the site a de-identification profile of its own.
+func offerNotes(home, config string) error {
+	if err := os.Mkdir(filepath.Join(home, "profiles"), 0o700); err != nil {
+		return fmt.Errorf("making the folder of profiles: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(home, "profiles", "triage-notes.yaml"), []byte(demoProfile), 0o600); err != nil {
+		return fmt.Errorf("writing the profile: %w", err)
+	}
+	raw, err := os.ReadFile(config)
+	if err != nil {
+		return fmt.Errorf("reading the configuration: %w", err)
+	}
+	return os.WriteFile(config, bytes.Replace(raw, []byte("# profiles_dir: "), []byte("profiles_dir: "), 1), 0o600)
 }
 
 // enrol makes the keys of the people, of the vendor's device and of its program.
