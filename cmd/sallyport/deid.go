@@ -77,7 +77,10 @@ type deidRun struct {
 	known   *known
 	journal *journal // nil for standard input
 	m       manifest
-	mu      sync.Mutex // of m
+	mu      sync.Mutex       // of m
+	root    string           // the folder of the outputs
+	single  bool             // the input is one file
+	alone   *problem.Problem // why the only file did not come out
 	bytes   atomic.Int64
 	done    atomic.Int64
 }
@@ -186,11 +189,15 @@ func (r *deidRun) standard() error {
 
 // files does a file or a folder.
 func (r *deidRun) files() error {
+	if r.c.Resume && r.m.KeyCheck == "" {
+		return cited(problem.Conflict, "The codes of the earlier run were random and kept nowhere, so that nothing would join",
+			"Start again with a new --out. To be able to go on, keep codes in the vault: --config sallyport.yaml --engagement ID", "45 CFR 164.514(c)")
+	}
 	items, leftOut, err := r.c.list()
 	if err != nil {
 		return err
 	}
-	if len(items) > 1 && !r.lawful.prose() { // one that was named alone is refused with the reason
+	if len(items) > 1 && (!r.lawful.prose() || r.lawful.profile.NeedsRecord()) { // one that was named alone is refused with the reason
 		items = slices.DeleteFunc(items, func(i *item) bool {
 			text := i.format.name == "text"
 			if text {
@@ -203,11 +210,10 @@ func (r *deidRun) files() error {
 	if len(items) == 0 {
 		return problem.BadField("input", "holds no file of a format that is known", "Give --format, or another folder")
 	}
-	root, err := r.place()
-	if err != nil {
+	if r.root, err = r.place(); err != nil {
 		return err
 	}
-	todo, err := r.begin(items, root)
+	todo, err := r.begin(items)
 	if err != nil {
 		return err
 	}
@@ -216,10 +222,13 @@ func (r *deidRun) files() error {
 		return err
 	}
 	stop := r.progress(len(items), todo)
-	err = r.all(todo, root)
+	err = r.all(todo)
 	stop()
 	if err != nil {
 		return err
+	}
+	if r.alone != nil {
+		return errors.Join(r.alone, r.journal.end(true))
 	}
 	r.m.finish()
 	if err := writeManifest(r.c.Manifest, &r.m); err != nil {
@@ -254,7 +263,7 @@ func (r *deidRun) place() (string, error) {
 	if out == in || info.IsDir() && strings.HasPrefix(out, in+string(filepath.Separator)) {
 		return "", problem.BadField("out", "is in the input", "Name a place of its own: what was de-identified does not belong among what was not")
 	}
-	if !info.IsDir() {
+	if r.single = !info.IsDir(); r.single {
 		if _, err := os.Stat(out); err == nil && !r.c.Resume {
 			return "", problem.BadField("out", "is there already", "Name a new file")
 		}
@@ -270,18 +279,14 @@ func (r *deidRun) place() (string, error) {
 }
 
 // begin opens the journal, and finds what is still to do.
-func (r *deidRun) begin(items []*item, root string) (todo []*item, err error) {
+func (r *deidRun) begin(items []*item) (todo []*item, err error) {
 	file := r.c.Manifest + ".partial"
 	if !r.c.Resume {
 		r.journal, err = startJournal(file, r.m.basics)
 		return items, err
 	}
-	if r.m.KeyCheck == "" {
-		return nil, cited(problem.Conflict, "The codes of the earlier run were random and kept nowhere, so that nothing would join",
-			"Start again with a new --out. To be able to go on, keep codes in the vault: --config sallyport.yaml --engagement ID", "45 CFR 164.514(c)")
-	}
-	if root == filepath.Clean(r.c.Out) { // a folder of its own
-		if err := sweep(root); err != nil {
+	if !r.single { // a folder of its own
+		if err := sweep(r.root); err != nil {
 			return nil, errOutput(err)
 		}
 	}
@@ -291,7 +296,7 @@ func (r *deidRun) begin(items []*item, root string) (todo []*item, err error) {
 	}
 	for _, i := range items {
 		rec, ok := done[i.number]
-		if ok && rec.Output == i.out && rec.Format == i.format.name && r.same(i, root, rec) {
+		if ok && rec.Output == i.out && rec.Format == i.format.name && r.same(i, rec) {
 			r.m.Files = append(r.m.Files, rec)
 			r.done.Add(1)
 			continue
@@ -305,22 +310,22 @@ func (r *deidRun) begin(items []*item, root string) (todo []*item, err error) {
 }
 
 // same says whether input and output are still those of the record.
-func (r *deidRun) same(i *item, root string, rec record) bool {
+func (r *deidRun) same(i *item, rec record) bool {
 	in, err := digestOf(r.ctx, i.open)
 	if err != nil || in != rec.InputSHA256 {
 		return false
 	}
-	out, err := digestOf(r.ctx, func() (io.ReadCloser, error) { return os.Open(filepath.Join(root, filepath.FromSlash(i.out))) })
+	out, err := digestOf(r.ctx, func() (io.ReadCloser, error) { return os.Open(filepath.Join(r.root, filepath.FromSlash(i.out))) })
 	return err == nil && out == rec.OutputSHA256
 }
 
 // all does large NDJSON files one after the other, each with all goroutines, and
 // then the others, some at once.
-func (r *deidRun) all(todo []*item, root string) error {
+func (r *deidRun) all(todo []*item) error {
 	var others []*item
 	for _, i := range todo {
 		if i.format.name == "ndjson" && i.size > 2*chunkSize {
-			if err := r.one(i, root); err != nil {
+			if err := r.one(i); err != nil {
 				return err
 			}
 			continue
@@ -337,7 +342,7 @@ func (r *deidRun) all(todo []*item, root string) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return r.one(i, root)
+			return r.one(i)
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -350,8 +355,8 @@ func (r *deidRun) all(todo []*item, root string) error {
 }
 
 // one does a file. An error is one that ends the run; that of a file is noted.
-func (r *deidRun) one(i *item, root string) error {
-	w := &worker{r: r, root: root}
+func (r *deidRun) one(i *item) error {
+	w := &worker{r: r}
 	rec, err := w.do(i)
 	if r.ctx.Err() != nil {
 		return r.stopped()
@@ -361,6 +366,10 @@ func (r *deidRun) one(i *item, root string) error {
 	defer r.mu.Unlock()
 	if err != nil {
 		p := shown(err)
+		if r.single {
+			r.alone = p // it is the only one
+			return nil
+		}
 		r.m.Failed = append(r.m.Failed, failure{Number: i.number, Format: i.format.name, Why: p.Title})
 		r.say(i, p.Title, p)
 		return nil
@@ -393,7 +402,7 @@ func (r *deidRun) say(i *item, what string, p *problem.Problem) {
 		fmt.Fprintln(os.Stderr, "  Next:", p.NextStep)
 	}
 	if p != nil && p.Citation != "" {
-		fmt.Fprintln(os.Stderr, "  "+p.Citation)
+		fmt.Fprintln(os.Stderr, "  Rule:", p.Citation)
 	}
 }
 
@@ -412,7 +421,11 @@ func shown(err error) *problem.Problem {
 
 func (r *deidRun) tell() {
 	t := r.m.Totals
-	fmt.Fprintf(os.Stderr, "%d files, %s in, %s out.", t.Files, size(t.BytesIn), size(t.BytesOut))
+	files := "files"
+	if t.Files == 1 {
+		files = "file"
+	}
+	fmt.Fprintf(os.Stderr, "%d %s, %s in, %s out.", t.Files, files, size(t.BytesIn), size(t.BytesOut))
 	for _, why := range slices.Sorted(maps.Keys(r.m.LeftOut)) {
 		fmt.Fprintf(os.Stderr, " %d left out: %s.", r.m.LeftOut[why], why)
 	}
@@ -477,7 +490,6 @@ func isTerminal(f *os.File) bool {
 // worker does one file at a time.
 type worker struct {
 	r     *deidRun
-	root  string
 	spool *bytes.Buffer // in the place of files, for standard output
 	out   *outFile
 }
@@ -523,7 +535,7 @@ func (w *worker) through(i *item, engine func(dst io.Writer, src io.Reader) erro
 		w.spool.Reset()
 		dst = io.MultiWriter(w.spool, sum)
 	} else {
-		if w.out, err = create(filepath.Join(w.root, filepath.FromSlash(i.out))); err != nil {
+		if w.out, err = create(filepath.Join(w.r.root, filepath.FromSlash(i.out))); err != nil {
 			return rec, err
 		}
 		dst = w.out
@@ -561,7 +573,7 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 func yamlOf(v any) ([]byte, error) {
-	raw, err := yaml.MarshalWithOptions(v, yaml.Indent(2), yaml.IndentSequence(true))
+	raw, err := yaml.MarshalWithOptions(v, yaml.Indent(2), yaml.IndentSequence(true), yaml.OmitEmpty())
 	if err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}

@@ -138,6 +138,9 @@ func report(err error) {
 	if p.NextStep != "" {
 		fmt.Fprintln(os.Stderr, "Next:", p.NextStep)
 	}
+	if p.Citation != "" {
+		fmt.Fprintln(os.Stderr, "Rule:", p.Citation)
+	}
 	if p.Decision != "" {
 		fmt.Fprintln(os.Stderr, "Decision:", p.Decision)
 	}
