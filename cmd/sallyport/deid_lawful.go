@@ -243,6 +243,9 @@ func (l *lawful) rows(rules *table.Rules, pinned bool) (table.Options, error) {
 		return o, cited(problem.Invalid, fmt.Sprintf("The rules are for %s and the profile for %s", rules.Basis, l.profile.Basis()),
 			"Give the --profile of the rules' basis", "45 CFR 164.514")
 	}
+	if d, ok := l.profile.Determination(); ok && rules.Expert != nil && (rules.Expert.Name != d.Expert || rules.Expert.Recipient != d.Recipient) {
+		return o, cited(problem.Refused, "The rules carry out another determination than the profile", "Let rules and profile name one expert and one recipient", "45 CFR 164.514(b)(1)")
+	}
 	if pinned && !rules.AsOf.Equal(l.asOf) {
 		return o, problem.BadField("as-of", "is another day than the rules' as_of, "+rules.AsOf.String(), "Leave --as-of out, or change the rules")
 	}

@@ -46,7 +46,6 @@ func (c *deidRevealCmd) Run(ctx context.Context) error {
 	if len(codes) == 0 {
 		return problem.BadField("file", "names no code", "Write one a line")
 	}
-	fmt.Fprintln(os.Stderr, "What follows on standard output is patient data. Each code that is revealed is an act in the log, with your name and reason.")
 	hashed := 0
 	for at := 0; at < len(codes); at += patientsAtATime {
 		var out struct {
@@ -62,6 +61,9 @@ func (c *deidRevealCmd) Run(ctx context.Context) error {
 		}
 		if len(out.IDs) != len(part) {
 			return problem.New(problem.UpstreamFail, "The server gave not one id for each code", "Ask for fewer at a time, and tell the operator")
+		}
+		if at == 0 {
+			fmt.Fprintln(os.Stderr, "What follows on standard output is patient data. Each code that is revealed is an act in the log, with your name and reason.")
 		}
 		for _, s := range out.IDs {
 			plain, ok := server.PlainID(s)
