@@ -143,7 +143,7 @@ func (c *deidRunCmd) check() error {
 	if c.Manifest == "" {
 		c.Manifest = c.Out + ".manifest.json"
 		if info, err := os.Stat(c.Input); err == nil && info.IsDir() {
-			c.Manifest = filepath.Join(c.Out, "manifest.json")
+			c.Manifest = filepath.Join(c.Out, manifestName)
 		}
 	}
 	return nil
@@ -393,11 +393,11 @@ func (r *deidRun) stopped() error {
 // say tells the person at the terminal about a file. Its name is patient data, and
 // not for a log.
 func (r *deidRun) say(i *item, what string, p *problem.Problem) {
-	name := ""
+	begin, name := "", ""
 	if isTerminal(os.Stderr) {
-		name = " (" + i.name + ")"
+		begin, name = "\r\x1b[K", " ("+i.name+")"
 	}
-	fmt.Fprintf(os.Stderr, "\rfile %d%s: %s\n", i.number, name, what)
+	fmt.Fprintf(os.Stderr, "%sfile %d%s: %s\n", begin, i.number, name, what)
 	if p != nil && p.NextStep != "" {
 		fmt.Fprintln(os.Stderr, "  Next:", p.NextStep)
 	}

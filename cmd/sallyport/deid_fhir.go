@@ -237,7 +237,7 @@ const chunkSize = 1 << 20
 // chunk is whole lines, and then what became of them.
 type chunk struct {
 	in   []byte
-	out  bytes.Buffer
+	out  *bytes.Buffer
 	tell refusals
 	done chan error
 }
@@ -280,6 +280,7 @@ func (w *worker) lines(dst io.Writer, src io.Reader, jobs int, total *refusals) 
 			return nil
 		})
 	})
+	used := sync.Pool{New: func() any { return new(bytes.Buffer) }} // of outputs, which are as large again each time
 	manifests := make([]deidfhir.Manifest, jobs)
 	for j := range jobs {
 		group.Go(func() error {
@@ -290,8 +291,8 @@ func (w *worker) lines(dst io.Writer, src io.Reader, jobs int, total *refusals) 
 			var tell *refusals
 			files := deidfhir.NewFiles(m, func(n int64, info deidfhir.Info, err error) error { return tell.each(n, info, err) })
 			for c := range work {
-				tell = &c.tell
-				c.done <- files.NDJSON(&c.out, bytes.NewReader(c.in))
+				tell, c.out = &c.tell, used.Get().(*bytes.Buffer)
+				c.done <- files.NDJSON(c.out, bytes.NewReader(c.in))
 			}
 			manifests[j] = files.Manifest()
 			return nil
@@ -313,6 +314,10 @@ func (w *worker) lines(dst io.Writer, src io.Reader, jobs int, total *refusals) 
 			total.n, total.seen = total.n+c.tell.n, total.seen+c.tell.seen
 			if _, err := dst.Write(c.out.Bytes()); err != nil {
 				return err
+			}
+			if c.out.Cap() < 4*chunkSize {
+				c.out.Reset()
+				used.Put(c.out)
 			}
 		}
 		return nil

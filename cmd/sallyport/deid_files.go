@@ -112,11 +112,15 @@ func (c *deidRunCmd) list() (items []*item, leftOut map[string]int, err error) {
 		}
 		return []*item{i}, leftOut, c.knows(i, head)
 	}
-	err = filepath.WalkDir(c.Input, func(path string, d fs.DirEntry, err error) error {
+	root, err := filepath.EvalSymlinks(c.Input) // a walk does not begin at a link
+	if err != nil {
+		return nil, nil, problem.BadField("input", "cannot be read", "Check the path").Because(err)
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case path != c.Input && strings.HasPrefix(d.Name(), "."):
+		case path != root && strings.HasPrefix(d.Name(), "."):
 			leftOut[hidden]++
 			if d.IsDir() {
 				return filepath.SkipDir
@@ -132,7 +136,7 @@ func (c *deidRunCmd) list() (items []*item, leftOut map[string]int, err error) {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(c.Input, path)
+		rel, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
 		}
@@ -151,9 +155,13 @@ func (c *deidRunCmd) list() (items []*item, leftOut map[string]int, err error) {
 		return nil, nil, problem.BadField("input", "cannot be read as a whole", "Check the permissions of its files").Because(err)
 	}
 	slices.SortFunc(items, func(a, b *item) int { return strings.Compare(a.name, b.name) })
+	taken := map[string]bool{manifestName: true}
 	for n, i := range items {
 		i.number = n + 1
-		i.out = outputName(i, c.KeepNames)
+		if i.out = outputName(i, c.KeepNames); taken[strings.ToLower(i.out)] {
+			return nil, nil, problem.BadField("keep-names", fmt.Sprintf("two outputs would have one name: that of file %d is taken", i.number), "Rename the file, or leave --keep-names out")
+		}
+		taken[strings.ToLower(i.out)] = true // some file systems take no notice of case
 	}
 	return items, leftOut, nil
 }
@@ -170,6 +178,9 @@ func headOf(file string) ([]byte, error) {
 	}
 	return head[:n], errors.Join(err, f.Close())
 }
+
+// manifestName is the manifest's name in a folder of outputs.
+const manifestName = "manifest.json"
 
 // plainName is a name that is made of a type, digits and dots.
 var plainName = regexp.MustCompile(`^([A-Za-z]+)([._-][0-9.]*)?(\.[a-z0-9]+)$`)

@@ -159,7 +159,7 @@ func (c *importConfigCmd) run(ctx context.Context, config *msconfig.Config) erro
 		m.Files = append(m.Files, rec)
 		m.Counts.Add(rec.Counts)
 	}
-	o, err := create(filepath.Join(c.Out, "manifest.json"))
+	o, err := create(filepath.Join(c.Out, manifestName))
 	if err != nil {
 		return err
 	}

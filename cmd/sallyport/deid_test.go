@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parquet-go/parquet-go"
+
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/internal/need"
 )
@@ -526,4 +528,43 @@ func BenchmarkLines(b *testing.B) {
 	b.ReportMetric(n/took[0].Seconds(), "one-MB/s")
 	b.ReportMetric(n/took[1].Seconds(), "two-MB/s")
 	b.ReportMetric(took[0].Seconds()/took[1].Seconds(), "two/one")
+}
+
+// A Parquet file is told by its first bytes, and by its rules only what they name
+// comes out.
+func TestParquetFile(t *testing.T) {
+	type row struct {
+		Name string `parquet:"name"`
+		Sex  string `parquet:"sex"`
+		Age  int64  `parquet:"age"`
+	}
+	dir := t.TempDir()
+	var raw bytes.Buffer
+	w := parquet.NewGenericWriter[row](&raw)
+	if _, err := w.Write([]row{{"ZZLevin", "F", 95}, {"ZZMoreau", "M", 60}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, rules, out := filepath.Join(dir, "export.dat"), filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "out.parquet")
+	for file, text := range map[string]string{in: raw.String(), rules: "version: 1\nbasis: safe-harbor\nas_of: 2026-06-01\ncolumns:\n  - {name: sex, method: keep}\n  - {name: age, method: age-cap}\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said, err := sallyport(t, "deid", in, "--out", out, "--rules", rules); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(got, []byte("ZZ")) || !bytes.Contains(got, []byte("90+")) || !bytes.HasPrefix(got, []byte("PAR1")) {
+		t.Errorf("got %d bytes with a name, or without 90+", len(got))
+	}
+	m := readManifest(t, out+".manifest.json")
+	if len(m.Files) != 1 || m.Files[0].Format != "parquet" || m.Files[0].Released["row"] != 2 || m.Files[0].Rules["column-unruled"] != 1 || m.Files[0].InputBytes != int64(raw.Len()) {
+		t.Errorf("got %+v", m.Files)
+	}
 }
