@@ -232,7 +232,7 @@ func fhirRecord(rec record, m deidfhir.Manifest) record {
 }
 
 // chunkSize is about how much of an NDJSON file one goroutine takes at a time.
-const chunkSize = 1 << 20
+const chunkSize = 512 << 10
 
 // chunk is whole lines, and then what became of them.
 type chunk struct {
@@ -264,7 +264,7 @@ func (w *worker) ndjson(i *item) (record, error) {
 
 func (w *worker) lines(dst io.Writer, src io.Reader, jobs int, total *refusals) (sum deidfhir.Manifest, err error) {
 	group, ctx := errgroup.WithContext(w.r.ctx)
-	work, order := make(chan *chunk, jobs), make(chan *chunk, 2*jobs)
+	work, order := make(chan *chunk), make(chan *chunk, jobs)
 	group.Go(func() error {
 		defer close(work)
 		defer close(order)
