@@ -87,7 +87,9 @@ var drivers = map[string][]string{
 }
 
 // pure packages take time, input and output as arguments.
-var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "deid", "deid/fhir", "deid/table", "deid/table/csv", "deid/table/risk", "snapshot", "policy", "gate"}
+var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate",
+	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
+	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message"}
 
 // impure is what they may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}
