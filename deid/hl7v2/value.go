@@ -362,8 +362,8 @@ func (r *run) cx(dst, b []byte, depth int) ([]byte, error) {
 
 // stateNumbers are the types of table 0203 that Safe Harbor and a limited data
 // set name: social security, licence, passport, tax, bank and vehicle numbers.
-var stateNumbers = map[string]bool{"SS": true, "SSN": true, "DL": true, "DLN": true, "PPN": true, "TAX": true, "BC": true, "BA": true, "CC": true,
-	"VP": true, "NI": true, "NNUSA": true, "MCR": false, "BCT": true, "DN": false, "MI": true, "PRC": true, "CZ": true, "VIN": true, "LN": true}
+var stateNumbers = map[string]bool{"SS": true, "SSN": true, "DL": true, "DLN": true, "PPN": true, "TAX": true, "BC": true, "BCT": true, "BA": true, "CC": true,
+	"VP": true, "VIN": true, "NI": true, "MI": true, "PRC": true, "CZ": true, "LN": true}
 
 // entity appends an EI.
 func (r *run) entity(dst, b []byte, depth int) ([]byte, error) {
