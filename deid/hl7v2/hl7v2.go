@@ -33,9 +33,11 @@ func (d *Deidentifier) Copy(w io.Writer, r io.Reader) (Manifest, error) {
 	var buf, out []byte
 	chunk := make([]byte, 64<<10)
 	n, from := 0, 1
+	var one Manifest
 	emit := func(msg []byte) error {
 		var err error
-		var one Manifest
+		clear(one.Parts)
+		one = Manifest{Parts: one.Parts}
 		if len(bytes.Trim(msg, "\r\n\x0b\x1c")) == 0 {
 			out = append(out[:0], msg...) // empty lines and frames between messages
 		} else if out, err = d.one(out[:0], msg, n+1, &one); err != nil {
