@@ -85,7 +85,7 @@ func (f *finder) runFrom(i int) run {
 		if n.kind != word || n.caps == lower || n.cue&cStop != 0 && !n.initial() || n.id != idNone && n.id < idWeak {
 			return r
 		}
-		if n.cue&cMonth != 0 && f.monthHere(j) || n.cue&cWeekday != 0 {
+		if n.cue&cMonth != 0 && f.monthHere(j) || n.cue&cWeekday != 0 || n.cue&cUnit != 0 && flatWord(f.str(n)) && f.unit(j) > j {
 			return r
 		}
 		if n.cue&cTitle != 0 && n.cue&(cStreet|cRelation) == 0 {
@@ -510,7 +510,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 		if words > 0 && t.gap > space && !(t.gap == line && f.wraps(j)) {
 			break
 		}
-		if t.cue&cMonth != 0 && f.monthHere(j) {
+		if t.cue&cMonth != 0 && f.monthHere(j) || t.cue&cUnit != 0 && flatWord(f.str(t)) && f.unit(j) > j {
 			break
 		}
 		if !t.capital() {
@@ -692,7 +692,9 @@ func (f *finder) lowerCase(i int) {
 		}
 		j++
 	default:
-		f.flat(i)
+		if t.cue&cStreetPre == 0 || !f.lowerStreet(i) {
+			f.flat(i)
+		}
 		return
 	}
 	from := j

@@ -449,13 +449,14 @@ func (f *finder) address(i int) int {
 			proper++
 			continue
 		}
-		if n.kind != word || n.gap != space && !(n.gap == tight && words > 0) || n.caps == lower && n.cue&cParticle == 0 {
+		small := f.general && n.caps == lower && words > 0 && n.cue&cStreet != 0 && n.len() > 2
+		if n.kind != word || n.gap != space && !(n.gap == tight && words > 0) || n.caps == lower && n.cue&cParticle == 0 && !small {
 			break
 		}
 		if n.cue&(cStop|cMeasure) != 0 && n.cue&cStreet == 0 && n.len() > 1 && n.cue&cParticle == 0 {
 			break
 		}
-		if words > 0 && n.cue&cStreet != 0 && n.capital() {
+		if words > 0 && n.cue&cStreet != 0 && (n.capital() || small) {
 			last = j
 		}
 		if words == 0 && n.cue&cStreetPre != 0 || streetCompound(f.str(n)) {
@@ -481,6 +482,9 @@ func (f *finder) address(i int) int {
 	switch {
 	case last > 0:
 		end = last
+		if m := f.at(end + 1); f.general && m.kind == num && m.gap == space && m.len() <= 3 && f.toks[end].caps == lower {
+			end++
+		}
 		if m := f.at(end + 1); m.is('.') && m.gap == tight && f.toks[end].len() <= 4 && f.at(end+2).gap < block && f.at(end+2).kind != word {
 			end++
 		}
@@ -557,10 +561,10 @@ func (f *finder) addressTail(from, j int) int {
 			k++
 		}
 		t := f.at(k)
-		if t.gap > line {
+		if t.gap > line && !(step > 0 && (t.kind == num || t.cue&cCountry != 0)) {
 			return j
 		}
-		sep = sep || t.gap == line
+		sep = sep || t.gap >= line
 		switch {
 		case f.unit(k) > k:
 			end := f.unit(k)
@@ -650,8 +654,36 @@ func (f *finder) flat(i int) int {
 	default:
 		return i
 	}
-	f.addToks(i, j, Address, Format, .8)
-	return f.addressTail(i, j) + 1
+	from := i
+	if p := f.at(i - 1); p.kind == num && p.len() <= 5 && t.gap == space && t.hash != hashUnit {
+		from--
+	}
+	f.addToks(from, j, Address, Format, .8)
+	return f.addressTail(from, j) + 1
+}
+
+// lowerStreet: ul. Jesionowa 127, rue Gafsa 12: a street word in small letters
+// before a name and a number.
+func (f *finder) lowerStreet(i int) bool {
+	j := i + 1
+	if f.at(j).is('.') && f.at(j).gap == tight {
+		j++
+	}
+	words := 0
+	for ; words < 5 && f.at(j).kind == word && f.at(j).gap == space && (f.at(j).capital() || f.at(j).cue&cParticle != 0); words++ {
+		j++
+	}
+	n := f.at(j)
+	if words == 0 || n.kind != num || n.gap != space || n.len() > 4 || !f.at(j-1).capital() {
+		return false
+	}
+	from := i
+	if p := f.at(i - 1); p.kind == num && p.len() <= 5 {
+		from--
+	}
+	f.addToks(from, j, Address, Format, .75)
+	f.addressTail(from, j)
+	return true
 }
 
 // flatWord: a word that stands before the number of a flat and of nothing clinical.
