@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sallyport/sallyport/deid/internal/lexicon"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -158,8 +159,10 @@ func (f *finder) scan() {
 			}
 			if t.caps != lower {
 				next = max(next, f.capitals(i))
-			} else if t.cue&(cName|cTitle|cStreetPre|cPerson|cUnit) != 0 {
+			} else if t.cue&(cName|cTitle|cStreetPre|cPerson|cUnit|cRelation) != 0 {
 				f.lowerCase(i)
+			} else if t.lex&lexicon.City != 0 && t.cue == 0 && f.at(i-1).hash == hashIn {
+				f.lowerCity(i)
 			}
 		case punct:
 			f.mark(i)

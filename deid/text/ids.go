@@ -1,5 +1,7 @@
 package text
 
+import "github.com/sallyport/sallyport/deid/internal/lexicon"
+
 // groups looks at a run of digit groups from token i: an SSN, a telephone, a
 // card, a long number.
 func (f *finder) groups(i int) int {
@@ -88,7 +90,7 @@ func (f *finder) digitGroups(i int) (g digitGroups) {
 		case n.is(')') && n.gap == tight && f.at(j+2).is('-') && f.at(j+2).gap == tight && f.at(j+3).kind == num && f.at(j+3).gap == tight:
 			g.seps[g.n-1] = ')'
 			j += 3
-		case (n.is('-') || n.is('.') || n.is('/')) && n.gap == tight && f.at(j+2).gap == tight && (f.at(j+2).kind == num || f.at(j+2).kind == mix):
+		case (n.is('-') || n.is('.') || n.is('/')) && n.gap == tight && (f.at(j+2).gap == tight || n.ch == '-' && f.at(j+2).gap == line && g.n < 3) && (f.at(j+2).kind == num || f.at(j+2).kind == mix):
 			g.seps[g.n-1] = n.ch
 			j += 2
 		case (n.is('-') || n.is('.')) && n.gap == tight && f.at(j+2).is('(') && f.at(j+3).kind == num && g.n == 1:
@@ -221,7 +223,7 @@ func (f *finder) phone(i int, g *digitGroups) int {
 		cat = f.phoneCue(i)
 		ok, conf = cat != Unknown && (g.total >= 7 || g.n > 1), .85
 	}
-	if !ok && f.spokenPhone(g) {
+	if !ok && f.spokenPhone(g) && !f.codeBefore(i) {
 		ok, conf = true, .6
 	}
 	if !ok {
@@ -423,7 +425,16 @@ func (f *finder) measure(s []byte) bool {
 	for i < len(s) && class[s[i]] == clDigit {
 		i++
 	}
-	return i > 0 && i < len(s) && len(s)-i <= 5 && f.onlyLetters(s[i:])
+	if i == 0 || i == len(s) || len(s)-i > 5 || !f.onlyLetters(s[i:]) {
+		return false
+	}
+	h := lexicon.Seed
+	for _, c := range s[i:] {
+		h = lexicon.Step(h, c|0x20)
+	}
+	t := token{hash: lexicon.Final(h)}
+	f.dict.look(&t, s[i:])
+	return t.cue&cMeasure != 0
 }
 
 func (f *finder) onlyLetters(s []byte) bool {
@@ -481,7 +492,7 @@ func (f *finder) identifier(i int) {
 		return
 	}
 	strong := id < idWeak
-	sure := strong
+	sure := strong || f.toks[i].caps == upper && f.toks[i].len() == 2 && f.text[f.toks[i].end-1] == 'D'
 	if id == idWeakSSN && f.toks[i].len() == 8 && f.at(i-1).hash != hashSocial {
 		return
 	}
@@ -569,6 +580,9 @@ func (f *finder) value2(i, j int, id idKind, sure bool) {
 		need = 3
 	}
 	if f.at(from-1).is('=') && letters > 0 && digits+letters >= 6 { // KEY=value
+		need = 1
+	}
+	if id == idUser && letters > 1 {
 		need = 1
 	}
 	if digits < need || !sure && id >= idWeak && letters == 0 && digits < 7 {

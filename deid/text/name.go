@@ -253,10 +253,10 @@ func (f *finder) weight(t *token) float32 {
 func (f *finder) person(r *run, sure float32) {
 	// What is surely no name is cut off at both ends.
 	first, last := r.first, r.last
-	for first < last && f.edge(first) {
+	for first < last && f.edge(first) && !f.fullName(first, f.nextWord(first)) {
 		first = f.nextWord(first)
 	}
-	for last > first && f.edge(last) && !(f.toks[last].lex&lexicon.SurnameTop != 0 && f.toks[f.prevWord(last)].lex&lexicon.GivenTop != 0 && f.weight(&f.toks[f.prevWord(last)]) > 1) {
+	for last > first && f.edge(last) && !f.fullName(f.prevWord(last), last) {
 		last = f.prevWord(last)
 	}
 	var sum float32
@@ -313,6 +313,9 @@ func (f *finder) person(r *run, sure float32) {
 	case words == 1:
 		bonus += .2
 	}
+	if t := &f.toks[first]; !start && t.caps == title && t.lex&lexicon.GivenTop != 0 && t.lex&lexicon.Common == 0 && t.lex&(lexicon.Word|lexicon.Word2) != 0 && t.cue == 0 {
+		bonus += 1 // no plain word has a capital within a sentence: Call Bob
+	}
 	if (p.is(',') || p.hash == hashAnd || p.is('/') || p.is('&')) && f.nameJustBefore(first-1) {
 		bonus += 1
 	}
@@ -320,6 +323,10 @@ func (f *finder) person(r *run, sure float32) {
 		// A given name and a family name vouch for each other.
 		if f.toks[first].lex&lexicon.Given != 0 && f.toks[last].lex&lexicon.Surname != 0 && plain < words {
 			bonus += .8
+		}
+		if f.fullName(first, last) || f.fullName(f.prevWord(last), last) {
+			bonus += 1.2
+			strong++
 		}
 		if r.shout {
 			bonus -= .8
@@ -353,6 +360,15 @@ func (f *finder) person(r *run, sure float32) {
 func (f *finder) edge(i int) bool {
 	t := &f.toks[i]
 	return t.len() > 1 && f.weight(t) < 0 && (t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 || t.lex&lexicon.Common != 0)
+}
+
+// fullName: a frequent given name and a frequent family name side by side. They
+// are taken for a name even where both are plain words, as in Jack Smith.
+func (f *finder) fullName(i, j int) bool {
+	a, b := &f.toks[i], &f.toks[j]
+	const plain = lexicon.Common | lexicon.Word | lexicon.Word2 | lexicon.RareWord
+	return i < j && (a.lex&lexicon.GivenTop != 0 || a.lex&lexicon.Given != 0 && a.lex&plain == 0) &&
+		(b.lex&lexicon.SurnameTop != 0 || b.lex == 0 && b.caps == title && b.len() > 3) && a.caps == b.caps && a.cue&(cMed|cFacWord|cStop|cMonth|cNation|cCountry) == 0 && b.cue&(cMed|cFacWord|cFacility|cStop|cMeasure|cEponym) == 0
 }
 
 func (f *finder) nextWord(i int) int {
@@ -691,6 +707,10 @@ func (f *finder) lowerCase(i int) {
 			return
 		}
 		j++
+	case t.cue&cRelation != 0: // her daughter sarah
+		if n := f.at(j); n.kind != word || n.lex&lexicon.GivenTop == 0 || n.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 {
+			return
+		}
 	default:
 		if t.cue&cStreetPre == 0 || !f.lowerStreet(i) {
 			f.flat(i)

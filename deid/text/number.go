@@ -251,6 +251,7 @@ func (f *finder) monthDay(i int) int {
 	p, q := f.at(i-1), f.at(i-2)
 	ok := p.kind == word && p.cue&cDate != 0 && p.gap != tight || p.is(':') && q.cue&cDate != 0 ||
 		p.kind == word && p.cue&cWeekday != 0 || p.is(',') && q.cue&cWeekday != 0 ||
+		f.text[a.start] == '0' && a.len() == 2 && f.at(i+3).gap != tight ||
 		p.is('(') && y > 12 && q.kind == word && q.cue&(cStop|cMeasure) == 0
 	if ok && p.hash == hashOf && q.kind == word && q.cue&cDate == 0 { // "out of 5/5", "strength of 5/5"
 		ok = y > 12
@@ -617,7 +618,7 @@ func (f *finder) zip(i int) bool {
 	if p.is(',') || p.is('.') {
 		p = f.at(i - 2)
 	}
-	if p.kind != word || p.cue&cState == 0 || p.caps == lower {
+	if p.kind != word || p.cue&cState == 0 || p.caps == lower || p.id != idNone && p == f.at(i-1) && !f.at(i-2).is(',') {
 		return false
 	}
 	j := i

@@ -159,7 +159,7 @@ func (f *finder) organization(r *run) bool {
 func (f *finder) workBefore(i int) bool {
 	for k := i - 1; k >= 0 && k >= i-6; k-- {
 		t := &f.toks[k]
-		if t.kind == word && t.cue&cWork != 0 && t.caps == lower {
+		if t.kind == word && t.cue&cWork != 0 && t.caps != upper {
 			return true
 		}
 		if t.kind == punct || f.at(k+1).gap >= block {
@@ -304,6 +304,13 @@ func (f *finder) country(r *run) int {
 		}
 	}
 	return -1
+}
+
+// lowerCity: lives in springfield.
+func (f *finder) lowerCity(i int) {
+	if t := &f.toks[i]; t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2|lexicon.RareWord) == 0 && f.livesBefore(i-1) {
+		f.addToks(i, i, City, Context, .6)
+	}
 }
 
 // origin: a country or nationality.

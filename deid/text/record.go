@@ -321,7 +321,7 @@ func (r *Record) match(f *finder) {
 		switch {
 		case t.kind == num && t.len() == 4 && r.last4[string(f.str(t))] && f.maskedBefore(i):
 			f.addToks(i, i, SSN, FromRecord, 1)
-		case t.kind != word:
+		case t.kind != word && t.kind != mix:
 		case r.knows(f, i):
 			i = r.nameFrom(f, i)
 		case t.caps == upper && r.inits[strings.ToLower(string(f.str(t)))] && t.lex&(lexicon.Common|lexicon.Word) == 0:
@@ -346,14 +346,14 @@ func (f *finder) maskedBefore(i int) bool {
 
 // knows: token i is a name of the record, or one letter away from one.
 func (r *Record) knows(f *finder, i int) bool {
-	t := &f.toks[i]
+	t := f.at(i)
 	if _, ok := r.words[t.hash]; ok {
 		if t.caps != lower || t.lex&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
 			return t.cue&cStop == 0 || t.caps == title || r.neighbour(f, i)
 		}
 		return r.neighbour(f, i)
 	}
-	if t.caps == lower || t.len() < 5 || t.len() > 24 || t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 || len(r.names) == 0 {
+	if t.kind != word || t.caps == lower || t.len() < 5 || t.len() > 24 || t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 || len(r.names) == 0 {
 		return false
 	}
 	return r.typo(f, t)
@@ -437,7 +437,7 @@ func (r *Record) nameFrom(f *finder, i int) int {
 			}
 			continue
 		}
-		if n.kind == word && (n.initial() && r.initial(f, n) && (f.at(j+1).is('.') || f.at(j+1).gap > tight) || r.knows(f, j)) {
+		if (n.kind == word || n.kind == mix) && (n.initial() && r.initial(f, n) && (f.at(j+1).is('.') || f.at(j+1).gap > tight) || r.knows(f, j)) {
 			to = j
 			continue
 		}
