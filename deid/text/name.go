@@ -37,9 +37,11 @@ func (f *finder) capitals(i int) int {
 	}
 	sure := f.nameCue(&r)
 	switch {
+	case sure < 3 && f.toks[i].cue&cMed != 0 && r.words == 1 && f.toks[i].lex&lexicon.GivenTop == 0: // a drug
 	case f.facility(&r), f.placeLabel(&r):
 	case sure < 3 && f.fictionIn(r.first, r.last): // Riverside Training Ward
 	case sure >= 3 && f.cuedName(r.first, sure) > 0:
+	case sure == 4 && f.plainAlone(r.first) && r.words == 1: // CC: Weakness of the arm
 	case f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
 	default:
 		f.person(&r, sure)
@@ -310,6 +312,8 @@ func (f *finder) person(r *run, sure float32) {
 		if f.general {
 			bonus += 1
 		}
+	case words == 1 && p.kind == num && !f.general: // a #8 Shiley tube
+		bonus -= .8
 	case words == 1:
 		bonus += .2
 	}
@@ -551,7 +555,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 			if t.cue&(cFacility|cPerson) != 0 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 {
 				break
 			}
-		} else if sure < 4 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 4 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 || sure < 5 && f.plainAlone(j) {
+		} else if sure < 4 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 4 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 || sure == 4 && f.plainAlone(j) {
 			return 0
 		}
 		last = j
