@@ -21,7 +21,7 @@ func (f *finder) capitals(i int) int {
 	if j := f.flat(i); j > i {
 		return j
 	}
-	if t.cue&cStop != 0 {
+	if t.cue&cStop != 0 || f.contraction(i) {
 		return i + 1
 	}
 	r := f.runFrom(i)
@@ -47,6 +47,19 @@ func (f *finder) capitals(i int) int {
 		f.person(&r, sure)
 	}
 	return r.last + 1
+}
+
+// contraction: Don't, We'll.
+func (f *finder) contraction(i int) bool {
+	n, m := f.at(i+1), f.at(i+2)
+	if !n.is('\'') || n.gap != tight || m.gap != tight || m.kind != word || m.caps != lower {
+		return false
+	}
+	switch string(f.str(m)) {
+	case "t", "re", "ll", "ve", "d", "m":
+		return true
+	}
+	return false
 }
 
 // runFrom collects the run that starts at token i.
@@ -80,6 +93,9 @@ func (f *finder) runFrom(i int) run {
 		case n.kind == word && n.gap == space && n.hash == hashOf && f.toks[r.last].cue&(cFacility|cOrg|cFacWord) != 0 && f.at(j+1).capital() && f.at(j+1).gap == space:
 			j++
 			n = f.at(j)
+		case n.is('(') && n.gap == space && f.parenEnd(j) > 0 && f.at(f.parenEnd(j)+1).capital() && f.at(f.parenEnd(j)+1).cue&(cFacility|cFacWord) != 0:
+			j = f.parenEnd(j) + 1 // York (Fairbank / Oakwood) Nursing Home
+			n = f.at(j)
 		case n.is('&') && n.gap == space && f.at(j+1).capital() && f.at(j+1).gap == space:
 			j++
 			n = f.at(j)
@@ -105,6 +121,27 @@ func (f *finder) runFrom(i int) run {
 	}
 	return r
 }
+
+// parenEnd returns the bracket that closes the one at token j, where only words,
+// slashes and commas stand between; 0 where there is none.
+func (f *finder) parenEnd(j int) int {
+	if !f.at(j).is('(') {
+		return 0
+	}
+	for k := j + 1; k < j+32 && k < len(f.toks); k++ {
+		t := &f.toks[k]
+		switch {
+		case t.is(')'):
+			return k
+		case t.kind == punct && t.ch != '/' && t.ch != ',' && t.ch != '-' && t.ch != '\'' && t.ch != '.', t.kind == num, t.gap >= line:
+			return 0
+		}
+	}
+	return 0
+}
+
+// withParen extends a place that ends at token j over a part of town in brackets.
+func (f *finder) withParen(j int) int { return max(j, f.parenEnd(j+1)) }
 
 // headAhead: a facility or company word follows at token j or soon after.
 func (f *finder) headAhead(j int) bool {

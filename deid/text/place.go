@@ -171,7 +171,8 @@ func (f *finder) workBefore(i int) bool {
 
 // cityState: Folkston, DE 79207; Troxelville, Pennsylvania.
 func (f *finder) cityState(r *run) bool {
-	j := r.last + 1
+	end := f.withParen(r.last)
+	j := end + 1
 	if f.at(j).is(',') && f.at(j).gap == tight || f.at(j).is('.') {
 		j++
 	} else if f.at(j).gap > space {
@@ -179,7 +180,7 @@ func (f *finder) cityState(r *run) bool {
 	}
 	s := f.at(j)
 	inRun := false
-	if j == r.last+1 { // "Folkston DE 79207": the State is the run's last word
+	if j == r.last+1 && end == r.last { // "Folkston DE 79207": the State is the run's last word
 		s = f.at(r.last)
 		j = r.last
 		inRun = true
@@ -193,7 +194,7 @@ func (f *finder) cityState(r *run) bool {
 	}
 	z := f.at(k)
 	zip := z.kind == num && z.len() == 5 && z.gap <= line
-	last := r.last
+	last := end
 	if inRun {
 		if !zip || s.len() != 2 || s.caps != upper || r.last == r.first {
 			return false
@@ -203,7 +204,7 @@ func (f *finder) cityState(r *run) bool {
 	if s.len() == 2 && s.caps != upper {
 		return false
 	}
-	phrase := f.dict.phrase(f.page, r.first, last)
+	phrase := f.dict.phrase(f.page, r.first, r.last)
 	switch {
 	case zip:
 	case s.cue&cCred != 0, r.words > 4:
@@ -213,7 +214,11 @@ func (f *finder) cityState(r *run) bool {
 	default:
 		return false
 	}
-	f.addToks(r.first, last, City, Context, .85)
+	first := r.first
+	for n := 0; zip && n < 4 && f.toks[first].gap == space && f.at(first-1).capital(); n++ { // Lake In The Hills
+		first--
+	}
+	f.addToks(first, last, City, Context, .85)
 	return true
 }
 
@@ -236,15 +241,15 @@ func (f *finder) place(r *run) bool {
 		return false
 	}
 	lives := f.livesBefore(r.first - 1)
-	if n := f.at(r.last + 1); lives && r.words <= 5 && !(n.is('\'') && f.at(r.last+2).hash == hashS) && !r.shout && first.cue&cFacWord == 0 {
+	if n := f.at(r.last + 1); lives && r.words <= 8 && !(n.is('\'') && f.at(r.last+2).hash == hashS) && !r.shout && first.cue&cFacWord == 0 {
 		if first.lex&lexicon.Common != 0 && first.lex&lexicon.City == 0 && r.words == 1 {
 			return false
 		}
-		f.addToks(r.first, r.last, City, Context, .8)
+		f.addToks(r.first, f.withParen(r.last), City, Context, .8)
 		return true
 	}
 	phrase := f.dict.phrase(f.page, r.first, r.last)
-	if f.general && first.lex&(lexicon.Common|lexicon.Word) == 0 && first.cue&cStop == 0 && r.words <= 3 && (p.hash == hashIn || first.lex&lexicon.Given == 0 && p.hash != hashAt && p.hash != hashFor) {
+	if f.general && first.lex&(lexicon.Common|lexicon.Word) == 0 && first.cue&cStop == 0 && r.words <= 3 && !(r.shout && first.len() <= 3) && (p.hash == hashIn || first.lex&lexicon.Given == 0 && p.hash != hashAt && p.hash != hashFor) {
 		f.addToks(r.first, r.last, City, Context, .55)
 		if z := f.at(r.last + 1); z.kind == num && z.gap == space && z.len() >= 3 && z.len() <= 6 && f.at(r.last+2).cue&cMeasure == 0 {
 			to := r.last + 1
@@ -474,6 +479,9 @@ func (f *finder) address(i int) int {
 		}
 		words++
 		j++
+		if k := f.parenEnd(j); k > 0 && f.at(k+1).capital() && f.at(k+1).cue&cStreet != 0 {
+			j = k + 1
+		}
 		if p := f.at(j); p.kind == punct && p.gap == tight && (p.ch == '.' && f.toks[j-1].len() <= 4 || p.ch == '-' || p.ch == '\'') && f.at(j+1).kind == word {
 			if p.ch == '.' && f.toks[j-1].cue&cStreet != 0 && last == j-1 && words > 1 {
 				break
