@@ -161,7 +161,7 @@ func (f *finder) scan() {
 				next = max(next, f.capitals(i))
 			} else if t.cue&(cName|cTitle|cStreetPre|cPerson|cUnit|cRelation) != 0 {
 				f.lowerCase(i)
-			} else if t.lex&lexicon.City != 0 && t.cue == 0 && f.at(i-1).hash == hashIn {
+			} else if t.cue == 0 && f.at(i-1).hash == hashIn && f.lexOf(t)&lexicon.City != 0 {
 				f.lowerCity(i)
 			}
 		case punct:

@@ -515,7 +515,7 @@ func (f *finder) labelBefore(i int) float32 {
 			if t.cue&(cPerson|cName) != 0 || t.cue&cRelation != 0 {
 				return 4
 			}
-			if t.cue&cBy == 0 && (t.cue&cStop != 0 || t.lex&lexicon.Common == 0) {
+			if t.cue&cBy == 0 && (t.cue&cStop != 0 || f.lexOf(t)&lexicon.Common == 0) {
 				return 0
 			}
 		} else if t.kind != punct || t.ch == '.' && f.at(j+1).gap != tight || t.ch == ',' || t.ch == ';' || t.ch == ':' {
@@ -575,7 +575,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 			if t.cue&cParticle != 0 {
 				k = f.particleAhead(j)
 			}
-			if k == 0 || words == 0 && t.lex&lexicon.Common != 0 {
+			if k == 0 || words == 0 && f.lexOf(t)&lexicon.Common != 0 {
 				break
 			}
 			j = k
@@ -749,7 +749,7 @@ func (f *finder) lowerCase(i int) {
 		}
 		j++
 	case t.cue&cRelation != 0: // her daughter sarah
-		if n := f.at(j); n.kind != word || n.lex&lexicon.GivenTop == 0 || n.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 {
+		if n := f.at(j); n.kind != word || f.lexOf(n)&lexicon.GivenTop == 0 || n.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 {
 			return
 		}
 	default:
@@ -760,7 +760,7 @@ func (f *finder) lowerCase(i int) {
 	}
 	from := j
 	for n := f.at(j); j < from+3 && n.kind == word && n.gap <= space && n.caps == lower && n.cue&cStop == 0 &&
-		n.lex&(lexicon.Given|lexicon.Surname) != 0 && (n.lex&(lexicon.Common|lexicon.Word) == 0 || n.lex&lexicon.SurnameTop != 0 && j > from || n.lex&lexicon.GivenTop != 0 && n.lex&lexicon.Common == 0); n = f.at(j) {
+		f.lexOf(n)&(lexicon.Given|lexicon.Surname) != 0 && (n.lex&(lexicon.Common|lexicon.Word) == 0 || n.lex&lexicon.SurnameTop != 0 && j > from || n.lex&lexicon.GivenTop != 0 && n.lex&lexicon.Common == 0); n = f.at(j) {
 		j++
 	}
 	if j > from {

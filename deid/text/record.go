@@ -348,7 +348,7 @@ func (f *finder) maskedBefore(i int) bool {
 func (r *Record) knows(f *finder, i int) bool {
 	t := f.at(i)
 	if _, ok := r.words[t.hash]; ok {
-		if t.caps != lower || t.lex&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
+		if t.caps != lower || f.lexOf(t)&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
 			return t.cue&cStop == 0 || t.caps == title || r.neighbour(f, i)
 		}
 		return r.neighbour(f, i)
