@@ -167,6 +167,9 @@ func (f *finder) cuedName(i int, sure float32) int {
 			m := f.at(j + 2)
 			switch {
 			case n.ch == '.' && (t.len() == 1 || t.hash == hashSt) && (m.capital() || m.cue&cParticle != 0) && m.gap <= space:
+				if words == 1 && t.len() == 1 && m.len() > 1 && f.weight(m) < 0 {
+					return 0 // "Dr. K. Call him"
+				}
 				j += 2
 				continue
 			case n.ch == '-' && m.gap == tight && m.capital():

@@ -19,6 +19,10 @@ func (f *finder) groups(i int) int {
 	if j := f.fours(i, &g); j > i {
 		return j
 	}
+	if p := f.at(i - 1); g.lens[0] >= 5 && g.n == 1 && (p.is('#') || p.is(':') && f.at(i-2).is('#')) && !f.roundNumber(&f.toks[i]) {
+		f.addToks(i, i, OtherID, Format, .6)
+		return i + 1
+	}
 	return f.long(i)
 }
 

@@ -104,6 +104,10 @@ func (f *finder) mixed(i int) bool {
 		f.addToks(i, i, OtherID, Checksum, .9)
 		return true
 	}
+	if f.caseNumber(i) {
+		f.addToks(i, i+2, OtherID, Format, .7)
+		return true
+	}
 	if digits < 5 || f.codeBefore(i) || f.measure(s) {
 		return false
 	}
@@ -120,6 +124,20 @@ func (f *finder) mixed(i int) bool {
 	}
 	f.addToks(from, to, c, Format, .7)
 	return true
+}
+
+// caseNumber: S23-10442, the year and number of a specimen.
+func (f *finder) caseNumber(i int) bool {
+	s := f.str(&f.toks[i])
+	k := 0
+	for k < len(s) && class[s[k]] == clUpper {
+		k++
+	}
+	if k == 0 || k > 3 || len(s) != k+2 || class[s[k]] != clDigit || class[s[k+1]] != clDigit {
+		return false
+	}
+	n := f.at(i + 2)
+	return f.at(i+1).is('-') && f.follows(i+1) && f.follows(i+2) && n.kind == num && n.len() >= 4 && n.len() <= 7 && !f.codeBefore(i)
 }
 
 // measure: digits and then a unit, as 10000mg.
@@ -287,6 +305,9 @@ func (f *finder) value2(i, j int, id idKind, sure bool) {
 	}
 	if id == idUser && letters > 1 {
 		need = 1
+	}
+	if !sure && letters > 0 && digits == 5 && id > idWeak {
+		need = 5
 	}
 	if digits < need || !sure && id >= idWeak && letters == 0 && digits < 7 {
 		return

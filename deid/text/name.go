@@ -323,7 +323,7 @@ func (f *finder) person(r *run, sure float32) {
 	bonus := sure
 	n := f.at(last + 1)
 	switch {
-	case f.eponymAfter(last):
+	case f.eponymAfter(last), f.eponymAfter(r.last):
 		bonus -= 4
 	case f.credAfter(last) > last:
 		bonus += 3.5
