@@ -71,10 +71,10 @@ func daysIn(m int) int {
 	return 31
 }
 
-// century of a year of two digits: a record speaks of the past, 31 to 99 are of
-// the twentieth century.
-func century(y int) int {
-	if y > 30 {
+// century of a year of two digits: a record speaks of the past, years after the
+// pivot are of the twentieth century.
+func century(y, pivot int) int {
+	if y > pivot {
 		return 1900 + y
 	}
 	return 2000 + y

@@ -18,6 +18,7 @@ type Engine struct {
 	dict    *dictionary
 	second  SecondOpinion
 	timeout time.Duration
+	pivot   int // the last two-digit year of this century
 	pages   sync.Pool
 }
 
@@ -30,7 +31,10 @@ func New(o Options) (*Engine, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	e := &Engine{dict: loadDictionary(), second: o.Second, timeout: o.Timeout}
+	e := &Engine{dict: loadDictionary(), second: o.Second, timeout: o.Timeout, pivot: 30}
+	if y := o.AsOf.Year(); !o.AsOf.IsZero() && y >= 2000 && y < 2100 {
+		e.pivot = y - 2000
+	}
 	e.pages.New = func() any { return new(page) }
 	return e, nil
 }
@@ -61,7 +65,7 @@ func (e *Engine) FindContext(ctx context.Context, dst []Span, doc []byte, r *Rec
 	p.cands = p.cands[:0]
 	p.fold(doc)
 	p.tokenize(e.dict)
-	f := finder{page: p, dict: e.dict, rec: r}
+	f := finder{page: p, dict: e.dict, rec: r, pivot: e.pivot}
 	f.scan()
 	if r != nil {
 		r.match(&f)
@@ -126,8 +130,9 @@ type cand struct {
 // finder is the state of one search.
 type finder struct {
 	*page
-	dict *dictionary
-	rec  *Record
+	dict  *dictionary
+	rec   *Record
+	pivot int
 }
 
 // add proposes text[start:end].

@@ -121,7 +121,7 @@ func (f *finder) numericDate(i int) int {
 			if sep == '.' && (a.len() == 1 && b.len() == 1) {
 				return i
 			}
-			z = century(z)
+			z = century(z, f.pivot)
 		}
 		if d = (date{z, x, y}); !d.ok() {
 			if d = (date{z, y, x}); !d.ok() {
@@ -135,7 +135,7 @@ func (f *finder) numericDate(i int) int {
 	}
 	j := f.clock(i + 4)
 	why, conf := Format, float32(.95)
-	if f.rec.hasDate(d) || d.m <= 12 && f.rec.hasDate(date{d.y, d.d, d.m}) {
+	if f.rec.hasDay(d, zLen == 2 && a.len() <= 2) {
 		why, conf = FromRecord, 1
 	}
 	f.addToks(i, j, Date, why, conf)

@@ -132,6 +132,7 @@ func (r *Record) Name(role Role, given []string, family string, gender Gender) {
 		r.value(p.family+first, Name, false, false)
 		if len(p.family) >= 5 {
 			r.value(first[:1]+p.family, Name, true, false)
+			r.value(p.family+first[:1], Name, true, false)
 		}
 	}
 	r.people = append(r.people, p)
@@ -204,11 +205,16 @@ func (r *Record) Address(lines []string, city, state, zip string) {
 			}
 		}
 	}
-	r.value(normal(city), City, true, true)
+	r.value(normal(city), City, true, plainWord(normal(city)))
 	if z := normal(zip); len(z) >= 5 {
 		r.value(z, ZIP, true, false)
 		r.value(z[:5], ZIP, true, false)
 	}
+}
+
+// plainWord: the word is English, so that in small letters it is likelier that.
+func plainWord(w string) bool {
+	return loadDictionary().lex.Find(lexicon.Hash(w))&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0
 }
 
 // streetOther: the other way to write a street word.
@@ -281,7 +287,9 @@ func (r *Record) Date(year, month, day int) {
 }
 
 // Facility adds the name of a hospital or practice.
-func (r *Record) Facility(name string) { r.value(normal(name), Facility, true, true) }
+func (r *Record) Facility(name string) {
+	r.value(normal(name), Facility, true, plainWord(normal(name)))
+}
 
 // Other adds any other value, such as an employer.
 func (r *Record) Other(c Category, value string) {
@@ -300,7 +308,17 @@ func digitsOf(s string) string {
 	return string(b)
 }
 
-func (r *Record) hasDate(d date) bool { return r != nil && r.days[d] }
+// hasDay: the record has the date, or that with month and day changed round, or,
+// where the year was short, that of the other century.
+func (r *Record) hasDay(d date, short bool) bool {
+	if r == nil {
+		return false
+	}
+	if r.days[d] || r.days[date{d.y, d.d, d.m}] {
+		return true
+	}
+	return short && (r.days[date{d.y - 100, d.m, d.d}] || r.days[date{d.y + 100, d.m, d.d}] || r.days[date{d.y - 100, d.d, d.m}])
+}
 
 func (r *Record) hasMonthDay(m, d int) bool {
 	if r == nil {

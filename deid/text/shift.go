@@ -51,7 +51,7 @@ func parseDate(value []byte) (d parsed, ok bool) {
 		t := &f.toks[i]
 		d.year, d.yTok = f.value(t), i
 		if t.len() == 2 {
-			d.year, d.short = century(d.year), true
+			d.year, d.short = century(d.year, 30), true
 		}
 	}
 	switch {
