@@ -455,7 +455,7 @@ func (r *Record) nameFrom(f *finder, i int) int {
 			}
 			continue
 		}
-		if (n.kind == word || n.kind == mix) && (n.initial() && r.initial(f, n) && (f.at(j+1).is('.') || f.at(j+1).gap > tight) || r.knows(f, j)) {
+		if (n.kind == word || n.kind == mix) && (n.initial() && r.initial(f, n) && (f.at(j+1).kind == punct || f.at(j+1).gap > tight) || r.knows(f, j)) {
 			to = j
 			continue
 		}
