@@ -155,6 +155,11 @@ func (p *page) tokenize(d *dictionary) {
 	p.general = (clinical*20 < words || clinical < 2) && (foreign == 0 || foreign < english)
 	switch {
 	case words >= 3 && capitals == 0:
+		for i := range toks {
+			if t := &toks[i]; t.kind == word {
+				t.lex = d.lex.Find(t.hash)
+			}
+		}
 		recase(toks, lower)
 	case words >= 8 && shouts*10 > words*8:
 		recase(toks, upper)
