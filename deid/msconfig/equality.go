@@ -181,14 +181,14 @@ func union(e *env, x, y seq) (seq, error) {
 	for _, s := range []seq{x, y} {
 		for _, it := range s {
 			k := bucket(it)
+			if err := e.spend((len(seen[k]) + 1) * size(seq{it})); err != nil {
+				return nil, err
+			}
 			known := false
 			for _, o := range seen[k] {
 				if known = equalItems(it, o, false) == yes; known {
 					break
 				}
-			}
-			if err := e.spend(len(seen[k])); err != nil {
-				return nil, err
 			}
 			if !known {
 				seen[k] = append(seen[k], it)
