@@ -69,6 +69,7 @@ const (
 	Samples         // SampledData.data
 	Token           // letters, digits and . _ / - only
 	Word            // a code without a space: that of a required binding
+	MediaType       // type/subtype, with a charset at most: a file's name can be a parameter
 	ZIPShape        // five or nine digits
 	State           // a State, district or territory of the United States
 	Country         // a country of ISO 3166
@@ -153,6 +154,7 @@ type choice struct {
 	name  string // in JSON
 	typ   string // FHIR type; "BackboneElement" for the structure of one element
 	inner string // the type whose elements it has
+	bound bool   // a code whose value set is required: none of R4's has a space in it
 }
 
 // child is one element of a type, as FHIR defines it.
@@ -443,6 +445,9 @@ func ageForm(path, typ string) AgeForm {
 func (f *Field) pass(c *compiler, path string, ch choice, sub *trie, covered, direct, inside bool) {
 	if isPrimitive(ch.typ) {
 		f.Op, f.Shape = Copy, shapeOf(path, ch.typ)
+		if f.Shape == Code && ch.bound {
+			f.Shape = Word
+		}
 		return
 	}
 	if _, ok := children(ch.inner); !ok {

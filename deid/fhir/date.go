@@ -109,14 +109,7 @@ type about struct {
 func (m *Minimiser) begin(typ string, start int, fullURL []byte) {
 	m.about = about{typ: typ, start: start, fullURL: fullURL}
 	m.text.stands = false
-	if typ == "Observation" && m.o.Scope.Judges() {
-		for _, code := range ageCodes {
-			if bytes.Contains(m.raw, code) {
-				m.about.ages = true
-				break
-			}
-		}
-	}
+	m.about.ages = typ == "Observation" && m.o.Scope.Judges() && ofAge(m.raw)
 }
 
 // shift is the number of days of the resource's patient; ok is false where it is
