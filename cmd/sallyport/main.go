@@ -44,6 +44,8 @@ type cli struct {
 	Patient patientCmd `cmd:"" group:"acts" help:"hold, release: patients who said no."`
 	Cohort  cohortCmd  `cmd:"" group:"acts" help:"define: a list of patients that a grant can name."`
 
+	Deid deidCmd `cmd:"" group:"deid" help:"De-identify files: FHIR, tables, DICOM, HL7 v2, C-CDA, X12, NCPDP, notes."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -61,6 +63,7 @@ func run(ctx context.Context, args []string) int {
 		kong.Vars{"version": version},
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "start", Title: "Start"},
+			{Key: "deid", Title: "De-identify"},
 			{Key: "vendor", Title: "The vendor's side"},
 			{Key: "work", Title: "Work"},
 			{Key: "record", Title: "The record"},
