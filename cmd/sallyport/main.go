@@ -44,6 +44,8 @@ type cli struct {
 	Patient patientCmd `cmd:"" group:"acts" help:"hold, release: patients who said no."`
 	Cohort  cohortCmd  `cmd:"" group:"acts" help:"define: a list of patients that a grant can name."`
 
+	Scan scanCmd `cmd:"" group:"data" help:"Find patient data where it should not be: code, notebooks, logs, tables, git history."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
@@ -64,6 +66,7 @@ func run(ctx context.Context, args []string) int {
 			{Key: "vendor", Title: "The vendor's side"},
 			{Key: "work", Title: "Work"},
 			{Key: "record", Title: "The record"},
+			{Key: "data", Title: "Patient data"},
 			{Key: "acts", Title: "Acts and reads, by noun (sallyport NOUN --help)"},
 		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -83,8 +86,10 @@ func run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
-		report(err)
-		return exitFailed
+		if !errors.Is(err, errFound) {
+			report(err)
+		}
+		return exitCode(err)
 	}
 	return 0
 }
