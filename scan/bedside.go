@@ -25,12 +25,20 @@ tonsillitis transfusion tremor troponin tumor ulcer ultrasound urinalysis urinar
 anxious anxiety bedrest biopsied bleed breathlessness gravida nocturia paramedics physiotherapy sertraline tramadol hospitalized hospitalization rehabilitation allergies
 `
 
+// tellingWords say that somebody is spoken of: without one of them near, the
+// words of the bedside are a catalogue, a test or a paper. They are few words of
+// notes and the pronouns.
+const tellingWords = `
+admitted denies denied complains complaining discharged presents presented presenting prescribed reports reported afebrile febrile intubated extubated hospitalized
+tolerated ambulating lethargic widowed smokes underwent he she his her him hers mrs pt tid bid prn hpi pmh
+`
+
 const weakWords = `
 patient patients hospital clinic clinical clinician doctor physician nurse diagnosis diagnosed medication medications allergy treatment therapy symptom symptoms admission
 discharge encounter prescription health healthcare medical insurance medicare medicaid mrn fhir hl7 icd loinc snomed specimen ward triage dose dosage pharmacy
 `
 
-// terms says of a word 2 for the bedside, 1 for weak.
+// terms says of a word 2 for the bedside, 1 for weak, and 4 more for telling.
 type terms map[string]uint8
 
 func newTerms() terms {
@@ -41,14 +49,18 @@ func newTerms() terms {
 	for _, w := range strings.Fields(bedsideWords) {
 		t[w] = 2
 	}
+	for _, w := range strings.Fields(tellingWords) {
+		t[w] |= 4
+	}
 	return t
 }
 
 // term is a word of health in a window.
 type term struct {
-	at   int
-	id   string
-	weak bool
+	at      int
+	id      string
+	weak    bool
+	telling bool
 }
 
 // units after a number are doses and measurements.
@@ -78,16 +90,14 @@ func (t terms) of(dst []term, win []byte) []term {
 			continue
 		}
 		word := buf[:n]
-		switch t[string(word)] {
-		case 2:
-			dst = append(dst, term{at: start, id: string(word)})
-		case 1:
-			dst = append(dst, term{at: start, id: string(word), weak: true})
+		switch k := t[string(word)]; {
+		case k != 0:
+			dst = append(dst, term{at: start, id: string(word), weak: k&2 == 0, telling: k&4 != 0})
 		default:
 			if n <= 7 && units[string(word)] && start > 0 && (isDigit(win[start-1]) || win[start-1] == ' ' && start > 1 && isDigit(win[start-2])) {
-				dst = append(dst, term{at: start, id: "#" + string(word)})
+				dst = append(dst, term{at: start, id: "#" + string(word), telling: true})
 			} else if string(word) == "year" && i+4 < len(win) && string(win[i:i+4]) == "-old" {
-				dst = append(dst, term{at: start, id: "#yo"})
+				dst = append(dst, term{at: start, id: "#yo", telling: true})
 			}
 		}
 	}
@@ -95,7 +105,8 @@ func (t terms) of(dst []term, win []byte) []term {
 }
 
 // around is how much of the bedside stands within reach of the offset: the
-// number of different words, weak ones together at most one.
+// number of different words, weak ones together at most one. It is at most two
+// where nobody is spoken of.
 func around(list []term, at int) float64 {
 	lo, hi := 0, len(list)
 	for lo < hi {
@@ -107,10 +118,12 @@ func around(list []term, at int) float64 {
 	}
 	var seen [16]string
 	strong, weak := 0, 0
+	telling := false
 	for _, t := range list[lo:] {
 		if t.at > at+reach || strong == len(seen) {
 			break
 		}
+		telling = telling || t.telling
 		if t.weak {
 			weak++
 			continue
@@ -124,7 +137,11 @@ func around(list []term, at int) float64 {
 			strong++
 		}
 	}
-	return float64(strong) + min(1, float64(weak)/2)
+	sum := float64(strong) + min(1, float64(weak)/2)
+	if !telling {
+		return min(2, sum)
+	}
+	return sum
 }
 
 // reach is how far apart in bytes two things can stand and still be of one person.

@@ -39,7 +39,9 @@ func (r *rules) find(dst []candidate, win []byte, code bool) []candidate {
 			continue
 		}
 		if wordStart >= 0 {
-			if n := i - wordStart; n >= 2 && n <= 8 && (c == ' ' || c == '#') && r.alone[lower(win[wordStart:i])] {
+			if i-wordStart == 2 && c == ' ' && win[wordStart] == 'i' && win[wordStart+1] == 's' && wordStart > 0 && win[wordStart-1] == ' ' {
+				dst = r.label(dst, win, wordStart-1, i, code) // her record number is 448190
+			} else if n := i - wordStart; n >= 2 && n <= 8 && (c == ' ' || c == '#') && r.alone[lower(win[wordStart:i])] {
 				dst = r.labelled(dst, win, i, code)
 			}
 			wordStart = -1
@@ -62,7 +64,12 @@ func lower(w []byte) string { return string(bytes.ToLower(w)) }
 
 // labelled reads the label that ends at sep, and the value behind.
 func (r *rules) labelled(dst []candidate, win []byte, sep int, code bool) []candidate {
-	name := labelBefore(win, sep)
+	return r.label(dst, win, sep, sep, code)
+}
+
+// label is labelled where the label ends at nameEnd, before a word.
+func (r *rules) label(dst []candidate, win []byte, nameEnd, sep int, code bool) []candidate {
+	name := labelBefore(win, nameEnd)
 	if len(name) < 2 {
 		return dst
 	}
@@ -75,7 +82,7 @@ func (r *rules) labelled(dst []candidate, win []byte, sep int, code bool) []cand
 		return dst
 	}
 	if win[sep] == ' ' || win[sep] == '#' {
-		if !l.alone || !isDigit(win[start]) && l.kind != kindNumber {
+		if nameEnd == sep && !l.alone || !bytes.ContainsAny(win[start:end], "0123456789") {
 			return dst
 		}
 	}

@@ -99,7 +99,7 @@ func (b *notebook) flush(d *document, code bool) error {
 		if bytes.Contains(piece, []byte("PID|")) {
 			piece = hl7(d.s, piece, 0, len(piece), func(o int) spot { return where(from + o) })
 		}
-		piece = d.r.tables(d.s, piece, 0, len(piece), func(o int) spot { return where(from + o) })
+		piece = d.r.tables(d.s, piece, 0, len(piece), code, func(o int) spot { return where(from + o) })
 		if err := d.r.read(d.s, piece, 0, len(piece), code, "", "", func(o int) spot { return where(from + o) }, 0); err != nil {
 			return err
 		}

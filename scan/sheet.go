@@ -145,7 +145,11 @@ func (r *reader) read(s *sheet, win []byte, lo, hi int, code bool, into, place s
 		if c.start < lo || c.start >= hi || c.weight == 0 || s.attribution && classOf(c)&(aNumber|aBirth) == 0 {
 			continue
 		}
-		confidence, support := judge(c.weight, near(list, i), around(terms, c.start)+healthHere)
+		others := near(list, i)
+		if classOf(c) == aDetail && others == 0 {
+			continue // a place or a date of nobody
+		}
+		confidence, support := judge(c.weight, others, around(terms, c.start)+healthHere)
 		if confidence < s.least {
 			continue
 		}
@@ -207,7 +211,7 @@ func (r *reader) notes(list []candidate, win []byte, terms []term, code bool, he
 	if r.prose == nil {
 		return list, nil
 	}
-	stretches := thick(list, win, terms, healthHere)
+	stretches := thick(list, win, terms, code, healthHere)
 	if len(stretches) == 0 {
 		return list, nil
 	}
@@ -226,6 +230,12 @@ func (r *reader) notes(list []candidate, win []byte, terms []term, code bool, he
 	for _, sp := range spans {
 		v := bytes.TrimSpace(win[sp.Start:sp.End])
 		weight, together := proseWeight(sp, v)
+		if sp.Category == text.Date && isStamp(win, sp.Start, sp.End) {
+			continue
+		}
+		if sp.Category == text.Name && weight >= .45 && afterPatient(win, sp.Start) {
+			weight = .6
+		}
 		if weight == 0 || sp.Confidence < .5 || isPlaceholder(v) || code && !inWords(win, sp.Start, sp.End) {
 			continue
 		}
@@ -238,12 +248,38 @@ func (r *reader) notes(list []candidate, win []byte, terms []term, code bool, he
 	return list, nil
 }
 
+// namesNext: two words with capitals follow.
+func namesNext(win []byte, at int) bool {
+	v := win[at:min(len(win), at+60)]
+	if len(v) == 0 || v[0] != ' ' {
+		return false
+	}
+	n := nameLength(v)
+	return n > 0 && likelyName(bytes.TrimSpace(v[:n])) == 1
+}
+
+// afterPatient: the word before is "patient".
+func afterPatient(win []byte, at int) bool {
+	before := bytes.ToLower(bytes.TrimRight(win[max(0, at-12):at], " :"))
+	return bytes.HasSuffix(before, []byte("patient")) || bytes.HasSuffix(before, []byte(" pt"))
+}
+
+// isStamp: the date of a line of a log, not of an event in somebody's life.
+func isStamp(win []byte, start, end int) bool {
+	v := win[start:end]
+	if len(v) > 11 && bytes.ContainsRune(v[8:], ':') || end+2 < len(win) && (win[end] == 'T' || win[end] == ' ') && isDigit(win[end+1]) && isDigit(win[end+2]) {
+		return true
+	}
+	before := bytes.TrimRight(win[max(0, start-3):start], " [\"(")
+	return len(before) == 0 && start < 3 || len(before) > 0 && before[len(before)-1] == '\n' && end < len(win) && win[end] == ' '
+}
+
 func overlaps(list []candidate, start, end int) bool {
 	return slices.ContainsFunc(list, func(c candidate) bool { return !c.prose && c.start < end && start < c.end })
 }
 
 // thick finds the stretches worth reading as notes.
-func thick(list []candidate, win []byte, terms []term, healthHere float64) [][2]int {
+func thick(list []candidate, win []byte, terms []term, code bool, healthHere float64) [][2]int {
 	var out [][2]int
 	add := func(from, to int) {
 		from, to = lineStart(win, max(0, from)), lineEnd(win, min(len(win), to))
@@ -259,8 +295,11 @@ func thick(list []candidate, win []byte, terms []term, healthHere float64) [][2]
 	ti, ci := 0, 0
 	for ti < len(terms) || ci < len(list) { // both are in order; so must the stretches be
 		if ci == len(list) || ti < len(terms) && terms[ti].at <= list[ci].start {
-			if t := terms[ti]; !t.weak && around(terms, t.at) >= 4 {
+			switch t := terms[ti]; {
+			case !t.weak && around(terms, t.at) >= 3:
 				add(t.at-400, t.at+400)
+			case !code && t.weak && (t.id == "patient" || t.id == "pt") && namesNext(win, t.at+len(t.id)):
+				add(t.at-100, t.at+200)
 			}
 			ti++
 			continue

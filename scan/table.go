@@ -18,6 +18,7 @@ type table struct {
 	what   string  // "column" or "key"
 	reason string  // for what its name says
 	health float64 // different names of health
+	bare   bool    // no column has a name: values must tell
 }
 
 // column counts the values of one column; it keeps none.
@@ -30,6 +31,7 @@ type column struct {
 	at              spot    // of the first valid value
 	first           []byte
 	ssn, email, tel int
+	birth, name     int // counted where no column has a name
 	print           printer
 	formAt          spot
 	formFirst       []byte
@@ -79,6 +81,10 @@ func (t *table) value(c *column, v []byte, at spot) {
 		c.email++
 	case len(v) >= 12 && (isDigit(v[0]) || v[0] == '(' || v[0] == '+') && phoneForm(v) && validPhone(v):
 		c.tel++
+	case t.bare && kindBirth.likely(v, t.rules.asOf) == 1:
+		c.birth++
+	case t.bare && likelyName(v) > 0:
+		c.name++
 	default:
 		form = false
 	}
@@ -99,8 +105,8 @@ func (c *column) weighed() (candidate, bool) {
 		}
 		return candidate{category: c.category, weight: w}, true
 	}
-	most := max(c.ssn, c.email, c.tel)
-	if most == 0 || most*5 < c.seen*2 {
+	most := max(c.ssn, c.email, c.tel, c.birth, c.name)
+	if most == 0 || most == c.name && most*10 < c.seen*9 || most*5 < c.seen*2 {
 		return candidate{}, false
 	}
 	switch most {
@@ -108,6 +114,10 @@ func (c *column) weighed() (candidate, bool) {
 		return candidate{category: text.SSN, weight: .7}, true
 	case c.email:
 		return candidate{category: text.Email, weight: .22}, true
+	case c.birth:
+		return candidate{category: text.Date, weight: .2}, true
+	case c.name:
+		return candidate{category: text.Name, weight: .15}, true
 	default:
 		return candidate{category: text.Phone, weight: .22}, true
 	}
@@ -137,7 +147,7 @@ func (t *table) finish(s *sheet) {
 		c := of[i]
 		reason, n, at, first := t.reason, c.valid, c.at, c.first
 		if !c.labelled {
-			reason, n, at, first = byValues, max(c.ssn, c.email, c.tel), c.formAt, c.formFirst
+			reason, n, at, first = byValues, max(c.ssn, c.email, c.tel, c.birth, c.name), c.formAt, c.formFirst
 		}
 		if confidence < s.least {
 			continue
@@ -235,6 +245,7 @@ func (r *reader) csv(s *sheet, src io.Reader, comma byte) error {
 		}
 	}
 	if named == 0 {
+		t.bare = true
 		for i, h := range header {
 			t.value(t.cols[i], h.v, h.at)
 		}

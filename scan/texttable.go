@@ -3,12 +3,13 @@ package scan
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // tables finds the tables that stand in a text: what a notebook shows of a data
 // frame, what a database's shell prints, a CSV in a string. It notes their
 // columns and gives back the window with the rows blanked.
-func (r *reader) tables(s *sheet, win []byte, lo, hi int, where func(offset int) spot) []byte {
+func (r *reader) tables(s *sheet, win []byte, lo, hi int, code bool, where func(offset int) spot) []byte {
 	out := win
 	for at := 0; at < len(win); {
 		end := at + bytes.IndexByte(win[at:], '\n')
@@ -17,13 +18,13 @@ func (r *reader) tables(s *sheet, win []byte, lo, hi int, where func(offset int)
 		}
 		line := win[at:end]
 		if len(line) < 2000 && at >= lo && at < hi && r.labelsIn(line) >= 2 {
-			if split, fields := r.header(line); split != nil {
+			if split, fields := r.header(line, code); split != nil {
 				t := &table{rules: r.rules, what: "table", reason: byColumn}
 				for i, f := range fields {
 					t.add(line[f[0]:f[1]], fmt.Sprintf("column %d", i+1), s)
 				}
 				next := r.rows(t, win, end+1, split, fields, where)
-				if next > end+1 {
+				if next > end+1 && t.holds() {
 					t.finish(s)
 					if &out[0] == &win[0] {
 						out = bytes.Clone(win)
@@ -41,6 +42,11 @@ func (r *reader) tables(s *sheet, win []byte, lo, hi int, where func(offset int)
 		at = end + 1
 	}
 	return out
+}
+
+// holds: some column has values of its kind.
+func (t *table) holds() bool {
+	return slices.ContainsFunc(t.cols, func(c *column) bool { return c.labelled && c.valid*2 >= c.seen && c.valid > 0 })
 }
 
 // labelsIn counts the words of a line that end a label: a quick look.
@@ -69,8 +75,18 @@ type splitter func(row []byte, header [][2]int) [][2]int
 
 // header says how a line is cut, if two of its fields are labels, and one of
 // them is of a person.
-func (r *reader) header(line []byte) (splitter, [][2]int) {
-	for _, split := range []splitter{byMark('|'), byMark('\t'), byMark(','), byColumns} {
+func (r *reader) header(line []byte, code bool) (splitter, [][2]int) {
+	if bytes.IndexByte(line, ':') >= 0 { // a form: its values are beside its labels
+		return nil, nil
+	}
+	splitters := []splitter{byMark('|'), byMark('\t'), byMark(','), byColumns}
+	if code { // where lines are indented and aligned, and lists of names are parameters
+		if bytes.ContainsAny(line, "(){};=<>[]") {
+			return nil, nil
+		}
+		splitters = []splitter{byMark('|'), byMark(',')}
+	}
+	for _, split := range splitters {
 		fields := split(line, nil)
 		labels, person := 0, false
 		for _, f := range fields {
