@@ -39,7 +39,8 @@ func top(ctx context.Context, dir string) (string, error) {
 }
 
 // listed are the files of a folder that git tracks or would: relative to dir.
-// ok is false where there is no git or no checkout.
+// ok is false where there is no git, no checkout, or nothing listed: who names a
+// folder that .gitignore names wants it read.
 func listed(ctx context.Context, dir string) (files []string, ok bool) {
 	if _, err := exec.LookPath("git"); err != nil {
 		return nil, false
@@ -53,7 +54,7 @@ func listed(ctx context.Context, dir string) (files []string, ok bool) {
 			files = append(files, string(name))
 		}
 	}
-	return files, true
+	return files, len(files) > 0
 }
 
 // Staged scans what the next commit would add or change, as it is staged.

@@ -79,7 +79,7 @@ func near(list []candidate, i int) class {
 // judge is the whole weighing: what a candidate is by itself, who else is
 // near, and how much of the bedside. Each piece of evidence takes a share of
 // the doubt that is left.
-func judge(weight float64, others class, health float64) (float64, string) {
+func judge(weight float64, own, others class, health float64) (float64, string) {
 	c := weight
 	why := ""
 	doubt := func(share float64) { c += (1 - c) * share }
@@ -87,6 +87,8 @@ func judge(weight float64, others class, health float64) (float64, string) {
 	switch {
 	case persons >= 2:
 		doubt(.65)
+	case own == aContact && others&^aContact == aName:
+		doubt(.3) // a name with an address is anybody's: an author, a customer
 	case persons == 1:
 		doubt(.45)
 	case others&aContact != 0:

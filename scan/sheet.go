@@ -149,7 +149,7 @@ func (r *reader) read(s *sheet, win []byte, lo, hi int, code bool, into, place s
 		if classOf(c) == aDetail && others == 0 {
 			continue // a place or a date of nobody
 		}
-		confidence, support := judge(c.weight, others, around(terms, c.start)+healthHere)
+		confidence, support := judge(c.weight, classOf(c), others, around(terms, c.start)+healthHere)
 		if confidence < s.least {
 			continue
 		}

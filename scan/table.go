@@ -143,7 +143,7 @@ func (t *table) finish(s *sheet) {
 			others |= k
 		}
 		others &^= classOf(w) | aDetail
-		confidence, support := judge(w.weight, others, health)
+		confidence, support := judge(w.weight, classOf(w), others, health)
 		c := of[i]
 		reason, n, at, first := t.reason, c.valid, c.at, c.first
 		if !c.labelled {

@@ -346,7 +346,7 @@ func parseDate(v []byte) (time.Time, bool) {
 	}
 	for _, layout := range []string{"2006-01-02", "01/02/2006", "1/2/2006", "1/2/06", "20060102", "01-02-2006", "1-2-2006", "02.01.2006", "2.1.2006",
 		"January 2, 2006", "Jan 2, 2006", "2 January 2006", "2 Jan 2006", "02-Jan-2006", "2006/01/02"} {
-		if t, err := time.Parse(layout, string(v)); err == nil {
+		if t, err := time.Parse(layout, string(v)); err == nil && t.Year() > 1850 && t.Year() < 2200 {
 			return t, true
 		}
 	}
