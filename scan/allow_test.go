@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,9 +128,6 @@ func TestAllowedIsCounted(t *testing.T) {
 	rep := scanPaths(t, Options{Root: dir, Allow: a}, dir)
 	if len(rep.Findings) != 0 || rep.Allowed != 1 || len(rep.Unused) != 1 {
 		t.Errorf("got %d findings, %d allowed, %d unused; want 0, 1, 1", len(rep.Findings), rep.Allowed, len(rep.Unused))
-	}
-	if _, err := os.Stat(filepath.Join(dir, "nowhere")); err == nil {
-		t.Fatal("nowhere is somewhere")
 	}
 	if _, err := LoadAllow(filepath.Join(dir, "nowhere"), now); err == nil {
 		t.Error("a list that is not there: got no error")
