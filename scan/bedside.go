@@ -22,6 +22,7 @@ palpitations pancreatitis paresthesia pelvic penicillin pleural pneumonia polyps
 psychiatric pulmonary radiation radiculopathy radiology rales rash rectal reflux renal resected respirations rhonchi rupture sciatica sedation seizure seizures sepsis septic shingles simvastatin
 sinusitis smoker smokes sober sputum stenosis stent stroke subcutaneous supine surgery surgical sutures swelling syncope systolic tachycardia tachypnea tenderness thoracic thrombosis thyroid
 tonsillitis transfusion tremor troponin tumor ulcer ultrasound urinalysis urinary urology urticaria uterus vaginal vancomycin varicose vertigo vomiting vomited warfarin weakness wheezes wheezing widowed
+mammogram mri oncologist cardiologist neurologist radiologist pathology remission relapse tumour metastasis leukemia melanoma psoriasis eczema
 anxious anxiety bedrest biopsied bleed breathlessness gravida nocturia paramedics physiotherapy sertraline tramadol hospitalized hospitalization rehabilitation allergies
 `
 
@@ -30,7 +31,7 @@ anxious anxiety bedrest biopsied bleed breathlessness gravida nocturia paramedic
 // notes and the pronouns.
 const tellingWords = `
 admitted denies denied complains complaining discharged presents presented presenting prescribed reports reported afebrile febrile intubated extubated hospitalized
-tolerated ambulating lethargic widowed smokes underwent he she his her him hers mrs pt tid bid prn hpi pmh
+tolerated ambulating lethargic widowed smokes underwent he she his her him hers mrs mr dear pt tid bid prn hpi pmh
 `
 
 const weakWords = `

@@ -44,9 +44,14 @@ func (r *rules) find(dst []candidate, win []byte, code bool) []candidate {
 			} else if n := i - wordStart; n >= 2 && n <= 8 && (c == ' ' || c == '#') && r.alone[lower(win[wordStart:i])] {
 				dst = r.labelled(dst, win, i, code)
 			}
+			if n := i - wordStart; n == 3 && (isDigit(c) || c == '-') && (wordStart == 0 || !isAlnum(win[wordStart-1])) && lower(win[wordStart:i]) == "mrn" {
+				dst = ownLabel(dst, win, wordStart, i)
+			}
 			wordStart = -1
 		}
 		switch {
+		case c == '<' && i+1 < len(win) && win[i+1] == '/': // <td>MRN</td><td>448190</td>
+			dst = r.labelled(dst, win, i, code)
 		case c == ':' || c == '=' || c == '>':
 			dst = r.labelled(dst, win, i, code)
 		case c == '@':
@@ -100,6 +105,18 @@ func (r *rules) label(dst []candidate, win []byte, nameEnd, sep int, code bool) 
 	return append(dst, candidate{start: start, end: end, category: l.category, place: l.words, weight: l.weight * likely, reason: byLabel})
 }
 
+// ownLabel takes a number that brings its label: MRN00448190.
+func ownLabel(dst []candidate, win []byte, start, digits int) []candidate {
+	end := digits
+	for end < len(win) && (isAlnum(win[end]) || win[end] == '-') && end-start < 24 {
+		end++
+	}
+	if likelyNumber(bytes.Trim(win[digits:end], "-")) < 1 {
+		return dst
+	}
+	return append(dst, candidate{start: start, end: end, category: text.MRN, place: "mrn", weight: .65, reason: byLabel})
+}
+
 // literal: what stands in a program without quotes must be a number, and not
 // the start of an expression.
 func (l label) literal(win, v []byte, start, end int) bool {
@@ -144,7 +161,7 @@ func labelBefore(win []byte, sep int) []byte {
 func valueAfter(win []byte, sep int, k kind) (start, end int, quoted bool) {
 	i := sep
 	limit := min(len(win), sep+160)
-	marks := 0
+	marks, inTags := 0, false
 	for i < limit && (win[i] == ' ' || win[i] == '\t' || win[i] == ':' || win[i] == '=' || win[i] == '>' || win[i] == '#' || win[i] == '(' && k != kindPhone || win[i] == '[') {
 		if win[i] == ' ' {
 			marks++
@@ -153,6 +170,17 @@ func valueAfter(win []byte, sep int, k kind) (start, end int, quoted bool) {
 			return 0, 0, false
 		}
 		i++
+	}
+	for tags := 0; tags < 4 && i < limit && win[i] == '<'; tags++ { // </b>, </td><td>
+		shut := bytes.IndexByte(win[i:limit], '>')
+		if shut < 0 {
+			return 0, 0, false
+		}
+		i += shut + 1
+		for i < limit && (win[i] == ' ' || win[i] == '\n' || win[i] == '\r' || win[i] == '\t' || win[i] == ':') {
+			i++
+		}
+		inTags = true
 	}
 	if i < limit && win[i] == '\\' {
 		i++
@@ -181,7 +209,7 @@ func valueAfter(win []byte, sep int, k kind) (start, end int, quoted bool) {
 		}
 		e++
 	}
-	inTag := sep > 0 && win[sep] == '>' && e < len(win) && win[e] == '<'
+	inTag := (inTags || win[sep] == '>') && e < len(win) && win[e] == '<'
 	switch k {
 	case kindNumber, kindSSN, kindEmail, kindZIP:
 		if n := bytes.IndexByte(win[i:e], ' '); n > 0 {

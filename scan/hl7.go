@@ -57,6 +57,26 @@ func hl7(s *sheet, win []byte, lo, hi int, where func(offset int) spot) []byte {
 	return out
 }
 
+// x12 notes the segments of X12 health care transactions (270, 834, 837) that
+// name the insured (IL) or the patient (QC).
+func x12(s *sheet, win []byte, lo, hi int, where func(offset int) spot) {
+	for i := max(lo, 0); i < min(hi, len(win)); i++ {
+		n := bytes.Index(win[i:], []byte("NM1*"))
+		if n < 0 || i+n >= hi {
+			return
+		}
+		i += n
+		seg := win[i:min(len(win), i+200)]
+		if e := bytes.IndexAny(seg, "~\r\n\"'`"); e > 0 {
+			seg = seg[:e]
+		}
+		parts := bytes.Split(seg, []byte("*"))
+		if len(parts) > 4 && (string(parts[1]) == "IL" || string(parts[1]) == "QC") && len(parts[3]) > 1 && !isPlaceholder(parts[3]) && !nobody[lower(parts[3])] {
+			s.note("x12", Record, "NM1", "an X12 segment with the name of an insured person or a patient", .9, where(i), parts[3])
+		}
+	}
+}
+
 func firstComponent(field []byte) []byte {
 	if n := bytes.IndexAny(field, "^~&"); n > 0 {
 		field = field[:n]

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sallyport/sallyport/deid/text"
 )
 
 // errNotJSON says that a document is none; it is then read as text.
@@ -80,7 +82,7 @@ type document struct {
 // json reads a stream of JSON values. errNotJSON: it is none, and what was
 // noted on s must be thrown away.
 func (r *reader) json(s *sheet, src io.Reader, book bool) error {
-	d := &document{r: r, s: s, where: newLines(src), keys: map[string]*column{}, table: &table{rules: r.rules, what: "key", reason: byKey}}
+	d := &document{r: r, s: s, where: newLines(src), keys: map[string]*column{}, table: &table{reader: r, what: "key", reason: byKey}}
 	if book {
 		d.notebook = &notebook{}
 	}
@@ -211,6 +213,9 @@ func (d *document) scalar(raw jsontext.Value, at spot) error {
 		return nil
 	}
 	inResource := d.mark(key, v)
+	if d.fhir && isString && key == "display" {
+		d.subject(v, at)
+	}
 	if isString && len(v) >= 40 {
 		if err := d.long(v, key, at); err != nil {
 			return err
@@ -231,6 +236,19 @@ func (d *document) scalar(raw jsontext.Value, at spot) error {
 		}
 	}
 	return nil
+}
+
+// subject notes the name that a reference to the patient displays.
+func (d *document) subject(v []byte, at spot) {
+	if len(d.stack) < 2 {
+		return
+	}
+	switch d.stack[len(d.stack)-2].key {
+	case "subject", "patient", "beneficiary", "for", "individual":
+		if likelyName(v) == 1 && d.r.isName(v) {
+			d.s.note("fhir subject", text.Name.String(), "display of a reference to the patient", byKey, .75, at, v)
+		}
+	}
 }
 
 // parent lets the object's own name help: {"patient": {"name": ...}}.

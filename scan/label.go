@@ -85,7 +85,7 @@ var labels = []label{
 	{"given", text.Name, .3, kindName, false},
 	{"middle name", text.Name, .25, kindName, false},
 	{"full name", text.Name, .3, kindName, false},
-	{"name", text.Name, .1, kindName, false},
+	{"name", text.Name, .15, kindName, false},
 	{"member id", text.HealthPlan, .45, kindNumber, false},
 	{"member number", text.HealthPlan, .45, kindNumber, false},
 	{"subscriber id", text.HealthPlan, .5, kindNumber, false},
@@ -134,15 +134,15 @@ var labels = []label{
 }
 
 // healthWords in a column's or key's name say that a table or document is of
-// health, and so whose the names in it are.
+// health. Those with true are facts of one person: who stands beside them is a
+// patient, and not a hospital's contact.
 var healthWords = map[string]bool{
-	"patient": true, "diagnosis": true, "dx": true, "icd": true, "icd9": true, "icd10": true, "medication": true, "medications": true,
-	"drug": true, "dose": true, "dosage": true, "prescription": true, "rx": true, "admission": true, "discharge": true, "encounter": true,
-	"allergy": true, "allergies": true, "lab": true, "loinc": true, "snomed": true, "procedure": true, "cpt": true, "mrn": true,
-	"symptom": true, "symptoms": true, "clinical": true, "hba1c": true, "glucose": true, "cholesterol": true, "bmi": true, "systolic": true,
-	"diastolic": true, "insurance": true, "insurer": true, "hospital": true, "physician": true, "provider": true, "ward": true,
-	"medicare": true, "medicaid": true, "condition": true, "treatment": true, "pregnant": true, "smoker": true, "chief": true, "race": true,
-	"ethnicity": true, "deceased": true, "vital": true, "vitals": true, "immunization": true, "vaccine": true, "specimen": true, "npi": true,
+	"patient": true, "diagnosis": true, "diagnoses": true, "dx": true, "icd": true, "medication": true, "medications": true, "prescription": true, "rx": true,
+	"admission": true, "discharge": true, "allergy": true, "allergies": true, "symptom": true, "symptoms": true, "hba1c": true, "cholesterol": true, "bmi": true,
+	"systolic": true, "diastolic": true, "mrn": true, "pregnant": true, "smoker": true, "deceased": true, "immunization": true, "vaccine": true, "prognosis": true,
+	"drug": false, "dose": false, "dosage": false, "encounter": false, "lab": false, "loinc": false, "snomed": false, "procedure": false, "cpt": false, "clinical": false,
+	"glucose": false, "insurance": false, "insurer": false, "hospital": false, "physician": false, "provider": false, "ward": false, "medicare": false,
+	"medicaid": false, "condition": false, "treatment": false, "ethnicity": false, "vital": false, "vitals": false, "specimen": false, "npi": false,
 }
 
 // dictionary finds labels by their last word.
@@ -164,7 +164,8 @@ func newDictionary() dictionary {
 }
 
 // tails may stand behind a label without changing it: "ssn_last", "phone 2".
-var tails = map[string]bool{"number": true, "no": true, "num": true, "nr": true, "id": true, "value": true, "text": true, "raw": true, "str": true, "string": true}
+var tails = map[string]bool{"number": true, "no": true, "num": true, "nr": true, "id": true, "value": true, "text": true, "raw": true, "str": true, "string": true,
+	"pn": true, "lo": true, "da": true} // what prints DICOM puts the representation behind the name
 
 // of says what a name is a label of, by its last words. Long names are not
 // labels: they are sentences.
@@ -187,6 +188,8 @@ var notPersons = map[string]bool{
 	"column": true, "display": true, "domain": true, "project": true, "server": true, "service": true, "type": true, "event": true, "key": true,
 	"param": true, "parameter": true, "field": true, "tag": true, "branch": true, "product": true, "company": true, "brand": true, "model": true,
 	"system": true, "variable": true, "var": true, "resource": true, "code": true, "path": true, "drug": true, "test": true, "device": true,
+	"hospital": true, "clinic": true, "provider": true, "facility": true, "insurance": true, "medication": true, "physician": true, "doctor": true, "procedure": true,
+	"plan": true, "payer": true, "ward": true, "department": true, "condition": true, "diagnosis": true, "vaccine": true, "allergy": true, "lab": true,
 }
 
 func (d dictionary) ofWords(words []string) (label, bool) {
@@ -250,15 +253,16 @@ func split(words []string, name []byte) []string {
 	return words
 }
 
-// isHealth says that one of the name's words is a health word.
-func isHealth(name []byte) bool {
+// healthOf says that one of the name's words is a health word, and whether it
+// is a fact of one person.
+func healthOf(name []byte) (health, personal bool) {
 	var buf [8]string
 	for _, w := range split(buf[:0], name) {
-		if healthWords[w] {
-			return true
+		if p, ok := healthWords[w]; ok {
+			health, personal = true, personal || p
 		}
 	}
-	return false
+	return health, personal
 }
 
 func isLower(c byte) bool { return c >= 'a' && c <= 'z' }

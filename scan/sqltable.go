@@ -26,15 +26,16 @@ func (r *reader) sql(s *sheet, win []byte, lo, hi int, where func(offset int) sp
 		if shut < 0 {
 			continue
 		}
-		t := &table{rules: r.rules, what: "table", reason: byColumn}
+		t := &table{reader: r, what: "table", reason: byColumn}
 		labelled := 0
 		for i, name := range bytes.Split(win[open+1:open+shut], []byte(",")) {
 			if t.add(bytes.Trim(name, " \t\n\r\"`[]"), fmt.Sprintf("column %d", i+1), s).labelled {
 				labelled++
 			}
 		}
-		if isHealth(before[max(into, from, 0):]) {
+		if health, personal := healthOf(before[max(into, from, 0):]); health {
 			t.health++
+			t.personal = personal
 		}
 		at = open + shut + 1
 		rest := bytes.ToLower(win[at:min(len(win), at+40)])

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/sallyport/sallyport/deid/text"
 )
@@ -13,12 +14,13 @@ import (
 // table weighs columns: those of a CSV file, of a table in a text, or the keys
 // of a JSON document, which are each other's neighbours in the same way.
 type table struct {
-	rules  *rules
-	cols   []*column
-	what   string  // "column" or "key"
-	reason string  // for what its name says
-	health float64 // different names of health
-	bare   bool    // no column has a name: values must tell
+	reader   *reader
+	cols     []*column
+	what     string  // "column" or "key"
+	reason   string  // for what its name says
+	health   float64 // different names of health
+	personal bool    // one of them is a fact of one person
+	bare     bool    // no column has a name: values must tell
 }
 
 // column counts the values of one column; it keeps none.
@@ -39,13 +41,14 @@ type column struct {
 
 func (t *table) add(name []byte, place string, s *sheet) *column {
 	c := &column{place: place}
-	c.label, c.labelled = t.rules.labels.of(name)
+	c.label, c.labelled = t.reader.rules.labels.of(name)
 	if c.labelled {
 		c.place += " (" + c.words + ")"
 		c.print = newPrinter(s.key, c.category.String())
 	}
-	if isHealth(name) {
+	if health, personal := healthOf(name); health {
 		t.health++
+		t.personal = t.personal || personal
 	}
 	t.cols = append(t.cols, c)
 	return c
@@ -59,7 +62,7 @@ func (t *table) value(c *column, v []byte, at spot) {
 	}
 	c.seen++
 	if c.labelled {
-		likely := c.kind.likely(v, t.rules.asOf)
+		likely := c.kind.likely(v, t.reader.rules.asOf)
 		if likely == .6 && c.kind == kindName && c.words != "name" {
 			likely = .9
 		}
@@ -81,7 +84,7 @@ func (t *table) value(c *column, v []byte, at spot) {
 		c.email++
 	case len(v) >= 12 && (isDigit(v[0]) || v[0] == '(' || v[0] == '+') && phoneForm(v) && validPhone(v):
 		c.tel++
-	case t.bare && kindBirth.likely(v, t.rules.asOf) == 1:
+	case t.bare && kindBirth.likely(v, t.reader.rules.asOf) == 1:
 		c.birth++
 	case t.bare && likelyName(v) > 0:
 		c.name++
@@ -143,6 +146,9 @@ func (t *table) finish(s *sheet) {
 			others |= k
 		}
 		others &^= classOf(w) | aDetail
+		if t.personal && w.weight < .56 && t.ofPatient(w, of[i]) {
+			w.weight = .56 // who stands in one row with a diagnosis is a patient
+		}
 		confidence, support := judge(w.weight, classOf(w), others, health)
 		c := of[i]
 		reason, n, at, first := t.reason, c.valid, c.at, c.first
@@ -158,6 +164,27 @@ func (t *table) finish(s *sheet) {
 			g.Count, g.print = n, c.print
 		}
 	}
+}
+
+// ofPatient: names that are whole, and that package text takes for names; and
+// addresses by which one person is reached.
+func (t *table) ofPatient(w candidate, c *column) bool {
+	switch {
+	case w.category == text.Name:
+		return c.labelled && c.likely/float64(c.valid) > .85 && t.reader.isName(c.first)
+	case classOf(w) == aContact:
+		return w.category != text.Address && w.weight >= .2
+	}
+	return false
+}
+
+// isName asks package text about one value.
+func (r *reader) isName(v []byte) bool {
+	if r.prose == nil {
+		return true
+	}
+	spans, err := r.prose.Find(nil, append([]byte("Patient: "), v...), nil)
+	return err != nil || slices.ContainsFunc(spans, func(s text.Span) bool { return s.Category == text.Name && s.Start >= 9 }) // in doubt it is one
 }
 
 // fieldMost is how much of a table's field is read at once.
@@ -222,7 +249,7 @@ func (c *csvReader) next() (field []byte, at spot, end byte, err error) {
 // know, that row is data, and columns are known by their values alone.
 func (r *reader) csv(s *sheet, src io.Reader, comma byte) error {
 	in := &csvReader{in: bufio.NewReaderSize(src, 64<<10), comma: comma, line: 1, col: 1}
-	t := &table{rules: r.rules, what: "column", reason: byColumn}
+	t := &table{reader: r, what: "column", reason: byColumn}
 	type cell struct {
 		v  []byte
 		at spot

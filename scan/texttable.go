@@ -19,7 +19,7 @@ func (r *reader) tables(s *sheet, win []byte, lo, hi int, code bool, where func(
 		line := win[at:end]
 		if len(line) < 2000 && at >= lo && at < hi && r.labelsIn(line) >= 2 {
 			if split, fields := r.header(line, code); split != nil {
-				t := &table{rules: r.rules, what: "table", reason: byColumn}
+				t := &table{reader: r, what: "table", reason: byColumn}
 				for i, f := range fields {
 					t.add(line[f[0]:f[1]], fmt.Sprintf("column %d", i+1), s)
 				}

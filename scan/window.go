@@ -54,6 +54,9 @@ func (r *reader) window(s *sheet, buf []byte, lo, hi int, code bool, base spot) 
 	if bytes.Contains(buf, []byte("PID|")) {
 		rest = hl7(s, buf, lo, hi, where())
 	}
+	if bytes.Contains(buf, []byte("NM1*")) {
+		x12(s, buf, lo, hi, where())
+	}
 	rest = r.sql(s, rest, lo, hi, where())
 	rest = r.tables(s, rest, lo, hi, code, where())
 	return r.read(s, rest, lo, hi, code, "", "", where(), 0)
