@@ -108,3 +108,40 @@ func TestVariantsOfEveryRecord(t *testing.T) {
 	}
 	t.Logf("%d of %d variants missed", missed, total)
 }
+
+// One letter wrong, left out, put in or two changed round: a name of five letters
+// and more is still found, unless what came out is a plain word.
+func TestTyposOfEveryName(t *testing.T) {
+	e, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, missed := 0, 0
+	for _, d := range read(t, "mts-inject-dev/notes.jsonl") {
+		r := recordOf(t, d.Patient)
+		for _, n := range patientOf(t, d.Patient).Name {
+			f := []rune(n.Family)
+			if len(f) < 5 || strings.ContainsAny(n.Family, " -'") {
+				continue
+			}
+			k := len(f) / 2
+			swap := append([]rune{}, f...)
+			swap[k], swap[k+1] = swap[k+1], swap[k]
+			for _, v := range []string{string(swap), string(f[:k]) + string(f[k+1:]), string(f[:k]) + "q" + string(f[k:]), string(f[:k]) + "q" + string(f[k+1:])} {
+				doc := "The surgery of " + n.Given[0] + " " + v + " went well, without pain."
+				out, _, err := e.Scrub(nil, []byte(doc), r, text.Masks{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				total++
+				if strings.Contains(string(out), v) {
+					missed++
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d misspelt names missed", missed, total)
+	if missed*50 > total {
+		t.Errorf("%d of %d misspelt names are not found, want at most one in fifty", missed, total)
+	}
+}
