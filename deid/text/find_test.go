@@ -69,6 +69,10 @@ func TestFind(t *testing.T) {
 			"dr. [Weiss] saw the patient for chest pain",
 			"Mother is [Anna Kowalska].",
 			"Referred by [John Q. Public] for evaluation of abdominal pain and fever.",
+			"Name: [J o h n  S m i t h]",
+			"Patient Information [Jack Varvio], in pain. [Mark Brown] was seen for the fracture.",
+			"Social: her daughter [sarah] helps with the medication. Dr. [K. Weiss] called.",
+			"HISTORY: THE PATIENT IS A MALE NAMED [ROBERT JOHNSON] WHO SEES DR. [WILLIAMS] FOR CHEST PAIN.",
 			"[Rebecca Richardson], RN, gave the medication for pain.",
 		},
 		"no names": {
@@ -127,7 +131,15 @@ func TestFind(t *testing.T) {
 			"card [4111 1111 1111 1111], SSN 000-00-0000",
 			"NPI [1234567893], DEA [AB1234563]",
 		},
+		"codes of specimens and the like": {
+			"Pathology [S23-10442] showed cancer. J#: [883921]. Pt ID [88213].",
+			"Employee ID [E12345], username [jsmith42], plate [ABC-1234], passport [123456789].",
+			"NDC 0002-8215-01 and lot # [AB12345]",
+		},
 		"places": {
+			"Moved to [Lake In The Hills], IL [60156] with chest pain. Works at [Lockheed Martin] as a clerk.",
+			"[Kanata (north March)], PA [73402] and pain",
+			"born in [Guadalajara], raised in Ohio, with chest pain and fever",
 			"Address: [8285 Babcock Ave #243], [Folkston], DE [79207]",
 			"Address: [17043 Gardiner Street, Unit 18]\n[Doran], GA [19918-0042]",
 			"She lives in [Troxelville] and has chest pain and fever.",
@@ -145,5 +157,28 @@ func TestFind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every category and reason has a word of its own, and only Origin and Unknown
+// are not on the Safe Harbor list.
+func TestClosedLists(t *testing.T) {
+	seen := map[string]bool{}
+	for c := text.Category(0); int(c) < text.Categories; c++ {
+		if seen[c.String()] || c.String() == "" {
+			t.Errorf("category %d is called %q", c, c)
+		}
+		seen[c.String()] = true
+		if cited := strings.HasPrefix(c.Citation(), "45 CFR 164.514(b)(2)(i)("); cited == (c == text.Unknown || c == text.Origin) {
+			t.Errorf("%v cites %q", c, c.Citation())
+		}
+	}
+	for c, want := range map[text.Category]string{text.Name: "A", text.ZIP: "B", text.Age: "C", text.Fax: "E", text.SSN: "G", text.MRN: "H", text.HealthPlan: "I", text.Account: "J", text.License: "K", text.Vehicle: "L", text.Device: "M", text.URL: "N", text.IP: "O", text.Biometric: "P", text.Photo: "Q", text.OtherID: "R"} {
+		if got := c.Citation(); !strings.HasSuffix(got, "("+want+")") {
+			t.Errorf("%v cites %s, want (%s)", c, got, want)
+		}
+	}
+	if text.Category(200).String() != "UNKNOWN" || text.Reason(200).String() != "none" {
+		t.Error("what is not on the list has a name of its own")
 	}
 }
