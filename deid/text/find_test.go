@@ -69,6 +69,7 @@ func TestFind(t *testing.T) {
 			"dr. [Weiss] saw the patient for chest pain",
 			"Mother is [Anna Kowalska].",
 			"Referred by [John Q. Public] for evaluation of abdominal pain and fever.",
+			"Scribe: [A. Novak]. Consultant: [T.R. Vanderpool], DO",
 			"Name: [J o h n  S m i t h]",
 			"Patient Information [Jack Varvio], in pain. [Mark Brown] was seen for the fracture.",
 			"Social: her daughter [sarah] helps with the medication. Dr. [K. Weiss] called.",
@@ -89,6 +90,7 @@ func TestFind(t *testing.T) {
 			"Will follow up. Bill was paid? No. Grant the request: surgery, pain.",
 		},
 		"clinical values": {
+			"HR is 92. Her BP is 110. Glucose is 95, she is 95% on room air, with chest pain.",
 			"BP 120/80, L4-L5 disc, pH 7.35, pulses 2/2, strength 5/5, sats 98%.",
 			"Sodium 140, potassium 4.1, WBC 10.5, hemoglobin 13.2 g/dL, platelets 250,000.",
 			"Aspirin 81 mg daily, heparin 5000 units, 1000000 units of penicillin.",
@@ -116,6 +118,7 @@ func TestFind(t *testing.T) {
 			"She is a [98] year old who came with chest pain.",
 			"[101]-year-old man with fever. Father died at age [91]. Mother, aged [94], has pain.",
 			"[95]yo F with cough, [92] y/o M with edema",
+			"She is [92]. Pt is a [97]M with fever. [ninety-four]-year-old woman, a [nonagenarian] with chest pain.",
 		},
 		"numbers": {
 			"SSN: [123-45-6789]   Acct: [6129036727]",
@@ -129,6 +132,7 @@ func TestFind(t *testing.T) {
 			"IP [203.0.113.42], [2001:db8::8a2e:370:7334]; see [https://pacs.example.org/v/226273].",
 			"Email: [m.guerra@mail.example.net], web [www.example.org/a].",
 			"card [4111 1111 1111 1111], SSN 000-00-0000",
+			"SSN (last 4): [3344]. Group #: [77120]   Invoice #[55120]   Encounter #: [5567712]",
 			"NPI [1234567893], DEA [AB1234563]",
 		},
 		"codes of specimens and the like": {
@@ -145,6 +149,7 @@ func TestFind(t *testing.T) {
 			"She lives in [Troxelville] and has chest pain and fever.",
 			"Pain treated at [St. Vincent General Hospital] and at [Mercy Nursing Home].",
 			"He works as a clerk at [Chapa Hardware]. He has pain.",
+			"Employer: [Kestrel Aviation]   Residence: [1200 County Road 14], [Marfa] TX [79843] pain",
 			"FACILITY: [Twin Rivers Health]",
 			"P.O. Box is [PO Box 123], [Springfield], IL [62704]",
 		},

@@ -25,7 +25,7 @@ func (f *finder) capitals(i int) int {
 		f.addToks(i, j, Name, Format, .5)
 		return j + 1
 	}
-	if t.cue&cStop != 0 || f.contraction(i) {
+	if t.cue&cStop != 0 && !(t.initial() && f.at(i+1).is('.') && f.follows(i+1) && f.at(i+2).capital() && f.at(i+2).gap <= space) || f.contraction(i) {
 		return i + 1
 	}
 	r := f.runFrom(i)
