@@ -126,7 +126,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 	shout := f.toks[i].caps == upper && f.toks[i].len() > 1
 	for j := i; words < 6; {
 		t := f.at(j)
-		if t.kind != word || t.cue&cStop != 0 && !(t.initial() && words > 0) && !(t.capital() && t.len() > 2 && t.lex&(lexicon.SurnameTop|lexicon.GivenTop) != 0 && (words > 0 && !f.sentenceStart(j) || f.at(j+1).is(','))) || t.id != idNone && t.id < idWeak || t.cue&cWeekday != 0 {
+		if t.kind != word || t.cue&cStop != 0 && !(t.initial() && (words > 0 || f.at(j+1).is('.'))) && !(t.capital() && t.len() > 2 && t.lex&(lexicon.SurnameTop|lexicon.GivenTop) != 0 && (words > 0 && !f.sentenceStart(j) || f.at(j+1).is(','))) || t.id != idNone && t.id < idWeak || t.cue&cWeekday != 0 {
 			break
 		}
 		if words > 0 && t.gap > space && !(t.gap == line && f.wraps(j)) {
