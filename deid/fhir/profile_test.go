@@ -297,6 +297,24 @@ func TestShiftedDates(t *testing.T) {
 	}
 }
 
+// TestOneDateGeneralised: a birth date to its year, where others are shifted.
+func TestOneDateGeneralised(t *testing.T) {
+	p := loaded(t, strings.Replace(expertYAML, "profile: study", "profile: births", 1)+"elements: {Patient.birthDate: year}\n")
+	s, err := deid.NewScope(deid.Spec{All: true, Profile: "births", Profiles: []*deid.Profile{p}, Dates: deid.AsProfile})
+	must(t, err)
+	m, err := New(Options{Scope: s, Codes: &drawn{}, AsOf: asOf, Shifts: fixedShift(10), Scrubber: stars{}})
+	must(t, err)
+	for in, want := range map[string]string{
+		`{"resourceType":"Patient","birthDate":"1950-12-30"}`:                 `{"resourceType":"Patient","birthDate":"1950",` + tagged + `}`,
+		`{"resourceType":"Patient","birthDate":"1930-12-30"}`:                 `{"resourceType":"Patient",` + tagged + `}`,
+		`{"resourceType":"Patient","id":"p","deceasedDateTime":"2020-12-30"}`: `{"resourceType":"Patient","id":"` + drawnCode("p") + `","deceasedDateTime":"2021-01-09"}`,
+	} {
+		if out, _, err := m.Append(nil, []byte(in)); err != nil || string(out) != want {
+			t.Errorf("got  %s, %v\nwant %s", out, err, want)
+		}
+	}
+}
+
 // TestIntervalsStay: the days between two dates of a patient are what they were.
 func TestIntervalsStay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
