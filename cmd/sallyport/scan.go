@@ -130,7 +130,7 @@ func (c *scanCmd) hook(ctx context.Context, dir string) error {
 func (c *scanCmd) options(ctx context.Context, first string) (scan.Options, error) {
 	o := scan.Options{Now: time.Now(), Least: c.MinConfidence, Workers: c.Workers, All: c.All}
 	var err error
-	if o.MaxSize, err = size(c.MaxSize); err != nil {
+	if o.MaxSize, err = readSize(c.MaxSize); err != nil {
 		return o, err
 	}
 	if c.MinConfidence <= 0 {
@@ -164,8 +164,8 @@ func (c *scanCmd) options(ctx context.Context, first string) (scan.Options, erro
 	return o, err
 }
 
-// size reads 100MB, 64k, 1GiB or a number of bytes.
-func size(s string) (int64, error) {
+// readSize reads 100MB, 64k, 1GiB or a number of bytes.
+func readSize(s string) (int64, error) {
 	text := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(strings.TrimSpace(s)), "ib"), "b")
 	factor := int64(1)
 	for i, unit := range []string{"k", "m", "g"} {
