@@ -64,7 +64,7 @@ func RemoveHook(ctx context.Context, dir string) (string, error) {
 	case err != nil:
 		return "", problem.New(problem.Conflict, file+" cannot be read", "Check what it is").Because(err)
 	case !bytes.Contains(old, []byte(hookMark)):
-		return "", problem.New(problem.Conflict, file+" is another's hook, and was left as it is", "Take the line with sallyport out of it by hand")
+		return "", problem.New(problem.Conflict, file+" is another's hook, and was left as it is", "Take our line out of it by hand")
 	}
 	if err := os.Remove(file); err != nil {
 		return "", problem.New(problem.Unavailable, file+" cannot be removed", "Remove it by hand").Because(err)

@@ -116,7 +116,7 @@ func (c *scanCmd) hook(ctx context.Context, dir string) error {
 	if c.InstallHook {
 		file, err := scan.InstallHook(ctx, dir)
 		if err == nil {
-			fmt.Println("Wrote " + file + ". Each commit is scanned first; sallyport must be on the PATH.")
+			fmt.Println("Wrote " + file + ". Each commit is scanned first; the program must be on the PATH.")
 		}
 		return err
 	}
