@@ -111,7 +111,9 @@ type about struct {
 func (m *Minimiser) begin(typ string, start int, fullURL []byte) {
 	m.about = about{typ: typ, start: start, fullURL: fullURL}
 	m.text.stands = false
-	m.about.ages = typ == "Observation" && m.o.Scope.Judges() && ofAge(m.raw)
+	if m.o.Scope.Judges() && (typ == "Observation" || bytes.Contains(m.raw, containedName)) {
+		m.about.ages = ofAge(m.raw)
+	}
 }
 
 // shift is the number of days of the resource's patient; ok is false where it is
