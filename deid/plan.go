@@ -85,6 +85,7 @@ type Field struct {
 	List   bool         // an array in JSON
 	Node   *Node        // for Object
 	Age    AgeForm      // for Object: a quantity whose years are judged
+	Years  bool         // for Dated: only the year stays, whatever the rule
 	Mask   int          // index+1 into Node.Masks of its object; 0 where it may just be absent
 }
 
@@ -362,6 +363,11 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 		f.pass(c, k.path, ch, sub, covered, direct, false)
 	case Date:
 		c.date(f, k.path, ch.typ)
+	case YearOnly:
+		c.date(f, k.path, ch.typ)
+		if f.Years = f.Op == Dated; !f.Years {
+			f.Op = Year
+		}
 	case Clock:
 		if c.dates == byYear {
 			f.Op, f.Why, f.Shape = Cut, release.ClockTime, shapeOf(k.path, ch.typ)

@@ -75,6 +75,8 @@ func (m *Minimiser) aged(dst []byte, i int, f *deid.Field) (out []byte, done boo
 	switch {
 	case len(comparator) > 1 && comparator[1] == '<', f.Age == deid.AgeHigh:
 		return dst, true // less than something over 89: that it is not 90 is not known
+	case !time && !isAge:
+		return dst, true // a number beside an age: that it is one is not known
 	case f.Age == deid.AgeLow:
 		return append(dst, fromNinety...), true
 	}

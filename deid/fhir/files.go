@@ -159,6 +159,11 @@ func (f *Files) JSON(dst io.Writer, src io.Reader) error {
 	dst, src = counter{w: dst, n: &f.manifest.BytesOut}, counter{r: src, n: &f.manifest.BytesIn}
 	r := fhir.NewReader(src, fhir.Limits{Resource: f.m.o.MaxBytes})
 	b := bundle{f: f}
+	own := f.m.o.Bases
+	defer func() {
+		f.m.o.Bases = own
+		clear(f.m.refs)
+	}()
 	for {
 		item, err := r.Next()
 		if err == io.EOF {
@@ -347,6 +352,7 @@ func (b *bundle) field(name string, value []byte) error {
 // entry copies an entry, if its resource is released or it has none.
 func (b *bundle) entry(raw, fullURL []byte) error {
 	f := b.f
+	f.m.learn(string(fullURL))
 	mark := len(f.out)
 	any, open, some, entries := b.any, b.open, b.some, b.entries
 	if !b.entries {

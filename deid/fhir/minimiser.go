@@ -473,7 +473,7 @@ func (m *Minimiser) one(dst []byte, i int, f *deid.Field) ([]byte, int, error) {
 		m.tally[deid.BadShape]++
 	case deid.Dated:
 		if m.fits(value, f.Shape) {
-			out, err := m.dated(dst, value, f.Shape)
+			out, err := m.dated(dst, value, f)
 			return out, end, err
 		}
 		m.tally[deid.BadShape]++

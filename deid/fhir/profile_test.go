@@ -91,11 +91,11 @@ func (r *starRecord) ID(_ deid.IDKind, s string) { r.values = append(r.values, s
 func (r *starRecord) Date(y, m, d int) {
 	r.values = append(r.values, fmt.Sprintf("%04d-%02d-%02d", y, m, d))
 }
-func (r *starRecord) Facility(s string)                                    { r.values = append(r.values, s) }
-func (stars) NewRecord() deid.Record                                       { return &starRecord{values: []string{"Ann"}} }
-func (stars) Category(uint8) string                                        { return "STAR" }
-func (stars) Replacer(deid.Record, deid.Style, int) (deid.Replacer, error) { return stars{}, nil }
-func (stars) Replace(dst, _ []byte, _ deid.Found) ([]byte, error)          { return append(dst, '*'), nil }
+func (r *starRecord) Facility(s string)                                { r.values = append(r.values, s) }
+func (stars) NewRecord() deid.Record                                   { return &starRecord{values: []string{"Ann"}} }
+func (stars) Category(uint8) string                                    { return "STAR" }
+func (stars) Replacer(deid.Record, deid.Manner) (deid.Replacer, error) { return stars{}, nil }
+func (stars) Replace(dst, _ []byte, _ deid.Found) ([]byte, error)      { return append(dst, '*'), nil }
 
 func (s stars) Find(dst []deid.Found, doc []byte, r deid.Record) ([]deid.Found, error) {
 	if s.broken {
@@ -168,7 +168,9 @@ func TestSafeHarbor(t *testing.T) {
 		{"any other quantity", obs(`"valueQuantity":{"value":170.50,"unit":"cm","code":"cm"}`), obs(`"valueQuantity":{"value":170.50,"unit":"cm","code":"cm"}`)},
 		{"an observation of an age", age(`"valueInteger":93`), age(`T`)},
 		{"an observation of an age of 89", age(`"valueInteger":89`), age(`"valueInteger":89`)},
-		{"an observation of an age without a unit", age(`"valueQuantity":{"value":93}`), age(`"valueQuantity":N,T`)},
+		{"an observation of an age without a unit", age(`"valueQuantity":{"value":93}`), age(`T`)},
+		{"in a resource that is contained", `{"resourceType":"DiagnosticReport","contained":[` + age(`"id":"o","valueInteger":93`) + `],"status":"final","code":{"coding":[{"code":"x"}]},"result":[{"reference":"#o"}]}`,
+			`{"resourceType":"DiagnosticReport","contained":[` + age(`"id":"c1"`) + `],"status":"final","code":{"coding":[{"code":"x"}]},"result":[{"reference":"#c1"}],T}`},
 		{"the age of a relative", `{"resourceType":"FamilyMemberHistory","status":"completed","patient":{"reference":"Patient/p"},"relationship":{"coding":[{"code":"MTH"}]},"ageAge":{"value":93,"code":"a"}}`,
 			`{"resourceType":"FamilyMemberHistory","status":"completed","patient":{"reference":"Patient/$p"},"relationship":{"coding":[{"code":"MTH"}]},"ageAge":N,T}`},
 
@@ -293,6 +295,24 @@ func TestShiftedDates(t *testing.T) {
 	} {
 		if out, _, err := m.Append(nil, []byte(in)); err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("got %s, %v, want %s in it", out, err, want)
+		}
+	}
+}
+
+// TestOneDateGeneralised: a birth date to its year, where others are shifted.
+func TestOneDateGeneralised(t *testing.T) {
+	p := loaded(t, strings.Replace(expertYAML, "profile: study", "profile: births", 1)+"elements: {Patient.birthDate: year}\n")
+	s, err := deid.NewScope(deid.Spec{All: true, Profile: "births", Profiles: []*deid.Profile{p}, Dates: deid.AsProfile})
+	must(t, err)
+	m, err := New(Options{Scope: s, Codes: &drawn{}, AsOf: asOf, Shifts: fixedShift(10), Scrubber: stars{}})
+	must(t, err)
+	for in, want := range map[string]string{
+		`{"resourceType":"Patient","birthDate":"1950-12-30"}`:                 `{"resourceType":"Patient","birthDate":"1950",` + tagged + `}`,
+		`{"resourceType":"Patient","birthDate":"1930-12-30"}`:                 `{"resourceType":"Patient",` + tagged + `}`,
+		`{"resourceType":"Patient","id":"p","deceasedDateTime":"2020-12-30"}`: `{"resourceType":"Patient","id":"` + drawnCode("p") + `","deceasedDateTime":"2021-01-09"}`,
+	} {
+		if out, _, err := m.Append(nil, []byte(in)); err != nil || string(out) != want {
+			t.Errorf("got  %s, %v\nwant %s", out, err, want)
 		}
 	}
 }
