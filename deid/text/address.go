@@ -145,6 +145,9 @@ func (f *finder) address(i int) int {
 	switch {
 	case last > 0:
 		end = last
+		if h, m := f.toks[last].hash, f.at(last+1); m.kind == num && m.gap == space && m.len() <= 4 && (h == hashHighway || h == hashHwy || h == hashRoad && f.at(last-1).hash == hashCounty) {
+			end++ // County Road 14
+		}
 		if m := f.at(end + 1); f.general && m.kind == num && m.gap == space && m.len() <= 3 && f.toks[end].caps == lower {
 			end++
 		}

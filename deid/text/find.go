@@ -162,6 +162,9 @@ func (f *finder) scan() {
 			if t.cue&(cMonth|cHoliday|cWeekday|cOrdinal) != 0 {
 				f.wordDate(i)
 			}
+			if t.cue&cNinety != 0 {
+				f.wordAge(i)
+			}
 			if t.caps != lower {
 				next = max(next, f.capitals(i))
 			} else if t.cue&(cName|cTitle|cStreetPre|cPerson|cUnit|cRelation) != 0 {

@@ -226,13 +226,17 @@ func (f *finder) identifier(i int) {
 				sure = true
 			case ':', '=':
 				sure = sure || t.gap <= space
-			case '(', '.', '-', '_', '/', '\'', '"', '[', '<', '>':
+			case '(', ')', '.', '-', '_', '/', '\'', '"', '[', '<', '>':
 			default:
 				return
 			}
 			if t.gap >= block {
 				return
 			}
+			j++
+			continue
+		}
+		if t.kind == num && t.len() == 1 && f.at(j-1).cue&cLink != 0 && idCategory[id] == SSN { // last 4
 			j++
 			continue
 		}
@@ -254,7 +258,7 @@ func (f *finder) identifier(i int) {
 			if t.hash == hashNo || t.len() > 2 && t.cue&cStop == 0 || t.hash == hashIs || t.len() == 2 && f.str(t)[1]|0x20 == 'd' {
 				sure = true
 			}
-		case t.id != idNone:
+		case t.id != idNone, t.hash == hashIn && string(f.str(f.at(j-1))) == "ending": // ending in
 		case t.caps == upper && t.len() <= 3 && (f.at(j+1).is('-') || f.at(j+1).kind == num): // MR-13366
 		case t.capital() && id == idPlan || id == idWeakPlan || id == idWeakLicense || id == idLicense || id == idDevice || id == idWeakDevice:
 			if t.cue&cStop != 0 || steps > 3 {

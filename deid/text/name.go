@@ -21,7 +21,11 @@ func (f *finder) capitals(i int) int {
 	if j := f.flat(i); j > i {
 		return j
 	}
-	if t.cue&cStop != 0 || f.contraction(i) {
+	if j := f.spelt(i); j > i {
+		f.addToks(i, j, Name, Format, .5)
+		return j + 1
+	}
+	if t.cue&cStop != 0 && !(t.initial() && f.at(i+1).is('.') && f.follows(i+1) && f.at(i+2).capital() && f.at(i+2).gap <= space) || f.contraction(i) {
 		return i + 1
 	}
 	r := f.runFrom(i)
@@ -44,9 +48,31 @@ func (f *finder) capitals(i int) int {
 	case sure == 4 && f.plainAlone(r.first) && r.words == 1: // CC: Weakness of the arm
 	case f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
 	default:
+		if sure >= 4 {
+			sure = .5 // the label is there, and what follows is no name by its look
+		}
 		f.person(&r, sure)
 	}
 	return r.last + 1
+}
+
+// spelt: J o h n  S m i t h. It returns the last letter of at least five, of
+// which some are small, or i.
+func (f *finder) spelt(i int) int {
+	if !f.toks[i].initial() {
+		return i
+	}
+	j, small := i, 0
+	for n := f.at(j + 1); n.kind == word && n.len() == 1 && n.gap == space; n = f.at(j + 1) {
+		if n.caps == lower {
+			small++
+		}
+		j++
+	}
+	if j-i < 4 || small < 3 {
+		return i
+	}
+	return j
 }
 
 // contraction: Don't, We'll.

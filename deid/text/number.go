@@ -334,6 +334,10 @@ func (f *finder) age(i int) int {
 	if t.kind == mix {
 		switch string(s[n:]) {
 		case "yo", "YO", "y", "yrs", "yr", "yof", "yom", "yoM", "yoF", "yF", "yM", "year", "years", "Y":
+		case "M", "F", "m", "f":
+			if v < 90 || v > 115 {
+				return i
+			}
 		case "s":
 			if v < 90 || v%10 != 0 {
 				return i
@@ -411,11 +415,46 @@ func (f *finder) ageBefore(i int) bool {
 		}
 		break
 	}
+	if v := f.value(&f.toks[i]); v >= 90 && v <= 115 && f.at(i-1).hash == hashIs && f.isPerson(i-2) {
+		n := f.at(i + 1) // She is 92.
+		return n.kind == punct && n.ch != '/' && n.ch != '%' && n.ch != '-' || n.gap >= line || n.hash == hashAnd
+	}
 	switch f.at(j).hash {
 	case hashAge, hashAged, hashTurned, hashTurn, hashTurns, hashTurning:
 		return true
 	}
 	return false
+}
+
+// isPerson: the word at token i stands for somebody.
+func (f *finder) isPerson(i int) bool {
+	switch string(f.str(f.at(i))) {
+	case "She", "she", "He", "he", "patient", "Patient", "pt", "Pt", "who", "mother", "father", "wife", "husband", "grandmother", "grandfather":
+		return true
+	}
+	return false
+}
+
+// wordAge: ninety-four-year-old, nonagenarian.
+func (f *finder) wordAge(i int) {
+	if f.toks[i].hash != hashNinety {
+		f.addToks(i, i, Age, Dictionary, .9)
+		return
+	}
+	j := i
+	if n := f.at(j + 1); n.is('-') || n.kind == word && n.gap == space {
+		k := j + 1
+		if n.is('-') {
+			k++
+		}
+		switch string(f.str(f.at(k))) {
+		case "one", "two", "three", "four", "five", "six", "seven", "eight", "nine":
+			j = k
+		}
+	}
+	if f.ageAfter(j) || f.ageBefore(i) {
+		f.addToks(i, j, Age, Cue, .9)
+	}
 }
 
 // ip: an IPv4 address. IPv6 is found from its first colon.

@@ -79,14 +79,18 @@ func (f *finder) placeLabel(r *run) bool {
 	if n := f.at(last + 1); n.gap < line && !n.is(';') && !n.is(',') && !n.is('.') && n != &edge {
 		last = r.last
 	}
-	f.addToks(r.first, last, Facility, Cue, .8)
+	c := Facility
+	if q.hash == hashEmploy || q.hash == hashSchool || q.hash == hashCompany {
+		c = Organization
+	}
+	f.addToks(r.first, last, c, Cue, .8)
 	return true
 }
 
 // strongHead: the word by itself says hospital.
 func (f *finder) strongHead(i int) bool {
 	switch string(f.str(&f.toks[i])) {
-	case "Hospital", "HOSPITAL", "Clinic", "CLINIC", "Clinics", "Infirmary", "Hospice":
+	case "Hosp", "HOSP", "Hospital", "HOSPITAL", "Clinic", "CLINIC", "Clinics", "Infirmary", "Hospice":
 		return true
 	}
 	p := f.at(i - 1)
@@ -162,7 +166,7 @@ func (f *finder) workBefore(i int) bool {
 		if t.kind == word && t.cue&cWork != 0 && t.caps != upper {
 			return true
 		}
-		if t.kind == punct || f.at(k+1).gap >= block {
+		if t.kind == punct && t.ch != ':' || f.at(k+1).gap >= block {
 			return false
 		}
 	}

@@ -56,14 +56,12 @@ func variants(p patient) []string {
 	if n, _ := fmt.Sscanf(p.BirthDate, "%d-%d-%d", &y, &m, &d); n == 3 {
 		months := []string{"", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 		w := months[m]
-		for _, f := range []string{
+		out = append(out,
 			fmt.Sprintf("%02d/%02d/%d", m, d, y), fmt.Sprintf("%d/%d/%d", m, d, y), fmt.Sprintf("%d/%d/%02d", m, d, y%100), fmt.Sprintf("%02d-%02d-%d", m, d, y),
 			fmt.Sprintf("%02d.%02d.%d", d, m, y), p.BirthDate, strings.ReplaceAll(p.BirthDate, "-", ""), fmt.Sprintf("%s %d, %d", w, d, y), fmt.Sprintf("%s %d, %d", w[:3], d, y),
 			fmt.Sprintf("%d %s %d", d, w, y), fmt.Sprintf("%d-%s-%d", d, strings.ToUpper(w[:3]), y), fmt.Sprintf("%02d%s%d", d, strings.ToUpper(w[:3]), y), fmt.Sprintf("%s %d", w, d), fmt.Sprintf("%d/%d", m, d),
-			p.BirthDate + "T00:00:00Z", strings.ToLower(fmt.Sprintf("%s %d, %d", w, d, y)),
-		} {
-			out = append(out, f)
-		}
+			p.BirthDate+"T00:00:00Z", strings.ToLower(fmt.Sprintf("%s %d, %d", w, d, y)),
+		)
 	}
 	return out
 }
