@@ -1,8 +1,6 @@
 package fhir
 
 import (
-	"time"
-
 	"github.com/sallyport/sallyport/deid"
 	deidtext "github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/hipaa"
@@ -12,14 +10,12 @@ import (
 type scrubber struct {
 	engine *deidtext.Engine
 	key    []byte
-	asOf   time.Time
 }
 
 // NewScrubber makes deid/text's engine a deid.Scrubber. key is what surrogates
 // are made with, of 32 bytes and used for nothing else; without it they are masks.
-// asOf is the day on which ages are judged, as in Options: without it no year stays.
-func NewScrubber(engine *deidtext.Engine, key []byte, asOf time.Time) deid.Scrubber {
-	return &scrubber{engine: engine, key: append([]byte(nil), key...), asOf: asOf}
+func NewScrubber(engine *deidtext.Engine, key []byte) deid.Scrubber {
+	return &scrubber{engine: engine, key: append([]byte(nil), key...)}
 }
 
 func (s *scrubber) NewRecord() deid.Record { return &record{deidtext.NewRecord()} }
@@ -45,13 +41,13 @@ func dictionary(r deid.Record) *deidtext.Record {
 	return nil
 }
 
-func (s *scrubber) Replacer(r deid.Record, style deid.Style, shiftDays int) (deid.Replacer, error) {
-	switch style {
+func (s *scrubber) Replacer(r deid.Record, m deid.Manner) (deid.Replacer, error) {
+	switch m.Style {
 	case deid.YearsOnly:
-		return replacer{deidtext.YearsOnly{AsOf: s.asOf, Populous: func(zip3 string) bool { return hipaa.ZIP3(zip3) != "000" }}}, nil
+		return replacer{deidtext.YearsOnly{AsOf: m.AsOf, Populous: func(zip3 string) bool { return hipaa.ZIP3(zip3) != "000" }}}, nil
 	case deid.Surrogates:
-		if len(s.key) > 0 && shiftDays != 0 { // nobody's text has no dates to move
-			return replacer{deidtext.NewSurrogates(s.key, shiftDays, dictionary(r))}, nil
+		if len(s.key) > 0 && m.ShiftDays != 0 { // the dates in nobody's text are not known to be moved
+			return replacer{deidtext.NewSurrogates(s.key, m.ShiftDays, dictionary(r))}, nil
 		}
 	}
 	return replacer{deidtext.Masks{}}, nil

@@ -19,7 +19,7 @@ import (
 func TestNotesWithTheRecord(t *testing.T) {
 	engine, err := deidtext.New(deidtext.Options{})
 	must(t, err)
-	s := NewScrubber(engine, []byte("0123456789abcdef0123456789abcdef"), asOf)
+	s := NewScrubber(engine, []byte("0123456789abcdef0123456789abcdef"))
 	c := NewCollector(s)
 	words := map[string]map[string]bool{} // by patient
 	for _, file := range []string{"Patient", "Encounter", "Condition"} {
