@@ -157,7 +157,7 @@ func (f *finder) cuedName(i int, sure float32) int {
 			if t.cue&(cFacility|cPerson) != 0 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 {
 				break
 			}
-		} else if sure < 4 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 4 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 || sure == 4 && f.plainAlone(j) {
+		} else if sure < 4 && w < -.4 && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) == 0 && !(t.lex&lexicon.Given != 0 && f.at(j+1).capital() && f.at(j+1).lex&lexicon.Surname != 0) || sure >= 4 && w < -.9 && t.lex&(lexicon.Given|lexicon.Surname|lexicon.Proper) == 0 || t.cue&cFake != 0 || t.caps == upper && t.len() < 4 && t.len() > 1 && sure < 5 && t.lex&(lexicon.Given|lexicon.Surname) == 0 && !f.at(j+1).is(',') || sure == 4 && f.plainAlone(j) {
 			return 0
 		}
 		last = j

@@ -90,6 +90,10 @@ func TestFind(t *testing.T) {
 			"Will follow up. Bill was paid? No. Grant the request: surgery, pain.",
 		},
 		"clinical values": {
+			"ECG: Sinus Rhythm, Rate 72, PR 160 ms, QRS 88 ms, QTc 420 ms. Cath: LAD 70% Stenosis. Stent: Xience 3.0 x 18.",
+			"PT: 12.5, INR 1.1, PTT 30. UA: SG 1.015, pH 6.0, Protein Neg, Ketones Trace. ABG 7.38/42/88/24. AC 16/450/5/40%.",
+			"Norco 5/325, Zofran ODT 4 mg. Activity: No Heavy Lifting > 10 lbs x 6 Weeks. Goal < 130/80. Barthel 85. Tinetti 22/28.",
+			"Family History: Father - MI at 60. Mother - Breast CA, died at 72. Therapist: CBT weekly. Beck Depression Inventory 20.",
 			"HR is 92. Her BP is 110. Glucose is 95, she is 95% on room air, with chest pain.",
 			"BP 120/80, L4-L5 disc, pH 7.35, pulses 2/2, strength 5/5, sats 98%.",
 			"Sodium 140, potassium 4.1, WBC 10.5, hemoglobin 13.2 g/dL, platelets 250,000.",

@@ -48,6 +48,9 @@ func (f *finder) capitals(i int) int {
 	case sure == 4 && f.plainAlone(r.first) && r.words == 1: // CC: Weakness of the arm
 	case f.organization(&r), f.cityState(&r), f.place(&r), f.street(&r):
 	default:
+		if sure >= 4 {
+			sure = .5 // the label is there, and what follows is no name by its look
+		}
 		f.person(&r, sure)
 	}
 	return r.last + 1

@@ -139,6 +139,9 @@ func (p *page) tokenize(d *dictionary) {
 						english++
 					}
 				}
+				if t.cue&cMeasure != 0 && len(toks) > 0 && toks[len(toks)-1].kind == num && t.end-t.start > 1 {
+					clinical++ // 160 ms, 81 mg
+				}
 				if t.cue&(cFiction|cInvalid|cClinical) != 0 {
 					p.fiction = p.fiction || t.cue&cFiction != 0
 					p.invalid = p.invalid || t.cue&cInvalid != 0
