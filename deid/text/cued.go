@@ -297,7 +297,7 @@ func (f *finder) lowerCase(i int) {
 	t := &f.toks[i]
 	j := i + 1
 	switch {
-	case t.cue&cTitle != 0 && t.cue&(cRelation|cPerson|cOrg) == 0 && t.len() <= 4:
+	case t.cue&cTitle != 0 && t.cue&(cRelation|cPerson|cOrg) == 0 && t.len() <= 4 && f.at(i-1).kind != num: // 420 ms.
 		if f.at(j).is('.') && f.at(j).gap == tight {
 			j++
 		}
