@@ -156,7 +156,9 @@ func (d *Deidentifier) one(dst, msg []byte, n int, m *Manifest) ([]byte, error) 
 		for len(line) > 0 && line[len(line)-1] == endBlock {
 			closed, line = line[len(line)-1:], line[:len(line)-1]
 		}
-		dst = append(dst, opened...)
+		if number == 0 {
+			dst = append(dst, opened...) // anywhere else it begins nothing
+		}
 		before := len(dst)
 		if len(line) > 0 {
 			number++
