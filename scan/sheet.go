@@ -174,8 +174,8 @@ func proseWeight(s text.Span, v []byte) (weight float64, together bool) {
 	switch s.Category {
 	case text.Name:
 		likely := likelyName(v)
-		if likely < 1 {
-			likely *= .8 // half a name
+		if likely < 1 && s.Reason != text.Cue {
+			likely *= .65 // half a name, and no title before it
 		}
 		return .45 * likely, true
 	case text.SSN:

@@ -130,7 +130,7 @@ func likelyNumber(v []byte) float64 {
 	switch {
 	case len(d) < 5 || letters > 6 || letters > len(d):
 		return 0
-	case isRun(d) || bytes.HasPrefix(d, []byte("12345")) || bytes.HasPrefix(d, []byte("98765")):
+	case isRun(d) || isRun(bytes.TrimLeft(d, "0")) || bytes.HasPrefix(bytes.TrimLeft(d, "0"), []byte("12345")) || bytes.HasPrefix(d, []byte("98765")):
 		return 0
 	case isDateLike(v):
 		return 0
