@@ -13,7 +13,6 @@ type page struct {
 
 	toks  []token
 	cands []cand
-	runs  []int32
 	buf   []byte // the folded text, kept for the next document
 	offs  []int32
 

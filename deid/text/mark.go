@@ -22,6 +22,9 @@ func (f *finder) mark(i int) {
 
 // email extends an @ to both sides.
 func (f *finder) email(i int) {
+	if f.done(i) {
+		return
+	}
 	from := i
 	for from > 0 && f.toks[from].gap == tight && f.inLocal(from-1) {
 		from--
@@ -56,6 +59,15 @@ func (f *finder) email(i int) {
 	f.addToks(from, to, Email, Format, .98)
 }
 
+// done: token i is part of the address that was found last.
+func (f *finder) done(i int) bool {
+	if len(f.cands) == 0 {
+		return false
+	}
+	c := &f.cands[len(f.cands)-1]
+	return (c.cat == URL || c.cat == Email) && c.start <= f.toks[i].start && f.toks[i].end <= c.end
+}
+
 func (f *finder) inLocal(i int) bool {
 	t := &f.toks[i]
 	if t.kind != punct {
@@ -75,7 +87,7 @@ func (f *finder) inDomain(i int) bool {
 
 // url takes everything up to the next space, less marks that end a sentence.
 func (f *finder) url(i int) {
-	if i < 0 || f.toks[i].kind != word && f.toks[i].kind != mix {
+	if i < 0 || f.toks[i].kind != word && f.toks[i].kind != mix || f.done(i) {
 		return
 	}
 	to := i

@@ -79,7 +79,7 @@ func (p *page) tokenize(d *dictionary) {
 	toks := p.toks[:0]
 	p.fiction, p.invalid = false, false
 	gap := block
-	var words, clinical, capitals, shouts int
+	var words, clinical, capitals, shouts, foreign, english int
 	for i := 0; i < len(b); {
 		switch class[b[i]] {
 		case clSpace:
@@ -119,12 +119,28 @@ func (p *page) tokenize(d *dictionary) {
 			i = p.scanWord(&t, i)
 			if t.kind == word {
 				d.look(&t, b[t.start:t.end])
+				if p.off != nil && p.off[t.end]-p.off[t.start] != t.end-t.start {
+					// It was not written in plain ASCII, so it is no English word.
+					t.lex &^= lexicon.Common | lexicon.Word | lexicon.Word2 | lexicon.RareWord
+					t.cue &^= cStop | cMed
+				}
 				words++
 				if t.caps != lower {
 					capitals++
 					if t.caps == upper && t.end-t.start > 1 {
 						shouts++
 					}
+				}
+				if t.caps == lower && t.cue&(cForeign|cStop) != 0 {
+					if t.cue&cForeign != 0 {
+						foreign++
+					}
+					if t.cue&cStop != 0 {
+						english++
+					}
+				}
+				if t.cue&cMeasure != 0 && len(toks) > 0 && toks[len(toks)-1].kind == num && t.end-t.start > 1 {
+					clinical++ // 160 ms, 81 mg
 				}
 				if t.cue&(cFiction|cInvalid|cClinical) != 0 {
 					p.fiction = p.fiction || t.cue&cFiction != 0
@@ -139,9 +155,14 @@ func (p *page) tokenize(d *dictionary) {
 		}
 	}
 	p.toks = toks
-	p.general = clinical*20 < words || clinical < 2
+	p.general = (clinical*20 < words || clinical < 2) && (foreign == 0 || foreign < english)
 	switch {
 	case words >= 3 && capitals == 0:
+		for i := range toks {
+			if t := &toks[i]; t.kind == word {
+				t.lex = d.lex.Find(t.hash)
+			}
+		}
 		recase(toks, lower)
 	case words >= 8 && shouts*10 > words*8:
 		recase(toks, upper)
@@ -158,7 +179,8 @@ func recase(toks []token, from uint8) {
 			continue
 		}
 		name := t.lex&plain == 0 && t.cue&(cStop|cMed|cMeasure|cVerb|cHuman) == 0 ||
-			from == upper && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && t.lex&lexicon.Common == 0
+			from == upper && t.lex&(lexicon.GivenTop|lexicon.SurnameTop) != 0 && t.lex&lexicon.Common == 0 ||
+			t.lex&lexicon.SurnameTop != 0 && t.cue&(cStop|cVerb|cHuman|cMonth) == 0 && i > 0 && toks[i-1].caps == title && toks[i-1].kind == word && toks[i-1].lex&lexicon.GivenTop != 0
 		switch {
 		case name, t.cue&(cCountry|cNation|cCred|cTitle) != 0 && t.cue&cStop == 0 && t.lex&lexicon.Common == 0:
 			t.caps = title
