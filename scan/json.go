@@ -272,8 +272,10 @@ func (d *document) long(v []byte, key string, at spot) error {
 	switch inner := d.inner(); {
 	case resources[inner]:
 		health = 5
-	case inner != "":
+	case resourceName([]byte(inner)):
 		health = 0
+	case inner != "":
+		health = noNotes
 	}
 	if wordy(v) {
 		if bytes.HasPrefix(v, []byte("<div")) {
