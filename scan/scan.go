@@ -58,7 +58,7 @@ type Report struct {
 	Skipped  map[string]int `json:"skipped"` // by rule, counted by why
 	Allowed  int            `json:"allowed"` // findings that the allow-list excepts
 	Failed   []Failure      `json:"failed"`  // what could not be read, or changed meanwhile
-	Unused   []string       `json:"unused"`  // fingerprints of the allow-list that excepted nothing
+	Unused   []string       `json:"unused"`  // fingerprints of the allow-list that excepted nothing, where all of Options.Root was scanned
 }
 
 // Failure is a file that was not scanned, or not whole.
@@ -174,9 +174,6 @@ func (sc *Scanner) run(ctx context.Context, src source) (*Report, error) {
 	}
 	sortFindings(rep.Findings)
 	slices.SortFunc(rep.Failed, func(a, b Failure) int { return strings.Compare(a.Path, b.Path) })
-	if sc.o.Allow != nil {
-		rep.Unused = append(rep.Unused, sc.o.Allow.unused()...)
-	}
 	return rep, nil
 }
 
