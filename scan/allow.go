@@ -206,11 +206,12 @@ func (a *Allow) allows(f Finding) bool {
 	return slices.ContainsFunc(a.paths, func(p allowPath) bool { return slices.Contains(p.categories, f.Category) && globMatches(p.glob, f.rel) })
 }
 
-// unused are the fingerprints that excepted nothing, which may go.
-func (a *Allow) unused() []string {
-	var out []string
+// unused are the fingerprints that excepted nothing, which may go. Without the
+// key, nothing can be said of prints of values.
+func (a *Allow) unused(keyed bool) []string {
+	out := []string{}
 	for id := range a.fingerprints {
-		if !a.used[id] {
+		if !a.used[id] && (keyed || !strings.HasPrefix(id, valuePrint)) {
 			out = append(out, id)
 		}
 	}

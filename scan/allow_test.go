@@ -49,7 +49,7 @@ func TestAllowReads(t *testing.T) {
 			t.Errorf("allows %+v: got %v, want %v", c.f, got, c.want)
 		}
 	}
-	if got := a.unused(); len(got) != 0 {
+	if got := a.unused(true); len(got) != 0 {
 		t.Errorf("got %v unused, want none", got)
 	}
 }

@@ -40,7 +40,7 @@ func (r *rules) find(dst []candidate, win []byte, code bool) []candidate {
 		}
 		if wordStart >= 0 {
 			if i-wordStart == 2 && c == ' ' && win[wordStart] == 'i' && win[wordStart+1] == 's' && wordStart > 0 && win[wordStart-1] == ' ' {
-				dst = r.label(dst, win, wordStart-1, i, code) // her record number is 448190
+				dst = r.label(dst, win, wordStart-1, i, code) // her record number is 12345
 			} else if n := i - wordStart; n >= 2 && n <= 8 && (c == ' ' || c == '#') && r.alone[lower(win[wordStart:i])] {
 				dst = r.labelled(dst, win, i, code)
 			}
@@ -50,7 +50,7 @@ func (r *rules) find(dst []candidate, win []byte, code bool) []candidate {
 			wordStart = -1
 		}
 		switch {
-		case c == '<' && i+1 < len(win) && win[i+1] == '/': // <td>MRN</td><td>448190</td>
+		case c == '<' && i+1 < len(win) && win[i+1] == '/': // <td>MRN</td><td>12345</td>
 			dst = r.labelled(dst, win, i, code)
 		case c == ':' || c == '=' || c == '>':
 			dst = r.labelled(dst, win, i, code)
@@ -105,7 +105,7 @@ func (r *rules) label(dst []candidate, win []byte, nameEnd, sep int, code bool) 
 	return append(dst, candidate{start: start, end: end, category: l.category, place: l.words, weight: l.weight * likely, reason: byLabel})
 }
 
-// ownLabel takes a number that brings its label: MRN00448190.
+// ownLabel takes a number that brings its label: MRN0012345.
 func ownLabel(dst []candidate, win []byte, start, digits int) []candidate {
 	end := digits
 	for end < len(win) && (isAlnum(win[end]) || win[end] == '-') && end-start < 24 {

@@ -9,7 +9,7 @@
 // rule is: an identifier, near a person or near health.
 //
 // Every candidate starts with the weight that its form and its label give it
-// ("MRN: 4471938" much, an e-mail address little). It gains from what stands
+// ("MRN: 12345" much, an e-mail address little). It gains from what stands
 // within 800 bytes: other identifiers of other kinds (a name, a birth date and
 // a number together are a person's record, whoever wrote it) and the language
 // of the bedside ("denies chest pain", "metformin 500 mg"), which is not the

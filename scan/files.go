@@ -22,7 +22,7 @@ func (sc *Scanner) Paths(ctx context.Context, paths []string) (*Report, error) {
 			return nil, problem.BadField("path", p+" cannot be read", "Name a file or a folder that is there").Because(err)
 		}
 	}
-	return sc.run(ctx, func(ctx context.Context, give func(item) error) error {
+	rep, err := sc.run(ctx, func(ctx context.Context, give func(item) error) error {
 		for _, p := range paths {
 			if err := sc.path(ctx, p, give); err != nil {
 				return err
@@ -30,6 +30,15 @@ func (sc *Scanner) Paths(ctx context.Context, paths []string) (*Report, error) {
 		}
 		return nil
 	})
+	if err != nil || sc.o.Allow == nil {
+		return rep, err
+	}
+	for _, p := range paths {
+		if abs, err := filepath.Abs(p); err == nil && abs == sc.o.Root {
+			rep.Unused = sc.o.Allow.unused(len(sc.o.Key) > 0)
+		}
+	}
+	return rep, nil
 }
 
 func (sc *Scanner) path(ctx context.Context, p string, give func(item) error) error {

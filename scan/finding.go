@@ -13,7 +13,7 @@ import (
 type Finding struct {
 	Path        string  `json:"path"`                  // as it was given, with / between its parts
 	Line        int     `json:"line"`                  // from 1; for a count, of the first
-	Column      int     `json:"column"`                // from 1, in characters
+	Column      int     `json:"column"`                // from 1, in characters; in JSON, bytes
 	Cell        int     `json:"cell,omitempty"`        // a notebook's cell, from 1
 	Blob        string  `json:"blob,omitempty"`        // the object in git's history
 	Category    string  `json:"category"`              // of package text, or RECORD

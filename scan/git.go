@@ -197,13 +197,15 @@ func (b *blobs) give(id, name, blob string, most int64, give func(item) error) e
 		return nil
 	case size > most:
 		return give(item{path: name, blob: blob, size: size, skip: skipLarge})
+	case size > objectMost:
+		return give(item{path: name, blob: blob, size: size, skip: skipObject})
 	case isGenerated(name):
 		return give(item{path: name, blob: blob, size: size, skip: skipGenerated})
 	}
 	if _, _, err := b.ask("contents", id); err != nil {
 		return err
 	}
-	// Memory: the workers hold one each, and this is one more; each at most --max-size.
+	// Memory: the workers hold one each, and this is one more; each at most objectMost.
 	raw := make([]byte, size)
 	if _, err := io.ReadFull(b.out, raw); err != nil {
 		return gitFailed("cat-file", err)

@@ -208,7 +208,7 @@ func (d *document) scalar(raw jsontext.Value, at spot) error {
 	if isString && key == "resourceType" && len(v) < 40 {
 		if top := d.top(); !top.array {
 			top.resource = string(v)
-			d.fhir = d.fhir || resourceName(v)
+			d.fhir = d.fhir || resources[string(v)]
 		}
 		return nil
 	}
@@ -216,7 +216,7 @@ func (d *document) scalar(raw jsontext.Value, at spot) error {
 	if d.fhir && isString && key == "display" {
 		d.subject(v, at)
 	}
-	if isString && len(v) >= 40 {
+	if isString && len(v) >= 12 {
 		if err := d.long(v, key, at); err != nil {
 			return err
 		}
@@ -269,8 +269,13 @@ func (d *document) parent(c *column) {
 // long reads prose in a string, and prose that was put into base64.
 func (d *document) long(v []byte, key string, at spot) error {
 	health := min(d.table.health, 3)
-	if d.fhir {
+	switch inner := d.inner(); {
+	case resources[inner]:
 		health = 5
+	case resourceName([]byte(inner)):
+		health = 0
+	case inner != "":
+		health = noNotes
 	}
 	if wordy(v) {
 		if bytes.HasPrefix(v, []byte("<div")) {
@@ -303,10 +308,8 @@ func printable(v []byte) bool {
 
 // placeOf names where prose stood, by words of ours: a key is the file's own.
 func (d *document) placeOf(key string) string {
-	for i := len(d.stack) - 1; i >= 0; i-- {
-		if name := d.stack[i].resource; name != "" && resourceName([]byte(name)) {
-			return "text in " + name
-		}
+	if inner := d.inner(); resourceName([]byte(inner)) {
+		return "text in " + inner
 	}
 	if l, ok := d.r.rules.labels.of([]byte(key)); ok {
 		return "text of key " + l.words
@@ -318,16 +321,35 @@ func (d *document) placeOf(key string) string {
 	return "text of a key"
 }
 
-// resources are the names that a report may show. Others are the file's own words.
+// resources are those of FHIR R4 that are about a patient (its compartment, and
+// what carries it). true: their texts are read as notes. A report names no
+// others: they are the file's own words. Definitions (StructureDefinition,
+// ValueSet) speak of patients in general, and are read as any JSON.
 var resources = map[string]bool{
-	"Patient": true, "Person": true, "RelatedPerson": true, "Practitioner": true, "Bundle": true, "Observation": true, "Condition": true, "Encounter": true,
-	"Procedure": true, "MedicationRequest": true, "MedicationStatement": true, "MedicationAdministration": true, "Immunization": true, "AllergyIntolerance": true,
-	"DiagnosticReport": true, "DocumentReference": true, "CarePlan": true, "CareTeam": true, "Claim": true, "Coverage": true, "ExplanationOfBenefit": true,
-	"Composition": true, "Binary": true, "ServiceRequest": true, "Specimen": true, "ImagingStudy": true, "Communication": true, "QuestionnaireResponse": true,
-	"Appointment": true, "Device": true, "Goal": true, "Consent": true, "Provenance": true, "List": true, "Account": true, "FamilyMemberHistory": true,
+	"Patient": true, "Person": true, "RelatedPerson": true, "Observation": true, "Condition": true, "Encounter": true, "EpisodeOfCare": true, "Procedure": true,
+	"MedicationRequest": true, "MedicationStatement": true, "MedicationAdministration": true, "MedicationDispense": true, "Immunization": true, "AllergyIntolerance": true,
+	"AdverseEvent": true, "ClinicalImpression": true, "DetectedIssue": true, "DiagnosticReport": true, "DocumentReference": true, "DocumentManifest": true, "Media": true,
+	"CarePlan": true, "CareTeam": true, "Claim": true, "ClaimResponse": true, "Coverage": true, "ExplanationOfBenefit": true, "Composition": true, "Binary": true,
+	"ServiceRequest": true, "DeviceRequest": true, "NutritionOrder": true, "VisionPrescription": true, "RequestGroup": true, "Specimen": true, "ImagingStudy": true,
+	"Communication": true, "CommunicationRequest": true, "QuestionnaireResponse": true, "Appointment": true, "Goal": true, "Consent": true, "Flag": true,
+	"RiskAssessment": true, "FamilyMemberHistory": true, "ReferralRequest": true, "Account": true, "Task": true,
+	"Bundle": false, "List": false, "Practitioner": false, "Organization": false, "Location": false, "Device": false, "Provenance": false, "Parameters": false,
 }
 
-func resourceName(v []byte) bool { return resources[string(v)] }
+func resourceName(v []byte) bool {
+	_, ok := resources[string(v)]
+	return ok
+}
+
+// inner is the resource that is being read, "" for none.
+func (d *document) inner() string {
+	for i := len(d.stack) - 1; i >= 0; i-- {
+		if d.stack[i].resource != "" {
+			return d.stack[i].resource
+		}
+	}
+	return ""
+}
 
 // mark tells the open resources that an element has a value. It says whether
 // the value belongs to a FHIR resource, which is noted as a whole.

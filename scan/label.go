@@ -13,7 +13,7 @@ type label struct {
 	category text.Category
 	weight   float64 // confidence for a well-formed value with nothing near
 	kind     kind    // what the value must look like
-	alone    bool    // stands also without a colon: "MRN 4471938"
+	alone    bool    // stands also without a colon: "MRN 12345"
 }
 
 // kind is what a value must look like to be one.

@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Now     time.Time // for ages, and for what an allow-list lets expire
 	Least   float64   // the confidence below which nothing is reported; 0 is 0.6
-	MaxSize int64     // in bytes, also of what a .gz unpacks to; 0 is 100 MiB
+	MaxSize int64     // in bytes, also of what a .gz unpacks to; 0 is 1 GiB
 	Workers int       // 0: one for each core
 	All     bool      // also what .gitignore names
 	Key     []byte    // for prints of values; nil: none. See fingerprint.go
@@ -43,8 +43,12 @@ type Progress struct {
 // DefaultLeast is the confidence below which nothing is reported.
 const DefaultLeast = 0.6
 
-// DefaultMaxSize is 100 MiB.
-const DefaultMaxSize = 100 << 20
+// DefaultMaxSize is 1 GiB: an export of a database is large, and worth finding.
+const DefaultMaxSize = 1 << 30
+
+// objectMost is the size above which an object of git is not read: objects are
+// held in memory, one for each worker.
+const objectMost = 100 << 20
 
 // Report is what a scan found, and what it did not look at.
 type Report struct {
@@ -54,7 +58,7 @@ type Report struct {
 	Skipped  map[string]int `json:"skipped"` // by rule, counted by why
 	Allowed  int            `json:"allowed"` // findings that the allow-list excepts
 	Failed   []Failure      `json:"failed"`  // what could not be read, or changed meanwhile
-	Unused   []string       `json:"unused"`  // fingerprints of the allow-list that excepted nothing
+	Unused   []string       `json:"unused"`  // fingerprints of the allow-list that excepted nothing, where all of Options.Root was scanned
 }
 
 // Failure is a file that was not scanned, or not whole.
@@ -68,6 +72,7 @@ const (
 	skipBinary    = "binary (also PDF, Office, zip, images, SQLite)"
 	skipGenerated = "lock files and generated bundles"
 	skipLarge     = "larger than --max-size"
+	skipObject    = "git objects over 100 MB"
 	skipLink      = "symbolic links"
 	skipSpecial   = "devices, pipes and sockets"
 	skipSubmodule = "repositories inside, not checked out"
@@ -169,9 +174,6 @@ func (sc *Scanner) run(ctx context.Context, src source) (*Report, error) {
 	}
 	sortFindings(rep.Findings)
 	slices.SortFunc(rep.Failed, func(a, b Failure) int { return strings.Compare(a.Path, b.Path) })
-	if sc.o.Allow != nil {
-		rep.Unused = append(rep.Unused, sc.o.Allow.unused()...)
-	}
 	return rep, nil
 }
 

@@ -52,6 +52,16 @@ var files = []struct {
 	{"README.md", "| MRN | Name | DOB |\n|-----|------|-----|\n| 48812907 | Marguerite Halvorsen | 1951-07-22 |\n", []string{"MRN", "NAME", "DATE"}},
 	{"ccda.xml", "<patient><name><given>Marguerite</given><family>Halvorsen</family></name><birthTime value=\"19510722\"/></patient>\n", []string{"NAME", "DATE"}},
 	{".env", "DEFAULT_PATIENT_SSN=412681907\n", []string{"SSN"}},
+	{"claim.x12", "NM1*IL*1*HALVORSEN*MARGUERITE****MI*W8829104471~DMG*D8*19510722*F~\n", []string{"RECORD"}},
+	{"chart.html", "<b>Name:</b> Marguerite Halvorsen <b>DOB:</b> 07/22/1951<br>\n<table><tr><td>MRN</td><td>48812907</td></tr></table>\n", []string{"NAME", "DATE", "MRN"}},
+	{"header.txt", "(0010, 0010) Patient's Name                      PN: 'Halvorsen^Marguerite'\n(0010, 0020) Patient ID                          LO: '48812907'\n(0010, 0030) Patient's Birth Date                DA: '19510722'\n", []string{"NAME", "MRN", "DATE"}},
+	{"conditions.csv", "name,diagnosis\nMarguerite Halvorsen,breast cancer\n", []string{"NAME"}},
+	{"refills.csv", "email,medication\nm.halvorsen@gmail.com,metformin\n", []string{"EMAIL"}},
+	{"access.log", "GET /fhir/Patient?family=Halvorsen&given=Marguerite&birthdate=1951-07-22 200 12ms\n", []string{"NAME", "DATE"}},
+	{"lines.log", `{"level":"info","msg":"patient Marguerite Halvorsen MRN 48812907"}` + "\n", []string{"NAME", "MRN"}},
+	{"weight.ndjson", `{"resourceType":"Observation","subject":{"reference":"Patient/1","display":"Marguerite Halvorsen"},"note":[{"text":"She reports fatigue and headache since 3/2/2024; call 617-482-9917."}]}` + "\n", []string{"NAME", "PHONE"}},
+	{"query.sql", "UPDATE patient SET phone = '617-482-9917' WHERE mrn = '48812907' AND last_name = 'Halvorsen';\n", []string{"PHONE", "MRN", "NAME"}},
+	{"Main.java", "new Patient(\"Marguerite\", \"Halvorsen\", \"MRN48812907\");\n", []string{"MRN"}},
 	{"cohort.ipynb", notebookFile, []string{"MRN", "NAME", "DATE", "SSN"}},
 }
 
@@ -84,13 +94,15 @@ func (p *Patient) validate() error { if p.MRN == "" { return errors.New("mrn: is
 A gateway for patient data in a hospital. Written by Ada Lovelace and Grace Hopper, contact ada@corp.com.
 It reads diagnosis, medication and encounter. Hypertension is I10; diabetes E11.9; insulin; asthma. Released 2024-03-02.
 `,
-	"stats.csv":  "date,age,sex,diagnosis,count\n2024-01-01,34,F,I10,3\n2024-01-02,36,M,E11,5\n",
-	"users.csv":  "username,email,phone\njsmith,jsmith@corp.com,617-482-9917\nbjones,bjones@corp.com,617-482-9918\n",
-	"svc.log":    "2024-03-04T10:22:31Z INFO addr=10.0.0.4:8080 pid=48812907 version=1.22.3 user=jsmith txn=412681907 took=412681907ns\n",
-	"LICENSE":    "MIT License\nCopyright (c) 2024 " + plantedName + " <" + plantedEmail + ">\n",
-	"patient.py": "p = make(first_name=\"Test\", last_name=\"Patient\", dob=\"2000-01-01\", mrn=\"000000\", ssn=\"999-99-9999\")\nassert \"{{ patient.name }}\" and f\"MRN: {mrn}\" and \"DOB: %s\"\n",
-	"go.sum":     "github.com/x/y v1.0.0 h1:412-68-1907\n",
-	"deid.json":  `{"resourceType":"Patient","id":"p-1","gender":"female"}`,
+	"stats.csv":     "date,age,sex,diagnosis,count\n2024-01-01,34,F,I10,3\n2024-01-02,36,M,E11,5\n",
+	"users.csv":     "username,email,phone\njsmith,jsmith@corp.com,617-482-9917\nbjones,bjones@corp.com,617-482-9918\n",
+	"svc.log":       "2024-03-04T10:22:31Z INFO addr=10.0.0.4:8080 pid=48812907 version=1.22.3 user=jsmith txn=412681907 took=412681907ns\n",
+	"LICENSE":       "MIT License\nCopyright (c) 2024 " + plantedName + " <" + plantedEmail + ">\n",
+	"patient.py":    "p = make(first_name=\"Test\", last_name=\"Patient\", dob=\"2000-01-01\", mrn=\"000000\", ssn=\"999-99-9999\")\nassert \"{{ patient.name }}\" and f\"MRN: {mrn}\" and \"DOB: %s\"\n",
+	"go.sum":        "github.com/x/y v1.0.0 h1:412-68-1907\n",
+	"valueset.json": `{"resourceType":"ValueSet","status":"active","description":"Codes for chest pain, dyspnea and fever that a patient denies or reports, by Ada Lovelace at Mercy Hospital."}`,
+	"hospitals.csv": "hospital_name,email,phone\nMercy General,office@mercy.org,617-482-9917\n",
+	"deid.json":     `{"resourceType":"Patient","id":"p-1","gender":"female"}`,
 }
 
 func write(t testing.TB, dir, name, text string) string {

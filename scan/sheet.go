@@ -132,10 +132,17 @@ type reader struct {
 	prose finder
 }
 
+// noNotes is the healthHere of what speaks of patients in general: package text
+// does not read it.
+const noNotes = -1
+
 // read judges the part of win from lo to hi, with the rest as its
 // surroundings, and notes what it finds on s.
 func (r *reader) read(s *sheet, win []byte, lo, hi int, code bool, into, place string, where func(offset int) spot, healthHere float64) error {
 	list := r.rules.find(nil, win, code)
+	if healthHere < 0 {
+		healthHere, r = 0, &reader{rules: r.rules}
+	}
 	terms := r.rules.terms.of(nil, win)
 	list, err := r.notes(list, win, terms, code, healthHere)
 	if err != nil {
@@ -174,8 +181,8 @@ func proseWeight(s text.Span, v []byte) (weight float64, together bool) {
 	switch s.Category {
 	case text.Name:
 		likely := likelyName(v)
-		if likely < 1 {
-			likely *= .8 // half a name
+		if likely < 1 && s.Reason != text.Cue {
+			likely *= .65 // half a name, and no title before it
 		}
 		return .45 * likely, true
 	case text.SSN:

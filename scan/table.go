@@ -303,8 +303,10 @@ func (r *reader) csv(s *sheet, src io.Reader, comma byte) error {
 	}
 }
 
-// wordy: long enough to be a note, and of several words.
-func wordy(v []byte) bool { return len(v) >= 40 && bytes.Count(v, []byte(" ")) >= 5 }
+// wordy: more than one value, such as a sentence or a line of a log.
+func wordy(v []byte) bool {
+	return len(v) >= 12 && (bytes.IndexByte(v, ' ') > 0 || bytes.IndexByte(v, '=') > 0)
+}
 
 // inside reads a text that stands in a field or a string: what it holds is
 // counted for the place.

@@ -79,32 +79,39 @@ func allDigits(v []byte) bool {
 	return len(v) > 0
 }
 
-// isRun: one digit again and again, or counting up or down, or two and two, as
-// a person types who needs any number at all.
+// isRun: one digit again and again, or counting up or down by ones or twos, or
+// two such runs, or two and two, as a person types who needs any number at all.
 func isRun(d []byte) bool {
 	if len(d) < 2 {
 		return true
 	}
-	for _, step := range []int{0, 1, 9} {
-		same := true
-		for i := 1; i < len(d); i++ {
-			if (int(d[i]-'0')-int(d[i-1]-'0')+10)%10 != step {
-				same = false
-				break
-			}
-		}
-		if same {
-			return true
-		}
+	first := run(d)
+	if first == len(d) || len(d) >= 6 && first >= 3 && len(d)-first >= 3 && run(d[first:]) == len(d)-first {
+		return true
 	}
-	trimmed := bytes.TrimLeft(d, "0")
-	if len(trimmed) <= 1 {
+	if len(bytes.TrimLeft(d, "0")) <= 1 {
 		return true // 000001
 	}
 	if len(d) >= 4 && bytes.Count(d, d[:2])*2 >= len(d)-1 { // 121212, 12121
 		return true
 	}
-	return bytes.Count(d, d[:1]) >= len(d)-1 // 100000, 000120 is kept
+	return bytes.Count(d, d[:1]) >= len(d)-1 // 100000; 000120 is kept
+}
+
+// run is how many digits from the first on have the same step between them, a
+// step of at most two.
+func run(d []byte) int {
+	step := 0
+	for i := 1; i < len(d); i++ {
+		this := (int(d[i]) - int(d[i-1]) + 10) % 10
+		if i == 1 {
+			step = this
+		}
+		if this != step || step > 2 && step < 8 {
+			return i
+		}
+	}
+	return len(d)
 }
 
 // likelyNumber: letters, digits and hyphens with enough digits to tell people apart.
@@ -130,7 +137,7 @@ func likelyNumber(v []byte) float64 {
 	switch {
 	case len(d) < 5 || letters > 6 || letters > len(d):
 		return 0
-	case isRun(d) || bytes.HasPrefix(d, []byte("12345")) || bytes.HasPrefix(d, []byte("98765")):
+	case isRun(d) || isRun(bytes.TrimLeft(d, "0")) || bytes.HasPrefix(bytes.TrimLeft(d, "0"), []byte("12345")) || bytes.HasPrefix(d, []byte("98765")):
 		return 0
 	case isDateLike(v):
 		return 0
@@ -344,8 +351,22 @@ func parseDate(v []byte) (time.Time, bool) {
 	if len(v) < 6 || len(v) > 20 {
 		return time.Time{}, false
 	}
-	for _, layout := range []string{"2006-01-02", "01/02/2006", "1/2/2006", "1/2/06", "20060102", "01-02-2006", "1-2-2006", "02.01.2006", "2.1.2006",
-		"January 2, 2006", "Jan 2, 2006", "2 January 2006", "2 Jan 2006", "02-Jan-2006", "2006/01/02"} {
+	var layouts []string
+	switch mark := bytes.IndexFunc(v, func(r rune) bool { return r < '0' || r > '9' }); {
+	case mark < 0:
+		layouts = []string{"20060102"}
+	case v[mark] == '-':
+		layouts = []string{"2006-01-02", "01-02-2006", "1-2-2006", "02-Jan-2006"}
+	case v[mark] == '/':
+		layouts = []string{"1/2/2006", "1/2/06", "2006/01/02"}
+	case v[mark] == '.':
+		layouts = []string{"2.1.2006"}
+	case mark == 0 && isAlpha(v[0]):
+		layouts = []string{"January 2, 2006", "Jan 2, 2006"}
+	case v[mark] == ' ':
+		layouts = []string{"2 January 2006", "2 Jan 2006"}
+	}
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, string(v)); err == nil && t.Year() > 1850 && t.Year() < 2200 {
 			return t, true
 		}

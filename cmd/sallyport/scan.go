@@ -27,7 +27,7 @@ type scanCmd struct {
 	SARIF         bool     `name:"sarif" help:"Print SARIF 2.1.0, for code hosts and editors." xor:"how"`
 	Out           string   `short:"o" help:"Write the report here instead of printing it." placeholder:"FILE" type:"path"`
 	MinConfidence float64  `help:"Report nothing below this, from 0 to 1." default:"0.6"`
-	MaxSize       string   `help:"Do not read larger files; also bounds what a .gz unpacks to." default:"100MB"`
+	MaxSize       string   `help:"Do not read larger files; also bounds what a .gz unpacks to." default:"1GB"`
 	All           bool     `help:"Also what .gitignore names."`
 	Allow         string   `help:"The list of exceptions. Without: .sallyport-scan.yaml in the working folder or at the top of the checkout." placeholder:"FILE" type:"path"`
 	Workers       int      `help:"How many files to read at once. Without: one for each core." placeholder:"N"`
@@ -176,7 +176,7 @@ func readSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil || n <= 0 || n > 1<<40/factor {
-		return 0, problem.BadField("max-size", "is not a size", "Give, for instance, 100MB; the most is 1024 GB")
+		return 0, problem.BadField("max-size", "is not a size", "Give, for instance, 1GB; the most is 1024 GB")
 	}
 	return n * factor, nil
 }
