@@ -66,10 +66,11 @@ var layers = map[string][]string{
 	// FACES
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
 	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
+	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
@@ -87,7 +88,9 @@ var drivers = map[string][]string{
 }
 
 // pure packages take time, input and output as arguments.
-var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "deid", "deid/fhir", "deid/table", "deid/table/csv", "deid/table/risk", "snapshot", "policy", "gate"}
+var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate",
+	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
+	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message"}
 
 // impure is what they may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}

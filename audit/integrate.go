@@ -67,7 +67,7 @@ func (l *Log) grow() {
 	l.mu.Lock()
 	for _, b := range batches {
 		l.pendingBytes -= len(b.buf) - frameHead
-		if len(l.spare) < maxSpare && cap(b.buf) <= 1<<20 {
+		if len(l.spare) < maxSpare && cap(b.buf) <= 64<<10 {
 			l.spare = append(l.spare, *b)
 		}
 		b.buf, b.at = nil, nil // in the tree: nobody reads them here any more

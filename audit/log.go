@@ -40,7 +40,7 @@ const (
 	maxQueued   = 16 << 20 // not yet written: beyond it the log refuses
 	maxPending  = 64 << 20 // written, not yet in the tree: beyond it the committer waits
 	batchBytes  = 4 << 20
-	maxSpare    = 256     // buffers kept for new batches
+	maxSpare    = 1024    // buffers kept for new batches
 	eagerBytes  = 8 << 20 // integrate at once
 	clockSlack  = 2 * time.Second
 	defInterval = 500 * time.Millisecond

@@ -71,7 +71,7 @@ func (p *Profile) safeHarbor() error {
 	case d.ZIP == kept:
 		return unlawful("zip", "Safe Harbor keeps at most the first three digits of a ZIP code", "Write zip: prefix3 or zip: remove", b)
 	case d.Codes != assigned:
-		return unlawful("codes", "a code that is made from the person's own value, a keyed hash too, does not qualify; HHS said so in 2002 (67 FR 53232)",
+		return unlawful("codes", "a code that is made from the person's own value, a keyed hash too, does not qualify; HHS said so in the preamble of 2002 (67 FR 53182)",
 			"Write codes: assigned, and give the engagement random codes from the vault", citeCodes)
 	case d.Identifiers != pseudonym:
 		return unlawful("identifiers", "Safe Harbor lets no unique identifying number stand", "Write identifiers: pseudonym", r)
@@ -284,7 +284,7 @@ func (p *Profile) allows(e Element, a Action) bool {
 			return true
 		}
 		return false
-	case Date:
+	case Date, YearOnly:
 		return e.Type == "date" || e.Type == "dateTime"
 	case Clock:
 		return e.Type == "instant" || e.Type == "time"

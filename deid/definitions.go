@@ -37,7 +37,7 @@ func children(path string) ([]child, bool) {
 }
 
 func choiceOf(e *spec.Element) choice {
-	c := choice{name: e.JSON, typ: e.Type.Name, inner: e.Type.Name}
+	c := choice{name: e.JSON, typ: e.Type.Name, inner: e.Type.Name, bound: e.Required}
 	if e.Type.Kind == spec.Backbone {
 		c.typ = "BackboneElement"
 	}
@@ -101,6 +101,10 @@ func shapeOf(path, typ string) Shape {
 	switch path {
 	case "Reference.type":
 		return Kind
+	case "Attachment.contentType", "Binary.contentType":
+		return MediaType
+	case "Coding.version":
+		return Word
 	case "SampledData.data":
 		return Samples
 	case "Questionnaire.item.linkId", "Questionnaire.item.enableWhen.question", "QuestionnaireResponse.item.linkId":

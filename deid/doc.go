@@ -1,21 +1,36 @@
-// Package deid decides what of a resource a role may see, and in which form.
+// Package deid decides what of a resource may be seen, and in which form.
 //
-// Here it is the minimum necessary standard (45 CFR 164.502(b), 164.514(d)):
-// a [Scope] is compiled from a role's element list and a [Profile], and says
-// for every element of every FHIR R4 type whether it passes, in what form, or
-// goes. deid/fhir carries that out on JSON. What leaves is a [Release], which
-// only this package's own tree can make.
+// A [Profile] says what happens to every element of every FHIR R4 type: data,
+// in YAML, with a version and a digest, and with a legal basis that it must
+// satisfy or it does not load. Four are built in: safe-harbor (45 CFR
+// 164.514(b)(2)), limited-data-set (164.514(e)), expert-determination
+// (164.514(b)(1), a template that names no expert until somebody fills it in)
+// and minimum-necessary (164.502(b), 164.514(d)). A site adds its own, which can
+// be stricter than their basis and never laxer. docs/deid-rulings.md is what the
+// built-in ones say, element by element.
 //
-// What comes out is NOT de-identified data in the sense of 164.514(a): it is
-// PHI, cut to a role. Ages over 89 still show through a birth year, ZIP codes
-// are not generalised and narrative is removed rather than scrubbed. Nothing
-// here says otherwise, and no release is labelled so.
+// A [Scope] is a role's element list under a profile, compiled; or everything,
+// for files. deid/fhir carries it out on JSON. What leaves the gateway is a
+// [Release], which only this package's own tree can make.
+//
+// What each makes is not more than it says. Minimum necessary and a limited data
+// set are PHI. Safe Harbor also asks that the covered entity has no actual
+// knowledge that what is left could identify someone (164.514(b)(2)(ii)), which
+// no program knows. Text that a scrubber went over is not de-identified by that:
+// a profile that says otherwise under Safe Harbor is refused, and the resource is
+// labelled. An expert's profile holds what an expert determined; that the risk is
+// very small is the expert's word and not this package's.
 //
 // A code is trusted to be one: R4 gives it no pattern that a name could not fit.
 // A value has the JSON shape of its type or it goes, but what stands in
-// Coding.code or Coding.display of a local code system is the source's word.
+// Coding.code of a local code system is the source's word, and so are numbers: a
+// record number in a valueInteger is a number here.
 //
-// The two tables to read are rulings.go (what happens to an element of each
-// type) and window.go (which date places a resource in time). A richer profile
-// is another Profile in [Profiles]; scope, minimiser and gateway stay.
+// Codes come from [Codes]; under Safe Harbor only from those that say that they
+// are [Assigned] at random (164.514(c)). Dates are moved by [Shifts], text is
+// scrubbed by a [Scrubber] with the patient's own record for a dictionary.
+//
+// The files to read are basis.go (what the law lets a profile say), profiles/
+// (what they say), plan.go (how that is compiled) and window.go (which date
+// places a resource in time).
 package deid

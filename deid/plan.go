@@ -69,6 +69,7 @@ const (
 	Samples         // SampledData.data
 	Token           // letters, digits and . _ / - only
 	Word            // a code without a space: that of a required binding
+	MediaType       // type/subtype, with a charset at most: a file's name can be a parameter
 	ZIPShape        // five or nine digits
 	State           // a State, district or territory of the United States
 	Country         // a country of ISO 3166
@@ -84,6 +85,7 @@ type Field struct {
 	List   bool         // an array in JSON
 	Node   *Node        // for Object
 	Age    AgeForm      // for Object: a quantity whose years are judged
+	Years  bool         // for Dated: only the year stays, whatever the rule
 	Mask   int          // index+1 into Node.Masks of its object; 0 where it may just be absent
 }
 
@@ -153,6 +155,7 @@ type choice struct {
 	name  string // in JSON
 	typ   string // FHIR type; "BackboneElement" for the structure of one element
 	inner string // the type whose elements it has
+	bound bool   // a code whose value set is required: none of R4's has a space in it
 }
 
 // child is one element of a type, as FHIR defines it.
@@ -360,6 +363,11 @@ func (c *compiler) rule(f *Field, k child, ch choice, sub *trie, covered, direct
 		f.pass(c, k.path, ch, sub, covered, direct, false)
 	case Date:
 		c.date(f, k.path, ch.typ)
+	case YearOnly:
+		c.date(f, k.path, ch.typ)
+		if f.Years = f.Op == Dated; !f.Years {
+			f.Op = Year
+		}
 	case Clock:
 		if c.dates == byYear {
 			f.Op, f.Why, f.Shape = Cut, release.ClockTime, shapeOf(k.path, ch.typ)
@@ -443,6 +451,9 @@ func ageForm(path, typ string) AgeForm {
 func (f *Field) pass(c *compiler, path string, ch choice, sub *trie, covered, direct, inside bool) {
 	if isPrimitive(ch.typ) {
 		f.Op, f.Shape = Copy, shapeOf(path, ch.typ)
+		if f.Shape == Code && ch.bound {
+			f.Shape = Word
+		}
 		return
 	}
 	if _, ok := children(ch.inner); !ok {

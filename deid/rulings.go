@@ -52,11 +52,14 @@ const (
 	// source's is rewritten as a reference is, any other becomes a urn:uuid made
 	// from its code.
 	Canonical
+	// YearOnly: a date, cut to its year whatever the profile's rule for dates:
+	// to generalise a birth date where others are shifted.
+	YearOnly
 	actions
 )
 
 var actionNames = [actions]string{"remove", "direct", "if-named", "keep", "walk", "date", "clock", "pseudonym", "refer", "extend",
-	"text", "xhtml", "data", "zip", "state", "country", "display", "canonical"}
+	"text", "xhtml", "data", "zip", "state", "country", "display", "canonical", "year"}
 
 // String is the action's name in a profile.
 func (a Action) String() string {

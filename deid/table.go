@@ -100,6 +100,8 @@ func (p *Profile) outcome(e Element) string {
 		return "asked"
 	case Date:
 		return date
+	case YearOnly:
+		return "year"
 	case Clock:
 		switch {
 		case d.Dates == byYear:

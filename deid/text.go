@@ -1,5 +1,7 @@
 package deid
 
+import "time"
+
 // Scrubber finds what identifies in free text, and says what stands in for it.
 // It must be safe for many goroutines. An error means that the text was not
 // looked through as a whole, and stops the release of it.
@@ -10,12 +12,18 @@ type Scrubber interface {
 	// Find appends the spans of doc that identify, sorted and not overlapping,
 	// as byte offsets. r is nil where no record is known.
 	Find(dst []Found, doc []byte, r Record) ([]Found, error)
-	// Replacer makes what writes the replacements for one patient. shiftDays is
-	// for Surrogates only.
-	Replacer(r Record, s Style, shiftDays int) (Replacer, error)
+	// Replacer makes what writes the replacements for one patient.
+	Replacer(r Record, m Manner) (Replacer, error)
 	// Category names a span's category for counts, such as "NAME"; from a closed
 	// list.
 	Category(c uint8) string
+}
+
+// Manner is how the spans of one patient's text are replaced.
+type Manner struct {
+	Style     Style
+	ShiftDays int       // for Surrogates; 0 where nobody's dates are known to be moved
+	AsOf      time.Time // the day on which ages are judged; zero: no year stays
 }
 
 // Found is a span of text that identifies: doc[Start:End].

@@ -98,7 +98,6 @@ type worker struct {
 	writer  *deidfhir.Writer
 	mini    *deidfhir.Minimiser
 	found   map[string]int // in text, when the last release was told
-	day     string         // as of which ages are judged and determinations hold
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -208,14 +207,16 @@ func (d *Desk) take() (*worker, error) {
 	if d.worker != nil {
 		return d.worker, nil
 	}
-	today := d.g.Now().UTC().Format(time.DateOnly)
 	w, ok := d.sight.pool.Get().(*worker)
-	if !ok || w.day != today {
+	if !ok {
 		var err error
 		if w, err = d.newWorker(); err != nil {
 			return nil, err
 		}
-		w.day = today
+	}
+	// Another day, and nobody's record from the question before.
+	if err := w.mini.SetAsOf(d.g.Now()); err != nil {
+		return nil, err
 	}
 	w.codes.ctx = d.ctx
 	w.records.begin(d.ctx, d)
@@ -241,7 +242,7 @@ func (d *Desk) newWorker() (w *worker, err error) {
 		}
 	}
 	if scope.Profile().Scrubs() && d.g.Text != nil {
-		w.records.scrubber = deidfhir.NewScrubber(d.g.Text, d.codeKey.Derive("text"), d.g.Now())
+		w.records.scrubber = deidfhir.NewScrubber(d.g.Text, d.codeKey.Derive("text"))
 		o.Scrubber, o.Records = w.records.scrubber, &w.records
 	}
 	if w.mini, err = deidfhir.New(o); err != nil {

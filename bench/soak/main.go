@@ -4,6 +4,7 @@
 //
 //	go run ./bench/soak -rounds 200                  # everything
 //	go run ./bench/soak -rounds 20 -what release     # one trial
+//	go run ./bench/soak -what fuzz -fuzztime 10m     # hours; only when asked for
 //
 // The trials:
 //
@@ -12,6 +13,7 @@
 //	log       a process that only writes the audit log, ended by SIGKILL
 //	unsynced  the audit log and a registry on it, in this process, on a file layer
 //	          that fails at a random operation and forgets what was not synced
+//	fuzz      every fuzz target of what reads data, for a time each
 //
 // It prints a line for each trial and exits 1 on any violation. A kill ends a
 // process, not the machine: the kernel still writes what the process gave it.
@@ -37,12 +39,13 @@ import (
 
 // soak is one run.
 type soak struct {
-	rounds  int
-	dir     string
-	program string
-	rand    *rand.Rand
-	verbose bool
-	now     func() time.Time
+	rounds   int
+	dir      string
+	program  string
+	fuzzTime time.Duration
+	rand     *rand.Rand
+	verbose  bool
+	now      func() time.Time
 }
 
 // trials in the order in which they run.
@@ -53,7 +56,11 @@ var trials = []struct {
 	{"release", releases},
 	{"log", killedLog},
 	{"unsynced", unsynced},
+	{"fuzz", fuzz},
 }
+
+// usual are the trials that run unless others are named: fuzzing takes hours.
+const usual = "release,log,unsynced"
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == site.RoleArg {
@@ -90,8 +97,9 @@ func run(ctx context.Context) error {
 		names = append(names, t.name)
 	}
 	flag.IntVar(&s.rounds, "rounds", 200, "how often to kill, in each trial")
-	what := flag.String("what", strings.Join(names, ","), "trials to run, separated by commas")
+	what := flag.String("what", usual, "trials to run, separated by commas")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the moments and the load; it is printed")
+	flag.DurationVar(&s.fuzzTime, "fuzztime", 10*time.Minute, "how long each target is fuzzed")
 	flag.StringVar(&s.program, "sallyport", "", "the program to kill; built from this module if empty")
 	flag.BoolVar(&s.verbose, "v", false, "a line for each round")
 	flag.Parse()

@@ -482,11 +482,6 @@ func (r *deidRun) progress(files int, todo []*item) (stop func()) {
 	return func() { close(end); <-ended }
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
 // worker does one file at a time.
 type worker struct {
 	r     *deidRun

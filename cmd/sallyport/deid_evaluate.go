@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/deid"
@@ -78,7 +77,7 @@ func (c *deidEvaluateCmd) measure() error {
 	if err != nil {
 		return err
 	}
-	scrub := deidfhir.NewScrubber(engine, nil, time.Now())
+	scrub := deidfhir.NewScrubber(engine, nil)
 	var all []evaluation
 	for _, file := range c.Labelled {
 		raw, err := os.ReadFile(file)
@@ -114,7 +113,7 @@ func (c *deidEvaluateCmd) measure() error {
 	return nil
 }
 
-func evaluate(scrub *deidfhir.Scrubber, docs []score.Doc, with bool) (evaluation, error) {
+func evaluate(scrub deid.Scrubber, docs []score.Doc, with bool) (evaluation, error) {
 	type tally struct{ right, of int }
 	byCategory := map[string]*tally{}
 	r, err := score.Evaluate(docs, func(d score.Doc) ([]text.Span, error) {
@@ -157,7 +156,7 @@ func evaluate(scrub *deidfhir.Scrubber, docs []score.Doc, with bool) (evaluation
 }
 
 // recordOf is the record of the one patient of a labelled note.
-func recordOf(scrub *deidfhir.Scrubber, patient []byte) deid.Record {
+func recordOf(scrub deid.Scrubber, patient []byte) deid.Record {
 	k := deidfhir.NewCollector(scrub)
 	if k.AddAll(patient) != nil {
 		return nil

@@ -126,7 +126,7 @@ func (l *lawful) scrubber() deid.Scrubber {
 	if l.engine == nil {
 		return nil
 	}
-	return deidfhir.NewScrubber(l.engine, l.textKey(), l.asOf)
+	return deidfhir.NewScrubber(l.engine, l.textKey())
 }
 
 // fhir are the options of deid/fhir, which carries a profile out as it is.

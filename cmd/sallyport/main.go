@@ -45,6 +45,7 @@ type cli struct {
 	Cohort  cohortCmd  `cmd:"" group:"acts" help:"define: a list of patients that a grant can name."`
 
 	Deid deidCmd `cmd:"" group:"deid" help:"De-identify files: FHIR, tables, DICOM, HL7 v2, C-CDA, X12, NCPDP, notes."`
+	Scan scanCmd `cmd:"" group:"deid" help:"Find patient data where it should not be: code, notebooks, logs, tables, git history."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string) int {
 		kong.Vars{"version": version},
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "start", Title: "Start"},
-			{Key: "deid", Title: "De-identify"},
+			{Key: "deid", Title: "Patient data in files"},
 			{Key: "vendor", Title: "The vendor's side"},
 			{Key: "work", Title: "Work"},
 			{Key: "record", Title: "The record"},
@@ -86,8 +87,10 @@ func run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
-		report(err)
-		return exitFailed
+		if !errors.Is(err, errFound) {
+			report(err)
+		}
+		return exitCode(err)
 	}
 	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -71,6 +72,12 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	var handler slog.Handler = slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})
 	if c.Log == "json" {
 		handler = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	}
+	// While the disk takes a commit of the audit log, its thread keeps one of the
+	// scheduler's places until that notices: with a place for each processor alone,
+	// a processor would stand still thousands of times a second.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	s, err := server.Open(ctx, config, server.Options{Now: time.Now, Logger: slog.New(handler), Version: version})
 	if err != nil {

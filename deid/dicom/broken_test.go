@@ -128,6 +128,7 @@ func TestHostile(t *testing.T) {
 		max  int64
 	}{
 		{"sequences in sequences", f.file(f.ct(deep)), "too deep", 0},
+		{"the same, where it will be removed", f.file(f.ct(node{tag: 0x00400275, vr: "SQ", open: true, items: [][]node{{deep}}})), "too deep", 0},
 		{"a deflate bomb", bomb, "limit", 1 << 20},
 		{"a name behind the pixels", twice, "not in order", 0},
 		{"the same twice", f.file(append(f.ct(), node{tag: 0x00100010, vr: "PN", value: []byte("ZZ")})), "not in order", 0},

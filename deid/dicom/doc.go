@@ -35,22 +35,26 @@
 // the one that is valid in every IOD: D before Z before X. A dummy tells no more
 // than an absence does, and a file that no viewer opens is of no use.
 //
-// Sequences: X removes one, Z empties it, U and C and K go through its items. D
-// leaves one item in which every value is a dummy.
+// Sequences: X removes one, Z empties it, U, C and K go through its items, K
+// keeping the text in them, C cleaning it. D leaves one item in which every
+// value is a dummy.
 //
 // Pixel data. A file of a kind that commonly has names burned in (ultrasound,
 // secondary capture, visible light, anything that is not on the list of kinds
 // that do not), or that says so itself, is refused unless a [Mask] fits its
 // device. A mask blanks rectangles of native and of RLE compressed pixel data;
-// other compressed pixel data must be decompressed first. Comments and application segments inside JPEG and
-// JPEG 2000 streams are blanked. Bits of a pixel outside those stored, where
-// overlays were once hidden, are cleared, and bytes behind the last frame are
-// cut off. Encapsulated documents (PDF, CDA, models) and DICOMDIR are refused.
+// other compressed pixel data must be decompressed first. Comments and
+// application segments inside JPEG and JPEG 2000 streams are blanked; video is
+// refused. Bits of a pixel outside those stored, where overlays were once
+// hidden, are cleared, and bytes behind the last frame are cut off. Encapsulated
+// documents (PDF, CDA, models) and DICOMDIR are refused.
 //
 // What this package does not do: it does not look for text in pixels, nor for a
 // face in a head scan (Clean Recognizable Visual Features, 113102); it
-// decompresses nothing but RLE, and that only for a mask; it takes files that are not Part 10 (no preamble, no transfer
-// syntax) for broken, and does not mend others. It does not know the types of
-// attributes in every IOD, see above. A rectangle that was drawn too small lets
-// text through: look at masked images before a mask goes into use.
+// decompresses nothing but RLE, and that only for a mask; it refuses files that
+// are not in the file format of PS3.10 (no preamble, no transfer syntax), and
+// mends none. It does not know the types of attributes in every IOD, see above.
+// It trusts a code to be a code: a surname in capitals is a valid code string.
+// A rectangle that was drawn too small lets text through: look at masked images
+// before a mask goes into use.
 package dicom

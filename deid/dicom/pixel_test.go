@@ -356,10 +356,10 @@ func TestHiddenBits(t *testing.T) {
 	px := bytes.Repeat([]byte{0x34, 0x12}, 16)
 	px[9] |= 0xF0
 	nodes := explicitLittle.ct(us(0x00280100, 16), us(0x00280101, 12), us(0x00280102, 11), node{tag: 0x7FE00010, vr: "OW", value: append(px, "ZZBEHIND"...)},
-		us(0x60000010, 4), us(0x60000011, 4), us(0x60000100, 16), us(0x60000102, 15))
+		us(0x50000005, 2), us(0x60000010, 4), us(0x60000011, 4), us(0x60000100, 16), us(0x60000102, 15))
 	m, data := through(t, deidentifier(t, Profile{}), explicitLittle, explicitLittle.file(nodes))
 	got, _ := find(data, 0x7FE00010)
-	if want := bytes.Repeat([]byte{0x34, 0x02}, 16); !bytes.Equal(got.value, want) || !m.HiddenBits {
+	if want := bytes.Repeat([]byte{0x34, 0x02}, 16); !bytes.Equal(got.value, want) || !m.HiddenBits || m.Actions[GraphicsRemoved] != 5 {
 		// 0x1234 has 12 bits: 0x234
 		t.Errorf("got %x, want %x", got.value, want)
 	}

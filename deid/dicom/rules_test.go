@@ -157,7 +157,8 @@ func TestPrivate(t *testing.T) {
 		{tag: 0x0019100D, vr: "CS", value: []byte("zz no code string")},
 		{tag: 0x0019100E, vr: "UN", value: bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7, 8}, 3)},
 		{tag: 0x00191027, vr: "LO", value: []byte("ZZ text where a number belongs")},
-		{tag: 0x0019110C, vr: "IS", value: []byte("77")}, // another creator's
+		{tag: 0x00191055, vr: "UN", value: []byte("4711")}, // of the creator, but not on the list
+		{tag: 0x0019110C, vr: "IS", value: []byte("77")},   // another creator's
 		{tag: 0x00291010, vr: "OB", value: []byte("ZZ CSA header of Jane Doe")},
 		{tag: 0x00291020, vr: "SQ", open: true, items: [][]node{{{tag: 0x00100010, vr: "PN", value: []byte("ZZDOE^JANE")}}}},
 		{tag: 0x70531000, vr: "DS", value: []byte("1.5")}, // no creator at all
@@ -185,6 +186,72 @@ func TestPrivate(t *testing.T) {
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("%s, %s: got %v, want %s", c.name, where, got, c.want)
 			}
+		}
+	}
+}
+
+// TestReport: a structured report, whose content the Basic Profile makes a dummy
+// (one item, every value) and the option cleans.
+func TestReport(t *testing.T) {
+	code := func(tag uint32, value, scheme, meaning string) node {
+		return node{tag: tag, vr: "SQ", items: [][]node{{{tag: 0x00080100, vr: "SH", value: []byte(value)}, {tag: 0x00080102, vr: "SH", value: []byte(scheme)},
+			{tag: 0x00080104, vr: "LO", value: []byte(meaning)}}}}
+	}
+	content := node{tag: 0x0040A730, vr: "SQ", open: true, items: [][]node{
+		{
+			{tag: 0x0040A040, vr: "CS", value: []byte("TEXT")}, code(0x0040A043, "121071", "DCM", "Finding"),
+			{tag: 0x0040A160, vr: "UT", value: []byte("ZZDOE has a cough")},
+			{tag: 0x0040A730, vr: "SQ", items: [][]node{
+				{{tag: 0x0040A040, vr: "CS", value: []byte("PNAME")}, {tag: 0x0040A123, vr: "PN", value: []byte("ZZDOE^JANE")}},
+				{{tag: 0x00081199, vr: "SQ", items: [][]node{{{tag: 0x00081155, vr: "UI", value: []byte("1.2.3.77.1")}}}}, {tag: 0x0040A040, vr: "CS", value: []byte("IMAGE")}},
+			}},
+		},
+		{
+			{tag: 0x00081140, vr: "SQ", items: [][]node{{{tag: 0x00081155, vr: "UI", value: []byte("1.2.3.77.2")}, code(0x0040A170, "121322", "DCM", "Source")}}},
+			{tag: 0x0040A040, vr: "CS", value: []byte("NUM")},
+			{tag: 0x0040A300, vr: "SQ", items: [][]node{{{tag: 0x0040A30A, vr: "DS", value: []byte("77.7")}}}},
+		},
+	}}
+	f := explicitLittle
+	run := func(p Profile, c Cleaner, content node) node {
+		nodes := f.ct(content)
+		_, out := through(t, deidentifier(t, p, func(o *Options) { o.Cleaner = c }), f, f.file(nodes))
+		n, ok := find(out, 0x0040A730)
+		if !ok || leaks(n.items) {
+			t.Errorf("%+v: there is no content, or a value came out", p)
+		}
+		return n
+	}
+	value := func(items []node, path ...uint32) string {
+		for i, tag := range path {
+			n, _ := find(items, tag)
+			if i == len(path)-1 {
+				return strings.TrimSpace(string(n.value))
+			}
+			if len(n.items) == 0 {
+				return "?"
+			}
+			items = n.items[0]
+		}
+		return ""
+	}
+	// D: one item, its kind, and dummies.
+	n := run(Profile{}, nil, content)
+	if len(n.items) != 1 || value(n.items[0], 0x0040A040) != "TEXT" || value(n.items[0], 0x0040A160) != "REMOVED" || value(n.items[0], 0x0040A043, 0x00080104) != "REMOVED" ||
+		value(n.items[0], 0x0040A730, 0x0040A123) != "REMOVED" {
+		t.Errorf("the dummy is %v", n.items)
+	}
+	// What is below a dummy is one too, though the table treats it more mildly elsewhere.
+	n = run(Profile{RetainUIDs: true, RetainFullDates: true}, nil, node{tag: 0x0040A730, vr: "SQ", items: content.items[1:]})
+	if value(n.items[0], 0x00081140, 0x0040A170, 0x00080104) == "Source" || value(n.items[0], 0x0040A300, 0x0040A30A) != "0" {
+		t.Errorf("below a dummy there is %v", n.items)
+	}
+	// C: every item, codes and numbers as they are, text cleaned, or a dummy without a Cleaner.
+	for c, want := range map[Cleaner]string{nil: "REMOVED", stars{}: "**DOE has a cough"} {
+		n = run(Profile{CleanStructuredContent: true}, c, content)
+		if len(n.items) != 2 || value(n.items[0], 0x0040A160) != want || value(n.items[0], 0x0040A043, 0x00080104) != "Finding" ||
+			value(n.items[0], 0x0040A730, 0x0040A123) != "REMOVED" || value(n.items[1], 0x0040A300, 0x0040A30A) != "77.7" {
+			t.Errorf("cleaned, the content is %v", n.items)
 		}
 	}
 }

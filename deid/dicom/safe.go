@@ -8,13 +8,12 @@ import (
 
 // safePrivate are attributes of PS3.15 table E.3.10-1 whose values are numbers
 // or code strings. Its text attributes are left out: what a technician may have
-// typed is not safe because a table says so.
+// typed is not safe because a table says so. Entries that a second source
+// did not confirm are left out too.
 var safePrivate = []PrivateAttribute{
 	{"Philips PET Private Group", 0x7053, 0x00, "DS"}, // SUV factor
 	{"Philips PET Private Group", 0x7053, 0x09, "DS"}, // activity concentration factor
 	{"ELSCINT1", 0x00E1, 0x21, "DS"},                  // DLP
-	{"ELSCINT1", 0x01E1, 0x26, "CS"},                  // phantom type
-	{"ELSCINT1", 0x01E1, 0x50, "DS"},                  // acquisition duration
 	{"ELSCINT1", 0x01F1, 0x01, "CS"},                  // acquisition type
 	{"ELSCINT1", 0x01F1, 0x07, "DS"},                  // table velocity
 	{"ELSCINT1", 0x01F1, 0x26, "DS"},                  // pitch

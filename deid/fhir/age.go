@@ -75,6 +75,8 @@ func (m *Minimiser) aged(dst []byte, i int, f *deid.Field) (out []byte, done boo
 	switch {
 	case len(comparator) > 1 && comparator[1] == '<', f.Age == deid.AgeHigh:
 		return dst, true // less than something over 89: that it is not 90 is not known
+	case !time && !isAge:
+		return dst, true // a number beside an age: that it is one is not known
 	case f.Age == deid.AgeLow:
 		return append(dst, fromNinety...), true
 	}
@@ -105,20 +107,37 @@ func yearsOf(unit []byte) (years float64, ok bool) {
 	return 0, false
 }
 
-// ageCodes are the LOINC codes of observations whose value is somebody's age, and
-// need not say so with a unit.
-var ageCodes = [][]byte{
-	[]byte(`"30525-0"`),   // age
-	[]byte(`"21611-9"`),   // estimated
-	[]byte(`"21612-7"`),   // reported
-	[]byte(`"29553-5"`),   // calculated
-	[]byte(`"63900-5"`),   // current, reported
-	[]byte(`"35659-2"`),   // at specimen collection
-	[]byte(`"39016-1"`),   // at death
-	[]byte(`"63932-8"`),   // at diagnosis of cancer
-	[]byte(`"67186-7"`),   // age category
-	[]byte(`"424144002"`), // SNOMED CT: current chronological age
-	[]byte(`"397669002"`), // SNOMED CT: age
+// ofAge reports whether one of an observation's codes says that its value is
+// somebody's age, which then need not say so with a unit.
+func ofAge(raw []byte) bool {
+	member := []byte(`"code"`)
+	for {
+		i := bytes.Index(raw, member)
+		if i < 0 {
+			return false
+		}
+		raw = raw[i+len(member):]
+		i = 0
+		for i < len(raw) && (raw[i] <= ' ' || raw[i] == ':') {
+			i++
+		}
+		if i == len(raw) || raw[i] != '"' {
+			continue
+		}
+		raw = raw[i+1:]
+		end := bytes.IndexByte(raw[:min(len(raw), 12)], '"')
+		if end < 0 {
+			continue
+		}
+		switch string(raw[:end]) {
+		case "30525-0", // LOINC: age
+			"21611-9", "21612-7", "29553-5", "63900-5", // estimated, reported, calculated, current reported
+			"35659-2", "39016-1", "63932-8", "67186-7", // at specimen collection, at death, at diagnosis, category
+			"424144002", "397669002": // SNOMED CT: current chronological age, age
+			return true
+		}
+		raw = raw[end:]
+	}
 }
 
 // isAge reports whether a bare number in an observation of an age is over 89.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 // page is resources of half a megabyte together, as an ordinary server writes
@@ -164,7 +166,26 @@ func ndjson(n int) []byte {
 func BenchmarkFiles(b *testing.B) {
 	old := runtime.GOMAXPROCS(1)
 	defer runtime.GOMAXPROCS(old)
-	in := ndjson(8 << 20)
+	benchFiles(b, ndjson(8<<20))
+}
+
+// BenchmarkBulk is BenchmarkFiles on the sample data's bulk export, without its
+// notes: what an ordinary generator writes.
+func BenchmarkBulk(b *testing.B) {
+	old := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(old)
+	var in []byte
+	for _, name := range []string{"Condition", "Encounter", "MedicationRequest", "Procedure", "Immunization", "Patient"} {
+		raw, err := os.ReadFile(need.DataFile(b, "synthea-bulk-10/"+name+".000.ndjson"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		in = append(in, raw...)
+	}
+	benchFiles(b, in)
+}
+
+func benchFiles(b *testing.B, in []byte) {
 	for _, profile := range []string{deid.SafeHarborProfile, deid.LimitedDataSetProfile, "study", deid.MinimumNecessary} {
 		b.Run(profile, func(b *testing.B) {
 			m := under(b, profile, func(o *Options) { o.Records = recordOf{} })

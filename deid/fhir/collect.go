@@ -436,7 +436,8 @@ type Index struct {
 // NewIndex makes an Index of at most so many identifiers.
 func NewIndex(max int) *Index { return &Index{ids: map[string]string{}, max: max} }
 
-// Add takes in a resource that was checked. Of two with one identifier none is found.
+// Add takes in a resource; of one that is damaged, what can be read. Of two with
+// one identifier none is found.
 func (x *Index) Add(raw []byte) {
 	id, typ := "", ""
 	var identifiers []byte
@@ -463,15 +464,15 @@ func (x *Index) Add(raw []byte) {
 				value = words(s)
 			}
 		}
-		if value == "" || len(x.ids) >= x.max {
-			continue
-		}
 		key := typ + "?" + system + "|" + value
-		if old, ok := x.ids[key]; ok && old != id {
+		old, ok := x.ids[key]
+		switch {
+		case value == "":
+		case ok && old != id:
 			x.ids[key] = "" // two of them
-			continue
+		case !ok && len(x.ids) < x.max:
+			x.ids[key] = id
 		}
-		x.ids[key] = id
 	}
 }
 

@@ -76,8 +76,8 @@ func TestExamples(t *testing.T) {
 // their subjects comes out.
 func TestSynthea(t *testing.T) {
 	files := data(t, "synthea-r4-smart")
-	if testing.Short() {
-		files = files[:min(3, len(files))]
+	if testing.Short() || raceEnabled {
+		files = files[:min(2, len(files))]
 	}
 	for _, file := range files[:min(8, len(files))] {
 		raw, err := os.ReadFile(file)

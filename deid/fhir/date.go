@@ -19,7 +19,7 @@ import (
 // 90 by now; and one after AsOf's year, at which somebody whose year of birth
 // stays could be 90. That he may have died before is not looked at: it would
 // need his whole record.
-func (m *Minimiser) dated(dst, value []byte, shape deid.Shape) ([]byte, error) {
+func (m *Minimiser) dated(dst, value []byte, f *deid.Field) ([]byte, error) {
 	plain := value[1 : len(value)-1]
 	if m.o.Scope.Judges() {
 		year, err := strconv.Atoi(string(plain[:4]))
@@ -28,7 +28,9 @@ func (m *Minimiser) dated(dst, value []byte, shape deid.Shape) ([]byte, error) {
 			return dst, nil
 		}
 	}
-	if m.o.Scope.Shifts() {
+	switch {
+	case f.Years:
+	case m.o.Scope.Shifts():
 		days, ok, err := m.shift()
 		if err != nil {
 			return dst, err
@@ -42,10 +44,10 @@ func (m *Minimiser) dated(dst, value []byte, shape deid.Shape) ([]byte, error) {
 			m.tally[deid.DateShifted]++
 			return append(out, '"'), nil
 		}
-	} else if !m.o.Scope.CutsDates() {
+	case !m.o.Scope.CutsDates():
 		return append(dst, value...), nil
 	}
-	if shape == deid.Instant { // it cannot say just a year
+	if f.Shape == deid.Instant { // it cannot say just a year
 		m.tally[deid.ClockTime]++
 		return dst, nil
 	}
@@ -109,13 +111,8 @@ type about struct {
 func (m *Minimiser) begin(typ string, start int, fullURL []byte) {
 	m.about = about{typ: typ, start: start, fullURL: fullURL}
 	m.text.stands = false
-	if typ == "Observation" && m.o.Scope.Judges() {
-		for _, code := range ageCodes {
-			if bytes.Contains(m.raw, code) {
-				m.about.ages = true
-				break
-			}
-		}
+	if m.o.Scope.Judges() && (typ == "Observation" || bytes.Contains(m.raw, containedName)) {
+		m.about.ages = ofAge(m.raw)
 	}
 }
 

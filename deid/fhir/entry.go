@@ -17,6 +17,21 @@ func (m *Minimiser) reset(raw []byte) {
 	clear(m.local)
 }
 
+// maxBases is how many servers one Bundle's entries can come from.
+const maxBases = 8
+
+// learn takes the server that a fullUrl names for the source's own, as long as
+// the Bundle is read: absolute references to it are to the Bundle's resources.
+func (m *Minimiser) learn(fullURL string) {
+	if len(m.o.Bases) >= maxBases || len(fullURL) > maxRef {
+		return
+	}
+	if r := fhir.ParseRef(fullURL, m.o.Bases...); r.Kind == fhir.Foreign && r.Type != "" && r.Version == "" && r.Fragment == "" {
+		m.o.Bases = append(m.o.Bases[:len(m.o.Bases):len(m.o.Bases)], r.Base)
+		clear(m.refs)
+	}
+}
+
 // entry copies the entry of a Bundle. held says that it has a resource, of which
 // info tells.
 func (m *Minimiser) entry(dst, raw, fullURL []byte) (out []byte, info Info, held bool, err error) {

@@ -68,7 +68,7 @@ func writing(err error) error { return fmt.Errorf("writing the file: %w", err) }
 // what was written before it. An error of a resource names its line and quotes
 // nothing of it.
 func (f *Files) NDJSON(dst io.Writer, src io.Reader) error {
-	f.begin(false)
+	defer f.begin(false)()
 	dst, src = counter{w: dst, n: &f.manifest.BytesOut}, counter{r: src, n: &f.manifest.BytesIn}
 	lines := lineReader{src: src, max: f.m.o.MaxBytes}
 	for {
@@ -99,9 +99,12 @@ func (f *Files) NDJSON(dst io.Writer, src io.Reader) error {
 	return f.flush(dst, 0)
 }
 
-func (f *Files) begin(checked bool) {
+// begin says whether what is read is checked already, until the end.
+func (f *Files) begin(checked bool) (end func()) {
+	before := f.m.o.Checked
 	f.out, f.n = f.out[:0], 0
 	f.m.o.Checked = checked
+	return func() { f.m.o.Checked = before }
 }
 
 // flush writes what waits, if it is at least so much.
@@ -155,10 +158,15 @@ func (f *Files) Manifest() Manifest {
 // Nested Bundles are not unpacked and go. Nothing that was written before an
 // error is a whole document.
 func (f *Files) JSON(dst io.Writer, src io.Reader) error {
-	f.begin(true)
+	defer f.begin(true)()
 	dst, src = counter{w: dst, n: &f.manifest.BytesOut}, counter{r: src, n: &f.manifest.BytesIn}
 	r := fhir.NewReader(src, fhir.Limits{Resource: f.m.o.MaxBytes})
 	b := bundle{f: f}
+	own := f.m.o.Bases
+	defer func() {
+		f.m.o.Bases = own
+		clear(f.m.refs)
+	}()
 	for {
 		item, err := r.Next()
 		if err == io.EOF {
@@ -347,6 +355,7 @@ func (b *bundle) field(name string, value []byte) error {
 // entry copies an entry, if its resource is released or it has none.
 func (b *bundle) entry(raw, fullURL []byte) error {
 	f := b.f
+	f.m.learn(string(fullURL))
 	mark := len(f.out)
 	any, open, some, entries := b.any, b.open, b.some, b.entries
 	if !b.entries {

@@ -45,6 +45,7 @@ func errExpired() error {
 // determination, is refused, and nothing is released until the day is right.
 func (m *Minimiser) SetAsOf(day time.Time) error {
 	m.o.AsOf, m.dead = day, false
+	m.text.forget()
 	p := m.o.Scope.Profile()
 	if p == nil {
 		return nil
@@ -60,4 +61,10 @@ func (m *Minimiser) SetAsOf(day time.Time) error {
 	}
 	m.oldest, m.newest = day.UTC().Year()-90, day.UTC().Year()
 	return nil
+}
+
+// SetRecords gives the Minimiser other Records: those of the release at hand.
+func (m *Minimiser) SetRecords(r deid.Records) {
+	m.o.Records = r
+	m.text.forget()
 }

@@ -14,6 +14,18 @@
 // ethnicity lose their text; and a profile that a resource claims may ask for
 // more than is left, which is what its SUBSETTED tag says.
 //
+// Under a profile that judges ages, an age over 89 becomes "90 or over", as a
+// quantity with the comparator >= (age.go), and a year that could tell one goes
+// (date.go). Under one that shifts dates, a resource's dates move with its
+// patient's. Free text stands only where a profile lets it, scrubbed with the
+// patient's record, and then the resource is tagged (ScrubbedCode): whoever reads
+// it must not take it for de-identified by Safe Harbor.
+//
+// [Files] does the same for NDJSON and Bundles of any size. It does not unpack a
+// Bundle inside a Bundle, nor a resource inside Parameters: those go. Of files
+// inside resources only plain text and HTML in UTF-8 can stand; RTF, PDF, XML,
+// pictures and sound go.
+//
 // A masked element stands there whether or not the source had it, where the
 // scope alone decides: its presence tells nothing.
 package fhir
@@ -461,7 +473,7 @@ func (m *Minimiser) one(dst []byte, i int, f *deid.Field) ([]byte, int, error) {
 		m.tally[deid.BadShape]++
 	case deid.Dated:
 		if m.fits(value, f.Shape) {
-			out, err := m.dated(dst, value, f.Shape)
+			out, err := m.dated(dst, value, f)
 			return out, end, err
 		}
 		m.tally[deid.BadShape]++

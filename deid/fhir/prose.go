@@ -59,7 +59,7 @@ func (m *Minimiser) ready() (ok bool, err error) {
 		if !p.known {
 			p.record = nil
 		}
-		if p.replacer, err = m.o.Scrubber.Replacer(p.record, m.o.Scope.Profile().Style(), a.days); err != nil {
+		if p.replacer, err = m.o.Scrubber.Replacer(p.record, deid.Manner{Style: m.o.Scope.Profile().Style(), ShiftDays: a.days, AsOf: m.o.AsOf}); err != nil {
 			p.forget()
 			return false, errScrub(err)
 		}

@@ -56,6 +56,9 @@ func (m *Minimiser) parse(text string) fhir.Ref {
 	if typ, query, ok := strings.Cut(text, "?"); ok && query != "" && spec.IsResource(typ) {
 		return fhir.Ref{Kind: fhir.Conditional, Type: typ, Query: query}
 	}
+	if id, ok := strings.CutPrefix(text, urnUUID); ok && spec.ValidID(id) {
+		return fhir.Ref{Kind: fhir.URN, URN: text} // people write urn:uuid:patient-1 too
+	}
 	return fhir.ParseRef(text, m.o.Bases...)
 }
 
@@ -164,7 +167,7 @@ func (m *Minimiser) canonical(dst, value []byte) ([]byte, error) {
 // nothing where the entry must do without. It must be absolute, so a URL of the
 // source becomes one of the gateway.
 func (m *Minimiser) FullURL(dst []byte, url string) ([]byte, error) {
-	r := fhir.ParseRef(url, m.o.Bases...)
+	r := m.parse(url)
 	switch {
 	case r.Kind == fhir.URN:
 		return m.urn(dst, r.URN)

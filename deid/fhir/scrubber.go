@@ -1,65 +1,30 @@
 package fhir
 
 import (
-	"time"
-
 	"github.com/sallyport/sallyport/deid"
 	deidtext "github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/hipaa"
-	"github.com/sallyport/sallyport/problem"
 )
 
-// Scrubber is a text.Engine as a deid.Scrubber: for one engagement, or one set of
-// files, under its key and as of a day. It is immutable.
-type Scrubber struct {
+// scrubber is deid/text as the profiles ask for it.
+type scrubber struct {
 	engine *deidtext.Engine
 	key    []byte
-	asOf   time.Time
 }
 
-// NewScrubber makes a Scrubber. key, of 32 bytes that are used for nothing else,
-// is for deid.Surrogates: without it those are masks. asOf is for deid.YearsOnly:
-// without it no year stands.
-func NewScrubber(engine *deidtext.Engine, key []byte, asOf time.Time) *Scrubber {
-	return &Scrubber{engine: engine, key: append([]byte(nil), key...), asOf: asOf}
+// NewScrubber makes deid/text's engine a deid.Scrubber. key is what surrogates
+// are made with, of 32 bytes and used for nothing else; without it they are masks.
+func NewScrubber(engine *deidtext.Engine, key []byte) deid.Scrubber {
+	return &scrubber{engine: engine, key: append([]byte(nil), key...)}
 }
 
-// dictionary is a deidtext.Record as a deid.Record.
-type dictionary struct{ *deidtext.Record }
+func (s *scrubber) NewRecord() deid.Record { return &record{deidtext.NewRecord()} }
 
-var roles = map[deid.Role]deidtext.Role{
-	deid.Other: deidtext.Other, deid.Patient: deidtext.Patient, deid.Relative: deidtext.Relative, deid.Practitioner: deidtext.Practitioner,
-}
+func (s *scrubber) Category(c uint8) string { return deidtext.Category(c).String() }
 
-var idKinds = map[deid.IDKind]deidtext.Category{
-	deid.OtherID: deidtext.OtherID, deid.SSN: deidtext.SSN, deid.MRN: deidtext.MRN, deid.HealthPlan: deidtext.HealthPlan,
-	deid.Account: deidtext.Account, deid.License: deidtext.License, deid.Device: deidtext.Device,
-}
-
-// Name implements deid.Record.
-func (d dictionary) Name(role deid.Role, given []string, family, gender string) {
-	g := deidtext.AnyGender
-	switch gender { // AdministrativeGender
-	case "female":
-		g = deidtext.Female
-	case "male":
-		g = deidtext.Male
-	}
-	d.Record.Name(roles[role], given, family, g)
-}
-
-// ID implements deid.Record.
-func (d dictionary) ID(kind deid.IDKind, value string) { d.Record.ID(idKinds[kind], value) }
-
-// NewRecord implements deid.Scrubber.
-func (s *Scrubber) NewRecord() deid.Record { return dictionary{deidtext.NewRecord()} }
-
-// Find implements deid.Scrubber.
-func (s *Scrubber) Find(dst []deid.Found, doc []byte, r deid.Record) ([]deid.Found, error) {
-	if s == nil || s.engine == nil {
-		return dst, problem.New(problem.Internal, "there is nothing to scrub text with", "Nothing was released; tell the operator")
-	}
-	spans, err := s.engine.Find(nil, doc, dictionaryOf(r))
+func (s *scrubber) Find(dst []deid.Found, doc []byte, r deid.Record) ([]deid.Found, error) {
+	var buf [64]deidtext.Span
+	spans, err := s.engine.Find(buf[:0], doc, dictionary(r))
 	if err != nil {
 		return dst, err
 	}
@@ -69,32 +34,59 @@ func (s *Scrubber) Find(dst []deid.Found, doc []byte, r deid.Record) ([]deid.Fou
 	return dst, nil
 }
 
-func dictionaryOf(r deid.Record) *deidtext.Record {
-	if d, ok := r.(dictionary); ok {
-		return d.Record
+func dictionary(r deid.Record) *deidtext.Record {
+	if own, ok := r.(*record); ok {
+		return own.r
 	}
 	return nil
 }
 
-// replacer is a deidtext.Replacer as a deid.Replacer.
-type replacer struct{ deidtext.Replacer }
-
-// Replace implements deid.Replacer.
-func (r replacer) Replace(dst, value []byte, f deid.Found) ([]byte, error) {
-	return r.Replacer.Replace(dst, value, deidtext.Span{Start: f.Start, End: f.End, Category: deidtext.Category(f.Category)})
-}
-
-// Replacer implements deid.Scrubber.
-func (s *Scrubber) Replacer(r deid.Record, style deid.Style, shiftDays int) (deid.Replacer, error) {
-	switch style {
+func (s *scrubber) Replacer(r deid.Record, m deid.Manner) (deid.Replacer, error) {
+	switch m.Style {
 	case deid.YearsOnly:
-		return replacer{deidtext.YearsOnly{AsOf: s.asOf, Populous: func(zip3 string) bool { return hipaa.ZIP3(zip3) == zip3 && zip3 != "000" }}}, nil
+		return replacer{deidtext.YearsOnly{AsOf: m.AsOf, Populous: func(zip3 string) bool { return hipaa.ZIP3(zip3) != "000" }}}, nil
 	case deid.Surrogates:
-		return replacer{deidtext.NewSurrogates(s.key, shiftDays, dictionaryOf(r))}, nil
-	default:
-		return replacer{deidtext.Masks{}}, nil
+		if len(s.key) > 0 && m.ShiftDays != 0 { // the dates in nobody's text are not known to be moved
+			return replacer{deidtext.NewSurrogates(s.key, m.ShiftDays, dictionary(r))}, nil
+		}
 	}
+	return replacer{deidtext.Masks{}}, nil
 }
 
-// Category implements deid.Scrubber.
-func (s *Scrubber) Category(c uint8) string { return deidtext.Category(c).String() }
+type replacer struct{ by deidtext.Replacer }
+
+func (r replacer) Replace(dst, value []byte, f deid.Found) ([]byte, error) {
+	return r.by.Replace(dst, value, deidtext.Span{Start: f.Start, End: f.End, Category: deidtext.Category(f.Category)})
+}
+
+// record is deid/text's dictionary of one patient.
+type record struct{ r *deidtext.Record }
+
+var roles = [...]deidtext.Role{deid.Other: deidtext.Other, deid.Patient: deidtext.Patient, deid.Relative: deidtext.Relative, deid.Practitioner: deidtext.Practitioner}
+
+var ids = [...]deidtext.Category{
+	deid.OtherID: deidtext.OtherID, deid.SSN: deidtext.SSN, deid.MRN: deidtext.MRN, deid.HealthPlan: deidtext.HealthPlan,
+	deid.Account: deidtext.Account, deid.License: deidtext.License, deid.Device: deidtext.Device,
+}
+
+func (r *record) Name(role deid.Role, given []string, family, gender string) {
+	g := deidtext.AnyGender
+	switch gender {
+	case "female":
+		g = deidtext.Female
+	case "male":
+		g = deidtext.Male
+	}
+	r.r.Name(roles[min(int(role), len(roles)-1)], given, family, g)
+}
+
+func (r *record) Address(lines []string, city, state, zip string) {
+	r.r.Address(lines, city, state, zip)
+}
+func (r *record) Phone(s string)            { r.r.Phone(s) }
+func (r *record) Email(s string)            { r.r.Email(s) }
+func (r *record) Date(year, month, day int) { r.r.Date(year, month, day) }
+func (r *record) Facility(name string)      { r.r.Facility(name) }
+func (r *record) ID(kind deid.IDKind, value string) {
+	r.r.ID(ids[min(int(kind), len(ids)-1)], value)
+}

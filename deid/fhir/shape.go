@@ -53,6 +53,8 @@ func (m *Minimiser) fits(value []byte, shape deid.Shape) bool {
 		return isURI(s)
 	case deid.Word:
 		return isCode(s) && bytes.IndexByte(s, ' ') < 0
+	case deid.MediaType:
+		return isMediaType(s)
 	case deid.ZIPShape:
 		return isZIP(s)
 	case deid.State:
@@ -120,6 +122,31 @@ func isHL7(quoted []byte) bool {
 		}
 	}
 	return false
+}
+
+// isMediaType: type/subtype, and no parameter but charset (RFC 6838 section 4.2).
+func isMediaType(b []byte) bool {
+	if len(b) > 128 {
+		return false
+	}
+	typ, params, _ := bytes.Cut(b, []byte(";"))
+	before, after, slash := bytes.Cut(typ, []byte("/"))
+	if params = bytes.TrimSpace(params); len(params) > 0 {
+		name, value, _ := bytes.Cut(params, []byte("="))
+		if !bytes.EqualFold(name, []byte("charset")) || !isToken(bytes.Trim(value, `"`)) {
+			return false
+		}
+	}
+	return slash && isToken(before) && isToken(bytes.TrimSpace(after))
+}
+
+func isToken(b []byte) bool {
+	for _, c := range b {
+		if !isDigit(c) && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && bytes.IndexByte([]byte("!#$&-^_.+"), c) < 0 {
+			return false
+		}
+	}
+	return len(b) > 0
 }
 
 // isZIP: five digits, or nine with or without a dash or a space.

@@ -19,6 +19,8 @@ var (
 	inline = " b i u em strong small big tt s sub sup span abbr acronym cite code dfn kbd q samp var ins del "
 	block  = " div p br hr h1 h2 h3 h4 h5 h6 ul ol li dl dt dd table caption colgroup col thead tbody tfoot tr td th pre blockquote address "
 	void   = " br hr col img meta link input area base embed source wbr "
+	// silent are elements whose tags go and part no words.
+	silent = " a font img html body link meta input area base "
 	// dropped are elements whose content is no text of the document.
 	dropped = " script style head title iframe object applet svg math noscript template textarea select audio video canvas "
 )
@@ -179,11 +181,9 @@ func (p *prose) split(s string, how dialect) (parts []part, ok bool) {
 		if among(dropped, t.name) {
 			hidden++
 			if how == loose && (t.name == "script" || t.name == "style") { // raw text
-				i := strings.Index(strings.ToLower(s), "</"+t.name)
-				if i < 0 {
+				if s, ok = endOf(s, t.name); !ok {
 					return nil, false
 				}
-				s = s[i:]
 			}
 		}
 	}
@@ -206,16 +206,31 @@ func (p *prose) tag(parts []part, hidden int, name, text string) []part {
 	if hidden > 0 || among(dropped, name) {
 		return parts
 	}
-	if !among(inline, name) {
+	switch {
+	case among(inline, name):
+	case among(block, name):
 		p.in = append(p.in, '\n') // a place between words that is written by no part
-		if !among(block, name) {
-			if name == "a" || name == "font" {
-				p.in = p.in[:len(p.in)-1]
-			}
-			return parts
-		}
+	case among(silent, name):
+		return parts
+	default: // another block, perhaps: without its tags its words must not run together
+		p.in = append(p.in, '\n')
+		return append(parts, part{start: len(p.in) - 1, end: len(p.in)})
 	}
 	return append(parts, part{tag: text})
+}
+
+// endOf skips to the end tag of an element, whatever the case of its letters.
+func endOf(s, name string) (rest string, ok bool) {
+	for {
+		i := strings.Index(s, "</")
+		if i < 0 || len(s) < i+2+len(name) {
+			return "", false
+		}
+		if strings.EqualFold(s[i+2:i+2+len(name)], name) {
+			return s[i:], true
+		}
+		s = s[i+2:]
+	}
 }
 
 type tag struct {

@@ -33,10 +33,14 @@ func (d *Deidentifier) Copy(w io.Writer, r io.Reader) (Manifest, error) {
 	var buf, out []byte
 	chunk := make([]byte, 64<<10)
 	n, from := 0, 1
+	var one Manifest
 	emit := func(msg []byte) error {
 		var err error
-		var one Manifest
-		if out, err = d.one(out[:0], msg, n+1, &one); err != nil {
+		clear(one.Parts)
+		one = Manifest{Parts: one.Parts}
+		if len(bytes.Trim(msg, "\r\n\x0b\x1c")) == 0 {
+			out = append(out[:0], msg...) // empty lines and frames between messages
+		} else if out, err = d.one(out[:0], msg, n+1, &one); err != nil {
 			return err
 		}
 		n += one.Messages
@@ -69,7 +73,7 @@ func (d *Deidentifier) Copy(w io.Writer, r io.Reader) (Manifest, error) {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			if len(bytes.TrimSpace(buf)) == 0 {
+			if len(buf) == 0 {
 				return m, nil
 			}
 			return m, emit(buf)
@@ -125,7 +129,7 @@ func (d *Deidentifier) one(dst, msg []byte, n int, m *Manifest) ([]byte, error) 
 		rest = rest[1:]
 	}
 	head, _, _ := nextLine(rest)
-	head = bytes.TrimSuffix(head, []byte{endBlock})
+	head = bytes.TrimRight(head, string(rune(endBlock)))
 	var ok bool
 	if isHeader(head) {
 		r.d, ok = readDelimiters(head)
@@ -146,13 +150,15 @@ func (d *Deidentifier) one(dst, msg []byte, n int, m *Manifest) ([]byte, error) 
 		var line, end []byte
 		line, end, rest = nextLine(rest)
 		var opened, closed []byte
-		if len(line) > 0 && line[0] == startBlock {
+		for len(line) > 0 && line[0] == startBlock {
 			opened, line = line[:1], line[1:]
 		}
-		if len(line) > 0 && line[len(line)-1] == endBlock {
+		for len(line) > 0 && line[len(line)-1] == endBlock {
 			closed, line = line[len(line)-1:], line[:len(line)-1]
 		}
-		dst = append(dst, opened...)
+		if number == 0 {
+			dst = append(dst, opened...) // anywhere else it begins nothing
+		}
 		before := len(dst)
 		if len(line) > 0 {
 			number++

@@ -258,6 +258,19 @@ func TestDelimiters(t *testing.T) {
 	}
 }
 
+// TestEmptyLines: before, between and after messages they stay.
+func TestEmptyLines(t *testing.T) {
+	d := safeHarbor(t)
+	want, _ := pass(t, d, basic)
+	second := strings.Replace(want, "|1|P|2.5.1", "|2|P|2.5.1", 1)
+	if out, m := pass(t, d, "\r\n"+basic+"\n\n"+basic+"\r\r"); out != "\r\n"+want+"\n\n"+second+"\r\r" || m.Messages != 2 {
+		t.Errorf("got %q", out)
+	}
+	if out, m := pass(t, d, "\r\n"); out != "\r\n" || m.Messages != 0 {
+		t.Errorf("got %q", out)
+	}
+}
+
 func TestBatch(t *testing.T) {
 	in := "FHS|^~\\&|Ann|||||||Ann|F1\rBHS|^~\\&||||||||Ann|B1\r" + basic + basic + "BTS|2|Ann\rFTS|1|Ann\r"
 	for _, r := range []bool{false, true} {

@@ -14,7 +14,11 @@ type run struct {
 	n     int     // the message's number in its stream
 	kind  rule    // of OBX-5, by OBX-2
 	scale float64 // how many of OBX-6 are a year where OBX-5 is an age, or 0
+	split [3][maxParts][]byte
 }
+
+// maxParts is how many parts the largest type that is read whole has.
+const maxParts = 25
 
 // value appends what remains of one value. depth is 0 for a field's repetition,
 // 1 for a component, 2 for a subcomponent.
@@ -221,10 +225,12 @@ func (r *run) text(dst, b []byte, answer bool) ([]byte, error) {
 	return r.d.encode(dst, clean), nil
 }
 
-// parts splits b into at most n parts; more are lost, and counted.
+// parts splits b into at most n parts; more are lost, and counted. What it
+// returns is good until the next call for the same depth.
 func (r *run) parts(b []byte, depth, n int) [][]byte {
 	by := r.d.splitter(depth)
-	out := make([][]byte, n)
+	out := r.split[min(depth, 2)][:n]
+	clear(out)
 	for i := 0; ; i++ {
 		part, rest, more := cut(b, by)
 		if i < n {
@@ -362,8 +368,8 @@ func (r *run) cx(dst, b []byte, depth int) ([]byte, error) {
 
 // stateNumbers are the types of table 0203 that Safe Harbor and a limited data
 // set name: social security, licence, passport, tax, bank and vehicle numbers.
-var stateNumbers = map[string]bool{"SS": true, "SSN": true, "DL": true, "DLN": true, "PPN": true, "TAX": true, "BC": true, "BA": true, "CC": true,
-	"VP": true, "NI": true, "NNUSA": true, "MCR": false, "BCT": true, "DN": false, "MI": true, "PRC": true, "CZ": true, "VIN": true, "LN": true}
+var stateNumbers = map[string]bool{"SS": true, "SSN": true, "DL": true, "DLN": true, "PPN": true, "TAX": true, "BC": true, "BCT": true, "BA": true, "CC": true,
+	"VP": true, "VIN": true, "NI": true, "MI": true, "PRC": true, "CZ": true, "LN": true}
 
 // entity appends an EI.
 func (r *run) entity(dst, b []byte, depth int) ([]byte, error) {

@@ -18,6 +18,7 @@ type coverage struct {
 	found       []int // elements that a rule selects
 	taken       []int // those that no rule before it has had
 	through     map[passage]map[string]bool
+	work        int // what is left for all expressions together
 }
 
 // passage is an element that passes, and the rule that lets it; -1: none.
@@ -26,9 +27,13 @@ type passage struct {
 	rule int
 }
 
+// maxAll is what all expressions may cost on all samples. One that is not reached
+// any more counts as conditional.
+const maxAll = 10_000_000
+
 func (c *Config) cover() *coverage {
 	cov := &coverage{cfg: c, conditional: make([]bool, len(c.rules)), found: make([]int, len(c.rules)),
-		taken: make([]int, len(c.rules)), through: map[passage]map[string]bool{}}
+		taken: make([]int, len(c.rules)), through: map[passage]map[string]bool{}, work: maxAll}
 	for i := range c.rules {
 		cov.conditional[i] = selects(c.rules[i].x)
 	}
@@ -42,13 +47,15 @@ func (c *Config) cover() *coverage {
 func (cov *coverage) resource(typ string) {
 	s := sample{}
 	root := s.resource(typ)
-	t := tree{a: &Anonymizer{cfg: cov.cfg}, work: maxWork}
+	t := tree{a: &Anonymizer{cfg: cov.cfg}}
 	t.lookUp(root)
 	by := map[*node]int{}
 	for _, i := range cov.cfg.rulesFor(typ) {
 		r := &cov.cfg.rules[i]
-		t.work = maxWork
+		t.budget = min(maxWork(s.n), cov.work)
+		t.work = t.budget
 		nodes, err := t.match(r, root)
+		cov.work -= t.budget - max(t.work, 0)
 		if err != nil {
 			cov.conditional[i] = true // it depends on values that are not here
 			continue

@@ -30,6 +30,9 @@
 //   - "A | B as Age" is "(A | B) as Age"; choice elements are named without their
 //     type (Observation.value), and Observation.valueQuantity selects nothing.
 //   - A condition of generalize that has no answer holds.
+//   - What the tool cannot do it raises, whatever processingErrors says, but for an
+//     expression of generalize that fails: noise in proportion to a negative number,
+//     an age with a fraction where ages are redacted in part.
 //   - A shifted or partly redacted meta.lastUpdated is written anew with its offset.
 //   - Booleans are hashed as "True" and "False"; strings are trimmed.
 //
@@ -44,7 +47,8 @@
 // quantities are compared, not computed with, and not converted between units.
 // Regular expressions are Go's, after a translation of .NET's classes; look-around
 // and back references are refused. All of that is refused when the configuration
-// is read, with the rule and the place.
+// is read, with the rule and the place. An expression that looks at everything for
+// everything is refused on a resource for which that takes too long.
 //
 // Errors hold names that R4 defines, never values. The keys in a configuration
 // stay in it: Config and Anonymizer print as a digest.

@@ -66,7 +66,9 @@ type env struct {
 	work    *int
 }
 
-const maxWork = 20_000_000
+// maxWork is what one evaluation may cost on a resource of n elements: enough to
+// visit each a hundred times, not for each to visit all.
+func maxWork(n int) int { return 100_000 + 100*n }
 
 var (
 	errType     = errors.New("a value does not have the type that the expression needs")
@@ -356,6 +358,9 @@ func (b infix) eval(e *env) (seq, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.charge(e, l, r); err != nil {
+		return nil, err
+	}
 	switch b.op {
 	case "|":
 		return union(e, l, r)
@@ -387,6 +392,41 @@ func (b infix) eval(e *env) (seq, error) {
 	default:
 		return arithmetic(l, r, b.op)
 	}
+}
+
+// charge pays for a comparison before it is made: elements are compared with all
+// that is below them.
+func (b infix) charge(e *env, l, r seq) error {
+	switch b.op {
+	case "=", "!=":
+		return e.spend(4 * min(size(l), size(r)))
+	case "in":
+		return e.spend(4 * size(l) * len(r))
+	case "contains":
+		return e.spend(4 * size(r) * len(l))
+	case "~", "!~":
+		return e.spend(min(4*size(l)*size(r), 1<<40))
+	}
+	return nil
+}
+
+// size is how many elements a collection has in it, all told.
+func size(s seq) int {
+	total := len(s)
+	for _, it := range s {
+		if it.n != nil {
+			total += it.n.size()
+		}
+	}
+	return total
+}
+
+func (n *node) size() int {
+	total := len(n.kids)
+	for _, k := range n.kids {
+		total += k.size()
+	}
+	return total
 }
 
 // logic is three-valued, and does not look at the right side where the left

@@ -130,7 +130,7 @@ func TestExpressions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tr := tree{work: maxWork}
+			tr := tree{budget: maxWork(100)}
 			s, err := x.eval(tr.env(n))
 			if err != nil {
 				t.Fatal(err)
@@ -166,7 +166,7 @@ func TestExpressionErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr := tree{work: 1000}
+		tr := tree{budget: 1000}
 		_, err = x.eval(tr.env(n))
 		if err == nil {
 			t.Errorf("%s: got no error", expr)

@@ -81,7 +81,7 @@ func FuzzExpression(f *testing.F) {
 		}
 		var sizes [2]int
 		for i := range sizes {
-			tr := tree{work: 200_000}
+			tr := tree{budget: 200_000}
 			out, err := x.eval(tr.env(n))
 			sizes[i] = len(out)
 			if err != nil {

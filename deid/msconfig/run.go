@@ -172,7 +172,7 @@ func (a *Anonymizer) Resource(dst, raw []byte) ([]byte, Counts, error) {
 	if a.params.scope != ByResource && a.prefix == "" {
 		return dst, Counts{}, problem.New(problem.Invalid, "The configuration shifts dates by file or folder, and none is named", "Name it: see Options.File and Options.Folder")
 	}
-	t := tree{a: a, mem: mem, work: maxWork}
+	t := tree{a: a, mem: mem, budget: maxWork(mem.used)}
 	if _, err := t.visit(root); err != nil {
 		var pe *processingError
 		if a.cfg.skip && errors.As(err, &pe) {
@@ -192,7 +192,8 @@ func refused(err error) error {
 type tree struct {
 	a      *Anonymizer
 	mem    *arena
-	work   int
+	work   int // what is left of budget for the expression at hand
+	budget int
 	counts Counts
 	nodes  []*node   // room for what a path selects
 	found  [][]*node // by Config.lookUps: what the resource at hand has of each
@@ -264,6 +265,7 @@ func (t *tree) lookUp(n *node) {
 
 func (t *tree) env(n *node) *env {
 	it := item{n: n}
+	t.work = t.budget
 	return &env{this: seq{it}, context: it, work: &t.work}
 }
 

@@ -29,7 +29,10 @@
 // legal advice. Free text is what the scrubber leaves of it, and is never called
 // de-identified. Parquet with nested or repeated columns, encrypted columns,
 // INT96 or fixed-length values other than UUIDs is refused where such a column
-// is to leave.
+// is to leave; a page header that lies can make the Parquet library reserve up
+// to 2 GB before it fails, so a file of strangers wants a limit from outside.
+// Columns that a name or a value gives a kind cannot be declared harmless: a
+// false alarm is mended by renaming the column in the source.
 //
 // No error, manifest or finding holds a value of the table. An error of the
 // source or the destination is passed on as it is.

@@ -50,7 +50,7 @@ func BenchmarkNotes(b *testing.B) {
 		size += len(d)
 	}
 	peer := time.Duration(1<<63 - 1)
-	for range 3 {
+	for range 5 {
 		start := time.Now()
 		for _, d := range docs {
 			for _, re := range sixPatterns {
@@ -66,15 +66,18 @@ func BenchmarkNotes(b *testing.B) {
 	var spans []text.Span
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
+	mine := time.Duration(1<<63 - 1) // the best pass of each, so that a busy machine harms neither
 	for b.Loop() {
+		start := time.Now()
 		for _, d := range docs {
 			if spans, err = e.Find(spans[:0], d, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
+		mine = min(mine, time.Since(start))
 	}
-	mine := float64(b.Elapsed()) / float64(b.N)
-	b.ReportMetric(float64(peer)/mine, "times-regexp")
+	b.ReportMetric(float64(peer)/float64(mine), "times-regexp")
+	b.ReportMetric(float64(size)/mine.Seconds()/1e6, "best-MB/s")
 	b.ReportMetric(float64(size)/peer.Seconds()/1e6, "regexp-MB/s")
 }
 

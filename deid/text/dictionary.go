@@ -56,9 +56,18 @@ func (d *dictionary) look(t *token, w []byte) {
 			break
 		}
 	}
-	if len(w) > 1 {
+	if len(w) > 1 && t.caps != lower {
 		t.lex = d.lex.Find(t.hash)
 	}
+}
+
+// lexOf is the lists of any word. Words in small letters are looked up when a
+// rule asks, which is seldom.
+func (f *finder) lexOf(t *token) lexicon.Flags {
+	if t.caps == lower && t.lex == 0 && t.kind == word {
+		t.lex = f.dict.lex.Find(t.hash)
+	}
+	return t.lex
 }
 
 // phrase is the lists in which the words stand as one entry, such as a place

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sallyport/sallyport/deid/internal/lexicon"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -17,6 +18,7 @@ type Engine struct {
 	dict    *dictionary
 	second  SecondOpinion
 	timeout time.Duration
+	pivot   int // the last two-digit year of this century
 	pages   sync.Pool
 }
 
@@ -29,7 +31,10 @@ func New(o Options) (*Engine, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
-	e := &Engine{dict: loadDictionary(), second: o.Second, timeout: o.Timeout}
+	e := &Engine{dict: loadDictionary(), second: o.Second, timeout: o.Timeout, pivot: 30}
+	if y := o.AsOf.Year(); !o.AsOf.IsZero() && y >= 2000 && y < 2100 {
+		e.pivot = y - 2000
+	}
 	e.pages.New = func() any { return new(page) }
 	return e, nil
 }
@@ -60,7 +65,7 @@ func (e *Engine) FindContext(ctx context.Context, dst []Span, doc []byte, r *Rec
 	p.cands = p.cands[:0]
 	p.fold(doc)
 	p.tokenize(e.dict)
-	f := finder{page: p, dict: e.dict, rec: r}
+	f := finder{page: p, dict: e.dict, rec: r, pivot: e.pivot}
 	f.scan()
 	if r != nil {
 		r.match(&f)
@@ -125,8 +130,9 @@ type cand struct {
 // finder is the state of one search.
 type finder struct {
 	*page
-	dict *dictionary
-	rec  *Record
+	dict  *dictionary
+	rec   *Record
+	pivot int
 }
 
 // add proposes text[start:end].
@@ -156,10 +162,15 @@ func (f *finder) scan() {
 			if t.cue&(cMonth|cHoliday|cWeekday|cOrdinal) != 0 {
 				f.wordDate(i)
 			}
+			if t.cue&cNinety != 0 {
+				f.wordAge(i)
+			}
 			if t.caps != lower {
 				next = max(next, f.capitals(i))
-			} else if t.cue&(cName|cTitle|cStreetPre|cPerson|cUnit) != 0 {
+			} else if t.cue&(cName|cTitle|cStreetPre|cPerson|cUnit|cRelation) != 0 {
 				f.lowerCase(i)
+			} else if t.cue == 0 && f.at(i-1).hash == hashIn && f.lexOf(t)&lexicon.City != 0 {
+				f.lowerCity(i)
 			}
 		case punct:
 			f.mark(i)

@@ -69,6 +69,11 @@ func TestFind(t *testing.T) {
 			"dr. [Weiss] saw the patient for chest pain",
 			"Mother is [Anna Kowalska].",
 			"Referred by [John Q. Public] for evaluation of abdominal pain and fever.",
+			"Scribe: [A. Novak]. Consultant: [T.R. Vanderpool], DO",
+			"Name: [J o h n  S m i t h]",
+			"Patient Information [Jack Varvio], in pain. [Mark Brown] was seen for the fracture.",
+			"Social: her daughter [sarah] helps with the medication. Dr. [K. Weiss] called.",
+			"HISTORY: THE PATIENT IS A MALE NAMED [ROBERT JOHNSON] WHO SEES DR. [WILLIAMS] FOR CHEST PAIN.",
 			"[Rebecca Richardson], RN, gave the medication for pain.",
 		},
 		"no names": {
@@ -85,6 +90,11 @@ func TestFind(t *testing.T) {
 			"Will follow up. Bill was paid? No. Grant the request: surgery, pain.",
 		},
 		"clinical values": {
+			"ECG: Sinus Rhythm, Rate 72, PR 160 ms, QRS 88 ms, QTc 420 ms. Cath: LAD 70% Stenosis. Stent: Xience 3.0 x 18.",
+			"PT: 12.5, INR 1.1, PTT 30. UA: SG 1.015, pH 6.0, Protein Neg, Ketones Trace. ABG 7.38/42/88/24. AC 16/450/5/40%.",
+			"Norco 5/325, Zofran ODT 4 mg. Activity: No Heavy Lifting > 10 lbs x 6 Weeks. Goal < 130/80. Barthel 85. Tinetti 22/28.",
+			"Family History: Father - MI at 60. Mother - Breast CA, died at 72. Therapist: CBT weekly. Beck Depression Inventory 20.",
+			"HR is 92. Her BP is 110. Glucose is 95, she is 95% on room air, with chest pain.",
 			"BP 120/80, L4-L5 disc, pH 7.35, pulses 2/2, strength 5/5, sats 98%.",
 			"Sodium 140, potassium 4.1, WBC 10.5, hemoglobin 13.2 g/dL, platelets 250,000.",
 			"Aspirin 81 mg daily, heparin 5000 units, 1000000 units of penicillin.",
@@ -112,6 +122,7 @@ func TestFind(t *testing.T) {
 			"She is a [98] year old who came with chest pain.",
 			"[101]-year-old man with fever. Father died at age [91]. Mother, aged [94], has pain.",
 			"[95]yo F with cough, [92] y/o M with edema",
+			"She is [92]. Pt is a [97]M with fever. [ninety-four]-year-old woman, a [nonagenarian] with chest pain.",
 		},
 		"numbers": {
 			"SSN: [123-45-6789]   Acct: [6129036727]",
@@ -125,14 +136,24 @@ func TestFind(t *testing.T) {
 			"IP [203.0.113.42], [2001:db8::8a2e:370:7334]; see [https://pacs.example.org/v/226273].",
 			"Email: [m.guerra@mail.example.net], web [www.example.org/a].",
 			"card [4111 1111 1111 1111], SSN 000-00-0000",
+			"SSN (last 4): [3344]. Group #: [77120]   Invoice #[55120]   Encounter #: [5567712]",
 			"NPI [1234567893], DEA [AB1234563]",
 		},
+		"codes of specimens and the like": {
+			"Pathology [S23-10442] showed cancer. J#: [883921]. Pt ID [88213].",
+			"Employee ID [E12345], username [jsmith42], plate [ABC-1234], passport [123456789].",
+			"NDC 0002-8215-01 and lot # [AB12345]",
+		},
 		"places": {
+			"Moved to [Lake In The Hills], IL [60156] with chest pain. Works at [Lockheed Martin] as a clerk.",
+			"[Kanata (north March)], PA [73402] and pain",
+			"born in [Guadalajara], raised in Ohio, with chest pain and fever",
 			"Address: [8285 Babcock Ave #243], [Folkston], DE [79207]",
 			"Address: [17043 Gardiner Street, Unit 18]\n[Doran], GA [19918-0042]",
 			"She lives in [Troxelville] and has chest pain and fever.",
 			"Pain treated at [St. Vincent General Hospital] and at [Mercy Nursing Home].",
 			"He works as a clerk at [Chapa Hardware]. He has pain.",
+			"Employer: [Kestrel Aviation]   Residence: [1200 County Road 14], [Marfa] TX [79843] pain",
 			"FACILITY: [Twin Rivers Health]",
 			"P.O. Box is [PO Box 123], [Springfield], IL [62704]",
 		},
@@ -145,5 +166,28 @@ func TestFind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every category and reason has a word of its own, and only Origin and Unknown
+// are not on the Safe Harbor list.
+func TestClosedLists(t *testing.T) {
+	seen := map[string]bool{}
+	for c := text.Category(0); int(c) < text.Categories; c++ {
+		if seen[c.String()] || c.String() == "" {
+			t.Errorf("category %d is called %q", c, c)
+		}
+		seen[c.String()] = true
+		if cited := strings.HasPrefix(c.Citation(), "45 CFR 164.514(b)(2)(i)("); cited == (c == text.Unknown || c == text.Origin) {
+			t.Errorf("%v cites %q", c, c.Citation())
+		}
+	}
+	for c, want := range map[text.Category]string{text.Name: "A", text.ZIP: "B", text.Age: "C", text.Fax: "E", text.SSN: "G", text.MRN: "H", text.HealthPlan: "I", text.Account: "J", text.License: "K", text.Vehicle: "L", text.Device: "M", text.URL: "N", text.IP: "O", text.Biometric: "P", text.Photo: "Q", text.OtherID: "R"} {
+		if got := c.Citation(); !strings.HasSuffix(got, "("+want+")") {
+			t.Errorf("%v cites %s, want (%s)", c, got, want)
+		}
+	}
+	if text.Category(200).String() != "UNKNOWN" || text.Reason(200).String() != "none" {
+		t.Error("what is not on the list has a name of its own")
 	}
 }

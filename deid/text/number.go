@@ -121,7 +121,7 @@ func (f *finder) numericDate(i int) int {
 			if sep == '.' && (a.len() == 1 && b.len() == 1) {
 				return i
 			}
-			z = century(z)
+			z = century(z, f.pivot)
 		}
 		if d = (date{z, x, y}); !d.ok() {
 			if d = (date{z, y, x}); !d.ok() {
@@ -135,7 +135,7 @@ func (f *finder) numericDate(i int) int {
 	}
 	j := f.clock(i + 4)
 	why, conf := Format, float32(.95)
-	if f.rec.hasDate(d) || d.m <= 12 && f.rec.hasDate(date{d.y, d.d, d.m}) {
+	if f.rec.hasDay(d, zLen == 2 && a.len() <= 2) {
 		why, conf = FromRecord, 1
 	}
 	f.addToks(i, j, Date, why, conf)
@@ -251,6 +251,7 @@ func (f *finder) monthDay(i int) int {
 	p, q := f.at(i-1), f.at(i-2)
 	ok := p.kind == word && p.cue&cDate != 0 && p.gap != tight || p.is(':') && q.cue&cDate != 0 ||
 		p.kind == word && p.cue&cWeekday != 0 || p.is(',') && q.cue&cWeekday != 0 ||
+		f.text[a.start] == '0' && a.len() == 2 && f.at(i+3).gap != tight ||
 		p.is('(') && y > 12 && q.kind == word && q.cue&(cStop|cMeasure) == 0
 	if ok && p.hash == hashOf && q.kind == word && q.cue&cDate == 0 { // "out of 5/5", "strength of 5/5"
 		ok = y > 12
@@ -311,174 +312,6 @@ func (f *finder) dayMonth(i int) int {
 	return end + 1
 }
 
-// dayOf reads 3, 03, 3rd; 0 for what is no day.
-func (f *finder) dayOf(t *token) int {
-	if t.kind == num {
-		if t.len() > 2 {
-			return 0
-		}
-		return f.value(t)
-	}
-	s := f.str(t)
-	if t.kind != mix || len(s) < 3 || len(s) > 4 {
-		return 0
-	}
-	n := len(s) - 2
-	switch string(s[n:]) {
-	case "st", "nd", "rd", "th", "ST", "ND", "RD", "TH":
-	default:
-		return 0
-	}
-	d := 0
-	for _, c := range s[:n] {
-		if c < '0' || c > '9' {
-			return 0
-		}
-		d = d*10 + int(c-'0')
-	}
-	return d
-}
-
-// runOnDate: 27OCT2024, 27Oct24.
-func (f *finder) runOnDate(t *token) bool {
-	s := f.str(t)
-	i := 0
-	for i < len(s) && class[s[i]] == clDigit {
-		i++
-	}
-	if i < 1 || i > 2 || len(s) < i+5 {
-		return false
-	}
-	y := len(s) - i - 3
-	if y != 2 && y != 4 || !isMonthAbbr(s[i:i+3]) {
-		return false
-	}
-	for _, c := range s[i+3:] {
-		if class[c] != clDigit {
-			return false
-		}
-	}
-	return true
-}
-
-func isMonthAbbr(s []byte) bool { return monthNumber(s) > 0 && len(s) == 3 }
-
-// ambiguousMonth: a month that is a plain word too.
-func (f *finder) ambiguousMonth(t *token) bool {
-	switch monthNumber(f.str(t)) {
-	case 3:
-		return t.len() == 5 || t.len() == 3
-	case 5, 0:
-		return true
-	}
-	return false
-}
-
-// yearAfter returns the last token of a year that follows token j: ", 2021",
-// " of 2021", "-2021", " '21". j where there is none.
-func (f *finder) yearAfter(j int) int {
-	k := j + 1
-	n := f.at(k)
-	if n.is('.') && n.gap == tight {
-		k++
-		n = f.at(k)
-	}
-	if n.kind == punct && (n.ch == ',' || n.ch == '-' || n.ch == '/' || n.ch == '\'') && n.gap <= space {
-		k++
-		n = f.at(k)
-		if n.is('\'') {
-			k++
-			n = f.at(k)
-		}
-	} else if n.kind == word && n.hash == hashOf {
-		k++
-		n = f.at(k)
-	}
-	if n.kind == num && (n.gap <= space || n.gap == line) {
-		if v := f.value(n); n.len() == 4 && v >= 1800 && v <= 2200 {
-			return k
-		}
-		if p := f.at(k - 1); n.len() == 2 && n.gap == tight && p.kind == punct && p.ch != ',' && p.ch != '.' {
-			return k
-		}
-	}
-	return j
-}
-
-// wordDate looks at the month, weekday or holiday at token i.
-func (f *finder) wordDate(i int) {
-	t := &f.toks[i]
-	switch {
-	case t.cue&cMonth != 0:
-		f.monthFirst(i)
-	case t.cue&cHoliday != 0 && t.caps != lower:
-		j := i
-		if n := f.at(i + 1); n.kind == word && (n.hash == hashDay || n.hash == hashEve) {
-			j++
-		}
-		f.addToks(i, f.yearAfter(j), Date, Dictionary, .6)
-	case t.cue&cWeekday != 0:
-		p, q := f.at(i-1), f.at(i+1)
-		conf := float32(.5)
-		switch {
-		case q.is(',') && (f.at(i+2).kind == num || f.at(i+2).cue&cMonth != 0):
-			conf = .9
-		case p.kind == word && (p.cue&(cDate|cVerb|cLive) != 0 || p.cue&cStop != 0), t.caps == title:
-		default:
-			return
-		}
-		f.addToks(i, i, Date, Dictionary, conf)
-	case t.cue&cOrdinal != 0: // the third of May
-		if m := f.at(i + 2); f.at(i+1).hash == hashOf && m.cue&cMonth != 0 && m.capital() {
-			f.addToks(i, f.yearAfter(i+2), Date, Format, .9)
-		}
-	}
-}
-
-// monthFirst: May 4th, 2021; February 13; May 2019; Jan. 3; in January.
-func (f *finder) monthFirst(i int) {
-	t := &f.toks[i]
-	j := i + 1
-	if f.at(j).is('.') && f.at(j).gap == tight {
-		j++
-	}
-	if n := f.at(j); n.is('-') || n.is('/') {
-		j++
-	}
-	p := f.at(i - 1)
-	if p.is('-') && p.gap == tight && t.gap == tight && f.at(i-2).kind <= mix && f.at(i-2).kind != word {
-		return // 17-NOV-2022 is found from its day
-	}
-	n := f.at(j)
-	if n.hash == hashThe && n.kind == word {
-		j++
-		n = f.at(j)
-	}
-	if d := f.dayOf(n); d >= 1 && d <= 31 && (n.gap <= space || n.gap == line) && (t.caps != lower || !f.ambiguousMonth(t) || f.rec.hasMonthDay(monthNumber(f.str(t)), d)) {
-		if m := f.at(j + 1); m.cue&cMeasure != 0 && m.gap <= space && f.ambiguousMonth(t) || m.is('.') && m.gap == tight && f.at(j+2).kind == num && f.follows(j+2) {
-			return
-		}
-		end := j
-		if m := f.at(j + 1); m.is('-') && f.dayOf(f.at(j+2)) > 0 { // May 3-5
-			end = j + 2
-		}
-		why, conf := Format, float32(.92)
-		if f.rec.hasMonthDay(monthNumber(f.str(t)), d) {
-			why, conf = FromRecord, 1
-		}
-		f.addToks(i, f.yearAfter(end), Date, why, conf)
-		return
-	}
-	if end := f.yearAfter(i); end > i {
-		f.addToks(i, end, Date, Format, .9)
-		return
-	}
-	// A month alone, with a word that makes it a date.
-	if t.caps != lower && !f.ambiguousMonth(t) && p.kind == word && t.gap <= line && p.cue&(cYearCue|cDate) != 0 && t.len() > 3 {
-		f.addToks(i, i, Date, Context, .6)
-	}
-}
-
 // age: 53-year-old, 53 y/o, 53yo, aged 53, age of 53, in her 90s.
 func (f *finder) age(i int) int {
 	t := &f.toks[i]
@@ -501,6 +334,10 @@ func (f *finder) age(i int) int {
 	if t.kind == mix {
 		switch string(s[n:]) {
 		case "yo", "YO", "y", "yrs", "yr", "yof", "yom", "yoM", "yoF", "yF", "yM", "year", "years", "Y":
+		case "M", "F", "m", "f":
+			if v < 90 || v > 115 {
+				return i
+			}
 		case "s":
 			if v < 90 || v%10 != 0 {
 				return i
@@ -578,11 +415,46 @@ func (f *finder) ageBefore(i int) bool {
 		}
 		break
 	}
+	if v := f.value(&f.toks[i]); v >= 90 && v <= 115 && f.at(i-1).hash == hashIs && f.isPerson(i-2) {
+		n := f.at(i + 1) // She is 92.
+		return n.kind == punct && n.ch != '/' && n.ch != '%' && n.ch != '-' || n.gap >= line || n.hash == hashAnd
+	}
 	switch f.at(j).hash {
 	case hashAge, hashAged, hashTurned, hashTurn, hashTurns, hashTurning:
 		return true
 	}
 	return false
+}
+
+// isPerson: the word at token i stands for somebody.
+func (f *finder) isPerson(i int) bool {
+	switch string(f.str(f.at(i))) {
+	case "She", "she", "He", "he", "patient", "Patient", "pt", "Pt", "who", "mother", "father", "wife", "husband", "grandmother", "grandfather":
+		return true
+	}
+	return false
+}
+
+// wordAge: ninety-four-year-old, nonagenarian.
+func (f *finder) wordAge(i int) {
+	if f.toks[i].hash != hashNinety {
+		f.addToks(i, i, Age, Dictionary, .9)
+		return
+	}
+	j := i
+	if n := f.at(j + 1); n.is('-') || n.kind == word && n.gap == space {
+		k := j + 1
+		if n.is('-') {
+			k++
+		}
+		switch string(f.str(f.at(k))) {
+		case "one", "two", "three", "four", "five", "six", "seven", "eight", "nine":
+			j = k
+		}
+	}
+	if f.ageAfter(j) || f.ageBefore(i) {
+		f.addToks(i, j, Age, Cue, .9)
+	}
 }
 
 // ip: an IPv4 address. IPv6 is found from its first colon.
@@ -617,7 +489,7 @@ func (f *finder) zip(i int) bool {
 	if p.is(',') || p.is('.') {
 		p = f.at(i - 2)
 	}
-	if p.kind != word || p.cue&cState == 0 || p.caps == lower {
+	if p.kind != word || p.cue&cState == 0 || p.caps == lower || p.id != idNone && p == f.at(i-1) && !f.at(i-2).is(',') {
 		return false
 	}
 	j := i

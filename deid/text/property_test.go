@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 
@@ -73,6 +74,28 @@ func TestRecordValuesNeverComeThrough(t *testing.T) {
 			t.Fatalf("a value of the record came through")
 		}
 	})
+}
+
+// One engine and one record serve many goroutines.
+func TestConcurrentUse(t *testing.T) {
+	e, r := engine(t), joseph()
+	doc := []byte(strings.Join(pieces, " "))
+	want, err := e.Find(nil, doc, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				if got, err := e.Find(nil, doc, r); err != nil || !slices.Equal(got, want) {
+					t.Error("another goroutine got another answer")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func FuzzFind(f *testing.F) {

@@ -132,6 +132,7 @@ func (r *Record) Name(role Role, given []string, family string, gender Gender) {
 		r.value(p.family+first, Name, false, false)
 		if len(p.family) >= 5 {
 			r.value(first[:1]+p.family, Name, true, false)
+			r.value(p.family+first[:1], Name, true, false)
 		}
 	}
 	r.people = append(r.people, p)
@@ -204,11 +205,16 @@ func (r *Record) Address(lines []string, city, state, zip string) {
 			}
 		}
 	}
-	r.value(normal(city), City, true, true)
+	r.value(normal(city), City, true, plainWord(normal(city)))
 	if z := normal(zip); len(z) >= 5 {
 		r.value(z, ZIP, true, false)
 		r.value(z[:5], ZIP, true, false)
 	}
+}
+
+// plainWord: the word is English, so that in small letters it is likelier that.
+func plainWord(w string) bool {
+	return loadDictionary().lex.Find(lexicon.Hash(w))&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0
 }
 
 // streetOther: the other way to write a street word.
@@ -281,7 +287,9 @@ func (r *Record) Date(year, month, day int) {
 }
 
 // Facility adds the name of a hospital or practice.
-func (r *Record) Facility(name string) { r.value(normal(name), Facility, true, true) }
+func (r *Record) Facility(name string) {
+	r.value(normal(name), Facility, true, plainWord(normal(name)))
+}
 
 // Other adds any other value, such as an employer.
 func (r *Record) Other(c Category, value string) {
@@ -300,7 +308,17 @@ func digitsOf(s string) string {
 	return string(b)
 }
 
-func (r *Record) hasDate(d date) bool { return r != nil && r.days[d] }
+// hasDay: the record has the date, or that with month and day changed round, or,
+// where the year was short, that of the other century.
+func (r *Record) hasDay(d date, short bool) bool {
+	if r == nil {
+		return false
+	}
+	if r.days[d] || r.days[date{d.y, d.d, d.m}] {
+		return true
+	}
+	return short && (r.days[date{d.y - 100, d.m, d.d}] || r.days[date{d.y + 100, d.m, d.d}] || r.days[date{d.y - 100, d.d, d.m}])
+}
 
 func (r *Record) hasMonthDay(m, d int) bool {
 	if r == nil {
@@ -321,7 +339,7 @@ func (r *Record) match(f *finder) {
 		switch {
 		case t.kind == num && t.len() == 4 && r.last4[string(f.str(t))] && f.maskedBefore(i):
 			f.addToks(i, i, SSN, FromRecord, 1)
-		case t.kind != word:
+		case t.kind != word && t.kind != mix:
 		case r.knows(f, i):
 			i = r.nameFrom(f, i)
 		case t.caps == upper && r.inits[strings.ToLower(string(f.str(t)))] && t.lex&(lexicon.Common|lexicon.Word) == 0:
@@ -346,14 +364,14 @@ func (f *finder) maskedBefore(i int) bool {
 
 // knows: token i is a name of the record, or one letter away from one.
 func (r *Record) knows(f *finder, i int) bool {
-	t := &f.toks[i]
+	t := f.at(i)
 	if _, ok := r.words[t.hash]; ok {
-		if t.caps != lower || t.lex&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
+		if t.caps != lower || f.lexOf(t)&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
 			return t.cue&cStop == 0 || t.caps == title || r.neighbour(f, i)
 		}
 		return r.neighbour(f, i)
 	}
-	if t.caps == lower || t.len() < 5 || t.len() > 24 || t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 || len(r.names) == 0 {
+	if t.kind != word || t.caps == lower || t.len() < 5 || t.len() > 24 || t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 || len(r.names) == 0 {
 		return false
 	}
 	return r.typo(f, t)
@@ -437,7 +455,7 @@ func (r *Record) nameFrom(f *finder, i int) int {
 			}
 			continue
 		}
-		if n.kind == word && (n.initial() && r.initial(f, n) && (f.at(j+1).is('.') || f.at(j+1).gap > tight) || r.knows(f, j)) {
+		if (n.kind == word || n.kind == mix) && (n.initial() && r.initial(f, n) && (f.at(j+1).kind == punct || f.at(j+1).gap > tight) || r.knows(f, j)) {
 			to = j
 			continue
 		}

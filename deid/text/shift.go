@@ -20,7 +20,7 @@ func parseDate(value []byte) (d parsed, ok bool) {
 	d.yTok, d.mTok, d.dTok, d.weekday = -1, -1, -1, -1
 	d.page.fold(value)
 	d.page.tokenize(loadDictionary())
-	f := finder{page: &d.page}
+	f := finder{page: &d.page, dict: loadDictionary()}
 	var nums []int
 	for i := range f.toks {
 		t := &f.toks[i]
@@ -51,7 +51,7 @@ func parseDate(value []byte) (d parsed, ok bool) {
 		t := &f.toks[i]
 		d.year, d.yTok = f.value(t), i
 		if t.len() == 2 {
-			d.year, d.short = century(d.year), true
+			d.year, d.short = century(d.year, 30), true
 		}
 	}
 	switch {

@@ -169,7 +169,7 @@ func (s *Surrogates) nameWord(t *token, w string) string {
 		for _, p := range s.rec.people {
 			for _, g := range p.given {
 				if g == w {
-					return s.given(w, p.gender, t.lex)
+					return s.given(w, p.gender, 0)
 				}
 			}
 		}
@@ -179,7 +179,7 @@ func (s *Surrogates) nameWord(t *token, w string) string {
 			}
 		}
 	}
-	l := t.lex
+	l := s.dict.lex.Find(lexicon.Hash(w))
 	if l&lexicon.Given != 0 && (l&lexicon.GivenTop != 0 || l&lexicon.SurnameTop == 0) && (l&lexicon.SurnameTop == 0 || l&lexicon.GivenTop != 0) {
 		return s.given(w, AnyGender, l)
 	}

@@ -113,6 +113,9 @@ type SecondOpinion interface {
 // Options of an Engine. The zero Options is the one configuration that every
 // figure in the documentation was measured with.
 type Options struct {
+	// AsOf is the day on which texts are read: a year of two digits that would lie
+	// after it is of the century before. The zero time: 00 to 30 are of this century.
+	AsOf time.Time
 	// Second is asked about every document. nil: nobody is.
 	Second SecondOpinion
 	// Timeout bounds one question to Second; 0 is 10 seconds.

@@ -139,6 +139,9 @@ func (p *page) tokenize(d *dictionary) {
 						english++
 					}
 				}
+				if t.cue&cMeasure != 0 && len(toks) > 0 && toks[len(toks)-1].kind == num && t.end-t.start > 1 {
+					clinical++ // 160 ms, 81 mg
+				}
 				if t.cue&(cFiction|cInvalid|cClinical) != 0 {
 					p.fiction = p.fiction || t.cue&cFiction != 0
 					p.invalid = p.invalid || t.cue&cInvalid != 0
@@ -155,6 +158,11 @@ func (p *page) tokenize(d *dictionary) {
 	p.general = (clinical*20 < words || clinical < 2) && (foreign == 0 || foreign < english)
 	switch {
 	case words >= 3 && capitals == 0:
+		for i := range toks {
+			if t := &toks[i]; t.kind == word {
+				t.lex = d.lex.Find(t.hash)
+			}
+		}
 		recase(toks, lower)
 	case words >= 8 && shouts*10 > words*8:
 		recase(toks, upper)

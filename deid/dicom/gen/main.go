@@ -50,11 +50,11 @@ func main() {
 	out := flag.String("out", "", "the folder for profile.txt and dictionary.txt")
 	flag.Parse()
 	log.SetFlags(0)
-	for name, make := range map[string]func() ([]byte, error){
+	for name, table := range map[string]func() ([]byte, error){
 		"profile.txt":    func() ([]byte, error) { return profileTable(*profile) },
 		"dictionary.txt": func() ([]byte, error) { return dictionaryTable(*dictionary) },
 	} {
-		b, err := make()
+		b, err := table()
 		if err == nil {
 			err = os.WriteFile(filepath.Join(*out, name), b, 0o644)
 		}

@@ -194,7 +194,7 @@ func english(w words, dir string) error {
 		}
 		var f lexicon.Flags
 		switch {
-		case strings.HasSuffix(kind, "-words") && size <= "20":
+		case strings.HasSuffix(kind, "-words") && size <= "10":
 			f = lexicon.Common | lexicon.Word
 		case strings.HasSuffix(kind, "-words") && size <= "35":
 			f = lexicon.Word

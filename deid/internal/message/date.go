@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -156,18 +157,27 @@ func (c *Case) ZIP(dst, b []byte) []byte {
 }
 
 // State appends a State or country, which may stay under every basis but that
-// of a role, which must ask for it. It is a token of at most three letters, or
-// one of the names of States.
+// of a role, which must ask for it. It is a word of at most three letters, or
+// the name of a State.
 func (c *Case) State(dst, b []byte) []byte {
 	if len(b) == 0 {
 		return dst
 	}
-	if c.O.Basis == MinimumNecessary || len(b) > 3 || !pattern(b, "AAA"[:len(b)]) {
+	short := len(b) <= 3 && pattern(b, "AAA"[:len(b)])
+	if c.O.Basis == MinimumNecessary || !short && !stateNames[strings.ToLower(string(b))] {
 		c.Count(Address)
 		return dst
 	}
 	return append(dst, b...)
 }
+
+var stateNames = map[string]bool{"alabama": true, "alaska": true, "arizona": true, "arkansas": true, "california": true, "colorado": true, "connecticut": true,
+	"delaware": true, "district of columbia": true, "florida": true, "georgia": true, "hawaii": true, "idaho": true, "illinois": true, "indiana": true,
+	"iowa": true, "kansas": true, "kentucky": true, "louisiana": true, "maine": true, "maryland": true, "massachusetts": true, "michigan": true,
+	"minnesota": true, "mississippi": true, "missouri": true, "montana": true, "nebraska": true, "nevada": true, "new hampshire": true, "new jersey": true,
+	"new mexico": true, "new york": true, "north carolina": true, "north dakota": true, "ohio": true, "oklahoma": true, "oregon": true, "pennsylvania": true,
+	"rhode island": true, "south carolina": true, "south dakota": true, "tennessee": true, "texas": true, "utah": true, "vermont": true, "virginia": true,
+	"washington": true, "west virginia": true, "wisconsin": true, "wyoming": true, "puerto rico": true, "united states": true}
 
 // City appends a city, which only a limited data set has.
 func (c *Case) City(dst, b []byte) []byte {

@@ -95,6 +95,15 @@ func TestZIP(t *testing.T) {
 	}
 }
 
+func TestState(t *testing.T) {
+	o := Options{}
+	for in, want := range map[string]string{"TX": "TX", "USA": "USA", "New York": "New York", "Boston": "", "T1": "", "Suffolk": ""} {
+		if got := string(NewCase(&o, new(Manifest)).State(nil, []byte(in))); got != want {
+			t.Errorf("%s became %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestShapes(t *testing.T) {
 	type check struct {
 		name string

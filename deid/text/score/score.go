@@ -11,6 +11,7 @@ package score
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/sallyport/sallyport/deid/text"
 )
@@ -74,11 +75,48 @@ type Result struct {
 	Words     Rate // words inside labels that were found whole
 	WordsGood Rate // found words that are inside a label
 	Rows      []Row
+
+	ByCategory []CategoryRow // in the order of text's categories; only those that occur
 }
 
+// CategoryRow is the figures of one of the engine's categories: of the labels
+// that mean it, how many were masked whole and touched, by whatever; of the spans
+// that were given it, how many overlap a label of any kind.
+type CategoryRow struct {
+	Category                   text.Category
+	Masked, Touched, Precision Rate
+}
+
+// F2 weighs recall twice: touched labels against precision.
+func (r CategoryRow) F2() float64 { return f2(r.Precision.Value(), r.Touched.Value()) }
+
+// CategoryOf is the category that a set's own word for a label means. ok is
+// false for words that mean none of them, such as TITLE.
+func CategoryOf(label string) (text.Category, bool) {
+	c, ok := labels[strings.ToUpper(label)]
+	return c, ok
+}
+
+// labels is the words of the sets that are read here, and the engine's own.
+var labels = func() map[string]text.Category {
+	m := map[string]text.Category{
+		"PERSON": text.Name, "FIRST_NAME": text.Name, "LAST_NAME": text.Name, "PATIENT": text.Name, "DOCTOR": text.Name, "STAFF": text.Name,
+		"DATE_TIME": text.Date, "DATE_OF_BIRTH": text.Date, "AGE90": text.Age, "PHONE_NUMBER": text.Phone, "EMAIL_ADDRESS": text.Email,
+		"US_SSN": text.SSN, "PLAN_ID": text.HealthPlan, "ACCOUNT_NUMBER": text.Account, "CREDIT_CARD": text.Account, "IBAN_CODE": text.Account,
+		"US_DRIVER_LICENSE": text.License, "VIN": text.Vehicle, "IMEI": text.Device, "DOMAIN_NAME": text.URL, "IP_ADDRESS": text.IP,
+		"STREET_ADDRESS": text.Address, "GPE": text.City, "LOCATION": text.City, "ZIP_CODE": text.ZIP, "ZIPCODE": text.ZIP,
+		"HOSPITAL": text.Facility, "ORG": text.Organization, "ID_NUM": text.OtherID, "API_KEY": text.OtherID, "NRP": text.Origin,
+	}
+	for c := text.Category(1); int(c) < text.Categories; c++ {
+		m[c.String()] = c
+	}
+	return m
+}()
+
 // F2 weighs recall twice: touched spans against precision.
-func (r Result) F2() float64 {
-	p, q := r.Precision.Value(), r.Touched.Value()
+func (r Result) F2() float64 { return f2(r.Precision.Value(), r.Touched.Value()) }
+
+func f2(p, q float64) float64 {
 	if p+q == 0 {
 		return 0
 	}
@@ -95,8 +133,9 @@ type Miss func(d Doc, g *Gold, s *text.Span)
 // Evaluate runs find over docs.
 func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 	var masked, touched, total, right, found, goodBytes, foundBytes, goldBytes, hitBytes, wordsHit, wordsGold, wordsBoth int
-	type tally struct{ masked, touched, n int }
+	type tally struct{ masked, touched, n, right, found int }
 	rows := map[string]*tally{}
+	var cats [text.Categories]tally
 	for _, d := range docs {
 		spans, err := find(d)
 		if err != nil {
@@ -120,16 +159,20 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 				t = &tally{}
 				rows[g.Label] = t
 			}
+			cat, _ := CategoryOf(g.Label) // Unknown, and not reported, for a word that means none
+			cats[cat].n++
 			t.n++
 			total++
 			if whole {
 				t.masked++
+				cats[cat].masked++
 				masked++
 			} else if miss != nil {
 				miss(d, &g, nil)
 			}
 			if some {
 				t.touched++
+				cats[cat].touched++
 				touched++
 			}
 		}
@@ -139,8 +182,10 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 			for i := s.Start; i < s.End; i++ {
 				ok = ok || lab[i]
 			}
+			cats[s.Category].found++
 			if ok {
 				right++
+				cats[s.Category].right++
 			} else if miss != nil {
 				miss(d, nil, &s)
 			}
@@ -189,11 +234,13 @@ func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
 	for l, t := range rows {
 		r.Rows = append(r.Rows, Row{l, NewRate(t.masked, t.n), NewRate(t.touched, t.n)})
 	}
-	slices.SortFunc(r.Rows, func(a, b Row) int {
-		if a.Label < b.Label {
-			return -1
+	for c := range cats {
+		if t := cats[c]; c > 0 && t.n+t.found > 0 {
+			r.ByCategory = append(r.ByCategory, CategoryRow{text.Category(c), NewRate(t.masked, t.n), NewRate(t.touched, t.n), NewRate(t.right, t.found)})
 		}
-		return 1
+	}
+	slices.SortFunc(r.Rows, func(a, b Row) int {
+		return strings.Compare(a.Label, b.Label)
 	})
 	return r, nil
 }

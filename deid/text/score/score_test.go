@@ -2,6 +2,7 @@ package score_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestWilson(t *testing.T) {
 func TestEvaluate(t *testing.T) {
 	d := score.Doc{Text: []byte("John Smith met Ann on 5/3 in Rome"), Gold: []score.Gold{{0, 10, "NAME"}, {15, 18, "NAME"}, {22, 25, "DATE"}}}
 	r, err := score.Evaluate([]score.Doc{d}, func(score.Doc) ([]text.Span, error) {
-		return []text.Span{{Start: 0, End: 4}, {Start: 22, End: 25}, {Start: 29, End: 33}}, nil
+		return []text.Span{{Start: 0, End: 4, Category: text.Name}, {Start: 22, End: 25, Category: text.Date}, {Start: 29, End: 33, Category: text.Name}}, nil
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +47,13 @@ func TestEvaluate(t *testing.T) {
 		if x.got != x.want {
 			t.Errorf("%s: got %v, want %v", what, x.got, x.want)
 		}
+	}
+	want := []score.CategoryRow{
+		{Category: text.Name, Masked: score.NewRate(0, 2), Touched: score.NewRate(1, 2), Precision: score.NewRate(1, 2)},
+		{Category: text.Date, Masked: score.NewRate(1, 1), Touched: score.NewRate(1, 1), Precision: score.NewRate(1, 1)},
+	}
+	if !slices.Equal(r.ByCategory, want) {
+		t.Errorf("by category: got %v, want %v", r.ByCategory, want)
 	}
 	if f := r.F2(); math.Abs(f-2./3) > 1e-9 {
 		t.Errorf("F2 is %v", f)
