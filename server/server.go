@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -115,6 +116,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory() // what reading profiles, policies and registry left behind
 	o.Logger.InfoContext(ctx, "opened", "node", c.Node, "config_sha256", c.Digest(), "policy", s.engine.Version(),
 		"registry_version", s.record.registry.View().Version(), "log_entries", s.record.log.Size())
 	return s, nil
