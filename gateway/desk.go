@@ -99,6 +99,7 @@ type worker struct {
 	mini    *deidfhir.Minimiser
 	found   map[string]int // in text, when the last release was told
 	day     string         // as of which ages are judged and determinations hold
+	spoilt  bool           // it remembers codes that may not be durable
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -220,6 +221,9 @@ func (d *Desk) take() (*worker, error) {
 	w.codes.ctx = d.ctx
 	w.records.begin(d.ctx, d)
 	w.writer.Reset()
+	if d.sight.scope.Profile().Scrubs() {
+		w.found = w.mini.Found() // what a question before this one found and did not release
+	}
 	d.worker = w
 	return w, nil
 }
@@ -262,10 +266,12 @@ func (d *Desk) settle(ctx context.Context) error {
 	if w.records.err != nil {
 		return w.records.err
 	}
-	if w.codes.assigned != nil {
-		return w.codes.assigned.Settle(ctx)
+	if w.codes.assigned == nil {
+		return nil
 	}
-	return nil
+	err := w.codes.assigned.Settle(ctx)
+	w.spoilt = err != nil
+	return err
 }
 
 // changed is what a release's rules did inside its resources, and what was found
@@ -295,8 +301,11 @@ func (d *Desk) done() {
 		d.worker = nil
 		w.codes.ctx = nil
 		w.records.end()
+		w.mini.Forget()
 		w.writer.Reset()
-		d.sight.pool.Put(w)
+		if !w.spoilt {
+			d.sight.pool.Put(w)
+		}
 	}
 	clear(d.keys)
 }

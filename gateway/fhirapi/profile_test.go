@@ -1,8 +1,10 @@
 package fhirapi
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/deid/text"
+	"github.com/sallyport/sallyport/gate/gatetest"
 	"github.com/sallyport/sallyport/gateway/gatewaytest"
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/snapshot"
@@ -292,7 +295,7 @@ func TestNoTextWithoutTheMeans(t *testing.T) {
 	}
 	role := func(r *snapshot.Role) {
 		r.Profile = "notes"
-		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"content"}}
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
 	}
 	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Profiles: []*deid.Profile{p}, Role: role})
 	patient := w.Records.IDs("Patient")[0]
@@ -303,5 +306,111 @@ func TestNoTextWithoutTheMeans(t *testing.T) {
 	w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Status: 500})
 	if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); r.Status < 400 || strings.Contains(string(r.Body), `"data"`) {
 		t.Errorf("without the record: got %d: %s", r.Status, r.Body)
+	}
+}
+
+// What one question was not told about a patient the next one asks for again: a
+// note is not scrubbed without the record because an earlier question failed.
+func TestTheRecordIsAskedForAgain(t *testing.T) {
+	p, err := deid.LoadProfile([]byte(strings.Replace(notes, "record: required", "record: optional", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 25), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	asked := 0
+	for _, patient := range w.Records.IDs("Patient") {
+		ask := func() gatewaytest.Response { return w.Get("/DocumentReference?patient=" + w.Code(patient)) }
+		want := ask()
+		if want.Status != 200 || !strings.Contains(string(want.Body), `"data"`) {
+			continue
+		}
+		w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Times: 1, Status: 500})
+		if r := ask(); r.Status < 400 {
+			t.Errorf("without the record: got %d", r.Status)
+		}
+		if got := ask(); got.Status != 200 || texts(t, got) != texts(t, want) {
+			t.Error("the note is scrubbed otherwise after a question that failed")
+		}
+		asked++
+	}
+	if asked < 3 {
+		t.Errorf("%d patients have notes", asked)
+	}
+}
+
+func texts(t *testing.T, r gatewaytest.Response) string {
+	t.Helper()
+	var b struct {
+		Entry []struct {
+			Resource struct {
+				Content []struct{ Attachment struct{ Data []byte } }
+			}
+		}
+	}
+	if err := json.Unmarshal(r.Body, &b); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s", b)
+}
+
+// A RelatedPerson is not the patient's own record.
+func TestARecordWithoutThePatient(t *testing.T) {
+	p, err := deid.LoadProfile([]byte(notes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 25), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	for _, patient := range w.Records.IDs("Patient") {
+		w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Status: 404}, hospital.Fault{Path: "RelatedPerson", Type: "application/fhir+json",
+			Body: `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/` + patient + `"},"name":[{"family":"Nobody"}]}}]}`})
+		if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); strings.Contains(string(r.Body), `"data"`) {
+			t.Fatal("a note is released on a relative's record alone")
+		}
+	}
+}
+
+// Codes that could not be written leave with no release: not with the one that
+// failed, and not with a later one, from what was remembered.
+func TestCodesThatCouldNotBeWritten(t *testing.T) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Role: profile(deid.SafeHarborProfile)})
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "vault.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	run := func(statement string) {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("CREATE TRIGGER fail BEFORE INSERT ON codes BEGIN SELECT RAISE(ABORT, 'no'); END")
+	if r := w.Get("/Patient?_count=50"); r.Status < 500 {
+		t.Fatalf("got %d where no code can be written", r.Status)
+	}
+	run("DROP TRIGGER fail")
+	for range 3 {
+		r := w.Get("/Patient?_count=50")
+		if r.Status != 200 {
+			t.Fatalf("got %d: %s", r.Status, r.Body)
+		}
+		for _, e := range entries(t, r) {
+			if _, ok, err := w.Vault.Reveal(t.Context(), gatetest.Engagement, strings.TrimPrefix(e, "Patient/")); !ok || err != nil {
+				t.Fatal("a code left that is not in the vault", err)
+			}
+		}
 	}
 }
