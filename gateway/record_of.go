@@ -48,8 +48,10 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 			r.asked = map[string]bool{}
 		}
 		r.asked[patientID] = true
-		if r.err = r.ask("/Patient/" + patientID); r.err == nil {
-			r.err = r.ask("/RelatedPerson?patient=" + patientID)
+		var known bool
+		// Without the Patient there is no record, whatever relatives say.
+		if known, r.err = r.ask("/Patient/" + patientID); known {
+			_, r.err = r.ask("/RelatedPerson?patient=" + patientID)
 		}
 		if r.err != nil {
 			return nil, false
@@ -62,25 +64,25 @@ var errRecord = errors.New("the source's answer about a patient is too large or 
 
 // ask takes in a resource, or those of a Bundle's first page. A source that does
 // not have the resource, or the type, says nothing: that is no error.
-func (r *records) ask(rel string) error {
+func (r *records) ask(rel string) (known bool, err error) {
 	resp, err := r.d.Get(r.ctx, rel)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest, http.StatusNotImplemented:
-		return nil
+		return false, nil
 	default:
-		return odd(errors.New("it does not say who a patient is"))
+		return false, odd(errors.New("it does not say who a patient is"))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord+1))
 	switch {
 	case err != nil:
-		return unreachable(err)
+		return false, unreachable(err)
 	case len(raw) > maxRecord, r.collector.AddAll(raw) != nil:
-		return odd(errRecord)
+		return false, odd(errRecord)
 	}
-	return nil
+	return true, nil
 }
