@@ -92,6 +92,11 @@ func (a *Assigned) Code(ctx context.Context, resourceID string) (string, error) 
 		}
 	}
 	code := a.v.pending.give(k, newCode)
+	// The one that waited may have been settled since it was looked for.
+	if settled, ok := a.v.cache.code(engagement, resourceID); ok && settled != code {
+		a.v.pending.drop(k)
+		return settled, nil
+	}
 	a.fresh[resourceID] = code
 	return code, nil
 }
@@ -112,6 +117,7 @@ func (a *Assigned) Settle(ctx context.Context) error {
 		case ok && settled == code:
 			delete(codes, resourceID)
 		case ok:
+			a.v.pending.drop(cacheKey{a.key.Engagement(), resourceID})
 			return unavailable(errOtherCode)
 		}
 	}

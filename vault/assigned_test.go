@@ -144,3 +144,51 @@ func TestAssignedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A code that comes too late, for an id that has one by now, fails one release
+// at most and is then forgotten.
+func TestAssignedTooLate(t *testing.T) {
+	ctx := context.Background()
+	v := newFolder(t).open(t)
+	a, b := assign(t, v, "e"), assign(t, v, "e")
+	want := assigned(t, a, "x")
+	if err := a.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.fresh["x"] = v.pending.give(cacheKey{"e", "x"}, newCode)
+	if err := b.Settle(ctx); err == nil {
+		t.Fatal("an id has two codes")
+	}
+	v.cache = cache{} // as if much came between
+	if got := assigned(t, b, "x"); got != want {
+		t.Errorf("the next try: got %q, want %q", got, want)
+	}
+	if err := b.Settle(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever asks while a neighbour settles gets the neighbour's code.
+func TestAssignedWhileSettling(t *testing.T) {
+	ctx := context.Background()
+	v := newFolder(t).open(t)
+	for n := range 300 {
+		a, b := assign(t, v, "e"), assign(t, v, "e")
+		resourceID := fmt.Sprint(n)
+		want := assigned(t, a, resourceID)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := a.Settle(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		got, err := b.Code(ctx, resourceID)
+		wg.Wait()
+		if err != nil || got != want {
+			t.Fatalf("got %q, want %q, %v", got, want, err)
+		}
+		if err := b.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
