@@ -192,3 +192,38 @@ func TestAssignedWhileSettling(t *testing.T) {
 		}
 	}
 }
+
+// The codes of one release are settled while those of the next are given, and
+// none is forgotten.
+func TestAssignedGivenWhileSettling(t *testing.T) {
+	ctx := context.Background()
+	v := newFolder(t).open(t)
+	a := assign(t, v, "e")
+	codes := map[string]string{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range 2000 {
+			code, err := a.Code(ctx, fmt.Sprint(n))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			codes[fmt.Sprint(n)] = code
+		}
+	})
+	for range 20 {
+		if err := a.Settle(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	if err := a.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	v.cache = cache{}
+	for resourceID, code := range codes {
+		if got, ok, err := v.Reveal(ctx, "e", code); got != resourceID || !ok || err != nil {
+			t.Fatalf("%q leads to %q, %t, %v", code, got, ok, err)
+		}
+	}
+}
