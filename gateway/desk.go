@@ -97,9 +97,8 @@ type worker struct {
 	records records
 	writer  *deidfhir.Writer
 	mini    *deidfhir.Minimiser
-	found   map[string]int // in text, when the last release was told
-	day     string         // as of which ages are judged and determinations hold
-	spoilt  bool           // it remembers codes that may not be durable
+	day     string // as of which ages are judged and determinations hold
+	spoilt  bool   // it remembers codes that may not be durable
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -221,9 +220,6 @@ func (d *Desk) take() (*worker, error) {
 	w.codes.ctx = d.ctx
 	w.records.begin(d.ctx, d)
 	w.writer.Reset()
-	if d.sight.scope.Profile().Scrubs() {
-		w.found = w.mini.Found() // what a question before this one found and did not release
-	}
 	d.worker = w
 	return w, nil
 }
@@ -257,20 +253,20 @@ func (d *Desk) newWorker() (w *worker, err error) {
 
 // settle makes durable what has to be before a release may leave: the codes in
 // it. It fails where something was scrubbed without the patient's record because
-// the source did not give it.
+// the source did not give it. The Answer may be writing the next release.
 func (d *Desk) settle(ctx context.Context) error {
 	w := d.worker
 	if w == nil {
 		return nil
 	}
-	if w.records.err != nil {
-		return w.records.err
+	if err := w.records.failed(); err != nil {
+		return err
 	}
 	if w.codes.assigned == nil {
 		return nil
 	}
 	err := w.codes.assigned.Settle(ctx)
-	w.spoilt = err != nil
+	w.spoilt = w.spoilt || err != nil
 	return err
 }
 
@@ -282,16 +278,13 @@ func (d *Desk) changed(r deid.Release) (out []audit.Removal) {
 			out = append(out, audit.Removal{Why: deid.Rule(rule).String(), N: uint64(n)})
 		}
 	}
-	if d.worker == nil || !d.sight.scope.Profile().Scrubs() {
+	if d.worker == nil {
 		return out
 	}
-	found := d.worker.mini.Found()
+	found := d.worker.writer.Found()
 	for _, category := range slices.Sorted(maps.Keys(found)) {
-		if n := found[category] - d.worker.found[category]; n > 0 {
-			out = append(out, audit.Removal{Why: "text-" + strings.ToLower(category), N: uint64(n)})
-		}
+		out = append(out, audit.Removal{Why: "text-" + strings.ToLower(category), N: uint64(found[category])})
 	}
-	d.worker.found = found
 	return out
 }
 

@@ -414,3 +414,63 @@ func TestCodesThatCouldNotBeWritten(t *testing.T) {
 		}
 	}
 }
+
+// A source that trickles has its answer released in parts, while the next part is
+// being made: the codes of each are durable before it leaves, and what was found
+// in its text is counted once.
+func TestPartsUnderAProfile(t *testing.T) {
+	const codesAndNotes = `profile: codes-and-notes
+version: 1
+title: Notes scrubbed, codes from a random source
+basis: minimum-necessary
+extends: minimum-necessary
+codes: assigned
+text: scrub
+attachments: scrub
+record: required
+elements:
+  Attachment.data: data
+`
+	p, err := deid.LoadProfile([]byte(codesAndNotes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 60), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "codes-and-notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	w.Hospital.Misbehave(hospital.Fault{Path: "DocumentReference", Rate: 150_000, Times: 1})
+	parts := w.Get("/DocumentReference?_count=100")
+	whole := w.Get("/DocumentReference?_count=100")
+	if whole.Status != 200 || texts(t, whole) != texts(t, parts) {
+		t.Fatalf("got %d and %d, and other notes in parts", whole.Status, parts.Status)
+	}
+	for _, e := range entries(t, parts) {
+		if _, ok, err := w.Vault.Reveal(t.Context(), gatetest.Engagement, e[strings.Index(e, "/")+1:]); !ok || err != nil {
+			t.Fatal("a code left that is not in the vault", err)
+		}
+	}
+	count := func(r gatewaytest.Response) (names uint64, chunks int) {
+		for _, e := range w.Decision(r) {
+			if e.Outcome == nil {
+				continue
+			}
+			chunks++
+			for _, c := range e.Outcome.Changed {
+				if c.Why == "text-name" {
+					names += c.N
+				}
+			}
+		}
+		return names, chunks
+	}
+	want, _ := count(whole)
+	got, chunks := count(parts)
+	if chunks < 2 || want == 0 || got != want {
+		t.Errorf("%d names in %d parts, want %d", got, chunks, want)
+	}
+}
