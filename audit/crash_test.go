@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -495,4 +496,39 @@ func child(t *testing.T, dir string) {
 		})
 	}
 	wg.Wait()
+}
+
+// A disk without room for a segment made beforehand has its room back, and the
+// log goes on without.
+func TestNoRoomForASegmentMadeBeforehand(t *testing.T) {
+	f := faultfs.New()
+	o := options(t)
+	o.FS, o.Interval = f, time.Millisecond
+	l := open(t, o.WithSegments(4000))
+	var tried atomic.Int32
+	f.FailWith(func(op faultfs.Op, name string) error {
+		if name == "tmp/journal" && op == faultfs.Sync {
+			tried.Add(1)
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	for n := range 30 {
+		if _, err := l.Append(context.Background(), act(n)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Millisecond)
+		if n > 20 && tried.Load() > 0 {
+			break
+		}
+	}
+	if tried.Load() == 0 {
+		t.Fatal("no segment was made beforehand")
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if data, ok := f.Files()["tmp/journal"]; ok {
+		t.Errorf("%d bytes of a segment that could not be made take room", len(data))
+	}
 }

@@ -96,6 +96,7 @@ type journal struct {
 	segs  []segment // the last one is cur
 	size  int64     // of cur, without zeros
 	spare bool      // spareFile is whole
+	tried bool      // to make it, beside cur: in vain, if it is not there
 
 	cur File
 }
@@ -146,7 +147,7 @@ func (j *journal) rotate(first uint64) error {
 	}
 	j.cur = f
 	j.mu.Lock()
-	j.size = 0
+	j.size, j.tried = 0, false
 	j.segs = append(j.segs, s)
 	j.mu.Unlock()
 	return nil
@@ -168,14 +169,29 @@ func (j *journal) begin(name string) (File, error) {
 }
 
 // prepare makes the spare segment once a good part of the current one is used:
-// a log that is not busy needs none.
+// a log that is not busy needs none. A disk that has no room for it may have
+// some for entries still, so what was begun goes, and the segment grows instead.
 func (j *journal) prepare() error {
 	j.mu.Lock()
-	need := !j.spare && len(j.segs) > 0 && j.size >= j.max/4
+	need := !j.spare && !j.tried && len(j.segs) > 0 && j.size >= j.max/4
+	j.tried = j.tried || need
 	j.mu.Unlock()
 	if !need {
 		return nil
 	}
+	if err := j.makeSpare(); err != nil {
+		if gone := j.fs.Remove(spareFile); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		return err
+	}
+	j.mu.Lock()
+	j.spare = true
+	j.mu.Unlock()
+	return nil
+}
+
+func (j *journal) makeSpare() error {
 	f, err := j.fs.OpenFile(spareFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -191,13 +207,7 @@ func (j *journal) prepare() error {
 			return err
 		}
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	j.mu.Lock()
-	j.spare = true
-	j.mu.Unlock()
-	return nil
+	return f.Close()
 }
 
 // trim removes the segments that a durable checkpoint of this size covers, but

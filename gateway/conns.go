@@ -84,6 +84,25 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// spent reports whether nothing is held of what was read from the socket. TLS
+// reads ahead: a record behind the answer's may wait there, and would be the
+// answer to the next question. Of one that is not whole yet the rest comes over
+// the socket, where untouched sees it.
+func (c *conn) spent() bool {
+	if c.r.Buffered() > 0 {
+		return false
+	}
+	if c.Conn == c.raw {
+		return true
+	}
+	if c.SetReadDeadline(time.Unix(1, 0)) != nil { // long gone: the socket is not asked
+		return false
+	}
+	var b [1]byte
+	n, err := c.Conn.Read(b[:])
+	return n == 0 && isTimeout(err)
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *conns) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
@@ -190,7 +209,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		if !b.stop() {
 			err = context.Cause(b.ctx) // the end came as the request did; the connection is closed
-		} else if !b.keep || b.c.r.Buffered() > 0 || !b.t.put(b.c) {
+		} else if !b.keep || !b.c.spent() || !b.t.put(b.c) {
 			b.c.raw.Close()
 		}
 	} else {

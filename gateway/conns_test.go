@@ -3,11 +3,14 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -293,5 +296,70 @@ func TestSweep(t *testing.T) {
 	}
 	if len(tr.kept) != 0 {
 		t.Error("a connection that the source has ended is kept")
+	}
+}
+
+// corked holds back what is written, until it is let go at once.
+type corked struct {
+	net.Conn
+	held []byte
+}
+
+func (c *corked) Write(p []byte) (int, error) {
+	c.held = append(c.held, p...)
+	return len(p), nil
+}
+
+func (c *corked) Read(p []byte) (int, error) {
+	held := c.held
+	c.held = nil
+	if _, err := c.Conn.Write(held); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+// What a source sends behind its answer is no answer to the next question, even
+// where TLS has read it and holds it.
+func TestAnAnswerTooManyWithinTLS(t *testing.T) {
+	some := httptest.NewTLSServer(nil)
+	defer some.Close()
+	server := &tls.Config{Certificates: some.TLS.Certificates, DynamicRecordSizingDisabled: true}
+	roots := x509.NewCertPool()
+	roots.AddCert(some.Certificate())
+	const another = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother"
+	for _, body := range []int{0, 5, 4000, 5000, 14_000} {
+		answer := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", body, strings.Repeat("h", body))
+		for name, writes := range map[string][]string{
+			"in its record":          {answer + another},
+			"in a record of its own": {answer, another},
+			"by halves":              {answer, another[:20], another[20:]},
+			"nothing":                {answer},
+		} {
+			t.Run(fmt.Sprint(name, body), func(t *testing.T) {
+				url, n := upstream(t, func(_ int, c net.Conn, _ *bufio.Reader) {
+					s := tls.Server(&corked{Conn: c}, server)
+					for r := bufio.NewReader(s); readAsk(r); {
+						for _, w := range writes {
+							io.WriteString(s, w)
+						}
+					}
+				})
+				tr := transport(t)
+				tr.tls = &tls.Config{RootCAs: roots}
+				for range 3 {
+					if got, err := get(t.Context(), tr, strings.Replace(url, "http", "https", 1)); len(got) != body || strings.Trim(got, "h") != "" || err != nil {
+						t.Fatalf("got %d bytes that begin %.20q, %v", len(got), got, err)
+					}
+				}
+				want := int32(3)
+				if name == "nothing" {
+					want = 1
+				}
+				if n.Load() != want {
+					t.Errorf("%d connections, want %d", n.Load(), want)
+				}
+			})
+		}
 	}
 }

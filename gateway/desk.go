@@ -97,7 +97,7 @@ type worker struct {
 	records records
 	writer  *deidfhir.Writer
 	mini    *deidfhir.Minimiser
-	found   map[string]int // in text, when the last release was told
+	spoilt  bool // it remembers codes that may not be durable
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -254,19 +254,21 @@ func (d *Desk) newWorker() (w *worker, err error) {
 
 // settle makes durable what has to be before a release may leave: the codes in
 // it. It fails where something was scrubbed without the patient's record because
-// the source did not give it.
+// the source did not give it. The Answer may be writing the next release.
 func (d *Desk) settle(ctx context.Context) error {
 	w := d.worker
 	if w == nil {
 		return nil
 	}
-	if w.records.err != nil {
-		return w.records.err
+	if err := w.records.failed(); err != nil {
+		return err
 	}
-	if w.codes.assigned != nil {
-		return w.codes.assigned.Settle(ctx)
+	if w.codes.assigned == nil {
+		return nil
 	}
-	return nil
+	err := w.codes.assigned.Settle(ctx)
+	w.spoilt = w.spoilt || err != nil
+	return err
 }
 
 // changed is what a release's rules did inside its resources, and what was found
@@ -277,16 +279,13 @@ func (d *Desk) changed(r deid.Release) (out []audit.Removal) {
 			out = append(out, audit.Removal{Why: deid.Rule(rule).String(), N: uint64(n)})
 		}
 	}
-	if d.worker == nil || !d.sight.scope.Profile().Scrubs() {
+	if d.worker == nil {
 		return out
 	}
-	found := d.worker.mini.Found()
+	found := d.worker.writer.Found()
 	for _, category := range slices.Sorted(maps.Keys(found)) {
-		if n := found[category] - d.worker.found[category]; n > 0 {
-			out = append(out, audit.Removal{Why: "text-" + strings.ToLower(category), N: uint64(n)})
-		}
+		out = append(out, audit.Removal{Why: "text-" + strings.ToLower(category), N: uint64(found[category])})
 	}
-	d.worker.found = found
 	return out
 }
 
@@ -296,8 +295,11 @@ func (d *Desk) done() {
 		d.worker = nil
 		w.codes.ctx = nil
 		w.records.end()
+		w.mini.Forget()
 		w.writer.Reset()
-		d.sight.pool.Put(w)
+		if !w.spoilt {
+			d.sight.pool.Put(w)
+		}
 	}
 	clear(d.keys)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/sallyport/sallyport/deid"
 	deidfhir "github.com/sallyport/sallyport/deid/fhir"
@@ -20,7 +21,9 @@ type records struct {
 	scrubber  deid.Scrubber
 	collector *deidfhir.Collector
 	asked     map[string]bool
-	err       error // the source did not say: nothing that was scrubbed without it leaves
+
+	mu  sync.Mutex // err's: a release is told of it while the next one is being written
+	err error      // the source did not say: nothing that was scrubbed without it leaves
 }
 
 // Sizes of what is asked for.
@@ -31,15 +34,28 @@ const (
 
 // begin is for another question.
 func (r *records) begin(ctx context.Context, d *Desk) {
-	*r = records{ctx: ctx, d: d, scrubber: r.scrubber}
+	r.ctx, r.d, r.collector, r.asked = ctx, d, nil, nil
+	r.fail(nil)
 }
 
 // end forgets everybody.
-func (r *records) end() { *r = records{scrubber: r.scrubber} }
+func (r *records) end() { r.begin(context.Background(), nil) }
+
+func (r *records) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+func (r *records) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
 
 // Of implements deid.Records.
 func (r *records) Of(patientID string) (deid.Record, bool) {
-	if r.d == nil || r.err != nil || !seal.IsID(patientID) {
+	if r.d == nil || r.failed() != nil || !seal.IsID(patientID) {
 		return nil, false
 	}
 	if !r.asked[patientID] {
@@ -48,10 +64,13 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 			r.asked = map[string]bool{}
 		}
 		r.asked[patientID] = true
-		if r.err = r.ask("/Patient/" + patientID); r.err == nil {
-			r.err = r.ask("/RelatedPerson?patient=" + patientID)
+		// Without the Patient there is no record, whatever relatives say.
+		known, err := r.ask("/Patient/" + patientID)
+		if known {
+			_, err = r.ask("/RelatedPerson?patient=" + patientID)
 		}
-		if r.err != nil {
+		if err != nil {
+			r.fail(err)
 			return nil, false
 		}
 	}
@@ -62,25 +81,25 @@ var errRecord = errors.New("the source's answer about a patient is too large or 
 
 // ask takes in a resource, or those of a Bundle's first page. A source that does
 // not have the resource, or the type, says nothing: that is no error.
-func (r *records) ask(rel string) error {
+func (r *records) ask(rel string) (known bool, err error) {
 	resp, err := r.d.Get(r.ctx, rel)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest, http.StatusNotImplemented:
-		return nil
+		return false, nil
 	default:
-		return odd(errors.New("it does not say who a patient is"))
+		return false, odd(errors.New("it does not say who a patient is"))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord+1))
 	switch {
 	case err != nil:
-		return unreachable(err)
+		return false, unreachable(err)
 	case len(raw) > maxRecord, r.collector.AddAll(raw) != nil:
-		return odd(errRecord)
+		return false, odd(errRecord)
 	}
-	return nil
+	return true, nil
 }

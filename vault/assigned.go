@@ -18,10 +18,13 @@ import (
 // what is new is in memory only until Settle has written it, in one transaction
 // for all. Until then nothing that holds such a code may leave.
 //
-// It is for one goroutine; any number of them may be at work on one Vault.
+// Codes may be given for the next release while Settle works for this one, and
+// any number of Assigned may be at work on one Vault.
 type Assigned struct {
-	v     *Vault
-	key   *seal.EngagementKey
+	v   *Vault
+	key *seal.EngagementKey
+
+	mu    sync.Mutex
 	fresh map[string]string // codes, by id, that are not known to be durable
 }
 
@@ -92,26 +95,33 @@ func (a *Assigned) Code(ctx context.Context, resourceID string) (string, error) 
 		}
 	}
 	code := a.v.pending.give(k, newCode)
+	// The one that waited may have been settled since it was looked for.
+	if settled, ok := a.v.cache.code(engagement, resourceID); ok && settled != code {
+		a.v.pending.drop(k)
+		return settled, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.fresh[resourceID] = code
 	return code, nil
 }
 
 var errOtherCode = errors.New("another process gave an id another code meanwhile")
 
-// Settle makes every code that was given durable. On an error nothing that holds
-// one of them may leave: somebody else may have given the id another.
+// Settle makes every code that was given before it durable. On an error nothing
+// that holds one of them may leave: somebody else may have given the id another.
 func (a *Assigned) Settle(ctx context.Context) error {
-	if len(a.fresh) == 0 {
-		return nil
-	}
+	a.mu.Lock()
 	codes := a.fresh
 	a.fresh = map[string]string{}
+	a.mu.Unlock()
 	for resourceID, code := range codes {
 		// A neighbour may have settled it meanwhile.
 		switch settled, ok := a.v.cache.code(a.key.Engagement(), resourceID); {
 		case ok && settled == code:
 			delete(codes, resourceID)
 		case ok:
+			a.v.pending.drop(cacheKey{a.key.Engagement(), resourceID})
 			return unavailable(errOtherCode)
 		}
 	}

@@ -144,3 +144,86 @@ func TestAssignedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A code that comes too late, for an id that has one by now, fails one release
+// at most and is then forgotten.
+func TestAssignedTooLate(t *testing.T) {
+	ctx := context.Background()
+	v := newFolder(t).open(t)
+	a, b := assign(t, v, "e"), assign(t, v, "e")
+	want := assigned(t, a, "x")
+	if err := a.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.fresh["x"] = v.pending.give(cacheKey{"e", "x"}, newCode)
+	if err := b.Settle(ctx); err == nil {
+		t.Fatal("an id has two codes")
+	}
+	v.cache = cache{} // as if much came between
+	if got := assigned(t, b, "x"); got != want {
+		t.Errorf("the next try: got %q, want %q", got, want)
+	}
+	if err := b.Settle(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever asks while a neighbour settles gets the neighbour's code.
+func TestAssignedWhileSettling(t *testing.T) {
+	ctx := context.Background()
+	v := newFolder(t).open(t)
+	for n := range 300 {
+		a, b := assign(t, v, "e"), assign(t, v, "e")
+		resourceID := fmt.Sprint(n)
+		want := assigned(t, a, resourceID)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := a.Settle(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		got, err := b.Code(ctx, resourceID)
+		wg.Wait()
+		if err != nil || got != want {
+			t.Fatalf("got %q, want %q, %v", got, want, err)
+		}
+		if err := b.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The codes of one release are settled while those of the next are given, and
+// none is forgotten.
+func TestAssignedGivenWhileSettling(t *testing.T) {
+	ctx := context.Background()
+	v := newFolder(t).open(t)
+	a := assign(t, v, "e")
+	codes := map[string]string{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range 2000 {
+			code, err := a.Code(ctx, fmt.Sprint(n))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			codes[fmt.Sprint(n)] = code
+		}
+	})
+	for range 20 {
+		if err := a.Settle(ctx); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
+	if err := a.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	v.cache = cache{}
+	for resourceID, code := range codes {
+		if got, ok, err := v.Reveal(ctx, "e", code); got != resourceID || !ok || err != nil {
+			t.Fatalf("%q leads to %q, %t, %v", code, got, ok, err)
+		}
+	}
+}

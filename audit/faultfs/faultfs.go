@@ -40,6 +40,9 @@ const (
 	Mkdir   Op = "mkdir"
 )
 
+// sector is what a disk writes at once or not at all.
+const sector = 512
+
 // FS is the file layer. The zero FS is not usable; see New.
 type FS struct {
 	mu     sync.Mutex
@@ -109,7 +112,7 @@ func (n *node) crash(r *rand.Rand) {
 			// file has grown, zeros stand for what is not.
 			cut := n.dirty + r.IntN(n.end-n.dirty+1)
 			old := append(slices.Clone(n.synced), make([]byte, max(0, len(n.data)-len(n.synced)))...)
-			switch r.IntN(4) {
+			switch r.IntN(5) {
 			case 0: // nothing of it
 			case 1: // a prefix, and what it has grown to
 				kept = append(slices.Clone(n.data[:cut]), n.synced[min(cut, len(n.synced)):]...)
@@ -117,6 +120,13 @@ func (n *node) crash(r *rand.Rand) {
 				kept = append(slices.Clone(n.data[:cut]), old[cut:]...)
 			case 3: // the later pages came first
 				kept = append(slices.Clone(old[:cut]), n.data[cut:]...)
+			case 4: // sectors in any order
+				kept = slices.Clone(old[:len(n.data)])
+				for at := n.dirty / sector * sector; at < n.end; at += sector {
+					if end := min(at+sector, n.end); r.IntN(2) == 0 {
+						copy(kept[at:end], n.data[at:end])
+					}
+				}
 			}
 		}
 		n.data, n.synced, n.dirty, n.end = kept, slices.Clone(kept), len(kept), 0

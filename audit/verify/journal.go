@@ -64,7 +64,7 @@ func readJournal(dir fs.FS, key note.Verifier, size uint64, s *story, r *Report)
 			return fault(file, int64(next), "it begins at entry %d, but the file before it ends at %d", first, next)
 		}
 		next, begun = first, true
-		for at := 0; at < len(data); {
+		for at, looked := 0, -1; at < len(data); {
 			payload, why := frame(data[at:], next)
 			if why != "" && len(bytes.TrimLeft(data[at:], "\x00")) == 0 {
 				break // made beforehand, and not filled yet
@@ -73,6 +73,22 @@ func readJournal(dir fs.FS, key note.Verifier, size uint64, s *story, r *Report)
 				if i == len(names)-1 && !frameFollows(data[at+1:], next) {
 					r.Torn = uint64(len(data) - at)
 					break
+				}
+				// A log that is being written fills zeros: what lies behind may have
+				// been read later than this was. It stands by now.
+				if looked < at {
+					looked = at
+					newer, err := fs.ReadFile(dir, file)
+					if errors.Is(err, fs.ErrNotExist) {
+						return nil
+					}
+					if err != nil {
+						return err
+					}
+					if len(newer) > at {
+						data = newer
+						continue
+					}
 				}
 				return fault(file, int64(next), "the frame at offset %d does not read: %s", at, why)
 			}

@@ -164,6 +164,10 @@ func (m *Minimiser) Reset(codes deid.Codes) error {
 	return nil
 }
 
+// Forget drops the record of the patient whose text came last: whoever asks next
+// asks the Records again, which may be told otherwise.
+func (m *Minimiser) Forget() { m.text.forget() }
+
 func errNoCodes() error {
 	return problem.New(problem.Internal, "a minimiser needs the engagement's codes", "Open the engagement's key first")
 }

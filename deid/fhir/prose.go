@@ -18,12 +18,15 @@ type prose struct {
 	stands   bool // some of it stands in the resource at hand
 	in, out  []byte
 	found    []deid.Found
-	counts   [256]int // what was found, by the scrubber's category
-	patient  string   // whose replacer it is
+	counts   tally  // what was found
+	patient  string // whose replacer it is
 	known    bool
 	replacer deid.Replacer
 	record   deid.Record
 }
+
+// tally counts what is found in text, by the scrubber's category.
+type tally [256]int
 
 // forget drops what belongs to a patient: another engagement replaces otherwise.
 func (p *prose) forget() { p.replacer, p.record, p.patient, p.known = nil, nil, "", false }
@@ -32,12 +35,20 @@ func (p *prose) forget() { p.replacer, p.record, p.patient, p.known = nil, nil, 
 // scrubber's categories.
 func (m *Minimiser) Found() map[string]int {
 	all := map[string]int{}
+	m.since(&tally{}, all)
+	return all
+}
+
+// since adds to all what was found beyond told.
+func (m *Minimiser) since(told *tally, all map[string]int) {
+	if m.o.Scrubber == nil {
+		return
+	}
 	for c, n := range m.text.counts {
-		if n > 0 {
+		if n -= told[c]; n > 0 {
 			all[m.o.Scrubber.Category(uint8(c))] += n
 		}
 	}
-	return all
 }
 
 func errScrub(err error) error {

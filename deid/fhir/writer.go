@@ -26,6 +26,8 @@ type Writer struct {
 	lines    bool // the answer is NDJSON
 	bundle   bool // the answer is a Bundle
 	size     int  // of the last release of a Bundle: the next one is likely as long
+	told     tally
+	found    map[string]int
 }
 
 // frame is a Bundle or an entry that is not closed yet.
@@ -36,7 +38,9 @@ type frame struct {
 }
 
 // NewWriter makes a Writer. Each answer needs its own, or a Reset.
-func NewWriter(m *Minimiser) *Writer { return &Writer{m: m, counts: map[string]int{}} }
+func NewWriter(m *Minimiser) *Writer {
+	return &Writer{m: m, counts: map[string]int{}, told: m.text.counts}
+}
 
 // Head is how a Bundle begins.
 type Head struct {
@@ -379,8 +383,19 @@ func (w *Writer) Take() deid.Release {
 	clear(w.counts)
 	w.tally = deid.Tally{}
 	w.patients = w.patients[:0]
+	w.found = nil
+	if w.m.text.counts != w.told {
+		w.found = map[string]int{}
+		w.m.since(&w.told, w.found)
+		w.told = w.m.text.counts
+	}
 	return r
 }
+
+// Found tells how much was found in text between the last Take and the one before
+// it, by the scrubber's categories. It may be asked while the next release is
+// being written.
+func (w *Writer) Found() map[string]int { return w.found }
 
 // Reset drops what was not taken and makes the Writer ready for another answer.
 func (w *Writer) Reset() {
@@ -390,4 +405,5 @@ func (w *Writer) Reset() {
 	w.patients = w.patients[:0]
 	w.open = w.open[:0]
 	w.begun, w.lines, w.bundle = false, false, false
+	w.told, w.found = w.m.text.counts, nil
 }

@@ -1,8 +1,10 @@
 package fhirapi
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/deid/text"
+	"github.com/sallyport/sallyport/gate/gatetest"
 	"github.com/sallyport/sallyport/gateway/gatewaytest"
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/snapshot"
@@ -292,7 +295,7 @@ func TestNoTextWithoutTheMeans(t *testing.T) {
 	}
 	role := func(r *snapshot.Role) {
 		r.Profile = "notes"
-		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"content"}}
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
 	}
 	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Profiles: []*deid.Profile{p}, Role: role})
 	patient := w.Records.IDs("Patient")[0]
@@ -303,5 +306,171 @@ func TestNoTextWithoutTheMeans(t *testing.T) {
 	w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Status: 500})
 	if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); r.Status < 400 || strings.Contains(string(r.Body), `"data"`) {
 		t.Errorf("without the record: got %d: %s", r.Status, r.Body)
+	}
+}
+
+// What one question was not told about a patient the next one asks for again: a
+// note is not scrubbed without the record because an earlier question failed.
+func TestTheRecordIsAskedForAgain(t *testing.T) {
+	p, err := deid.LoadProfile([]byte(strings.Replace(notes, "record: required", "record: optional", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 25), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	asked := 0
+	for _, patient := range w.Records.IDs("Patient") {
+		ask := func() gatewaytest.Response { return w.Get("/DocumentReference?patient=" + w.Code(patient)) }
+		want := ask()
+		if want.Status != 200 || !strings.Contains(string(want.Body), `"data"`) {
+			continue
+		}
+		w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Times: 1, Status: 500})
+		if r := ask(); r.Status < 400 {
+			t.Errorf("without the record: got %d", r.Status)
+		}
+		if got := ask(); got.Status != 200 || texts(t, got) != texts(t, want) {
+			t.Error("the note is scrubbed otherwise after a question that failed")
+		}
+		asked++
+	}
+	if asked < 3 {
+		t.Errorf("%d patients have notes", asked)
+	}
+}
+
+func texts(t *testing.T, r gatewaytest.Response) string {
+	t.Helper()
+	var b struct {
+		Entry []struct {
+			Resource struct {
+				Content []struct{ Attachment struct{ Data []byte } }
+			}
+		}
+	}
+	if err := json.Unmarshal(r.Body, &b); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s", b)
+}
+
+// A RelatedPerson is not the patient's own record.
+func TestARecordWithoutThePatient(t *testing.T) {
+	p, err := deid.LoadProfile([]byte(notes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 25), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	for _, patient := range w.Records.IDs("Patient") {
+		w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + patient, Status: 404}, hospital.Fault{Path: "RelatedPerson", Type: "application/fhir+json",
+			Body: `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/` + patient + `"},"name":[{"family":"Nobody"}]}}]}`})
+		if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); strings.Contains(string(r.Body), `"data"`) {
+			t.Fatal("a note is released on a relative's record alone")
+		}
+	}
+}
+
+// Codes that could not be written leave with no release: not with the one that
+// failed, and not with a later one, from what was remembered.
+func TestCodesThatCouldNotBeWritten(t *testing.T) {
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Role: profile(deid.SafeHarborProfile)})
+	db, err := sql.Open("sqlite", filepath.Join(w.Dir, "vault.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	run := func(statement string) {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("CREATE TRIGGER fail BEFORE INSERT ON codes BEGIN SELECT RAISE(ABORT, 'no'); END")
+	if r := w.Get("/Patient?_count=50"); r.Status < 500 {
+		t.Fatalf("got %d where no code can be written", r.Status)
+	}
+	run("DROP TRIGGER fail")
+	for range 3 {
+		r := w.Get("/Patient?_count=50")
+		if r.Status != 200 {
+			t.Fatalf("got %d: %s", r.Status, r.Body)
+		}
+		for _, e := range entries(t, r) {
+			if _, ok, err := w.Vault.Reveal(t.Context(), gatetest.Engagement, strings.TrimPrefix(e, "Patient/")); !ok || err != nil {
+				t.Fatal("a code left that is not in the vault", err)
+			}
+		}
+	}
+}
+
+// A source that trickles has its answer released in parts, while the next part is
+// being made: the codes of each are durable before it leaves, and what was found
+// in its text is counted once.
+func TestPartsUnderAProfile(t *testing.T) {
+	const codesAndNotes = `profile: codes-and-notes
+version: 1
+title: Notes scrubbed, codes from a random source
+basis: minimum-necessary
+extends: minimum-necessary
+codes: assigned
+text: scrub
+attachments: scrub
+record: required
+elements:
+  Attachment.data: data
+`
+	p, err := deid.LoadProfile([]byte(codesAndNotes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 60), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "codes-and-notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	w.Hospital.Misbehave(hospital.Fault{Path: "DocumentReference", Rate: 150_000, Times: 1})
+	parts := w.Get("/DocumentReference?_count=100")
+	whole := w.Get("/DocumentReference?_count=100")
+	if whole.Status != 200 || texts(t, whole) != texts(t, parts) {
+		t.Fatalf("got %d and %d, and other notes in parts", whole.Status, parts.Status)
+	}
+	for _, e := range entries(t, parts) {
+		if _, ok, err := w.Vault.Reveal(t.Context(), gatetest.Engagement, e[strings.Index(e, "/")+1:]); !ok || err != nil {
+			t.Fatal("a code left that is not in the vault", err)
+		}
+	}
+	count := func(r gatewaytest.Response) (names uint64, chunks int) {
+		for _, e := range w.Decision(r) {
+			if e.Outcome == nil {
+				continue
+			}
+			chunks++
+			for _, c := range e.Outcome.Changed {
+				if c.Why == "text-name" {
+					names += c.N
+				}
+			}
+		}
+		return names, chunks
+	}
+	want, _ := count(whole)
+	got, chunks := count(parts)
+	if chunks < 2 || want == 0 || got != want {
+		t.Errorf("%d names in %d parts, want %d", got, chunks, want)
 	}
 }
