@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/sallyport/sallyport/deid"
 	deidfhir "github.com/sallyport/sallyport/deid/fhir"
@@ -29,7 +30,11 @@ type records struct {
 // Sizes of what is asked for.
 const (
 	maxRecord  = 4 << 20 // of a Patient, or a page of RelatedPersons
+	maxPages   = 10      // of RelatedPersons
 	maxRecords = 256     // patients whose record a question remembers
+	// recordPatience is how long the source may take for one of them: whoever waits
+	// for the note waits for it too.
+	recordPatience = 30 * time.Second
 )
 
 // begin is for another question.
@@ -65,9 +70,9 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 		}
 		r.asked[patientID] = true
 		// Without the Patient there is no record, whatever relatives say.
-		known, err := r.ask("/Patient/" + patientID)
+		known, _, err := r.ask("/Patient/" + patientID)
 		if known {
-			_, err = r.ask("/RelatedPerson?patient=" + patientID)
+			err = r.relatives("/RelatedPerson?patient=" + patientID)
 		}
 		if err != nil {
 			r.fail(err)
@@ -79,27 +84,48 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 
 var errRecord = errors.New("the source's answer about a patient is too large or cannot be read")
 
-// ask takes in a resource, or those of a Bundle's first page. A source that does
-// not have the resource, or the type, says nothing: that is no error.
-func (r *records) ask(rel string) (known bool, err error) {
-	resp, err := r.d.Get(r.ctx, rel)
+// relatives asks page after page. A dictionary without the last of them would
+// leave their names standing, so too many are an error.
+func (r *records) relatives(rel string) error {
+	for range maxPages {
+		_, next, err := r.ask(rel)
+		if err != nil || next == "" {
+			return err
+		}
+		var ok bool
+		if rel, ok = r.d.Below(next); !ok {
+			return odd(errRecord)
+		}
+	}
+	return odd(errRecord)
+}
+
+// ask takes in a resource, or those of a Bundle. A source that does not have the
+// resource, or the type, says nothing: that is no error.
+func (r *records) ask(rel string) (known bool, next string, err error) {
+	ctx, cancel := context.WithTimeoutCause(r.ctx, recordPatience, errSlow)
+	defer cancel()
+	resp, err := r.d.Get(ctx, rel)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest, http.StatusNotImplemented:
-		return false, nil
+		return false, "", nil
 	default:
-		return false, odd(errors.New("it does not say who a patient is"))
+		return false, "", odd(errors.New("it does not say who a patient is"))
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord+1))
-	switch {
-	case err != nil:
-		return false, unreachable(err)
-	case len(raw) > maxRecord, r.collector.AddAll(raw) != nil:
-		return false, odd(errRecord)
+	if err != nil {
+		return false, "", unreachable(err)
 	}
-	return true, nil
+	if len(raw) > maxRecord {
+		return false, "", odd(errRecord)
+	}
+	if next, err = r.collector.AddAll(raw); err != nil {
+		return false, "", odd(errRecord)
+	}
+	return true, next, nil
 }

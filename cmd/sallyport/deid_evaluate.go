@@ -158,7 +158,7 @@ func evaluate(scrub deid.Scrubber, docs []score.Doc, with bool) (evaluation, err
 // recordOf is the record of the one patient of a labelled note.
 func recordOf(scrub deid.Scrubber, patient []byte) deid.Record {
 	k := deidfhir.NewCollector(scrub)
-	if k.AddAll(patient) != nil {
+	if _, err := k.AddAll(patient); err != nil {
 		return nil
 	}
 	var who struct {

@@ -151,7 +151,7 @@ func (k *known) add(raw []byte) {
 		k.index.Add(raw)
 	}
 	if k.records != nil {
-		_ = k.records.AddAll(raw) // what is refused here is refused and counted in the second pass
+		_, _ = k.records.AddAll(raw) // what is refused here is refused and counted in the second pass
 	}
 }
 

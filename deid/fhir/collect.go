@@ -493,19 +493,25 @@ func (x *Index) ID(typ, query string) (string, bool) {
 	return id, id != ""
 }
 
-// AddAll takes in a resource, or those of a Bundle.
-func (c *Collector) AddAll(raw []byte) error {
+// AddAll takes in a resource, or those of a Bundle; next is the Bundle's link to
+// its next page, if it has one. The link is the source's and can hold patient data.
+func (c *Collector) AddAll(raw []byte) (next string, err error) {
 	r := fhir.NewReader(bytes.NewReader(raw), fhir.Limits{Resource: DefaultMaxBytes})
 	for {
 		item, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return next, nil
 		}
-		if err == nil && item.Resource.Len() > 0 {
+		switch {
+		case err != nil:
+		case item.Part == fhir.Field && item.Name == "link":
+			link, _ := fhir.LinkTo(item.Raw.Open(), "next")
+			next = string(link.Open())
+		case item.Resource.Len() > 0:
 			err = c.Add(item.Resource.Open(), nil)
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
 }
