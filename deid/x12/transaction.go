@@ -42,7 +42,7 @@ func (r *run) transaction(dst []byte, set [][]byte) ([]byte, error) {
 			r.M.Dropped++
 			continue
 		}
-		start := len(dst)
+		start, numbered := len(dst), r.Numbered()
 		r.segments++
 		var kept bool
 		var err error
@@ -51,6 +51,7 @@ func (r *run) transaction(dst []byte, set [][]byte) ([]byte, error) {
 		}
 		if !kept {
 			r.segments--
+			r.Unnumber(numbered)
 			r.M.Dropped++
 			dst = dst[:start]
 			continue

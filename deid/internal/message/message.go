@@ -252,6 +252,19 @@ func NewCase(o *Options, m *Manifest) *Case { return &Case{O: o, M: m} }
 // file begins.
 func (c *Case) Renumber() { c.numbers = nil }
 
+// Numbered is how many identifiers of the message have a number.
+func (c *Case) Numbered() int { return len(c.numbers) }
+
+// Unnumber takes back the numbers after n: what had them does not leave. Those
+// that do leave would otherwise not be counted through.
+func (c *Case) Unnumber(n int) {
+	for k, text := range c.numbers {
+		if v, err := strconv.Atoi(text); err != nil || v > n {
+			delete(c.numbers, k)
+		}
+	}
+}
+
 // Wants reports whether facts are of use.
 func (c *Case) Wants() bool { return c.O.Text != nil }
 
