@@ -17,7 +17,7 @@ import (
 // conns is an http.RoundTripper over HTTP/1.1 connections that are kept. Its
 // difference from net/http's Transport is that a request and its answer are the
 // caller's own writes and reads: the Transport passes each between three
-// goroutines, which cost the gateway a tenth of its processor time. It parses
+// goroutines, which cost a small release some 7 % of its processor time. It parses
 // with net/http all the same, and refuses where it does.
 type conns struct {
 	dial   *net.Dialer

@@ -269,8 +269,9 @@ func (d *demo) note(ctx context.Context) (bool, error) {
 	d.lines(before, after)
 	d.fact("note_before", before)
 	d.fact("note_after", after)
-	name := strings.Fields(strings.TrimPrefix(before[strings.Index(before, "Patient: "):], "Patient: "))[0]
-	ok = d.must(!strings.Contains(strings.ToUpper(after), strings.Trim(name, ",")), "the patient's name is not in it") && ok
+	_, rest, found := strings.Cut(before, "Patient: ")
+	family, _, comma := strings.Cut(rest, ",")
+	ok = d.must(found && comma && family != "" && !strings.Contains(strings.ToUpper(after), family), "the patient's name is not in it") && ok
 	ok = d.must(strings.Contains(after, "[NAME]") && strings.Contains(after, "[SSN]") && strings.Contains(after, "CHIEF COMPLAINT"), "what identifies is marked, and the rest stands") && ok
 	d.say("Text so scrubbed is never called de-identified: what nobody found is still in it.")
 	d.say("Grace asked whose note it is; that is an act with a reason, in the log before she was told. No vendor can ask.")

@@ -81,7 +81,8 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	// The buffers of a long stream are megabytes each, and soon garbage: a little
-	// more collecting keeps it under a hundred, at two hundredths of the speed.
+	// more collecting keeps the process under a hundred. What it costs small answers
+	// could not be told from noise.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(75)
 	}
