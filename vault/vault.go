@@ -29,7 +29,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "modernc.org/sqlite" // the database driver
+	"modernc.org/sqlite" // the database driver
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
@@ -112,10 +113,28 @@ func Open(ctx context.Context, path string, keys *seal.Keyring) (*Vault, error) 
 	}
 	db.SetMaxOpenConns(4)
 	v := &Vault{db: db, keys: keys}
-	if err := v.prepare(ctx); err != nil {
-		return nil, errors.Join(err, db.Close())
+	// Where several processes make one vault at once, SQLite refuses the change to
+	// WAL mode without waiting (its busy handler is not asked, to avoid a deadlock).
+	for deadline := time.Now().Add(openPatience); ; time.Sleep(openAgain) {
+		if err = v.prepare(ctx); err == nil {
+			return v, nil
+		}
+		if !busy(err) || ctx.Err() != nil || time.Now().After(deadline) {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
-	return v, nil
+}
+
+// How long a vault that another process is making is waited for.
+const (
+	openPatience = 10 * time.Second
+	openAgain    = 10 * time.Millisecond
+)
+
+// busy: another connection has the lock (SQLITE_BUSY with its extended codes).
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // create makes an empty file that is nobody else's from the start; SQLite gives
