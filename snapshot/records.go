@@ -253,9 +253,11 @@ type Person struct {
 	Login Login `json:"login,omitzero"`
 	// Passkeys are the person's WebAuthn credentials, in the order they were added.
 	Passkeys []Passkey `json:"passkeys,omitempty"`
-	// SuspendedBy is who suspended the person; a connector ends only its own
-	// suspensions.
-	SuspendedBy id.Person `json:"suspended_by,omitempty"`
+	// Directory is who the person is to the directory of their vendor.
+	Directory Directory `json:"directory,omitzero"`
+	// SuspendedBy is who has suspended the person, in the order of time. The
+	// person is suspended until each has ended its own.
+	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
 	Approval
 }
 

@@ -52,6 +52,14 @@ type Login struct {
 	Subject   string       `json:"subject,omitempty"`
 }
 
+// Directory is who a person is to the SCIM client of their vendor. What it holds
+// can be an e-mail address, so it is not for logs.
+type Directory struct {
+	Connector  id.Connector `json:"connector,omitempty"`
+	UserName   string       `json:"user_name,omitempty"`   // unique there, without regard to case (RFC 7643, section 4.1.1)
+	ExternalID string       `json:"external_id,omitempty"` // what the directory itself calls the person (RFC 7643, section 3.1)
+}
+
 // Passkey is the public half of a WebAuthn credential (W3C WebAuthn Level 3).
 type Passkey struct {
 	ID         []byte    `json:"id"`         // the credential's id

@@ -108,6 +108,7 @@ type index struct {
 	personByLogin    map[Login]*Person
 	personByPasskey  map[string]*Person
 	sessions         map[id.Person][]*Session
+	directories      map[id.Connector][]*Person
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
@@ -159,6 +160,10 @@ func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
 	p, ok := v.index.personByPasskey[string(credential)]
 	return p, ok
 }
+
+// PersonsOfDirectory lists the people whom a SCIM client knows, ended ones too, in
+// the order of their ids.
+func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.directories[c] }
 
 // SessionsOf lists a person's sessions, ended ones too, oldest first.
 func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
@@ -270,13 +275,19 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 		}
 		x.personByLogin, x.personByPasskey = map[Login]*Person{}, map[string]*Person{}
 		for _, p := range v.Persons.All() {
-			if p.Login != (Login{}) {
+			// A login that passed on, as when a person is hired again, is the one's who
+			// is still there.
+			if old, ok := x.personByLogin[p.Login]; p.Login != (Login{}) && (!ok || old.State == Ended) {
 				x.personByLogin[p.Login] = p
 			}
 			for _, k := range p.Passkeys {
 				x.personByPasskey[string(k.ID)] = p
 			}
 		}
+	}
+	if touched[NounPerson] {
+		x.directories = group(v.Persons, func(p *Person) id.Connector { return p.Directory.Connector }, nil)
+		delete(x.directories, "")
 	}
 	if touched[NounGrant] {
 		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)
