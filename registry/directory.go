@@ -131,7 +131,8 @@ func checkDirectory(v *snapshot.View, field string, vendor id.Vendor, person id.
 			return conflict(field+".user_name", "Another person of the directory has this userName", "One person, one account: accounts are not shared")
 		}
 	}
-	return first(shortText(field+".user_name", d.UserName), shortText(field+".external_id", d.ExternalID))
+	return first(shortText(field+".user_name", d.UserName), shortText(field+".external_id", d.ExternalID), shortText(field+".formatted", d.Formatted),
+		shortText(field+".given_name", d.GivenName), shortText(field+".family_name", d.FamilyName), shortText(field+".display_name", d.DisplayName))
 }
 
 func (a LinkDirectory) apply(e *snapshot.Edit, _ Stamp) {

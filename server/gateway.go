@@ -66,6 +66,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 	}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
 	smart := identity.SMARTConfiguration(tokenURL)
+	directory, err := s.openDirectory()
+	if err != nil {
+		return err
+	}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,6 +80,8 @@ func (s *Server) openGateway(ctx context.Context) error {
 			smart.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/"):
 			fhir.ServeHTTP(w, r)
+		case strings.HasPrefix(path, scimPath+"/"):
+			directory.ServeHTTP(w, r)
 		default: // tells nothing, not even that it is not there
 			identity.WriteUnknown(w)
 		}
