@@ -448,14 +448,17 @@ func FuzzStatement(f *testing.F) {
 	f.Add([]byte(built(workflow, commit, builder)))
 	f.Add([]byte(built(`{"source":{"uri":"https://github.com/northwind/triage"}}`, `[]`, builder)))
 	f.Add([]byte(inToto(image, imagePredicate, `{}`)))
-	s := newSigner(f, "ed25519")
-	d := Demand{Kind: SLSA, Keys: []Key{s.pinned(f)}, Builders: []string{builder}, Sources: []string{repo}}
+	d := Demand{Kind: SLSA, Builders: []string{builder}, Sources: []string{repo}}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		v, err := Verify(d, image, []byte(s.dsse(t, string(payload))))
-		if err == nil && (v.Builder != builder || v.Source == "" || !under(v.Source, repo)) {
-			t.Fatalf("accepted: %+v", v)
-		}
 		_ = simpleSigning(payload, image)
+		s, err := parseStatement(payload) // as if the signature were good
+		if err != nil || s.about(image) != nil {
+			return
+		}
+		by, source, err := s.build(d)
+		if err == nil && (by != builder || source == "" || !under(source, repo)) {
+			t.Fatalf("accepted: %q %q", by, source)
+		}
 	})
 }
 
