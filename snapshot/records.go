@@ -260,11 +260,14 @@ type Training struct {
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
 }
 
-// Device is a machine of a vendor that holds a client certificate.
+// Device is a machine of a vendor that holds a client certificate, or a workload
+// that has an X.509-SVID: it is known by the one key, or by the SPIFFE id whose
+// keys change by the hour. Never by both.
 type Device struct {
 	ID     id.Device `json:"id"`
 	Vendor id.Vendor `json:"vendor"`
-	Key256 KeyDigest `json:"key_sha256"`
+	Key256 KeyDigest `json:"key_sha256,omitempty"`
+	SPIFFE string    `json:"spiffe_id,omitempty"` // "spiffe://domain/path"
 	Owner  id.Person `json:"owner,omitempty"`
 	Region string    `json:"region"` // declared; not attested
 	// TrustedUntil is how far the approval reaches (policy).

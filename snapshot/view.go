@@ -93,6 +93,7 @@ func (t Table[K, V]) All() iter.Seq2[K, *V] {
 // index holds the lookups that a decision needs, from a subject to records.
 type index struct {
 	deviceByKey      map[KeyDigest]*Device
+	deviceBySPIFFE   map[string]*Device
 	personByKey      map[KeyDigest]*Person
 	grantsByApp      map[id.App][]*Grant
 	assessments      map[id.Vendor][]*Assessment
@@ -107,6 +108,12 @@ type index struct {
 // DeviceByKey finds the device whose certificate has this public key.
 func (v *View) DeviceByKey(k KeyDigest) (*Device, bool) {
 	d, ok := v.index.deviceByKey[k]
+	return d, ok
+}
+
+// DeviceBySPIFFE finds the workload that is registered under this SPIFFE id.
+func (v *View) DeviceBySPIFFE(spiffe string) (*Device, bool) {
+	d, ok := v.index.deviceBySPIFFE[spiffe]
 	return d, ok
 }
 
@@ -230,8 +237,15 @@ func (e *Edit) Publish(version, logIndex uint64, t time.Time) *View {
 func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounDevice] {
 		x.deviceByKey = make(map[KeyDigest]*Device, v.Devices.Len())
+		x.deviceBySPIFFE = map[string]*Device{}
 		for _, d := range v.Devices.All() {
-			x.deviceByKey[d.Key256] = d
+			// One of both: a record with neither, or with both, is found by nothing.
+			if d.Key256 != "" && d.SPIFFE == "" {
+				x.deviceByKey[d.Key256] = d
+			}
+			if d.SPIFFE != "" && d.Key256 == "" {
+				x.deviceBySPIFFE[d.SPIFFE] = d
+			}
 		}
 	}
 	if touched[NounPerson] {
