@@ -55,7 +55,7 @@ var layers = map[string][]string{
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE
-	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "snapshot"},
+	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},

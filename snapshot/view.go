@@ -42,6 +42,7 @@ type View struct {
 	Connectors     Table[id.Connector, Connector]
 	Sessions       Table[id.Session, Session]
 	Postures       Table[id.Device, Posture]
+	Attestations   Table[id.Attestation, Attestation]
 
 	index index
 }
@@ -109,6 +110,7 @@ type index struct {
 	personByLogin    map[Login]*Person
 	personByPasskey  map[string]*Person
 	sessions         map[id.Person][]*Session
+	attestations     map[id.Device][]*Attestation
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
@@ -170,6 +172,10 @@ func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
 // SessionsOf lists a person's sessions, ended ones too, oldest first.
 func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
 
+// AttestationsOf lists what is attested of a device, oldest first, revoked ones
+// too.
+func (v *View) AttestationsOf(d id.Device) []*Attestation { return v.index.attestations[d] }
+
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
 	base    *View
@@ -228,6 +234,8 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Sessions, r.ID, r)
 	case *Posture:
 		put(e, &e.next.Postures, r.Device, r)
+	case *Attestation:
+		put(e, &e.next.Attestations, r.ID, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {
@@ -271,7 +279,10 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 				x.deviceByKey[d.Key256] = d
 			}
 			if d.SPIFFE != "" && d.Key256 == "" {
-				x.deviceBySPIFFE[d.SPIFFE] = d
+				// A workload that was revoked may be registered anew under its id.
+				if old, ok := x.deviceBySPIFFE[d.SPIFFE]; !ok || old.State == Ended {
+					x.deviceBySPIFFE[d.SPIFFE] = d
+				}
 			}
 		}
 	}
@@ -309,6 +320,10 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounTraining] {
 		x.trainings = group(v.Trainings, func(t *Training) id.Person { return t.Person },
 			func(a, b *Training) int { return a.CompletedAt.Compare(b.CompletedAt) })
+	}
+	if touched[NounAttestation] {
+		x.attestations = group(v.Attestations, func(a *Attestation) id.Device { return a.Device },
+			func(a, b *Attestation) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 	}
 	if touched[NounReview] {
 		x.reviews = group(v.Reviews, func(r *Review) id.Grant { return r.Grant },
