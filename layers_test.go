@@ -46,6 +46,7 @@ var layers = map[string][]string{
 	"gate":          {"hipaa", "id", "policy", "snapshot"},
 	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
 	"fairness":      {"problem"},
+	"provenance":    {},
 	// RECORD
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
@@ -54,7 +55,7 @@ var layers = map[string][]string{
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE
-	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "snapshot"},
+	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
@@ -90,7 +91,7 @@ var drivers = map[string][]string{
 // pure packages take time, input and output as arguments.
 var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate",
 	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
-	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message"}
+	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message", "provenance"}
 
 // impure is what they may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}

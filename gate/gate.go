@@ -28,6 +28,7 @@ var All = []policy.Gate{
 	vendor,
 	assessment,
 	certification,
+	screening,
 	agreement,
 	permittedUse,
 	subcontractors,
@@ -37,6 +38,7 @@ var All = []policy.Gate{
 	person,
 	training,
 	device,
+	workload,
 	app,
 	grant,
 	review,
@@ -50,7 +52,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 25
+const allGates = 27
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {
