@@ -25,6 +25,7 @@ var All = []policy.Gate{
 	policyLoaded,
 	fresh,
 	transport,
+	sealing,
 	vendor,
 	assessment,
 	certification,
@@ -52,7 +53,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 27
+const allGates = 28
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {
