@@ -69,8 +69,10 @@ var layers = map[string][]string{
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal"},
+	"agent/keystore":        {"problem"},
+	"agent/posture":         {"problem"},
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
