@@ -258,7 +258,9 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounDevice] {
 		x.deviceByKey = make(map[KeyDigest]*Device, v.Devices.Len())
 		for _, d := range v.Devices.All() {
-			x.deviceByKey[d.Key256] = d
+			if d.Key256 != "" { // an invited device has none yet
+				x.deviceByKey[d.Key256] = d
+			}
 		}
 	}
 	if touched[NounPerson] {
