@@ -71,7 +71,8 @@ var layers = map[string][]string{
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal"},
 	"agent/keystore":        {"problem"},
-	"agent/posture":         {"problem"},
+	"agent/posture":         {"identity", "problem"},
+	"agent/wire":            {"problem"},
 	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},

@@ -37,6 +37,7 @@ var All = []policy.Gate{
 	person,
 	training,
 	device,
+	posture,
 	app,
 	grant,
 	review,
@@ -50,7 +51,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 25
+const allGates = 26
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {
