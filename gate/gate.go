@@ -40,6 +40,7 @@ var All = []policy.Gate{
 	training,
 	device,
 	workload,
+	posture,
 	app,
 	grant,
 	review,
@@ -53,7 +54,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 28
+const allGates = 29
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {

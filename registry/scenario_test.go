@@ -139,6 +139,8 @@ var (
 	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
 	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
+	invite2   = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
+	accept2   = registry.AcceptInvitation{ID: "d2", Code256: strings.Repeat("ab", 32), Key256: registrytest.Key("d2"), KeyStore: snapshot.InTPM, Region: "US"}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
 	hold2     = registry.PlaceHold{ID: "h2", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident}
@@ -463,6 +465,31 @@ var scenarios = map[registry.Kind]scenario{
 			w, _ := v.Vendors.Get("northwind")
 			return want(w.State == snapshot.Approved && w.Screening.By == "grace" && !w.Screening.Clear() && w.Screening.Access == snapshot.Yes, "what was found is not on record")
 		}},
+	"device.invite": {allowed: act(invite2), refused: []refusal{
+		bad("owner", with(invite2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
+		bad("code_sha256", with(invite2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
+		bad("expires_at", with(invite2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
+		bad("expires_at", with(invite2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
+		{act(with(invite2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
+		{act(with(invite2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
+		then: func(v *snapshot.View) string {
+			d, _ := v.Devices.Get("d2")
+			_, known := v.DeviceByKey("")
+			return want(d.State == snapshot.Invited && d.Key256 == "" && d.Invitation.By == "grace" && !known, "the invitation is not noted, or a device without a key is found")
+		}},
+	"device.accept": {before: by("grace", invite2), allowed: act(accept2), refused: []refusal{
+		gone(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "d3" })),
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "northwind-gpu-1" })), "code_sha256", problem.Conflict},
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Code256 = strings.Repeat("0", 64) })), "code_sha256", problem.Conflict},
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
+		bad("key_sha256", with(accept2, func(a *registry.AcceptInvitation) { a.Key256 = "" })),
+		bad("key_store", with(accept2, func(a *registry.AcceptInvitation) { a.KeyStore = "" })),
+		bad("region", with(accept2, func(a *registry.AcceptInvitation) { a.Region = "USA" })),
+		bad("seal_to[0]", with(accept2, func(a *registry.AcceptInvitation) { a.SealTo = []string{"a b"} }))},
+		then: func(v *snapshot.View) string {
+			d, _ := v.DeviceByKey(accept2.Key256)
+			return want(d != nil && d.State == snapshot.Proposed && d.RequestedBy == "grace" && !d.Invitation.UsedAt.IsZero(), "the device does not wait for approval in the name of who invited")
+		}},
 	"device.approve": {before: by("ada", device2), allowed: act(registry.ApproveDevice{ID: "d2", TrustedUntil: year}), refused: []refusal{
 		gone(registry.ApproveDevice{ID: "d3"}), bad("trusted_until", registry.ApproveDevice{ID: "d2"}), bad("trusted_until", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(5, 0, 0)})}},
 	"device.revoke": {allowed: act(registry.RevokeDevice{ID: "northwind-gpu-1"}), refused: []refusal{gone(registry.RevokeDevice{ID: "d3"})}},
@@ -607,7 +634,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 				}
 			}
 			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
+				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}

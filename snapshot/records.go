@@ -54,6 +54,7 @@ type KeyDigest string
 type State string
 
 const (
+	Invited   State = "invited" // a device whose key is not known yet
 	Proposed  State = "proposed"
 	Approved  State = "approved"
 	Suspended State = "suspended"
@@ -295,7 +296,18 @@ type Device struct {
 	SealTo []string `json:"seal_to,omitempty"`
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	// Invitation is the newest by which the machine was asked to enrol.
+	Invitation Invitation `json:"invitation,omitzero"`
 	Approval
+}
+
+// Invitation lets who holds its code enrol a machine, once.
+type Invitation struct {
+	By        id.Person `json:"by"`
+	Code256   string    `json:"code_sha256"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	App       id.App    `json:"app,omitempty"` // the program that is registered with the machine
 }
 
 // AgentKind says what acts (45 CFR 164.312(a)(1): "persons or software
