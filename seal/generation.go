@@ -327,7 +327,11 @@ func RestoreStore(dir, mirror string, root Root, from io.Reader) (Restored, erro
 		return Restored{}, err
 	}
 	defer unlock()
-	return restoreFiles(dir, g, files)
+	out, err := restoreFiles(dir, g, files)
+	if err != nil {
+		return out, err
+	}
+	return out, settleRoot(dir, root)
 }
 
 func restoreFiles(dir string, g *generation, files map[string][]byte) (Restored, error) {
@@ -405,7 +409,7 @@ func generationFor(dir, mirror string, root Root, b *backup) (*generation, error
 		if doc.Number != b.Generation {
 			continue
 		}
-		key, err := root.open(dir, doc.Root)
+		key, err := openRestored(dir, root, doc.Root)
 		if err != nil {
 			return nil, err
 		}
@@ -429,6 +433,40 @@ func generationFor(dir, mirror string, root Root, b *backup) (*generation, error
 
 func errBackup(err error) error {
 	return problem.New(problem.Invalid, "this is not a whole backup of a key store", "Use a file that `sallyport key backup-store` wrote, unchanged.").Because(err)
+}
+
+// openRestored opens a root by the parameters of its time, or as the key file that
+// RestoreRoot has made of it since.
+func openRestored(dir string, root Root, p rootParams) (*rootKey, error) {
+	key, err := root.open(dir, p)
+	if _, ok := root.(keyFile); ok && err != nil {
+		if restored, fileErr := root.open(dir, rootParams{Kind: kindFile}); fileErr == nil {
+			return restored, nil
+		}
+	}
+	return key, err
+}
+
+// settleRoot has keyring.json name the root that opens it, where that has become a
+// key file. The store's lock is held.
+func settleRoot(dir string, root Root) error {
+	path := filepath.Join(dir, keyringFile)
+	var doc keyringDoc
+	if err := readJSON(path, &doc); err != nil {
+		return err
+	}
+	if _, err := root.open(dir, doc.Root); err == nil {
+		return nil
+	}
+	key, err := openRestored(dir, root, doc.Root)
+	if err != nil {
+		return err
+	}
+	if _, err := key.Decrypt(doc.Check, purpose("check")); err != nil {
+		return problem.BadField("keyring.root", "this is not the root of the keyring in the backup", "Give the root of that time.").Because(err)
+	}
+	doc.Root = rootParams{Kind: kindFile}
+	return replaceJSON(path, doc)
 }
 
 // BackupState says how the key store's backups stand.
