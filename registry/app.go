@@ -18,6 +18,8 @@ type RegisterApp struct {
 	Kind   snapshot.AgentKind `json:"kind"`
 	Keys   json.RawMessage    `json:"keys"` // a JWK Set of public keys (RFC 7517)
 	Owner  id.Person          `json:"owner"`
+	// TokenBinding is mtls, dpop or mtls+dpop; see snapshot.App.
+	TokenBinding snapshot.TokenBinding `json:"token_binding,omitempty"`
 }
 
 func (a RegisterApp) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
@@ -28,11 +30,20 @@ func (a RegisterApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		required("name", a.Name, `"Triage model"`),
 		oneOf("kind", a.Kind, []snapshot.AgentKind{snapshot.Human, snapshot.Workload, snapshot.Agent}),
 		checkKeys("keys", a.Keys),
+		tokenBinding(a.TokenBinding),
 		personOf(v, "owner", a.Owner, a.Vendor))
 }
 
+func tokenBinding(b snapshot.TokenBinding) error {
+	if b == "" {
+		return nil
+	}
+	return oneOf("token_binding", b, snapshot.TokenBindings)
+}
+
 func (a RegisterApp) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.App{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Kind: a.Kind, Keys: compact(a.Keys), Owner: a.Owner, Approval: asked(s)})
+	e.Put(&snapshot.App{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Kind: a.Kind, Keys: compact(a.Keys), Owner: a.Owner,
+		TokenBinding: a.TokenBinding, Approval: asked(s)})
 }
 
 func compact(raw json.RawMessage) json.RawMessage {

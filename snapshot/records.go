@@ -292,8 +292,25 @@ type App struct {
 	Keys json.RawMessage `json:"keys"`
 	// Owner is the vendor's person who answers for the program.
 	Owner id.Person `json:"owner"`
+	// TokenBinding is what its access tokens must be bound to. Empty: to the
+	// certificate of the device, and to the program's key if it sends a proof.
+	TokenBinding TokenBinding `json:"token_binding,omitempty"`
 	Approval
 }
+
+// TokenBinding says to what an access token is bound, so that a stolen one is
+// worth nothing.
+type TokenBinding string
+
+// The bindings of a token. No token is bound to nothing.
+const (
+	BoundToCertificate TokenBinding = "mtls"      // of the device (RFC 8705, section 3)
+	BoundToKey         TokenBinding = "dpop"      // of the program (RFC 9449), on any device that the grant names
+	BoundToBoth        TokenBinding = "mtls+dpop" //
+)
+
+// TokenBindings lists the bindings of a token.
+var TokenBindings = []TokenBinding{BoundToCertificate, BoundToKey, BoundToBoth}
 
 // DateRule says what happens to dates in a release.
 type DateRule string
