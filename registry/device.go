@@ -15,12 +15,24 @@ type EnrollDevice struct {
 	Key256 snapshot.KeyDigest `json:"key_sha256"`
 	Owner  id.Person          `json:"owner,omitempty"`
 	Region string             `json:"region"` // declared; not attested
+	// KeyStore is where the device says that its key is kept, and SealTo to which
+	// keys releases for it are sealed.
+	KeyStore snapshot.KeyStore `json:"key_store,omitempty"`
+	SealTo   []string          `json:"seal_to,omitempty"`
 }
 
 func (a EnrollDevice) Subject() snapshot.Subject { return subject(snapshot.NounDevice, a.ID) }
 
 func (a EnrollDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return first(fresh("id", v.Devices, a.ID),
+	if a.KeyStore != "" {
+		if err := oneOf("key_store", a.KeyStore, snapshot.KeyStores); err != nil {
+			return err
+		}
+	}
+	if len(a.ID) > maxProgramID {
+		return badField("id", "is too long", fmt.Sprintf("Use at most %d characters", maxProgramID))
+	}
+	return first(checkRecipients("seal_to", a.SealTo), fresh("id", v.Devices, a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
 		freshKey(v, "key_sha256", a.Key256, false),
 		func() error {
@@ -44,7 +56,7 @@ func personOf(v *snapshot.View, field string, person id.Person, vendor id.Vendor
 }
 
 func (a EnrollDevice) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, Owner: a.Owner, Region: a.Region, Approval: asked(s)})
+	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, Owner: a.Owner, Region: a.Region, KeyStore: a.KeyStore, SealTo: a.SealTo, Approval: asked(s)})
 }
 
 // MaxDeviceTrust is how far an approval of a device can reach (policy).
@@ -63,6 +75,15 @@ func (a ApproveDevice) apart(v *snapshot.View) []id.Person {
 		return []id.Person{d.RequestedBy, d.Owner}
 	}
 	return nil
+}
+
+// Where the policy leaves devices to the vendor, another of its people may do it.
+func (a ApproveDevice) about(v *snapshot.View, _ Actor) party {
+	d, ok := v.Devices.Get(a.ID)
+	if !ok || v.Settings.DeviceApproval != snapshot.ByVendor {
+		return party{}
+	}
+	return party{vendor: d.Vendor}
 }
 
 func (a ApproveDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
@@ -100,4 +121,12 @@ func (a RevokeDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 
 func (a RevokeDevice) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Devices, a.ID, func(d *snapshot.Device) { d.State = snapshot.Ended })
+}
+
+func deviceIn(v *snapshot.View, key id.Device, want ...snapshot.State) error {
+	d, ok := v.Devices.Get(key)
+	if !ok {
+		return found("id", v.Devices, key)
+	}
+	return inState(fmt.Sprintf("Device %q", key), d.State, want...)
 }

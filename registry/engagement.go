@@ -26,6 +26,7 @@ type ProposeEngagement struct {
 	Subprocessors []id.Vendor      `json:"subprocessors,omitempty"`
 	StartsAt      time.Time        `json:"starts_at"`
 	EndsAt        time.Time        `json:"ends_at"`
+	Sealing       snapshot.Sealing `json:"sealing,omitempty"`
 }
 
 func (a ProposeEngagement) Subject() snapshot.Subject { return subject(snapshot.NounEngagement, a.ID) }
@@ -42,6 +43,11 @@ func (a ProposeEngagement) checkWork(v *snapshot.View, now time.Time) error {
 	}
 	if len(a.Sources) == 0 {
 		return badField("sources", "is empty", "Name the sources that the work may read")
+	}
+	if a.Sealing != "" {
+		if err := oneOf("sealing", a.Sealing, snapshot.Sealings); err != nil {
+			return err
+		}
 	}
 	return first(
 		exists("vendor", v.Vendors, a.Vendor),
@@ -100,7 +106,7 @@ func (a ProposeEngagement) record(ap snapshot.Approval) *snapshot.Engagement {
 	return &snapshot.Engagement{ID: a.ID, Vendor: a.Vendor, Agreements: a.Agreements, Basis: a.Basis,
 		BasisDocument: a.BasisDocument, BasisExpires: a.BasisExpires.UTC(), Purpose: a.Purpose, Category: a.Category,
 		Sources: a.Sources, DataClass: a.DataClass, Regions: a.Regions, Subprocessors: a.Subprocessors,
-		StartsAt: a.StartsAt.UTC(), EndsAt: a.EndsAt.UTC(), Approval: ap}
+		StartsAt: a.StartsAt.UTC(), EndsAt: a.EndsAt.UTC(), Sealing: a.Sealing, Approval: ap}
 }
 
 func (a ProposeEngagement) apply(e *snapshot.Edit, s Stamp) { e.Put(a.record(asked(s))) }

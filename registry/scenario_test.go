@@ -60,7 +60,7 @@ func demoWorld(t *testing.T) *world {
 func (w *world) do(by id.Person, a registry.Act) error {
 	w.t.Helper()
 	actor := registry.Actor{Person: by}
-	if err := registry.Authorize(w.engine, w.view, actor, a); err != nil {
+	if err := registry.Authorize(w.engine, w.view, actor, a, w.now); err != nil {
 		return err
 	}
 	if err := registry.Check(w.view, actor, a, w.now); err != nil {
@@ -147,8 +147,14 @@ var (
 	code2     = registry.RevealCode{Engagement: "triage-eval", Code: "v" + strings.Repeat("a", 32)}
 	patient2  = registry.HoldPatient{Source: "ehr", Patient: "-_0123456789abcdefghig", Hold: registry.Restriction}
 	cohort2   = registry.DefineCohort{ID: "c2", Source: "ehr", Digest: strings.Repeat("ab", 32), Patients: 1}
-	doc2      = registry.NewDocument("text/plain", []byte("two"))
-	first     = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
+	idp2      = registry.RegisterConnector{ID: "idp2", Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.northwind.example", ClientID: "sallyport"}
+	scim2     = registry.RegisterConnector{ID: "scim2", Vendor: "northwind", Kind: snapshot.SCIMClient, Name: "Directory", Token256: strings.Repeat("ab", 32)}
+	session2  = registry.StartSession{ID: "s2", Person: "grace", Secret256: strings.Repeat("ab", 32), Method: snapshot.ByPasskey, Strong: true, ExpiresAt: noon.Add(time.Hour)}
+	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
+	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
+		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
+	doc2  = registry.NewDocument("text/plain", []byte("two"))
+	first = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
 )
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
@@ -279,6 +285,61 @@ var scenarios = map[registry.Kind]scenario{
 			return want(p.State == snapshot.Proposed, "a key put in by another person holds without approval")
 		}},
 
+	"person.suspend": {allowed: act(registry.SuspendPerson{ID: "lin"}), refused: []refusal{gone(registry.SuspendPerson{ID: "p3"})}},
+	"person.resume": {before: by("ada", registry.SuspendPerson{ID: "lin"}), allowed: act(registry.ResumePerson{ID: "lin"}), refused: []refusal{
+		gone(registry.ResumePerson{ID: "p3"}), wrongState(registry.ResumePerson{ID: "ada"})},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Approved && p.SuspendedBy == "" && p.ApprovedBy == "grace", "the person is not as before")
+		}},
+	"person.link-login": {before: by("ada", idp2, registry.RegisterConnector{ID: "own", Kind: snapshot.OIDCProvider, Name: "Ours", Issuer: "https://login.example", ClientID: "s"}),
+		allowed: act(registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "idp2", Subject: "00u1"}}), refused: []refusal{
+			gone(registry.LinkLogin{ID: "p3"}), bad("login.connector", registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "idp3", Subject: "1"}}),
+			bad("login.connector", registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "own", Subject: "1"}}),
+			bad("login.connector", registry.LinkLogin{ID: "ada", Login: snapshot.Login{Connector: "idp2", Subject: "1"}}),
+			bad("login.subject", registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "idp2"}})},
+		then: func(v *snapshot.View) string {
+			p, ok := v.PersonByLogin(snapshot.Login{Connector: "idp2", Subject: "00u1"})
+			return want(ok && p.ID == "lin" && p.State == snapshot.Proposed, "a login put in by another holds without approval, or is not found")
+		}},
+	"person.add-passkey": {allowed: act(passkey2), refused: []refusal{
+		bad("passkey.id", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.ID = nil })),
+		bad("passkey.public_key", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.PublicKey = nil })),
+		bad("passkey.aaguid", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AAGUID = []byte("x") })),
+		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon }))},
+		then: func(v *snapshot.View) string {
+			p, ok := v.PersonByPasskey([]byte("credential"))
+			return want(ok && p.ID == "grace" && p.Passkeys[0].AddedAt.Equal(noon), "the passkey is not the person's")
+		}},
+	"person.remove-passkey": {before: by("grace", passkey2, session2), allowed: act(registry.RemovePasskey{ID: "grace", Credential: []byte("credential")}), refused: []refusal{
+		gone(registry.RemovePasskey{ID: "p3"}), {act(registry.RemovePasskey{ID: "grace", Credential: []byte("other")}), "credential", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s2")
+			return want(!s.EndedAt.IsZero(), "the session that it began goes on")
+		}},
+	"session.start": {allowed: act(session2), refused: []refusal{
+		bad("secret_sha256", with(session2, func(a *registry.StartSession) { a.Secret256 = "x" })),
+		bad("expires_at", with(session2, func(a *registry.StartSession) { a.ExpiresAt = noon.Add(9 * time.Hour) })),
+		bad("method", with(session2, func(a *registry.StartSession) { a.Method = "password" })),
+		bad("strong", with(session2, func(a *registry.StartSession) { a.Method = snapshot.ByCertificate })),
+		bad("connector", with(session2, func(a *registry.StartSession) { a.Connector = "idp2" })),
+		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" }))}},
+	"session.step-up": {before: by("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })), allowed: act(registry.StepUpSession{ID: "s2"}), refused: []refusal{gone(registry.StepUpSession{ID: "s3"})}},
+	"session.end":     {before: by("grace", session2), allowed: act(registry.EndSession{ID: "s2"}), refused: []refusal{gone(registry.EndSession{ID: "s3"})}},
+	"session.kill":    {before: by("grace", session2), allowed: act(registry.KillSession{ID: "s2"}), refused: []refusal{gone(registry.KillSession{ID: "s3"})}},
+	"connector.register": {before: by("ada", vendor2, idp2), allowed: act(scim2), refused: []refusal{
+		bad("kind", with(scim2, func(a *registry.RegisterConnector) { a.Kind = "ldap" })),
+		bad("token_sha256", with(scim2, func(a *registry.RegisterConnector) { a.Token256 = "" })),
+		bad("issuer", with(scim2, func(a *registry.RegisterConnector) { a.Issuer = "https://x.example" })),
+		bad("issuer", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Issuer = "idp3", "http://login.example" })),
+		bad("client_id", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.ClientID = "idp3", "" })),
+		{act(with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Vendor = "idp3", "v2" })), "issuer", problem.Conflict}, // pinned to northwind
+		{act(with(idp2, func(a *registry.RegisterConnector) { a.ID = "idp3" })), "issuer", problem.Conflict}}},
+	"connector.approve": {before: by("ada", scim2), allowed: act(registry.ApproveConnector{ID: "scim2"}), refused: []refusal{gone(registry.ApproveConnector{ID: "c3"})}},
+	"connector.rotate": {before: by("grace", scim2), allowed: act(registry.RotateConnector{ID: "scim2", Token256: strings.Repeat("cd", 32)}), refused: []refusal{
+		gone(registry.RotateConnector{ID: "c3"}), bad("token_sha256", registry.RotateConnector{ID: "scim2"}), bad("keys", registry.RotateConnector{ID: "scim2", Keys: keys2, Token256: strings.Repeat("cd", 32)})}},
+	"connector.revoke": {before: by("ada", scim2), allowed: act(registry.RevokeConnector{ID: "scim2"}), refused: []refusal{gone(registry.RevokeConnector{ID: "c3"})}},
+
 	"training.record": {allowed: act(training2), refused: []refusal{
 		bad("score", with(training2, func(a *registry.RecordTraining) { a.Score = math.NaN() })),
 		bad("person", with(training2, func(a *registry.RecordTraining) { a.Person = "linn" })),
@@ -292,6 +353,19 @@ var scenarios = map[registry.Kind]scenario{
 	"device.approve": {before: by("ada", device2), allowed: act(registry.ApproveDevice{ID: "d2", TrustedUntil: year}), refused: []refusal{
 		gone(registry.ApproveDevice{ID: "d3"}), bad("trusted_until", registry.ApproveDevice{ID: "d2"}), bad("trusted_until", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(5, 0, 0)})}},
 	"device.revoke": {allowed: act(registry.RevokeDevice{ID: "northwind-gpu-1"}), refused: []refusal{gone(registry.RevokeDevice{ID: "d3"})}},
+
+	"device.set-recipients": {allowed: act(registry.SetRecipients{ID: "northwind-gpu-1", SealTo: []string{"age1pq1x"}}), refused: []refusal{
+		gone(registry.SetRecipients{ID: "d3"}), bad("seal_to[0]", registry.SetRecipients{ID: "northwind-gpu-1", SealTo: []string{"a b"}})},
+		then: func(v *snapshot.View) string {
+			d, _ := v.Devices.Get("northwind-gpu-1")
+			return want(d.State == snapshot.Proposed, "keys put in by another hold without approval")
+		}},
+	"posture.report": {allowed: act(posture2), refused: []refusal{
+		bad("device", with(posture2, func(a *registry.ReportPosture) { a.Device = "d3" })),
+		bad("source", with(posture2, func(a *registry.ReportPosture) { a.Source = snapshot.FromFleet })),
+		bad("firewall", with(posture2, func(a *registry.ReportPosture) { a.Firewall = "" })),
+		bad("update_age_days", with(posture2, func(a *registry.ReportPosture) { a.UpdateAge = -2 })),
+		bad("os", with(posture2, func(a *registry.ReportPosture) { a.OS = "" }))}},
 
 	"app.register": {allowed: act(app2), refused: []refusal{
 		bad("keys", with(app2, func(a *registry.RegisterApp) { a.Keys = nil })),
@@ -415,7 +489,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 				}
 			}
 			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "register-key" {
+				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "report" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}
@@ -509,11 +583,11 @@ func TestEveryActNeedsItsDuty(t *testing.T) {
 			}
 		}
 		w.must("grace", registry.AmendDuties{ID: "eve", Duties: others})
-		err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "eve"}, spec.New())
+		err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "eve"}, spec.New(), w.now)
 		if !refusedBy(err, "duty") && len(spec.Duties) < 5 {
 			t.Errorf("%s without its duties: got %v", spec.Name, err)
 		}
-		if err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "otto"}, spec.New()); !refusedBy(err, "auditor-reads-only") {
+		if err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "otto"}, spec.New(), w.now); !refusedBy(err, "auditor-reads-only") {
 			t.Errorf("%s by the auditor: got %v", spec.Name, err)
 		}
 	}

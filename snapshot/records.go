@@ -27,11 +27,14 @@ const (
 	NounGrant         Noun = "grant"
 	NounReview        Noun = "review"
 	NounHold          Noun = "hold"
+	NounConnector     Noun = "connector"
+	NounSession       Noun = "session"
+	NounPosture       Noun = "posture"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -209,6 +212,9 @@ type Engagement struct {
 	Subprocessors []id.Vendor     `json:"subprocessors,omitempty"` // vendors of the vendor that see the data
 	StartsAt      time.Time       `json:"starts_at"`
 	EndsAt        time.Time       `json:"ends_at"`
+	// Sealing is how releases are sealed to the recipient's key inside TLS; empty:
+	// TLS alone protects them.
+	Sealing Sealing `json:"sealing,omitempty"`
 	Approval
 }
 
@@ -243,6 +249,13 @@ type Person struct {
 	// Key256 is the key of the organisation's person's client certificate.
 	Key256 KeyDigest `json:"key_sha256,omitempty"`
 	Region string    `json:"region,omitempty"`
+	// Login is who the person is to their own identity provider.
+	Login Login `json:"login,omitzero"`
+	// Passkeys are the person's WebAuthn credentials, in the order they were added.
+	Passkeys []Passkey `json:"passkeys,omitempty"`
+	// SuspendedBy is who suspended the person; a connector ends only its own
+	// suspensions.
+	SuspendedBy id.Person `json:"suspended_by,omitempty"`
 	Approval
 }
 
@@ -267,6 +280,11 @@ type Device struct {
 	Key256 KeyDigest `json:"key_sha256"`
 	Owner  id.Person `json:"owner,omitempty"`
 	Region string    `json:"region"` // declared; not attested
+	// KeyStore is where the device says that its key is kept; empty: it did not say.
+	KeyStore KeyStore `json:"key_store,omitempty"`
+	// SealTo are the recipients (public keys) to which releases for this device
+	// are sealed, at most one of each Sealing.
+	SealTo []string `json:"seal_to,omitempty"`
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
 	Approval
@@ -487,6 +505,12 @@ type Settings struct {
 	ReviewEvery       time.Duration `json:"review_every"`
 	Sources           []Source      `json:"sources"`
 	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
+
+	SessionLife      time.Duration  `json:"session_life"`      // how long a sign-in lasts
+	StepUpLife       time.Duration  `json:"step_up_life"`      // how long ago a passkey may have been touched for a decision
+	PostureFreshness time.Duration  `json:"posture_freshness"` // how old a device's report may be
+	Posture          PostureRule    `json:"posture"`
+	DeviceApproval   DeviceApproval `json:"device_approval"`
 }
 
 // ProfileNamed finds a profile that the node offers. No profile is called "".
@@ -513,6 +537,9 @@ func (*Role) Noun() Noun          { return NounRole }
 func (*Grant) Noun() Noun         { return NounGrant }
 func (*Review) Noun() Noun        { return NounReview }
 func (*Hold) Noun() Noun          { return NounHold }
+func (*Connector) Noun() Noun     { return NounConnector }
+func (*Session) Noun() Noun       { return NounSession }
+func (*Posture) Noun() Noun       { return NounPosture }
 
 func (r *Vendor) Key() string        { return string(r.ID) }
 func (r *Assessment) Key() string    { return string(r.ID) }
@@ -528,6 +555,9 @@ func (r *Role) Key() string          { return string(r.ID) }
 func (r *Grant) Key() string         { return string(r.ID) }
 func (r *Review) Key() string        { return string(r.ID) }
 func (r *Hold) Key() string          { return string(r.ID) }
+func (r *Connector) Key() string     { return string(r.ID) }
+func (r *Session) Key() string       { return string(r.ID) }
+func (r *Posture) Key() string       { return string(r.Device) }
 
 func (*Vendor) record()        {}
 func (*Assessment) record()    {}
@@ -543,3 +573,6 @@ func (*Role) record()          {}
 func (*Grant) record()         {}
 func (*Review) record()        {}
 func (*Hold) record()          {}
+func (*Connector) record()     {}
+func (*Session) record()       {}
+func (*Posture) record()       {}

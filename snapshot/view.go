@@ -39,6 +39,9 @@ type View struct {
 	Grants         Table[id.Grant, Grant]
 	Reviews        Table[id.Review, Review]
 	Holds          Table[id.Hold, Hold]
+	Connectors     Table[id.Connector, Connector]
+	Sessions       Table[id.Session, Session]
+	Postures       Table[id.Device, Posture]
 
 	index index
 }
@@ -102,6 +105,9 @@ type index struct {
 	reviews          map[id.Grant][]*Review
 	holds            map[Subject][]*Hold
 	agreementsVendor map[id.Vendor][]*Agreement
+	personByLogin    map[Login]*Person
+	personByPasskey  map[string]*Person
+	sessions         map[id.Person][]*Session
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
@@ -141,6 +147,21 @@ func (v *View) HoldsOn(s Subject) []*Hold { return v.index.holds[s] }
 
 // AgreementsOf lists the agreements with a vendor.
 func (v *View) AgreementsOf(x id.Vendor) []*Agreement { return v.index.agreementsVendor[x] }
+
+// PersonByLogin finds the person who is this subject to this connector.
+func (v *View) PersonByLogin(l Login) (*Person, bool) {
+	p, ok := v.index.personByLogin[l]
+	return p, ok
+}
+
+// PersonByPasskey finds the person who has the WebAuthn credential with this id.
+func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
+	p, ok := v.index.personByPasskey[string(credential)]
+	return p, ok
+}
+
+// SessionsOf lists a person's sessions, ended ones too, oldest first.
+func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
 
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
@@ -194,6 +215,12 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Reviews, r.ID, r)
 	case *Hold:
 		put(e, &e.next.Holds, r.ID, r)
+	case *Connector:
+		put(e, &e.next.Connectors, r.ID, r)
+	case *Session:
+		put(e, &e.next.Sessions, r.ID, r)
+	case *Posture:
+		put(e, &e.next.Postures, r.Device, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {
@@ -241,6 +268,15 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 				x.personByKey[p.Key256] = p
 			}
 		}
+		x.personByLogin, x.personByPasskey = map[Login]*Person{}, map[string]*Person{}
+		for _, p := range v.Persons.All() {
+			if p.Login != (Login{}) {
+				x.personByLogin[p.Login] = p
+			}
+			for _, k := range p.Passkeys {
+				x.personByPasskey[string(k.ID)] = p
+			}
+		}
 	}
 	if touched[NounGrant] {
 		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)
@@ -266,6 +302,10 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	}
 	if touched[NounHold] {
 		x.holds = group(v.Holds, func(h *Hold) Subject { return h.On }, nil)
+	}
+	if touched[NounSession] {
+		x.sessions = group(v.Sessions, func(s *Session) id.Person { return s.Person },
+			func(a, b *Session) int { return a.StartedAt.Compare(b.StartedAt) })
 	}
 	if touched[NounAgreement] {
 		x.agreementsVendor = group(v.Agreements, func(a *Agreement) id.Vendor { return a.Vendor }, nil)

@@ -28,6 +28,9 @@ var tables = map[snapshot.Noun]string{
 	snapshot.NounGrant:         "grants",
 	snapshot.NounReview:        "reviews",
 	snapshot.NounHold:          "holds",
+	snapshot.NounConnector:     "connectors",
+	snapshot.NounSession:       "sessions",
+	snapshot.NounPosture:       "postures",
 }
 
 // put writes a record's present row and its revision.
@@ -65,7 +68,9 @@ func state(r snapshot.Record) string {
 		return unless(r.CompletedAt, "completed")
 	case *snapshot.Hold:
 		return unless(r.LiftedAt, "lifted")
-	case *snapshot.Assessment:
+	case *snapshot.Session:
+		return unless(r.EndedAt, "ended")
+	case *snapshot.Assessment, *snapshot.Posture:
 		return "recorded"
 	default:
 		return string(registry.StateOf(r))

@@ -103,6 +103,9 @@ func Settings() snapshot.Settings {
 		Course:            "hipaa-ai-vendor",
 		CourseVersion:     "2026.1",
 		ReviewEvery:       90 * 24 * time.Hour,
+		SessionLife:       8 * time.Hour,
+		StepUpLife:        5 * time.Minute,
+		PostureFreshness:  24 * time.Hour,
 		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US"}},
 		Profiles: []snapshot.Profile{
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: digest("safe-harbor")},
