@@ -1,13 +1,23 @@
 package registry_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -165,6 +175,13 @@ var (
 	attest2 = registry.AttestWorkload{ID: "w2", Device: "northwind-gpu-1", Engagement: "e2", Image: "sha256:" + image2, ExpiresAt: noon.AddDate(0, 1, 0),
 		Bundle: build2.provenance(image2, builder2, "https://git.northwind.example/ml/triage")}
 	screen2 = registry.ScreenVendor{ID: "northwind", Ownership: snapshot.No, Access: snapshot.Yes, ScreenedAt: noon, ValidUntil: year}
+	keysrv2 = registry.RegisterConnector{ID: "keys2", Vendor: "northwind", Kind: snapshot.KeyServer, Name: "Keys", Issuer: "https://keys.northwind.example/jwks.json"}
+	udap2   = registry.RegisterConnector{ID: "udap2", Vendor: "northwind", Kind: snapshot.UDAPClients, Name: "Community", Issuer: "https://app.northwind.example", Anchors: anchor(), Owner: "lin"}
+	kept2   = with(app2, func(a *registry.RegisterApp) { a.ID, a.Keys, a.KeysFrom = "x4", nil, "keys2" })
+	note2   = registry.RegisterApp{ID: "x3", Vendor: "northwind", Name: "Notebook", Kind: snapshot.Human, Public: true, Owner: "lin", Redirects: []string{"http://127.0.0.1/callback", "https://app.northwind.example/cb"}}
+	lins    = with(session2, func(a *registry.StartSession) { a.ID, a.Person = "s3", "lin" })
+	let2    = registry.AuthorizeApp{ID: "s3", Authorization: "z1", App: "x3", Grant: "g3", Scope: "user/Observation.rs", Redirect: "http://127.0.0.1:4711/callback", Challenge: strings.Repeat("A", 43), Online: true}
+	redeem2 = registry.RedeemCode{ID: "s3", Authorization: "z1"}
 	doc2    = registry.NewDocument("text/plain", []byte("two"))
 	first   = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
 )
@@ -207,6 +224,55 @@ func (b aBuild) image(image string) json.RawMessage {
 		panic(err)
 	}
 	return raw
+}
+
+func anchor() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, NotAfter: noon.AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// notebook leads to a person of the vendor who is signed in, with an application
+// and a grant for it.
+func notebook(acts ...registry.Act) func(*world) {
+	return func(w *world) {
+		w.must("ada", note2)
+		w.must("eve", registry.ApproveApp{ID: "x3"})
+		w.must("ada", with(grant2, func(a *registry.RequestGrant) { a.ID, a.App = "g3", "x3" }))
+		w.must("eve", registry.ApproveGrant{ID: "g3"})
+		w.must("grace", lins)
+		for _, a := range acts {
+			w.must("grace", a)
+		}
+	}
+}
+
+// keyServer leads to an application whose keys a key server offers.
+func keyServer(acts ...registry.Act) func(*world) {
+	return func(w *world) {
+		w.must("ada", keysrv2)
+		w.must("eve", registry.ApproveConnector{ID: "keys2"})
+		w.must("ada", kept2)
+		for _, a := range acts {
+			w.must("ada", a)
+		}
+	}
+}
+
+func thumb(keys json.RawMessage) string {
+	var set jose.JSONWebKeySet
+	if json.Unmarshal(keys, &set) != nil || len(set.Keys) == 0 {
+		return ""
+	}
+	sum, _ := set.Keys[0].Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
@@ -393,6 +459,14 @@ var scenarios = map[registry.Kind]scenario{
 		bad("issuer", with(scim2, func(a *registry.RegisterConnector) { a.Issuer = "https://x.example" })),
 		bad("issuer", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Issuer = "idp3", "http://login.example" })),
 		bad("client_id", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.ClientID = "idp3", "" })),
+		bad("vendor", with(keysrv2, func(a *registry.RegisterConnector) { a.Vendor = "" })),
+		bad("pins_sha256", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Pins = "idp3", []snapshot.KeyDigest{"x"} })),
+		bad("pins_sha256[0]", with(keysrv2, func(a *registry.RegisterConnector) { a.Pins = []snapshot.KeyDigest{"x"} })),
+		bad("keys", with(keysrv2, func(a *registry.RegisterConnector) { a.Keys = keys2 })),
+		bad("anchors", with(udap2, func(a *registry.RegisterConnector) { a.Anchors = "x" })),
+		bad("anchors", with(udap2, func(a *registry.RegisterConnector) { a.Anchors += "x" })),
+		bad("owner", with(udap2, func(a *registry.RegisterConnector) { a.Owner = "ada" })),
+		bad("token_sha256", with(udap2, func(a *registry.RegisterConnector) { a.Token256 = strings.Repeat("ab", 32) })),
 		{act(with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Vendor = "idp3", "v2" })), "issuer", problem.Conflict}, // pinned to northwind
 		{act(with(idp2, func(a *registry.RegisterConnector) { a.ID = "idp3" })), "issuer", problem.Conflict}}},
 	"connector.approve": {before: by("ada", scim2), allowed: act(registry.ApproveConnector{ID: "scim2"}), refused: []refusal{gone(registry.ApproveConnector{ID: "c3"})}},
@@ -507,7 +581,57 @@ var scenarios = map[registry.Kind]scenario{
 		bad("update_age_days", with(posture2, func(a *registry.ReportPosture) { a.UpdateAge = -2 })),
 		bad("os", with(posture2, func(a *registry.ReportPosture) { a.OS = "" }))}},
 
-	"app.register": {allowed: act(app2), refused: []refusal{
+	"session.authorize-app": {before: notebook(), allowed: act(let2), refused: []refusal{
+		gone(with(let2, func(a *registry.AuthorizeApp) { a.ID = "s9" })),
+		bad("code_challenge", with(let2, func(a *registry.AuthorizeApp) { a.Challenge = "plain" })),
+		bad("redirect_uri", with(let2, func(a *registry.AuthorizeApp) { a.Redirect = "http://127.0.0.1:4711/callback2" })),
+		bad("redirect_uri", with(let2, func(a *registry.AuthorizeApp) { a.Redirect = "https://app.northwind.example:444/cb" })),
+		bad("app", with(let2, func(a *registry.AuthorizeApp) { a.App = "x9" })),
+		bad("device", with(let2, func(a *registry.AuthorizeApp) { a.Device = "d9" })),
+		{act(with(let2, func(a *registry.AuthorizeApp) { a.Grant = "triage-grant" })), "grant", problem.Conflict}}, // another application's
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s3")
+			x, ok := s.Authorization("z1")
+			return want(ok && !x.Live() && x.CodeUntil.Equal(noon.Add(registry.CodeLife)), "it counts before its code was brought")
+		}},
+	"session.redeem-code": {before: notebook(let2), allowed: act(redeem2), refused: []refusal{
+		gone(registry.RedeemCode{ID: "s9", Authorization: "z1"}), bad("authorization", registry.RedeemCode{ID: "s3", Authorization: "z9"})},
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s3")
+			x, _ := s.Authorization("z1")
+			return want(x.Live() && x.Generation == 1, "it does not count, or has no refresh token")
+		}},
+	"session.refresh-app": {before: notebook(let2, redeem2), allowed: act(registry.RefreshAuthorization{ID: "s3", Authorization: "z1", Generation: 1}), refused: []refusal{
+		gone(registry.RefreshAuthorization{ID: "s9", Authorization: "z1", Generation: 1}), bad("authorization", registry.RefreshAuthorization{ID: "s3", Authorization: "z9", Generation: 1}),
+		{act(registry.RefreshAuthorization{ID: "s3", Authorization: "z1", Generation: 2}), "generation", problem.Conflict},
+		{act(registry.RefreshAuthorization{ID: "s3", Authorization: "z1"}), "generation", problem.Conflict}}},
+	"session.revoke-app": {before: notebook(let2, redeem2), allowed: act(registry.RevokeAuthorization{ID: "s3", Authorization: "z1", Cause: registry.EndRevoked}), refused: []refusal{
+		gone(registry.RevokeAuthorization{ID: "s9", Authorization: "z1", Cause: registry.EndRevoked}),
+		bad("cause", registry.RevokeAuthorization{ID: "s3", Authorization: "z1", Cause: "bored"})},
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s3")
+			x, _ := s.Authorization("z1")
+			return want(!x.Live() && s.EndedAt.IsZero(), "it counts still, or the session ended with it")
+		}},
+
+	"app.register": {before: func(w *world) {
+		for _, c := range []registry.RegisterConnector{keysrv2, udap2, idp2} {
+			w.must("ada", c)
+			w.must("eve", registry.ApproveConnector{ID: c.ID})
+		}
+	}, allowed: act(app2), refused: []refusal{
+		bad("keys", with(note2, func(a *registry.RegisterApp) { a.Keys = keys2 })),
+		bad("kind", with(note2, func(a *registry.RegisterApp) { a.Kind = snapshot.Workload })),
+		bad("redirect_uris", with(note2, func(a *registry.RegisterApp) { a.Redirects = nil })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"http://app.example/cb"} })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"http://localhost/cb"} })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"https://app.example/cb#x"} })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"https://a@app.example/cb"} })),
+		bad("token_binding", with(app2, func(a *registry.RegisterApp) { a.TokenBinding = "none" })),
+		bad("keys", with(kept2, func(a *registry.RegisterApp) { a.Keys = keys2 })),
+		bad("keys_from", with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "idp2" })),
+		bad("keys_from", with(app2, func(a *registry.RegisterApp) { a.KeysFrom = "udap2" })),
+		bad("keys_from", with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "c9" })),
 		bad("keys", with(app2, func(a *registry.RegisterApp) { a.Keys = nil })),
 		bad("owner", with(app2, func(a *registry.RegisterApp) { a.Owner = "ada" }))}},
 	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"}),
@@ -520,6 +644,29 @@ var scenarios = map[registry.Kind]scenario{
 		then: func(v *snapshot.View) string {
 			a, _ := v.Apps.Get("triage")
 			return want(a.State == snapshot.Proposed, "a key put in by one person holds without approval")
+		}},
+	"app.offer-keys": {before: keyServer(), allowed: act(registry.OfferAppKeys{ID: "x4", Keys: keys2}), refused: []refusal{
+		gone(registry.OfferAppKeys{ID: "x9"}), bad("keys.keys[0].k", registry.OfferAppKeys{ID: "x4", Keys: json.RawMessage(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)}),
+		{act(registry.OfferAppKeys{ID: "triage", Keys: keys2}), "id", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("x4")
+			return want(len(a.Keys) == 0 && len(a.PendingKeys) > 0, "a key that was only published counts")
+		}},
+	"app.approve-keys": {before: keyServer(registry.OfferAppKeys{ID: "x4", Keys: keys2}), allowed: act(registry.ApproveAppKeys{ID: "x4", Thumbprints: []string{thumb(keys2)}}), refused: []refusal{
+		gone(registry.ApproveAppKeys{ID: "x9"}), bad("thumbprints", registry.ApproveAppKeys{ID: "x4"}), bad("thumbprints[0]", registry.ApproveAppKeys{ID: "x4", Thumbprints: []string{"x"}})},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("x4")
+			return want(len(a.Keys) > 0 && len(a.PendingKeys) == 0, "the key does not count")
+		}},
+	"app.revoke-token": {allowed: act(registry.RevokeToken{ID: "triage", Token: "t1", Until: noon.Add(time.Minute)}), refused: []refusal{
+		gone(registry.RevokeToken{ID: "x9", Token: "t1", Until: noon.Add(time.Minute)}),
+		bad("token", registry.RevokeToken{ID: "triage", Until: noon.Add(time.Minute)}),
+		bad("until", registry.RevokeToken{ID: "triage", Token: "t1"}),
+		bad("until", registry.RevokeToken{ID: "triage", Token: "t1", Until: noon.Add(2 * time.Hour)}),
+		bad("until", registry.RevokeToken{ID: "triage", Token: "t1", Until: noon})},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("triage")
+			return want(!a.Accepts("t1", noon) && a.Accepts("t2", noon), "the token counts, or another does not")
 		}},
 	"app.revoke": {allowed: act(registry.RevokeApp{ID: "triage"}), refused: []refusal{gone(registry.RevokeApp{ID: "x3"})}},
 
