@@ -38,8 +38,8 @@ const (
 type Record struct {
 	people []person
 	words  map[uint64]recordWord
-	typos  map[uint64][]int32 // a name with a letter left out: which of names
-	names  []string
+	maybe  [64]uint64 // the hashes of words, by their lowest bits: most words of a text are in none
+	near   nearWords
 	values map[uint32][]recordValue // by the first three characters
 	bloom  [1 << 12]bool
 	days   map[date]bool
@@ -69,7 +69,7 @@ type recordValue struct {
 // NewRecord returns an empty Record.
 func NewRecord() *Record {
 	return &Record{
-		words: map[uint64]recordWord{}, typos: map[uint64][]int32{}, values: map[uint32][]recordValue{},
+		words: map[uint64]recordWord{}, values: map[uint32][]recordValue{},
 		days: map[date]bool{}, last4: map[string]bool{}, inits: map[string]bool{},
 	}
 }
@@ -154,17 +154,9 @@ func (r *Record) nameWord(w string, person int32) {
 	h := lexicon.Hash(w)
 	if _, ok := r.words[h]; !ok {
 		r.words[h] = recordWord{Name, person}
+		r.maybe[h>>6&63] |= 1 << (h & 63)
 	}
-	if len(w) < 5 || len(w) > 24 {
-		return
-	}
-	n := int32(len(r.names))
-	r.names = append(r.names, w)
-	r.typos[h] = append(r.typos[h], n)
-	for i := range len(w) {
-		d := lexicon.Hash(w[:i] + w[i+1:])
-		r.typos[d] = append(r.typos[d], n)
-	}
+	r.near.add(w, Name)
 }
 
 // value adds a string that is matched on its letters and digits alone.
@@ -205,7 +197,11 @@ func (r *Record) Address(lines []string, city, state, zip string) {
 			}
 		}
 	}
-	r.value(normal(city), City, true, plainWord(normal(city)))
+	c := normal(city)
+	r.value(c, City, true, plainWord(c))
+	if len(c) >= 5 && isWord(c) {
+		r.near.add(c, City)
+	}
 	if z := normal(zip); len(z) >= 5 {
 		r.value(z, ZIP, true, false)
 		r.value(z[:5], ZIP, true, false)
@@ -342,12 +338,14 @@ func (r *Record) match(f *finder) {
 		case t.kind != word && t.kind != mix:
 		case r.knows(f, i):
 			i = r.nameFrom(f, i)
-		case t.caps == upper && r.inits[strings.ToLower(string(f.str(t)))] && t.lex&(lexicon.Common|lexicon.Word) == 0:
+		case t.caps == upper && r.hasInitials(f.str(t)) && t.lex&(lexicon.Common|lexicon.Word) == 0:
 			f.addToks(i, i, Name, FromRecord, 1)
 		case r.dottedInitials(f, i) > i:
 			j := r.dottedInitials(f, i)
 			f.addToks(i, j, Name, FromRecord, 1)
 			i = j
+		case r.misspeltPlace(f, i):
+			f.addToks(i, i, City, FromRecord, 1)
 		}
 	}
 	r.matchValues(f)
@@ -362,19 +360,25 @@ func (f *finder) maskedBefore(i int) bool {
 	return p.is('-') && p.gap == tight && (f.at(i-2).is('*') || f.at(i-2).kind == word && f.at(i-2).cue&cFake != 0 || f.at(i-2).is('#'))
 }
 
+// has: the word is a name of the record.
+func (r *Record) has(hash uint64) bool {
+	if r.maybe[hash>>6&63]>>(hash&63)&1 == 0 {
+		return false
+	}
+	_, ok := r.words[hash]
+	return ok
+}
+
 // knows: token i is a name of the record, or one letter away from one.
 func (r *Record) knows(f *finder, i int) bool {
 	t := f.at(i)
-	if _, ok := r.words[t.hash]; ok {
+	if r.has(t.hash) {
 		if t.caps != lower || f.lexOf(t)&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
 			return t.cue&cStop == 0 || t.caps == title || r.neighbour(f, i)
 		}
 		return r.neighbour(f, i)
 	}
-	if t.kind != word || t.caps == lower || t.len() < 5 || t.len() > 24 || t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 || len(r.names) == 0 {
-		return false
-	}
-	return r.typo(f, t)
+	return r.misspelt(f, i)
 }
 
 // neighbour: a name of the record stands right beside token i.
@@ -382,62 +386,12 @@ func (r *Record) neighbour(f *finder, i int) bool {
 	for _, j := range [...]int{i - 1, i + 1, i - 2, i + 2} {
 		n := f.at(j)
 		if n.kind == word && n.len() > 1 && n.cue&cStop == 0 {
-			if _, ok := r.words[n.hash]; ok {
+			if r.has(n.hash) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// typo: the word is a name of the record with one letter wrong, left out, put in,
-// or two changed round.
-func (r *Record) typo(f *finder, t *token) bool {
-	var buf [24]byte
-	w := buf[:t.len()]
-	for i, c := range f.str(t) {
-		w[i] = c | 0x20
-	}
-	near := func(h uint64) bool {
-		for _, n := range r.typos[h] {
-			if oneEdit(string(w), r.names[n]) {
-				return true
-			}
-		}
-		return false
-	}
-	if near(t.hash) {
-		return true
-	}
-	var cut [24]byte
-	for i := range w {
-		d := append(append(cut[:0], w[:i]...), w[i+1:]...)
-		if near(lexicon.HashBytes(d)) {
-			return true
-		}
-	}
-	return false
-}
-
-// oneEdit: a and b are at most one edit apart, a change of two neighbours being one.
-func oneEdit(a, b string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	if len(b)-len(a) > 1 {
-		return false
-	}
-	i := 0
-	for i < len(a) && a[i] == b[i] {
-		i++
-	}
-	if len(a) < len(b) {
-		return a[i:] == b[i+1:]
-	}
-	if i == len(a) || a[i+1:] == b[i+1:] {
-		return true
-	}
-	return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
 }
 
 // nameFrom proposes the name that starts at token i, with the names, initials
@@ -492,6 +446,17 @@ func (r *Record) initial(f *finder, t *token) bool {
 	return false
 }
 
+func (r *Record) hasInitials(w []byte) bool {
+	if len(w) < 3 || len(w) > 4 || len(r.inits) == 0 {
+		return false
+	}
+	var small [4]byte
+	for i, c := range w {
+		small[i] = c | 0x20
+	}
+	return r.inits[string(small[:len(w)])]
+}
+
 // dottedInitials: J.P.S. or J.S. of the patient; it returns the last token.
 func (r *Record) dottedInitials(f *finder, i int) int {
 	if !f.toks[i].initial() || len(r.inits) == 0 || !f.at(i+1).is('.') {
@@ -521,44 +486,36 @@ func (r *Record) matchValues(f *finder) {
 	if len(r.values) == 0 {
 		return
 	}
-	b := f.text
-	for i := 0; i < len(b); i++ {
-		cl := class[b[i]]
-		if cl <= clLine {
-			continue
-		}
-		k, ok := firstThree(b, i)
-		if !ok || !r.bloom[bloomOf(k)] {
-			continue
-		}
-		for _, v := range r.values[k] {
-			if end := v.at(b, i); end > 0 && (!v.title || cl == clUpper || cl != clLower) {
-				f.add(int32(i), int32(end), v.cat, FromRecord, 1)
-			}
-		}
-	}
-}
-
-// firstThree is the key of the next three letters or digits from i.
-func firstThree(b []byte, i int) (uint32, bool) {
+	// The last three letters or digits, and where they stand.
 	var k uint32
+	var p1, p2, p3 int
 	n, skipped := 0, 0
-	for ; i < len(b) && n < 3; i++ {
-		c := b[i]
+	for i, c := range f.text {
 		switch class[c] {
 		case clUpper:
 			c |= 0x20
 		case clPunct, clSpace, clLine:
 			if skipped++; skipped > 4 {
-				return 0, false
+				n = 0
 			}
 			continue
 		}
-		k = k<<8 | uint32(c)
-		n++
+		k = (k<<8 | uint32(c)) & 0xffffff
+		p1, p2, p3 = p2, p3, i
 		skipped = 0
+		if n++; n >= 3 && r.bloom[bloomOf(k)] {
+			r.valuesAt(f, k, p1)
+		}
 	}
-	return k, n == 3
+}
+
+// valuesAt proposes the values that start at byte i with the letters of k.
+func (r *Record) valuesAt(f *finder, k uint32, i int) {
+	for _, v := range r.values[k] {
+		if end := v.at(f.text, i); end > 0 && (!v.title || class[f.text[i]] != clLower) {
+			f.add(int32(i), int32(end), v.cat, FromRecord, 1)
+		}
+	}
 }
 
 // at matches v at i, skipping up to four marks and spaces in a row, and returns
