@@ -41,7 +41,7 @@ type Record struct {
 	maybe  [64]uint64 // the hashes of words, by their lowest bits: most words of a text are in none
 	near   nearWords
 	values map[uint32][]recordValue // by the first three characters
-	bloom  [1 << 12]bool
+	bloom  [64]uint64               // a bit for each of these
 	days   map[date]bool
 	last4  map[string]bool // of Social Security numbers
 	inits  map[string]bool // initials of the patient: JPS
@@ -57,13 +57,6 @@ type person struct {
 type recordWord struct {
 	cat    Category
 	person int32 // in people, -1 for none
-}
-
-type recordValue struct {
-	norm  string // letters and digits only, lower case
-	cat   Category
-	whole bool // only as a whole word or number
-	title bool // only where its first letter is a capital or its text in one case
 }
 
 // NewRecord returns an empty Record.
@@ -159,28 +152,11 @@ func (r *Record) nameWord(w string, person int32) {
 	r.near.add(w, Name)
 }
 
-// value adds a string that is matched on its letters and digits alone.
-func (r *Record) value(norm string, c Category, whole, title bool) {
-	if len(norm) < 4 && !whole || len(norm) < 3 {
-		return
-	}
-	k := triple(norm[0], norm[1], norm[2])
-	v := recordValue{norm, c, whole || len(norm) < 6, title}
-	if !slices.Contains(r.values[k], v) {
-		r.values[k] = append(r.values[k], v)
-	}
-	r.bloom[bloomOf(k)] = true
-}
-
-func triple(a, b, c byte) uint32 { return uint32(a)<<16 | uint32(b)<<8 | uint32(c) }
-
-func bloomOf(k uint32) uint32 { return k * 2654435761 >> 20 }
-
 // Address adds a postal address. The State stands: it is no identifier.
 func (r *Record) Address(lines []string, city, state, zip string) {
 	for _, l := range lines {
 		w := wordsOf(l)
-		r.value(strings.Join(w, ""), Address, true, false)
+		r.phrase(strings.Join(w, ""), Address, false)
 		for i, x := range w {
 			if i == 0 || i > 6 {
 				continue
@@ -188,20 +164,16 @@ func (r *Record) Address(lines []string, city, state, zip string) {
 			if other := streetOther[x]; other != "" {
 				v := slices.Clone(w)
 				v[i] = other
-				r.value(strings.Join(v, ""), Address, true, false)
-				r.value(strings.Join(v[:i+1], ""), Address, true, false)
-				r.value(strings.Join(w[:i+1], ""), Address, true, false)
+				r.phrase(strings.Join(v, ""), Address, false)
+				r.phrase(strings.Join(v[:i+1], ""), Address, false)
+				r.phrase(strings.Join(w[:i+1], ""), Address, false)
 				if i >= 2 {
-					r.value(strings.Join(w[:i], ""), Address, true, false)
+					r.phrase(strings.Join(w[:i], ""), Address, false)
 				}
 			}
 		}
 	}
-	c := normal(city)
-	r.value(c, City, true, plainWord(c))
-	if len(c) >= 5 && isWord(c) {
-		r.near.add(c, City)
-	}
+	r.place(city, City)
 	if z := normal(zip); len(z) >= 5 {
 		r.value(z, ZIP, true, false)
 		r.value(z[:5], ZIP, true, false)
@@ -229,9 +201,9 @@ func (r *Record) phone(c Category, s string) {
 	if len(d) == 11 && d[0] == '1' {
 		d = d[1:]
 	}
-	r.value(d, c, len(d) < 7, false)
+	r.number(d, c, len(d) < 7)
 	if len(d) == 10 {
-		r.value(d[3:], c, true, false)
+		r.number(d[3:], c, true)
 	}
 }
 
@@ -255,10 +227,10 @@ func (r *Record) ID(c Category, value string) {
 		return
 	}
 	n := normal(value)
-	r.value(n, c, false, false)
+	r.number(n, c, false)
 	d := digitsOf(value)
 	if len(d) >= 5 && d != n {
-		r.value(d, c, true, false)
+		r.number(d, c, true)
 	}
 	if z := strings.TrimLeft(n, "0"); z != n && len(z) >= 5 {
 		r.value(z, c, true, false)
@@ -284,13 +256,29 @@ func (r *Record) Date(year, month, day int) {
 
 // Facility adds the name of a hospital or practice.
 func (r *Record) Facility(name string) {
-	r.value(normal(name), Facility, true, plainWord(normal(name)))
+	r.place(name, Facility)
+}
+
+func (r *Record) place(name string, c Category) {
+	n := normal(name)
+	if w := wordsOf(name); len(w) != 1 {
+		r.phrase(n, c, plainWord(n))
+		return
+	}
+	r.value(n, c, true, plainWord(n))
+	if isWord(n) {
+		r.near.add(n, c)
+	}
 }
 
 // Other adds any other value, such as an employer.
 func (r *Record) Other(c Category, value string) {
 	n := normal(value)
-	r.value(n, c, len(n) < 6 || isWord(n) && digitsOf(n) == "", false)
+	if isWord(n) && digitsOf(n) == "" {
+		r.phrase(n, c, false)
+		return
+	}
+	r.value(n, c, len(n) < 6, false)
 }
 
 func digitsOf(s string) string {
@@ -332,11 +320,23 @@ func (r *Record) hasMonthDay(m, d int) bool {
 func (r *Record) match(f *finder) {
 	for i := 0; i < len(f.toks); i++ {
 		t := &f.toks[i]
+		switch t.kind {
+		case num:
+			if t.len() == 4 && r.last4[string(f.str(t))] && f.maskedBefore(i) {
+				f.addToks(i, i, SSN, FromRecord, 1)
+			}
+			continue
+		case word, mix:
+		default:
+			continue
+		}
+		exact := r.has(t.hash)
+		near := !exact && r.near.may(f.str(t))
+		if !exact && !near && t.caps != upper {
+			continue // so it is with nearly every word
+		}
 		switch {
-		case t.kind == num && t.len() == 4 && r.last4[string(f.str(t))] && f.maskedBefore(i):
-			f.addToks(i, i, SSN, FromRecord, 1)
-		case t.kind != word && t.kind != mix:
-		case r.knows(f, i):
+		case (exact || near) && r.knows(f, i):
 			i = r.nameFrom(f, i)
 		case t.caps == upper && r.hasInitials(f.str(t)) && t.lex&(lexicon.Common|lexicon.Word) == 0:
 			f.addToks(i, i, Name, FromRecord, 1)
@@ -344,8 +344,10 @@ func (r *Record) match(f *finder) {
 			j := r.dottedInitials(f, i)
 			f.addToks(i, j, Name, FromRecord, 1)
 			i = j
-		case r.misspeltPlace(f, i):
-			f.addToks(i, i, City, FromRecord, 1)
+		case near:
+			if c := r.misspeltPlace(f, i); c != Unknown {
+				f.addToks(i, i, c, FromRecord, 1)
+			}
 		}
 	}
 	r.matchValues(f)
@@ -479,74 +481,4 @@ func (r *Record) dottedInitials(f *finder, i int) int {
 		}
 	}
 	return i
-}
-
-// matchValues looks for the values at every letter and digit of the text.
-func (r *Record) matchValues(f *finder) {
-	if len(r.values) == 0 {
-		return
-	}
-	// The last three letters or digits, and where they stand.
-	var k uint32
-	var p1, p2, p3 int
-	n, skipped := 0, 0
-	for i, c := range f.text {
-		switch class[c] {
-		case clUpper:
-			c |= 0x20
-		case clPunct, clSpace, clLine:
-			if skipped++; skipped > 4 {
-				n = 0
-			}
-			continue
-		}
-		k = (k<<8 | uint32(c)) & 0xffffff
-		p1, p2, p3 = p2, p3, i
-		skipped = 0
-		if n++; n >= 3 && r.bloom[bloomOf(k)] {
-			r.valuesAt(f, k, p1)
-		}
-	}
-}
-
-// valuesAt proposes the values that start at byte i with the letters of k.
-func (r *Record) valuesAt(f *finder, k uint32, i int) {
-	for _, v := range r.values[k] {
-		if end := v.at(f.text, i); end > 0 && (!v.title || class[f.text[i]] != clLower) {
-			f.add(int32(i), int32(end), v.cat, FromRecord, 1)
-		}
-	}
-}
-
-// at matches v at i, skipping up to four marks and spaces in a row, and returns
-// the end, or 0.
-func (v *recordValue) at(b []byte, i int) int {
-	if v.whole && i > 0 && class[b[i-1]] > clLine && (class[b[i-1]] == clDigit) == (class[b[i]] == clDigit) {
-		return 0
-	}
-	n, skipped := 0, 0
-	for ; i < len(b); i++ {
-		c := b[i]
-		switch class[c] {
-		case clUpper:
-			c |= 0x20
-		case clPunct, clSpace, clLine:
-			if skipped++; skipped > 4 {
-				return 0
-			}
-			continue
-		}
-		if c != v.norm[n] {
-			return 0
-		}
-		skipped = 0
-		if n++; n == len(v.norm) {
-			i++
-			if v.whole && i < len(b) && class[b[i]] > clLine && (class[b[i]] == clDigit) == (class[b[i-1]] == clDigit) {
-				return 0
-			}
-			return i
-		}
-	}
-	return 0
 }

@@ -1,6 +1,10 @@
 package text
 
-import "github.com/sallyport/sallyport/deid/internal/lexicon"
+import (
+	"slices"
+
+	"github.com/sallyport/sallyport/deid/internal/lexicon"
+)
 
 // A typing error is one letter wrong, left out or put in, or two neighbours changed
 // round. A name of the record that has one is likelier than any other word so near
@@ -34,33 +38,22 @@ type nearWords struct {
 	by    map[uint16][]int32 // in words: by the first two letters, from pairs on by the last two
 }
 
-const pairs = 26 * 26
-
 type nearWord struct {
 	word string
 	cat  Category
 }
 
-// pair is the place of two letters, -1 where either is no small letter.
-func pair(a, b byte) int {
-	a, b = a-'a', b-'a'
-	if a >= 26 || b >= 26 {
-		return -1
-	}
-	return int(a)*26 + int(b)
-}
+const pairs = 1 << 10
+
+// pair is a place for two letters of any case. Digits share theirs with some.
+func pair(a, b byte) uint16 { return uint16(a&31)<<5 | uint16(b&31) }
 
 func lengthBit(n int) uint16 { return 1 << min(n, 15) }
 
 func (n *nearWords) add(w string, c Category) {
 	l := len(w)
-	if l < typoMin || l > typoMax {
+	if l < typoMin || l > typoMax || slices.Contains(n.words, nearWord{w, c}) {
 		return
-	}
-	for _, x := range n.words {
-		if x.word == w && x.cat == c {
-			return
-		}
 	}
 	id := int32(len(n.words))
 	n.words = append(n.words, nearWord{w, c})
@@ -68,52 +61,43 @@ func (n *nearWords) add(w string, c Category) {
 		n.by = map[uint16][]int32{}
 	}
 	lengths := lengthBit(l-1) | lengthBit(l) | lengthBit(l+1)
-	begins := func(k int) {
-		if k >= 0 {
-			n.first[k] |= lengths
-			n.by[uint16(k)] = append(n.by[uint16(k)], id)
-		}
+	begins := func(k uint16) {
+		n.first[k] |= lengths
+		n.by[k] = append(n.by[k], id)
 	}
 	begins(pair(w[0], w[1]))
 	if l == 4 && w[1] != w[2] {
 		begins(pair(w[0], w[2]))
 	}
-	if k := pair(w[l-2], w[l-1]); k >= 0 {
-		n.last[k] |= lengths
-		n.by[uint16(pairs+k)] = append(n.by[uint16(pairs+k)], id)
-	}
+	k := pair(w[l-2], w[l-1])
+	n.last[k] |= lengths
+	n.by[pairs+k] = append(n.by[pairs+k], id)
+}
+
+// may: one of the words may be near to w.
+func (n *nearWords) may(w []byte) bool {
+	l := len(w)
+	return l >= typoMin-1 && l <= typoMax+1 && (n.first[pair(w[0], w[1])]|n.last[pair(w[l-2], w[l-1])])&lengthBit(l) != 0
 }
 
 // of returns the word that w, in any case, has one typing error of, a name before a
 // place; its word is "" where there is none.
 func (n *nearWords) of(w []byte) (found nearWord) {
+	if !n.may(w) {
+		return
+	}
 	l := len(w)
-	if l < typoMin-1 || l > typoMax+1 {
-		return
-	}
-	h, t := pair(w[0]|0x20, w[1]|0x20), pair(w[l-2]|0x20, w[l-1]|0x20)
-	bit := lengthBit(l)
-	h1, t1 := h >= 0 && n.first[h]&bit != 0, t >= 0 && n.last[t]&bit != 0
-	if !h1 && !t1 {
-		return
-	}
 	var buf [typoMax + 1]byte
 	small := buf[:l]
 	for i, c := range w {
 		small[i] = c | 0x20
 	}
-	look := func(k int) {
-		for _, id := range n.by[uint16(k)] {
+	for _, k := range [...]uint16{pair(w[0], w[1]), pairs + pair(w[l-2], w[l-1])} {
+		for _, id := range n.by[k] {
 			if x := &n.words[id]; (found.word == "" || found.cat != Name && x.cat == Name) && oneEdit(small, x.word) {
 				found = *x
 			}
 		}
-	}
-	if h1 {
-		look(h)
-	}
-	if t1 {
-		look(pairs + t)
 	}
 	return found
 }
@@ -240,19 +224,22 @@ func (f *finder) possessive(i int) bool {
 	return n.is('\'') && n.gap == tight && s.hash == hashS && s.gap == tight
 }
 
-// misspeltPlace: token i is the record's city with a typing error.
-func (r *Record) misspeltPlace(f *finder, i int) bool {
+// misspeltPlace: token i is a city or hospital of the record with a typing error. It
+// returns which, or Unknown.
+func (r *Record) misspeltPlace(f *finder, i int) Category {
 	t := f.at(i)
 	if t.kind != word || t.caps == lower || t.cue&cStop != 0 {
-		return false
+		return Unknown
 	}
 	n := r.near.of(f.str(t))
-	if n.word == "" || n.cat == Name || len(n.word) < 5 {
-		return false
+	switch {
+	case n.word == "" || n.cat == Name || len(n.word) < 5:
+		return Unknown
+	case t.lex&plainWords == 0 && t.len() >= 5:
+	case t.caps == title && f.at(i+1).is(',') && f.at(i+2).cue&cState != 0 && f.at(i+2).capital(): // Heading, PA
+	case f.at(i-1).cue&cPlaceIn != 0 && f.among(i): // in Heading with
+	default:
+		return Unknown
 	}
-	if t.lex&plainWords == 0 && t.len() >= 5 {
-		return true
-	}
-	// in Heading, PA
-	return t.caps == title && f.at(i+1).is(',') && f.at(i+2).cue&cState != 0 && f.at(i+2).capital() || f.at(i-1).cue&cPlaceIn != 0 && f.among(i)
+	return n.cat
 }
