@@ -31,7 +31,7 @@ const (
 // Record is what the patient's own record says of the patient, the relatives
 // and those who treat them, as a dictionary. Its values are found in a text in
 // any case and in the forms that people write: "LAST, FIRST M", initials,
-// digits without their marks, possessives, one wrong letter.
+// digits without their marks, possessives, one typing error.
 //
 // A Record is built by one goroutine and may then be read by many. It holds
 // patient data: it prints nothing of it.

@@ -134,7 +134,7 @@ func (r *Record) misspelt(f *finder, i int) bool {
 		return t.len() >= 5
 	}
 	lex := f.lexOf(t)
-	if t.cue&cStop != 0 { // Joseph Than; THAN, JOSEPH; Mr. Than
+	if t.cue&(cStop|cRelation|cPerson) != 0 { // Joseph Than; THAN, JOSEPH; Mr. Than
 		switch {
 		case t.caps == title:
 			return !f.sentenceStart(i) && r.beside(f, i) || f.nameCue(&run{first: i}) >= 4 || f.possessive(i)
@@ -155,11 +155,11 @@ func (r *Record) misspelt(f *finder, i int) bool {
 	}
 	shout := t.len() > 1 && class[f.text[t.start+1]] == clUpper
 	switch {
-	case len(n.word) >= 5 && lex&plainWords == 0 && (t.len() >= 5 || !shout):
+	case t.len() >= 5 && len(n.word) >= 5 && lex&plainWords == 0:
 		return true
-	case !shout && lex&(plainWords|lexicon.RareWord) == 0 && t.cue == 0 && t.id == idNone:
+	case !shout && lex&(plainWords|lexicon.RareWord) == 0 && t.cue == 0 && t.id == idNone && (t.len() > 3 || !f.sentenceStart(i)): // no Gen:
 		return true
-	case !shout && f.among(i) && lex&lexicon.Common == 0 && t.cue&(cMed|cCode|cMeasure|cMonth|cWeekday) == 0:
+	case !shout && f.among(i) && lex&lexicon.Common == 0 && t.cue&(cMed|cCode|cMeasure|cMonth|cWeekday|cTitle) == 0:
 		return true
 	}
 	return r.beside(f, i) || f.namePlace(i)
@@ -199,6 +199,9 @@ func (r *Record) isName(f *finder, t *token) bool {
 	}
 	if r.has(t.hash) {
 		return true
+	}
+	if t.caps == lower && (t.len() < 5 || t.cue != 0) {
+		return false // vena cava
 	}
 	n := r.near.of(f.str(t))
 	return n.word != "" && n.cat == Name && t.lex&plainWords == 0

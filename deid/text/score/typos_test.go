@@ -1,9 +1,11 @@
 package score_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/sallyport/sallyport/deid/internal/lexicon"
 	"github.com/sallyport/sallyport/deid/text"
 )
 
@@ -45,17 +47,43 @@ type place struct {
 // name is found. Elsewhere one that makes a plain word may pass, and in small
 // letters one that leaves few letters; the floors say how many.
 var places = []place{
-	{"The surgery of FULL was done without pain.", 1, 1},
-	{"Then LAST, FIRST had pain.", 1, 1},
-	{"Then UPPER had pain.", 1, 1},
-	{"Then Mr. {} had pain.", 1, 1},
-	{"Seen.\nPatient: {}\nPain: yes.", 1, 1},
-	{"The pain of {}'s knee got worse.", 1, 1},
-	{"The pain of lower got worse.", .998, .95},
-	{"then the pain of lower got worse.", .998, .97},
-	{"We told {} that the pain is normal.", .995, .97},
-	{"{} had pain after surgery.", .99, .90},
-	{"The pain near small got worse.", .98, 0},
+	{"The surgery of FULL was done without haste.", 1, 1},
+	{"Then LAST, FIRST had hypertension.", 1, 1},
+	{"Then UPPER had hypertension.", 1, 1},
+	{"Then Mr. {} had hypertension.", 1, 1},
+	{"Seen.\nPatient: {}\nHypertension: yes.", 1, 1},
+	{"The hypertension of {}'s knee got worse.", 1, 1},
+	{"The hypertension of lower got worse.", .998, .95},
+	{"then the hypertension of lower got worse.", .998, .97},
+	{"We told {} that the hypertension is normal.", .995, .97},
+	{"{} had hypertension after surgery.", .99, .90},
+	{"The swelling near small got worse.", .98, 0},
+}
+
+type known struct {
+	given, family string
+	record        *text.Record
+}
+
+// people are the patients of the notes, and 150 of frequent names that no note has
+// been looked at for.
+func people(t *testing.T) []known {
+	var out []known
+	for _, d := range read(t, "mts-inject-dev/notes.jsonl") {
+		r := recordOf(t, d.Patient)
+		for _, n := range patientOf(t, d.Patient).Name {
+			out = append(out, known{n.Given[0], n.Family, r})
+		}
+	}
+	title := func(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+	lists := lexicon.Load()
+	given := slices.Concat(lists.Women, lists.Men)
+	for i := range 150 {
+		p := known{title(given[i*7%len(given)]), title(lists.Surnames[i*13%len(lists.Surnames)]), text.NewRecord()}
+		p.record.Name(text.Patient, []string{p.given}, p.family, text.AnyGender)
+		out = append(out, p)
+	}
+	return out
 }
 
 // Every typing error in every name of four letters and more, each in one place of
@@ -68,36 +96,33 @@ func TestTyposOfEveryName(t *testing.T) {
 	type count struct{ total, missed int }
 	counts := make([][2]count, len(places))
 	turn := 0
-	for _, d := range read(t, "mts-inject-dev/notes.jsonl") {
-		r := recordOf(t, d.Patient)
-		for _, n := range patientOf(t, d.Patient).Name {
-			for k, w := range []string{n.Given[0], n.Family} {
-				if len(w) < 4 || strings.Trim(strings.ToLower(w), "abcdefghijklmnopqrstuvwxyz") != "" {
-					continue
+	for _, n := range people(t) {
+		for k, w := range []string{n.given, n.family} {
+			if len(w) < 4 || strings.Trim(strings.ToLower(w), "abcdefghijklmnopqrstuvwxyz") != "" {
+				continue
+			}
+			for _, v := range edits(w) {
+				turn++
+				i := turn % len(places)
+				first, last := n.given, v
+				if k == 0 {
+					first, last = v, n.family
 				}
-				for _, v := range edits(w) {
-					turn++
-					i := turn % len(places)
-					first, last := n.Given[0], v
-					if k == 0 {
-						first, last = v, n.Family
-					}
-					doc := strings.NewReplacer("{}", v, "FULL", first+" "+last, "LAST, FIRST", last+", "+first, "UPPER", strings.ToUpper(last+", "+first),
-						"lower", strings.ToLower(first+" "+last), "small", strings.ToLower(v)).Replace(places[i].text)
-					out, _, err := e.Scrub(nil, []byte(doc), r, text.Masks{})
-					if err != nil {
-						t.Fatal(err)
-					}
-					c := &counts[i][1]
-					if len(w) == 4 {
-						c = &counts[i][0]
-					}
-					c.total++
-					if hasWord(string(out), v) {
-						c.missed++
-						if p := places[i]; p.least == 1 {
-							t.Errorf("an error of %q is not found: %q", w, doc)
-						}
+				doc := strings.NewReplacer("{}", v, "FULL", first+" "+last, "LAST, FIRST", last+", "+first, "UPPER", strings.ToUpper(last+", "+first),
+					"lower", strings.ToLower(first+" "+last), "small", strings.ToLower(v)).Replace(places[i].text)
+				out, _, err := e.Scrub(nil, []byte(doc), n.record, text.Masks{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &counts[i][1]
+				if len(w) == 4 {
+					c = &counts[i][0]
+				}
+				c.total++
+				if hasWord(string(out), v) {
+					c.missed++
+					if places[i].least == 1 {
+						t.Errorf("an error of %q is not found: %q", w, doc)
 					}
 				}
 			}
