@@ -107,6 +107,9 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		r.OnHold = held(v, snapshot.NounPerson, string(person.ID))
 		if person.ID == p.person {
 			r.As = append(r.As, string(Self))
+			if p.invitation != "" && by.Session == "" && person.State == snapshot.Proposed && person.Invitation.Code256 == p.invitation && person.Invitation.Open(now) {
+				r.As = append(r.As, string(Invited))
+			}
 		}
 		if person.Vendor != "" && person.Vendor == p.vendor {
 			r.As = append(r.As, string(VendorPeople))

@@ -150,6 +150,7 @@ var (
 	idp2      = registry.RegisterConnector{ID: "idp2", Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.northwind.example", ClientID: "sallyport"}
 	scim2     = registry.RegisterConnector{ID: "scim2", Vendor: "northwind", Kind: snapshot.SCIMClient, Name: "Directory", Token256: strings.Repeat("ab", 32)}
 	session2  = registry.StartSession{ID: "s2", Person: "grace", Secret256: strings.Repeat("ab", 32), Method: snapshot.ByPasskey, Strong: true, ExpiresAt: noon.Add(time.Hour)}
+	invite2   = registry.InvitePerson{ID: "lin", Code256: strings.Repeat("cd", 32), ExpiresAt: noon.Add(time.Hour)}
 	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
 	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
@@ -302,11 +303,22 @@ var scenarios = map[registry.Kind]scenario{
 			p, ok := v.PersonByLogin(snapshot.Login{Connector: "idp2", Subject: "00u1"})
 			return want(ok && p.ID == "lin" && p.State == snapshot.Proposed, "a login put in by another holds without approval, or is not found")
 		}},
+	"person.invite": {allowed: act(invite2), refused: []refusal{
+		gone(with(invite2, func(a *registry.InvitePerson) { a.ID = "p3" })),
+		bad("code_sha256", with(invite2, func(a *registry.InvitePerson) { a.Code256 = "code" })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon.AddDate(0, 0, 8) }))},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Approved && p.Invitation.By == "grace" && p.Invitation.Open(noon) && !p.Invitation.Open(noon.Add(time.Hour)), "the invitation is not open for its time")
+		}},
 	"person.add-passkey": {allowed: act(passkey2), refused: []refusal{
 		bad("passkey.id", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.ID = nil })),
 		bad("passkey.public_key", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.PublicKey = nil })),
 		bad("passkey.aaguid", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AAGUID = []byte("x") })),
-		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon }))},
+		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon })),
+		bad("passkey.fingerprint", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.Fingerprint = "AAAA" })),
+		{act(with(passkey2, func(a *registry.AddPasskey) { a.Invitation256 = strings.Repeat("cd", 32) })), "invitation_sha256", problem.Conflict}},
 		then: func(v *snapshot.View) string {
 			p, ok := v.PersonByPasskey([]byte("credential"))
 			return want(ok && p.ID == "grace" && p.Passkeys[0].AddedAt.Equal(noon), "the passkey is not the person's")
@@ -323,7 +335,10 @@ var scenarios = map[registry.Kind]scenario{
 		bad("method", with(session2, func(a *registry.StartSession) { a.Method = "password" })),
 		bad("strong", with(session2, func(a *registry.StartSession) { a.Method = snapshot.ByCertificate })),
 		bad("connector", with(session2, func(a *registry.StartSession) { a.Connector = "idp2" })),
-		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" }))}},
+		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" })),
+		{act(with(session2, func(a *registry.StartSession) { a.Credential = []byte("credential") })), "credential", problem.Conflict},
+		bad("sign_count", with(session2, func(a *registry.StartSession) { a.SignCount = 1 })),
+		bad("client", with(session2, func(a *registry.StartSession) { a.Client = "a\nb" }))}},
 	"session.step-up": {before: by("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })), allowed: act(registry.StepUpSession{ID: "s2"}), refused: []refusal{gone(registry.StepUpSession{ID: "s3"})}},
 	"session.end":     {before: by("grace", session2), allowed: act(registry.EndSession{ID: "s2"}), refused: []refusal{gone(registry.EndSession{ID: "s3"})}},
 	"session.kill":    {before: by("grace", session2), allowed: act(registry.KillSession{ID: "s2"}), refused: []refusal{gone(registry.KillSession{ID: "s3"})}},

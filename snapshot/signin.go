@@ -1,7 +1,10 @@
 package snapshot
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -61,6 +64,39 @@ type Passkey struct {
 	Backed     bool      `json:"backed_up,omitempty"` // it may be synchronised to other devices
 	Name       string    `json:"name,omitempty"`
 	AddedAt    time.Time `json:"added_at"`
+	// Fingerprint is the public key in a form that two people can compare by voice:
+	// FingerprintOf(PublicKey).
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// SignCount is the highest signature counter seen (WebAuthn, section 6.1.1); 0
+	// for an authenticator that does not count.
+	SignCount uint32 `json:"sign_count,omitempty"`
+}
+
+// FingerprintOf is the first 100 bits of the SHA-256 of a public key, in base32,
+// by fours: enough that nobody finds another key with the same one.
+func FingerprintOf(publicKey []byte) string {
+	sum := sha256.Sum256(publicKey)
+	text := base32.StdEncoding.EncodeToString(sum[:])
+	var parts []string
+	for i := 0; i < 20; i += 4 {
+		parts = append(parts, text[i:i+4])
+	}
+	return strings.Join(parts, "-")
+}
+
+// Invitation lets a person register a passkey, once, with a code that was handed
+// to them.
+type Invitation struct {
+	// Code256 is the SHA-256, in hex, of the code; the code itself is nowhere.
+	Code256   string    `json:"code_sha256,omitempty"`
+	By        id.Person `json:"by,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Open reports whether the invitation can be used at t.
+func (i Invitation) Open(t time.Time) bool {
+	return i.Code256 != "" && !t.Before(i.At) && t.Before(i.ExpiresAt)
 }
 
 // SignInMethod is how a person signed in.
@@ -90,6 +126,9 @@ type Session struct {
 	Key256    KeyDigest    `json:"key_sha256,omitempty"`
 	Method    SignInMethod `json:"method"`
 	Connector id.Connector `json:"connector,omitempty"` // by which provider
+	// Client is what the person signed in with, as it says itself, for their own
+	// list of sessions.
+	Client string `json:"client,omitempty"`
 	// ProviderSession256 is the SHA-256, in hex, of the provider's sid, to end the
 	// session when the provider says so (OpenID Connect Back-Channel Logout 1.0).
 	ProviderSession256 string `json:"provider_session_sha256,omitempty"`
