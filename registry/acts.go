@@ -90,6 +90,8 @@ var Acts = []Spec{
 		doorPath + "session", []Duty{SecurityOfficer}, func() Act { return new(StartSession) }, []Admission{Self}},
 	{"session.step-up", "session", "step-up", "Note that the person has just touched a passkey",
 		doorPath + "step-up", []Duty{SecurityOfficer}, func() Act { return new(StepUpSession) }, []Admission{Self}},
+	{"session.see", "session", "see", "Note that a session is in use",
+		doorPath + "seen", []Duty{SecurityOfficer}, func() Act { return new(SeeSession) }, []Admission{Self}},
 	{"session.end", "session", "end", "Sign out",
 		"/v1/sessions/{id}/end", []Duty{SecurityOfficer}, func() Act { return new(EndSession) }, []Admission{Self}},
 	{"session.kill", "session", "kill", "End another person's session, and what is under way in it",

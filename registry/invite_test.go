@@ -23,7 +23,9 @@ func enrol(p id.Person, credential string) registry.AddPasskey {
 	return registry.AddPasskey{ID: p, Passkey: snapshot.Passkey{ID: []byte(credential), PublicKey: []byte("key of " + credential)}, Invitation256: code256}
 }
 
-func fingerprint(credential string) string { return snapshot.FingerprintOf([]byte("key of " + credential)) }
+func fingerprint(credential string) string {
+	return snapshot.FingerprintOf([]byte("key of " + credential))
+}
 
 // From a proposal to a passkey that counts, three people have a part: who asks
 // and invites, the invited one, and who compares the fingerprint and approves.
@@ -165,4 +167,27 @@ func TestASystemsPersonIsInvitedByWhoeverTakesThemUp(t *testing.T) {
 		t.Errorf("who invited approves: got %v", err)
 	}
 	w.must("eve", registry.ApprovePerson{ID: "lou", Passkeys: []string{fingerprint("k1")}})
+}
+
+// An idle session is over: for what the person does in it, and for being seen.
+func TestAnIdleSessionIsOver(t *testing.T) {
+	w := demoWorld(t)
+	w.must("grace", session2)
+	idle := registrytest.Settings().SessionIdle
+	w.now = noon.Add(idle - time.Second)
+	w.must("grace", registry.SeeSession{ID: "s2"})
+	w.now = noon.Add(2*idle - 2*time.Second)
+	if err := w.as(registry.Actor{Person: "grace", Session: "s2"}, vendor2); err != nil {
+		t.Errorf("in use: got %v", err)
+	}
+	w.now = noon.Add(2*idle - time.Second)
+	if err := w.as(registry.Actor{Person: "grace", Session: "s2"}, hold2); !refusedBy(err, "known-person") {
+		t.Errorf("idle: got %v", err)
+	}
+	if err := w.do("grace", registry.SeeSession{ID: "s2"}); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("an idle session is seen: got %v", err)
+	}
+	if !new(snapshot.Session).Idle(time.Time{}, 0) {
+		t.Error("without a limit a session lives")
+	}
 }

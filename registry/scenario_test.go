@@ -340,6 +340,7 @@ var scenarios = map[registry.Kind]scenario{
 		bad("sign_count", with(session2, func(a *registry.StartSession) { a.SignCount = 1 })),
 		bad("client", with(session2, func(a *registry.StartSession) { a.Client = "a\nb" }))}},
 	"session.step-up": {before: by("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })), allowed: act(registry.StepUpSession{ID: "s2"}), refused: []refusal{gone(registry.StepUpSession{ID: "s3"})}},
+	"session.see":     {before: by("grace", session2), allowed: act(registry.SeeSession{ID: "s2"}), refused: []refusal{gone(registry.SeeSession{ID: "s3"})}},
 	"session.end":     {before: by("grace", session2), allowed: act(registry.EndSession{ID: "s2"}), refused: []refusal{gone(registry.EndSession{ID: "s3"})}},
 	"session.kill":    {before: by("grace", session2), allowed: act(registry.KillSession{ID: "s2"}), refused: []refusal{gone(registry.KillSession{ID: "s3"})}},
 	"connector.register": {before: by("ada", vendor2, idp2), allowed: act(scim2), refused: []refusal{

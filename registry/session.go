@@ -164,6 +164,31 @@ func (a StepUpSession) apply(e *snapshot.Edit, s Stamp) {
 	a.Touch.apply(e, x.Person)
 }
 
+// SeeSession notes that a session is in use, so that it does not end for idleness.
+// Only the door that saw a request in it does it, a few times in the idle limit.
+type SeeSession struct {
+	ID id.Session `json:"id"`
+}
+
+// Subject implements Act.
+func (a SeeSession) Subject() snapshot.Subject { return subject(snapshot.NounSession, a.ID) }
+
+func (a SeeSession) about(v *snapshot.View, _ Actor) party { return sessionParty(v, a.ID) }
+
+func (a SeeSession) check(v *snapshot.View, _ Actor, now time.Time) error {
+	if err := liveSession(v, a.ID, now); err != nil {
+		return err
+	}
+	if x, _ := v.Sessions.Get(a.ID); x.Idle(now, v.Settings.SessionIdle) || !now.After(x.SeenAt) {
+		return conflict("id", "The session is idle, or was seen already", "Sign in again")
+	}
+	return nil
+}
+
+func (a SeeSession) apply(e *snapshot.Edit, s Stamp) {
+	change(e, e.View().Sessions, a.ID, func(x *snapshot.Session) { x.SeenAt = s.At })
+}
+
 func sessionParty(v *snapshot.View, key id.Session, connectors ...snapshot.ConnectorKind) party {
 	x, ok := v.Sessions.Get(key)
 	if !ok {

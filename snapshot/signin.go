@@ -134,12 +134,27 @@ type Session struct {
 	ProviderSession256 string `json:"provider_session_sha256,omitempty"`
 	// SteppedUpAt is when the person last touched a passkey, user verified.
 	SteppedUpAt time.Time `json:"stepped_up_at,omitzero"`
-	StartedAt   time.Time `json:"started_at"`
-	ExpiresAt   time.Time `json:"expires_at"`
-	EndedAt     time.Time `json:"ended_at,omitzero"`
+	// SeenAt is when it was last noted that the session is in use.
+	SeenAt    time.Time `json:"seen_at,omitzero"`
+	StartedAt time.Time `json:"started_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
 }
 
 // Live reports whether the session counts at t.
 func (s *Session) Live(t time.Time) bool {
 	return s != nil && s.EndedAt.IsZero() && !t.Before(s.StartedAt) && t.Before(s.ExpiresAt)
+}
+
+// Idle reports whether the session has been unused for as long as limit. A limit of
+// 0 leaves no session (45 CFR 164.312(a)(2)(iii), automatic logoff; the number is
+// policy).
+func (s *Session) Idle(t time.Time, limit time.Duration) bool {
+	last := s.StartedAt
+	for _, u := range []time.Time{s.SeenAt, s.SteppedUpAt} {
+		if u.After(last) {
+			last = u
+		}
+	}
+	return t.Sub(last) >= limit
 }
