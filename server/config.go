@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -47,6 +48,7 @@ type Config struct {
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
+	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
 	// PolicyDir holds the site's Cedar files, which can only forbid.
 	PolicyDir string `yaml:"policy_dir"`
@@ -78,6 +80,15 @@ type Certificates struct {
 	// issues one.
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+}
+
+// Connectors is how the vendors' own systems are reached, where their keys are not
+// pinned.
+type Connectors struct {
+	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
+	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
+	// only, so that no vendor's issuer can lead inside.
+	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
 }
 
 // Source is an upstream healthcare system.

@@ -68,8 +68,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, now: s.o.Now, log: s.o.Logger}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
 	smart := identity.SMARTConfiguration(tokenURL)
-	directory, err := s.openDirectory()
-	if err != nil {
+	if s.signals, err = s.openSignals(); err != nil {
 		return err
 	}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
@@ -87,7 +86,9 @@ func (s *Server) openGateway(ctx context.Context) error {
 		case strings.HasPrefix(path, fhirPath+"/"):
 			fhir.ServeHTTP(w, r)
 		case strings.HasPrefix(path, scimPath+"/"):
-			directory.ServeHTTP(w, r)
+			s.signals.directory.ServeHTTP(w, r)
+		case path == ssfPath:
+			s.signals.events.ServeHTTP(w, r)
 		default: // tells nothing, not even that it is not there
 			identity.WriteUnknown(w)
 		}

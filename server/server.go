@@ -58,6 +58,7 @@ type Server struct {
 	authority    *identity.Authority
 	verifier     *identity.Verifier
 	replays      *identity.Replays
+	signals      *signals
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -298,6 +299,9 @@ func (s *Server) close() error {
 	}
 	if s.replays != nil {
 		errs = append(errs, s.replays.Close())
+	}
+	if s.signals != nil {
+		errs = append(errs, s.signals.replays.Close())
 	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())
