@@ -11,7 +11,12 @@ func knownResult(r Result) bool { return r == Released || r == Withheld || r == 
 
 func knownTLS(v string) bool { return v == "1.3" || v == "1.2" }
 
-func knownKeyExchange(v string) bool {
+func knownLeg(v string) bool { return v == "none" || knownTLS(v) }
+
+func knownRegionBy(v RegionBy) bool { return v == ByDeclaration || v == ByAddress }
+
+// KeyExchange reports whether v is a key exchange that an entry can name.
+func KeyExchange(v string) bool {
 	switch v {
 	case "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024",
 		"X25519", "CurveP256", "CurveP384", "CurveP521":
