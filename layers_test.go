@@ -51,7 +51,8 @@ var layers = map[string][]string{
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
 	"audit/faultfs": {"audit"},
-	"seal":          {"audit", "deid", "id", "problem"},
+	"seal":          {"audit", "deid", "id", "problem", "seal/sealed"},
+	"seal/sealed":   {"id", "problem"}, // what both ends of a sealed release have in common
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE
@@ -61,8 +62,8 @@ var layers = map[string][]string{
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
 	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
-	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
-	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
+	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
@@ -70,8 +71,11 @@ var layers = map[string][]string{
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal", "seal/sealed"},
+	"agent/keystore":        {"problem"},
+	"agent/posture":         {"identity", "problem"},
+	"agent/wire":            {"problem"},
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},

@@ -25,6 +25,7 @@ var All = []policy.Gate{
 	policyLoaded,
 	fresh,
 	transport,
+	sealing,
 	vendor,
 	assessment,
 	certification,
@@ -39,6 +40,7 @@ var All = []policy.Gate{
 	training,
 	device,
 	workload,
+	posture,
 	app,
 	grant,
 	review,
@@ -52,7 +54,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 27
+const allGates = 29
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {

@@ -118,7 +118,7 @@ func (a RevokeDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if !ok {
 		return found("id", v.Devices, a.ID)
 	}
-	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
+	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Invited, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
 }
 
 func (a RevokeDevice) apply(e *snapshot.Edit, _ Stamp) {

@@ -54,6 +54,7 @@ type KeyDigest string
 type State string
 
 const (
+	Invited   State = "invited" // a device whose key is not known yet
 	Proposed  State = "proposed"
 	Approved  State = "approved"
 	Suspended State = "suspended"
@@ -295,7 +296,18 @@ type Device struct {
 	SealTo []string `json:"seal_to,omitempty"`
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	// Invitation is the newest by which the machine was asked to enrol.
+	Invitation Invitation `json:"invitation,omitzero"`
 	Approval
+}
+
+// Invitation lets who holds its code enrol a machine, once.
+type Invitation struct {
+	By        id.Person `json:"by"`
+	Code256   string    `json:"code_sha256"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	App       id.App    `json:"app,omitempty"` // the program that is registered with the machine
 }
 
 // AgentKind says what acts (45 CFR 164.312(a)(1): "persons or software
@@ -315,9 +327,27 @@ type App struct {
 	Name   string    `json:"name"`
 	Kind   AgentKind `json:"kind"`
 	// Keys is a JWK Set of public keys (RFC 7517) for private_key_jwt.
-	Keys json.RawMessage `json:"keys"`
+	Keys json.RawMessage `json:"keys,omitempty"`
 	// Owner is the vendor's person who answers for the program.
 	Owner id.Person `json:"owner"`
+	// TokenBinding is what its access tokens must be bound to. Empty: to the
+	// certificate of the device, and to the program's key if it sends a proof.
+	TokenBinding TokenBinding `json:"token_binding,omitempty"`
+	// Public says that the program keeps no key of its own (RFC 6749, section 2.1):
+	// it acts for a person only, who is signed in.
+	Public bool `json:"public_client,omitempty"`
+	// Redirects are the addresses to which a person may be sent back with a code.
+	Redirects []string `json:"redirect_uris,omitempty"`
+	// KeysFrom is the connector that offers the program's keys (kind "jwks") or that
+	// registered it (kind "udap"); empty: its keys are given by people.
+	KeysFrom id.Connector `json:"keys_from,omitempty"`
+	// PendingKeys is a JWK Set of keys that were offered and not approved. They sign
+	// nothing yet.
+	PendingKeys json.RawMessage `json:"pending_keys,omitempty"`
+	// Revoked are access tokens that were revoked before their time.
+	Revoked []RevokedToken `json:"revoked_tokens,omitempty"`
+	// TokensAfter is when the oldest token that counts was issued.
+	TokensAfter time.Time `json:"tokens_after,omitzero"`
 	Approval
 }
 

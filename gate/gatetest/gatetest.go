@@ -107,6 +107,7 @@ func Settings() snapshot.Settings {
 		ReviewEvery:       90 * 24 * time.Hour,
 		Sources: []snapshot.Source{{ID: Source, Region: "US",
 			Classes: []hipaa.DataClass{hipaa.PHI, hipaa.LimitedDataSet, hipaa.DeIdentified}}},
+		PostureFreshness: 24 * time.Hour,
 		Profiles: []snapshot.Profile{
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: Digest("safe-harbor")},
 			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: Digest("limited-data-set")},
@@ -163,7 +164,10 @@ func Records(now time.Time) []snapshot.Record {
 		&snapshot.Training{ID: Training, Person: Person, Course: Course, Version: "2026.2", Score: .95, Passed: true,
 			CompletedAt: begun, ExpiresAt: ends, RecordedBy: Requester},
 		&snapshot.Device{ID: Device, Vendor: Vendor, Key256: snapshot.KeyDigest(Digest("device")), Owner: Person,
-			Region: "US-MA", TrustedUntil: ends, Approval: Approved(now)},
+			Region: "US-MA", KeyStore: snapshot.InTPM, TrustedUntil: ends, Approval: Approved(now)},
+		&snapshot.Posture{Device: Device, Source: snapshot.FromAgent, ReportedAt: now.Add(-time.Hour), OS: "linux", OSVersion: "12", UpdateAge: 3,
+			DiskEncryption: snapshot.CheckPass, ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckPass,
+			MalwareProtection: snapshot.CheckPass, HardwareKey: snapshot.CheckPass},
 		&snapshot.App{ID: App, Vendor: Vendor, Name: "Triage", Kind: snapshot.Workload, Owner: Person, Approval: Approved(now),
 			Keys: json.RawMessage(`{"keys":[{"kty":"EC","crv":"P-384","x":"AA","y":"AA","alg":"ES384"}]}`)},
 		&snapshot.Role{ID: Role, Title: "Reads what triage needs", Resources: map[string]snapshot.ResourceScope{
