@@ -165,7 +165,7 @@ func Decode(index uint64, b []byte) (Entry, error) {
 	case KindOutcome:
 		e.Outcome = &OutcomeRecord{
 			Outcome: Outcome{Release: w.Release, Result: w.Result, Final: w.Final, Status: w.Status,
-				Upstream: w.Upstream, Digest: Digest(w.Digest), Bytes: w.Bytes, Sealed: w.sealed(),
+				Upstream: w.Upstream, Leg: Leg{w.LegTLS, w.LegExchange, Digest(w.LegCert)}, Digest: Digest(w.Digest), Bytes: w.Bytes, Sealed: w.sealed(),
 				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals(), Changed: w.Changed.removals()},
 			Decision: w.Decision, Ticket: w.Ticket, Chunk: w.Chunk, Parts: w.Parts, PatientCount: w.PatientCount,
 		}

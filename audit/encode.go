@@ -217,7 +217,7 @@ func (e *encoder) facts(in *Intent) {
 	e.digest("certificate", &t.Certificate)
 	e.closed("token_binding", t.Binding, knownBinding(t.Binding))
 	e.closed("sealing", t.Sealing, knownSealing(t.Sealing))
-	opt(e, "region", in.Region)
+	e.closed("region", in.Region, Region(in.Region))
 	e.closed("region_by", string(in.RegionBy), knownRegionBy(in.RegionBy))
 }
 

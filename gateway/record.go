@@ -63,10 +63,10 @@ func (x *exchange) facts(decision id.Decision, b policy.Basis, t policy.Transpor
 
 // region is where the caller is, and how that is known.
 func (x *exchange) region(view *snapshot.View) (string, audit.RegionBy) {
-	if r := view.Settings.RegionOfAddress(x.s.Caller.Address()); r != "" {
+	if r := view.Settings.RegionOfAddress(x.s.Caller.Address()); audit.Region(r) {
 		return r, audit.ByAddress
 	}
-	if d, ok := view.Devices.Get(x.s.Caller.Device()); ok && id.Check(d.Region) == nil {
+	if d, ok := view.Devices.Get(x.s.Caller.Device()); ok && audit.Region(d.Region) {
 		return d.Region, audit.ByDeclaration
 	}
 	return "", ""
