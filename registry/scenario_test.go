@@ -149,7 +149,7 @@ var (
 	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
 	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
-	invite2   = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
+	machine2  = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
 	accept2   = registry.AcceptInvitation{ID: "d2", Code256: strings.Repeat("ab", 32), Key256: registrytest.Key("d2"), KeyStore: snapshot.InTPM, Region: "US"}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
@@ -163,6 +163,7 @@ var (
 	idp2      = registry.RegisterConnector{ID: "idp2", Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.northwind.example", ClientID: "sallyport"}
 	scim2     = registry.RegisterConnector{ID: "scim2", Vendor: "northwind", Kind: snapshot.SCIMClient, Name: "Directory", Token256: strings.Repeat("ab", 32)}
 	session2  = registry.StartSession{ID: "s2", Person: "grace", Secret256: strings.Repeat("ab", 32), Method: snapshot.ByPasskey, Strong: true, ExpiresAt: noon.Add(time.Hour)}
+	invite2   = registry.InvitePerson{ID: "lin", Code256: strings.Repeat("cd", 32), ExpiresAt: noon.Add(time.Hour)}
 	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
 	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
@@ -428,11 +429,22 @@ var scenarios = map[registry.Kind]scenario{
 			p, ok := v.PersonByLogin(snapshot.Login{Connector: "idp2", Subject: "00u1"})
 			return want(ok && p.ID == "lin" && p.State == snapshot.Proposed, "a login put in by another holds without approval, or is not found")
 		}},
+	"person.invite": {allowed: act(invite2), refused: []refusal{
+		gone(with(invite2, func(a *registry.InvitePerson) { a.ID = "p3" })),
+		bad("code_sha256", with(invite2, func(a *registry.InvitePerson) { a.Code256 = "code" })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon.AddDate(0, 0, 8) }))},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Approved && p.Invitation.By == "grace" && p.Invitation.Open(noon) && !p.Invitation.Open(noon.Add(time.Hour)), "the invitation is not open for its time")
+		}},
 	"person.add-passkey": {allowed: act(passkey2), refused: []refusal{
 		bad("passkey.id", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.ID = nil })),
 		bad("passkey.public_key", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.PublicKey = nil })),
 		bad("passkey.aaguid", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AAGUID = []byte("x") })),
-		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon }))},
+		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon })),
+		bad("passkey.fingerprint", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.Fingerprint = "AAAA" })),
+		{act(with(passkey2, func(a *registry.AddPasskey) { a.Invitation256 = strings.Repeat("cd", 32) })), "invitation_sha256", problem.Conflict}},
 		then: func(v *snapshot.View) string {
 			p, ok := v.PersonByPasskey([]byte("credential"))
 			return want(ok && p.ID == "grace" && p.Passkeys[0].AddedAt.Equal(noon), "the passkey is not the person's")
@@ -449,8 +461,12 @@ var scenarios = map[registry.Kind]scenario{
 		bad("method", with(session2, func(a *registry.StartSession) { a.Method = "password" })),
 		bad("strong", with(session2, func(a *registry.StartSession) { a.Method = snapshot.ByCertificate })),
 		bad("connector", with(session2, func(a *registry.StartSession) { a.Connector = "idp2" })),
-		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" }))}},
+		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" })),
+		{act(with(session2, func(a *registry.StartSession) { a.Credential = []byte("credential") })), "credential", problem.Conflict},
+		bad("sign_count", with(session2, func(a *registry.StartSession) { a.SignCount = 1 })),
+		bad("client", with(session2, func(a *registry.StartSession) { a.Client = "a\nb" }))}},
 	"session.step-up": {before: by("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })), allowed: act(registry.StepUpSession{ID: "s2"}), refused: []refusal{gone(registry.StepUpSession{ID: "s3"})}},
+	"session.see":     {before: by("grace", session2), allowed: act(registry.SeeSession{ID: "s2"}), refused: []refusal{gone(registry.SeeSession{ID: "s3"})}},
 	"session.end":     {before: by("grace", session2), allowed: act(registry.EndSession{ID: "s2"}), refused: []refusal{gone(registry.EndSession{ID: "s3"})}},
 	"session.kill":    {before: by("grace", session2), allowed: act(registry.KillSession{ID: "s2"}), refused: []refusal{gone(registry.KillSession{ID: "s3"})}},
 	"connector.register": {before: by("ada", vendor2, idp2), allowed: act(scim2), refused: []refusal{
@@ -539,19 +555,19 @@ var scenarios = map[registry.Kind]scenario{
 			w, _ := v.Vendors.Get("northwind")
 			return want(w.State == snapshot.Approved && w.Screening.By == "grace" && !w.Screening.Clear() && w.Screening.Access == snapshot.Yes, "what was found is not on record")
 		}},
-	"device.invite": {allowed: act(invite2), refused: []refusal{
-		bad("owner", with(invite2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
-		bad("code_sha256", with(invite2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
-		bad("expires_at", with(invite2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
-		bad("expires_at", with(invite2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
-		{act(with(invite2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
-		{act(with(invite2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
+	"device.invite": {allowed: act(machine2), refused: []refusal{
+		bad("owner", with(machine2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
+		bad("code_sha256", with(machine2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
+		{act(with(machine2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
+		{act(with(machine2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
 		then: func(v *snapshot.View) string {
 			d, _ := v.Devices.Get("d2")
 			_, known := v.DeviceByKey("")
 			return want(d.State == snapshot.Invited && d.Key256 == "" && d.Invitation.By == "grace" && !known, "the invitation is not noted, or a device without a key is found")
 		}},
-	"device.accept": {before: by("grace", invite2), allowed: act(accept2), refused: []refusal{
+	"device.accept": {before: by("grace", machine2), allowed: act(accept2), refused: []refusal{
 		gone(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "d3" })),
 		{act(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "northwind-gpu-1" })), "code_sha256", problem.Conflict},
 		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Code256 = strings.Repeat("0", 64) })), "code_sha256", problem.Conflict},
