@@ -69,7 +69,7 @@ var layers = map[string][]string{
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal"},
+	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},

@@ -33,6 +33,7 @@ type devices struct {
 	replays   *identity.Replays
 	life      time.Duration // of a device's certificate
 	fresh     time.Duration // how old a report may be
+	public    string        // the gateway's address
 	now       func() time.Time
 	log       *slog.Logger
 }
@@ -234,6 +235,7 @@ func describe(v *snapshot.View, d *snapshot.Device) wire.Enrolment {
 }
 
 func (d *devices) withAnchor(e wire.Enrolment) wire.Enrolment {
+	e.Server = d.public
 	if pem, err := d.anchor(); err == nil {
 		e.Authority = string(pem)
 	}
