@@ -74,6 +74,7 @@ func (a *Agent) Listen(ctx context.Context, o ConnectOptions) (*Local, error) {
 	addr := listener.Addr().String()
 	_, port, _ := net.SplitHostPort(addr)
 	l := &Local{agent: a, base: "http://" + addr, source: o.Source, listener: listener, said: map[string]time.Time{},
+		gate:  tokenGate{turn: make(chan struct{}, 1)},
 		guard: &guard{hosts: []string{addr, "localhost:" + port}, uid: -1}}
 	if ownerOf != nil {
 		l.guard.uid = os.Getuid()
@@ -301,7 +302,7 @@ func (l *Local) RoundTrip(r *http.Request) (*http.Response, error) {
 	link := l.agent.link.Load()
 	again := r.Body == nil || r.Body == http.NoBody
 	for try := 0; ; try++ {
-		if err := l.gate.pass(r.Context(), l.agent.o.Now, link); err != nil {
+		if err := l.gate.pass(r.Context(), link); err != nil {
 			return nil, err
 		}
 		resp, err := link.tokens.Transport(link.http.Transport).RoundTrip(r)
@@ -432,7 +433,7 @@ func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
 // tokenGate keeps clients from storming the token endpoint: after a failure nobody
 // asks again for a while, which grows; meanwhile all hear the same.
 type tokenGate struct {
-	mu    sync.Mutex
+	turn  chan struct{} // held by the one who looks; guards the rest
 	err   error
 	until time.Time
 	pause time.Duration
@@ -444,36 +445,26 @@ const (
 )
 
 // pass gets a token ready, or says why there is none.
-func (g *tokenGate) pass(ctx context.Context, _ func() time.Time, l *link) error {
-	g.mu.Lock()
-	if g.err != nil && time.Now().Before(g.until) {
-		defer g.mu.Unlock()
-		return g.err
-	}
-	failing := g.err != nil
-	if failing {
-		defer g.mu.Unlock() // one at a time tries; the others wait for its answer
-	} else {
-		g.mu.Unlock()
-	}
-	_, err := l.tokens.Token(ctx)
-	if ctx.Err() != nil {
+func (g *tokenGate) pass(ctx context.Context, l *link) error {
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if !failing {
-		if err == nil {
-			return nil
-		}
-		g.mu.Lock()
-		defer g.mu.Unlock()
+	defer func() { <-g.turn }()
+	if g.err != nil && time.Now().Before(g.until) {
+		return g.err
 	}
-	if err == nil {
-		g.err, g.pause = nil, 0
-		return nil
-	}
-	if g.err == nil || !time.Now().Before(g.until) {
+	_, err := l.tokens.Token(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // the client is gone, which says nothing of the server
+	case err == nil:
+		g.pause = 0
+	default:
 		g.pause = min(max(2*g.pause, tokenPauseMin), tokenPauseMax)
-		g.err, g.until = err, time.Now().Add(g.pause)
+		g.until = time.Now().Add(g.pause)
 	}
+	g.err = err
 	return err
 }
