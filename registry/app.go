@@ -60,7 +60,11 @@ func (a ApproveApp) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApproveApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return appIn(v, a.ID, snapshot.Proposed)
+	if err := appIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	p, _ := v.Apps.Get(a.ID)
+	return ownedByApproved(v, p.Kind, p.Owner)
 }
 
 func (a ApproveApp) apply(e *snapshot.Edit, s Stamp) {

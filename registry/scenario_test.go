@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -155,9 +156,58 @@ var (
 	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
 	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
-	doc2  = registry.NewDocument("text/plain", []byte("two"))
-	first = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
+	pod2               = registry.EnrollDevice{ID: "pod2", Vendor: "northwind", SPIFFE: "spiffe://prod.northwind.example/ns/ml/sa/triage", Region: "US"}
+	build2, otherBuild = newBuild(), newBuild()
+	image2             = strings.Repeat("1b", 32)
+	proven2            = with(engage2, func(a *registry.ProposeEngagement) {
+		a.Workload = &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}, Builders: []string{builder2}, Sources: []string{"https://git.northwind.example/ml"}}
+	})
+	attest2 = registry.AttestWorkload{ID: "w2", Device: "northwind-gpu-1", Engagement: "e2", Image: "sha256:" + image2, ExpiresAt: noon.AddDate(0, 1, 0),
+		Bundle: build2.provenance(image2, builder2, "https://git.northwind.example/ml/triage")}
+	screen2 = registry.ScreenVendor{ID: "northwind", Ownership: snapshot.No, Access: snapshot.Yes, ScreenedAt: noon, ValidUntil: year}
+	doc2    = registry.NewDocument("text/plain", []byte("two"))
+	first   = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
 )
+
+const builder2 = "https://build.northwind.example/hosted"
+
+func engage2with(e id.Engagement, d *snapshot.WorkloadDemand) registry.ProposeEngagement {
+	return with(engage2, func(a *registry.ProposeEngagement) { a.ID, a.Workload = e, d })
+}
+
+// aBuild is a build system and its key in PEM.
+type aBuild struct {
+	registrytest.Build
+	key string
+}
+
+func newBuild() aBuild {
+	b, err := registrytest.NewBuild()
+	if err != nil {
+		panic(err)
+	}
+	key, err := b.Key()
+	if err != nil {
+		panic(err)
+	}
+	return aBuild{b, key}
+}
+
+func (b aBuild) provenance(image, builder, source string) json.RawMessage {
+	raw, err := b.Provenance(image, builder, source)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func (b aBuild) image(image string) json.RawMessage {
+	raw, err := b.SignImage(image)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused.
@@ -236,6 +286,14 @@ var scenarios = map[registry.Kind]scenario{
 		bad("sources[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Sources = []id.Source{"her"} })),
 		bad("basis_document_sha256", with(engage2, func(a *registry.ProposeEngagement) { a.Basis = hipaa.Waiver })),
 		bad("regions", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = nil })),
+		bad("workload.kind", engage2with("e2", &snapshot.WorkloadDemand{Keys: []string{build2.key}})),
+		bad("workload.keys", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage})),
+		bad("workload.keys[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{"key"}})),
+		bad("workload.keys[1]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key, build2.key}})),
+		bad("workload.builders", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}})),
+		bad("workload.builders", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key}, Builders: []string{builder2}})),
+		bad("workload.sources[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}, Builders: []string{builder2}, Sources: []string{"git.northwind.example"}})),
+		bad("workload.images[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key}, Images: []string{"latest"}})),
 		bad("regions[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = []string{"us"} })),
 		bad("ends_at", with(engage2, func(a *registry.ProposeEngagement) {
 			a.StartsAt, a.EndsAt = noon.AddDate(-2, 0, 0), noon.AddDate(-1, 0, 0)
@@ -351,6 +409,14 @@ var scenarios = map[registry.Kind]scenario{
 	"device.enroll": {allowed: act(device2), refused: []refusal{
 		{act(with(device2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
 		bad("region", with(device2, func(a *registry.EnrollDevice) { a.Region = "USA" })),
+		bad("key_sha256", with(device2, func(a *registry.EnrollDevice) { a.Key256 = "" })), // neither
+		bad("key_sha256", with(pod2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("d2") })),
+		bad("key_store", with(pod2, func(a *registry.EnrollDevice) { a.KeyStore = snapshot.InTPM })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://v2.example/triage" })), // another vendor's domain
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://fabrikam.example/triage" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://prod.northwind.example" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://prod.northwind.example/a/../b" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "SPIFFE://prod.northwind.example/a" })),
 		bad("owner", with(device2, func(a *registry.EnrollDevice) { a.Owner = "ada" }))}},
 	"device.invite": {allowed: act(invite2), refused: []refusal{
 		bad("owner", with(invite2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
@@ -377,6 +443,53 @@ var scenarios = map[registry.Kind]scenario{
 			d, _ := v.DeviceByKey(accept2.Key256)
 			return want(d != nil && d.State == snapshot.Proposed && d.RequestedBy == "grace" && !d.Invitation.UsedAt.IsZero(), "the device does not wait for approval in the name of who invited")
 		}},
+	"workload.attest": {before: by("ada", vendor2, proven2, engage2with("e3", nil), registry.EnrollDevice{ID: "d3", Vendor: "v2", Key256: registrytest.Key("d3"), Region: "US"}), allowed: act(attest2), refused: []refusal{
+		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "northwind-gpu-2" })),
+		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "d3" })),
+		bad("engagement", with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e4" })),
+		{act(with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e3" })), "engagement", problem.Conflict},
+		bad("image", with(attest2, func(a *registry.AttestWorkload) { a.Image = "registry.example/triage:latest" })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Image = strings.Repeat("2c", 32) })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Bundle = nil })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Bundle = build2.image(image2) })), // no provenance
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = otherBuild.provenance(image2, builder2, "https://git.northwind.example/ml/triage")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = build2.provenance(image2, "https://laptop.example", "https://git.northwind.example/ml/triage")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = build2.provenance(image2, builder2, "https://git.northwind.example/mlx")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = json.RawMessage(strings.Repeat(" ", 300<<10) + string(a.Bundle))
+		})),
+		bad("expires_at", with(attest2, func(a *registry.AttestWorkload) { a.ExpiresAt = noon })),
+		bad("expires_at", with(attest2, func(a *registry.AttestWorkload) { a.ExpiresAt = year }))},
+		then: func(v *snapshot.View) string {
+			e, _ := v.Engagements.Get("e2")
+			list := v.AttestationsOf("northwind-gpu-1")
+			if len(list) != 1 {
+				return "the attestation is not found by its device"
+			}
+			r := list[0]
+			return want(r.Image256 == image2 && r.Demand256 == e.Workload.Digest() && r.Builder == builder2 && r.Source == "https://git.northwind.example/ml/triage" &&
+				r.Location == "US" && r.LocationBy == "declared" && r.DeclaredBy == "grace" && r.At.Equal(noon) && len(r.Key256) == 64 && len(r.Statement256) == 64, fmt.Sprintf("got %+v", *r))
+		}},
+	"workload.revoke": {before: by("grace", proven2, attest2), allowed: act(registry.RevokeAttestation{ID: "w2"}), refused: []refusal{gone(registry.RevokeAttestation{ID: "w3"})}},
+	"vendor.screen": {before: by("grace", vendor2), allowed: act(screen2), refused: []refusal{
+		gone(registry.ScreenVendor{ID: "v3", Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: noon, ValidUntil: year}),
+		{act(with(screen2, func(a *registry.ScreenVendor) { a.ID = "v2" })), "", problem.Refused}, // Grace asked for it
+		bad("ownership", with(screen2, func(a *registry.ScreenVendor) { a.Ownership = "" })),
+		bad("access", with(screen2, func(a *registry.ScreenVendor) { a.Access = "unknown" })),
+		bad("screened_at", with(screen2, func(a *registry.ScreenVendor) { a.ScreenedAt = year })),
+		bad("screened_at", with(screen2, func(a *registry.ScreenVendor) { a.ScreenedAt = noon.AddDate(-1, 0, 0) })), // before the last
+		bad("valid_until", with(screen2, func(a *registry.ScreenVendor) { a.ValidUntil = noon })),
+		bad("report_sha256", with(screen2, func(a *registry.ScreenVendor) { a.Report = "x" }))},
+		then: func(v *snapshot.View) string {
+			w, _ := v.Vendors.Get("northwind")
+			return want(w.State == snapshot.Approved && w.Screening.By == "grace" && !w.Screening.Clear() && w.Screening.Access == snapshot.Yes, "what was found is not on record")
+		}},
 	"device.approve": {before: by("ada", device2), allowed: act(registry.ApproveDevice{ID: "d2", TrustedUntil: year}), refused: []refusal{
 		gone(registry.ApproveDevice{ID: "d3"}), bad("trusted_until", registry.ApproveDevice{ID: "d2"}), bad("trusted_until", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(5, 0, 0)})}},
 	"device.revoke": {allowed: act(registry.RevokeDevice{ID: "northwind-gpu-1"}), refused: []refusal{gone(registry.RevokeDevice{ID: "d3"})}},
@@ -397,7 +510,12 @@ var scenarios = map[registry.Kind]scenario{
 	"app.register": {allowed: act(app2), refused: []refusal{
 		bad("keys", with(app2, func(a *registry.RegisterApp) { a.Keys = nil })),
 		bad("owner", with(app2, func(a *registry.RegisterApp) { a.Owner = "ada" }))}},
-	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"})}},
+	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"}),
+		{func(w *world) registry.Act { // somebody must answer for an agent
+			w.must("ada", person2)
+			w.must("ada", with(app2, func(a *registry.RegisterApp) { a.ID, a.Owner = "x4", "p2" }))
+			return registry.ApproveApp{ID: "x4"}
+		}, "owner", problem.Conflict}}},
 	"app.rotate-keys": {allowed: act(registry.RotateAppKeys{ID: "triage", Keys: keys2}), refused: []refusal{gone(registry.RotateAppKeys{ID: "x3"}), bad("keys", registry.RotateAppKeys{ID: "triage"})},
 		then: func(v *snapshot.View) string {
 			a, _ := v.Apps.Get("triage")
@@ -516,7 +634,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 				}
 			}
 			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "report" && spec.Verb != "invite" {
+				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" && spec.Verb != "invite" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}

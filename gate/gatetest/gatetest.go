@@ -121,6 +121,7 @@ func Settings() snapshot.Settings {
 // Records are every record of the world as of now.
 func Records(now time.Time) []snapshot.Record {
 	begun, ends := now.AddDate(0, -1, 0), now.AddDate(0, 6, 0)
+	screened := snapshot.Screening{Ownership: snapshot.No, Access: snapshot.No, By: Approver, At: begun, ValidUntil: ends, Report: Digest("screening")}
 	signed := func(a, b snapshot.Party) []snapshot.Signature {
 		return []snapshot.Signature{
 			{Party: a, Signer: "O. Officer", At: begun, By: Requester},
@@ -133,8 +134,8 @@ func Records(now time.Time) []snapshot.Record {
 	contractTerms := map[string]snapshot.Term{"no_reidentification": {Value: json.RawMessage(`true`), Clause: "section 9"}}
 	return []snapshot.Record{
 		&snapshot.Vendor{ID: Vendor, Name: "Northwind AI", Approval: Approved(now),
-			Subcontractors: []id.Vendor{Subcontractor}, RequiredCertifications: []string{"SOC2_T2"}},
-		&snapshot.Vendor{ID: Subcontractor, Name: "Southwind Labels", Approval: Approved(now)},
+			Subcontractors: []id.Vendor{Subcontractor}, RequiredCertifications: []string{"SOC2_T2"}, Screening: screened},
+		&snapshot.Vendor{ID: Subcontractor, Name: "Southwind Labels", Screening: screened, Approval: Approved(now)},
 		&snapshot.Assessment{ID: Assessment, Vendor: Vendor, Verdict: snapshot.Pass, DecidedBy: Approver,
 			DecidedAt: begun, ValidUntil: ends, Report: Digest("assessment")},
 		&snapshot.Certification{ID: Certification, Vendor: Vendor, Type: "SOC2_T2", IssuedAt: now.AddDate(0, -2, 0),
