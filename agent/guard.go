@@ -15,7 +15,7 @@ import (
 type guard struct {
 	hosts  []string // that a request may be for: names of loopback with the port
 	secret string   // that every client must send; empty: none
-	uid    int    // whose connections are served; -1: the system does not say whose they are
+	uid    int      // whose connections are served; -1: the system does not say whose they are
 }
 
 // connOwner is the context key of a connection's owner.

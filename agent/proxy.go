@@ -19,6 +19,7 @@ import (
 
 	"github.com/sallyport/sallyport/agent/wire"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal/sealed"
 )
 
 // ConnectOptions say how local clients reach the agent.
@@ -36,6 +37,7 @@ type Local struct {
 	source string
 	proxy  *httputil.ReverseProxy
 	gate   tokenGate
+	opener opener
 
 	listener net.Listener
 
@@ -107,6 +109,17 @@ func (l *Local) Grants() []wire.Grant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.grants)
+}
+
+// demandsSealing reports whether answers from a source to this program must be
+// sealed, as far as is known.
+func (l *Local) demandsSealing(source string) bool {
+	for _, g := range l.Grants() {
+		if g.Source == source && g.App == l.agent.App() && (l.agent.o.Grant == "" || l.agent.o.Grant == g.Grant) && g.Open && g.Sealing != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // learn asks the server what this machine may do, to know the source that clients
@@ -199,7 +212,11 @@ func notOffered(what string) *problem.Problem {
 }
 
 // place says which source a request is for, and by which base its client calls it.
-type place struct{ local, remote string }
+type place struct {
+	local, remote string
+	batch         bool // posted to the base: its answer's entries are sealed, not the whole
+	sealed        bool // the grant's engagement demands that the answer is sealed
+}
 
 type placeKey struct{}
 
@@ -231,10 +248,15 @@ func (l *Local) address(r *http.Request) *problem.Problem {
 		at.local += "/" + source
 		rest = strings.TrimPrefix(rest, "/"+source)
 	}
-	*r = *r.WithContext(context.WithValue(r.Context(), placeKey{}, &at))
 	if rest == "" || rest == "/" {
-		rest = "" // a batch is posted to the base
+		rest, at.batch = "", true
 	}
+	// A statement about the server holds no patient data, and is not sealed.
+	if !at.batch && rest != "/metadata" {
+		at.sealed = l.demandsSealing(source)
+	}
+	ctx := context.WithValue(r.Context(), placeKey{}, &at)
+	*r = *r.WithContext(context.WithValue(ctx, nonceKey{}, newNonce()))
 	u, err := url.Parse(at.remote + rest)
 	if err != nil {
 		return problem.New(problem.Invalid, "The path is not a FHIR path", "Write it as FHIR does")
@@ -257,6 +279,9 @@ func (l *Local) outgoing(p *httputil.ProxyRequest) {
 		}
 	}
 	h.Set("User-Agent", "sallyport-agent")
+	if nonce, ok := p.In.Context().Value(nonceKey{}).(string); ok {
+		h.Set(nonceHeader, nonce)
+	}
 	p.Out.Header = h
 	p.Out.Host = p.Out.URL.Host
 	at, ok := p.In.Context().Value(placeKey{}).(*place)
@@ -338,12 +363,45 @@ func (l *Local) incoming(resp *http.Response) error {
 	if err := l.unseal(resp); err != nil {
 		return err
 	}
+	if at.batch && strings.HasSuffix(mediaType(h), "json") {
+		raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBatch+1))
+		if err != nil || len(raw) > maxBatch {
+			return problem.New(problem.Unavailable, "The batch's answer was cut off, or is too long", "Ask again, for less at a time").Because(err)
+		}
+		_ = resp.Body.Close()
+		if raw, err = l.openEntries(resp.Request.Context(), raw); err != nil {
+			return err
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(raw))
+	}
 	if kind := mediaType(h); strings.HasSuffix(kind, "json") && h.Get("Content-Encoding") == "" && resp.Body != http.NoBody && resp.Request.Method != http.MethodHead {
 		resp.Body = readCloser{newLinkReader(resp.Body, at.remote, at.local), resp.Body}
 		resp.ContentLength = -1
 		h.Del("Content-Length")
 	}
+	resp.Body = &watched{ReadCloser: resp.Body, l: l, ctx: resp.Request.Context()}
 	return nil
+}
+
+// watched says at the terminal that an answer was cut off. The client sees it too:
+// its connection is cut, so that half an answer never looks whole.
+type watched struct {
+	io.ReadCloser
+	l   *Local
+	ctx context.Context
+}
+
+// Read implements io.Reader.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && w.ctx.Err() == nil {
+		why := "the server stopped it, or the connection broke"
+		if errors.Is(err, sealed.ErrTampered) || errors.Is(err, sealed.ErrNotSigned) || errors.Is(err, sealed.ErrReplayed) {
+			why = err.Error()
+		}
+		w.l.tell("An answer was cut off before its end: "+why+". Ask again: a refusal then says why.", nil)
+	}
+	return n, err
 }
 
 // refused turns a refusal into words, for the client and for the terminal.

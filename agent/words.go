@@ -232,3 +232,24 @@ func (o outcome) summary(status int) string {
 	}
 	return "Refused. " + strings.Join(parts, "; ") + "."
 }
+
+// Mend is a grant's reasons as lines for a person: what is missing, who can mend
+// it, how, and the command where there is one.
+func Mend(s wire.Stand, g wire.Grant) (out []string) {
+	w := whose{device: s.Device, vendor: s.Vendor, owner: s.Owner, app: g.App, grant: g.Grant}
+	for i, r := range g.Reasons {
+		out = append(out, r.Gate+": "+r.Message, "    "+r.NextStep+" ("+r.Who+"; "+r.Citation+")")
+		// One command for a gate, after its last reason.
+		if i+1 < len(g.Reasons) && g.Reasons[i+1].Gate == r.Gate {
+			continue
+		}
+		if m, ok := w.mends(r.Gate); ok {
+			where := "here"
+			if m.by == organisation {
+				where = "the organisation runs"
+			}
+			out = append(out, "    "+where+": "+m.command)
+		}
+	}
+	return out
+}

@@ -64,7 +64,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier,
+	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier, keys: s.record.keys,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
 	smart := identity.SMARTConfiguration(tokenURL)
