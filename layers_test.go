@@ -70,18 +70,19 @@ var layers = map[string][]string{
 	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
-	"server":                {"*"},
-	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
-	"agent/keystore":        {"problem"},
-	"agent/posture":         {"identity", "problem"},
-	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
-	"hospital":              {"fhir"},
-	"internal/hospitaltest": {"*"},
-	"internal/need":         {},
-	"bench":                 {"*"},
-	"bench/*":               {"*"},
-	"":                      {},
+	"server":                    {"*"},
+	"agent":                     {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
+	"agent/keystore":            {"problem"},
+	"agent/posture":             {"identity", "problem"},
+	"agent/wire":                {"problem"},
+	"agent/posture/posturetest": {"agent/posture"},                                                                                                                                            // a recorded machine, for tests
+	"cmd/sallyport":             {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"hospital":                  {"fhir"},
+	"internal/hospitaltest":     {"*"},
+	"internal/need":             {},
+	"bench":                     {"*"},
+	"bench/*":                   {"*"},
+	"":                          {},
 }
 
 // drivers names the outside packages that only some of ours may import.
