@@ -52,7 +52,9 @@ var layers = map[string][]string{
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
 	"audit/faultfs": {"audit"},
 	"seal":          {"audit", "deid", "id", "problem", "seal/sealed"},
-	"seal/sealed":   {"id", "problem"}, // what both ends of a sealed release have in common
+	"seal/sealed":   {"id", "problem"},   // what both ends of a sealed release have in common
+	"seal/kms":      {"problem", "seal"}, // key services; apart, because their clients are large
+	"seal/kms/*":    {"problem", "seal", "seal/kms"},
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE
@@ -70,19 +72,20 @@ var layers = map[string][]string{
 	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
-	"server":                    {"*"},
-	"agent":                     {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
-	"agent/keystore":            {"problem"},
-	"agent/posture":             {"identity", "problem"},
-	"agent/wire":                {"problem"},
-	"agent/posture/posturetest": {"agent/posture"},                                                                                                                                            // a recorded machine, for tests
-	"cmd/sallyport":             {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
-	"hospital":                  {"fhir"},
-	"internal/hospitaltest":     {"*"},
-	"internal/need":             {},
-	"bench":                     {"*"},
-	"bench/*":                   {"*"},
-	"":                          {},
+	"server":                {"*"},
+	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
+	"agent/keystore":        {"problem"},
+	"agent/posture":         {"identity", "problem"},
+	"agent/wire":            {"problem"},
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"hospital":              {"fhir"},
+	"internal/hospitaltest": {"*"},
+	"internal/need":         {},
+	"bench":                 {"*"},
+	"bench/*":               {"*"},
+	"":                      {},
+
+	"agent/posture/posturetest": {"agent/posture"}, // a recorded machine, for tests
 }
 
 // drivers names the outside packages that only some of ours may import.

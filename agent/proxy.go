@@ -227,20 +227,14 @@ func (l *Local) address(r *http.Request) *problem.Problem {
 	if strings.Contains(r.URL.Path, "/../") || strings.HasSuffix(r.URL.Path, "/..") || strings.Contains(r.URL.Path, "//") {
 		return problem.New(problem.Invalid, "The path is not a FHIR path", "Write it without '..' and '//'")
 	}
-	source, named := l.Source(), false
+	source := l.Source()
 	first, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
-	if source == "" || first == source {
-		// Resource types, operations and "metadata" are no sources.
-		if first == "" || first == "metadata" || first[0] == '$' || first[0] == '_' || 'A' <= first[0] && first[0] <= 'Z' {
-			return problem.New(problem.Invalid, "It is not known which source you mean", "Name it in the address, "+l.base+fhirPath+"/SOURCE, or with --source; `sallyport agent whoami` lists what you may use")
-		}
-		source, named = first, true
-	} else {
-		for _, g := range l.Grants() {
-			if g.Source == first && first != "" {
-				source, named = first, true
-			}
-		}
+	named := l.isSource(first)
+	switch {
+	case named:
+		source = first
+	case source == "":
+		return problem.New(problem.Invalid, "It is not known which source you mean", "Name it in the address, "+l.base+fhirPath+"/SOURCE, or with --source; `sallyport agent status` lists what you may use")
 	}
 	link := l.agent.link.Load()
 	at := place{local: l.base + fhirPath, remote: link.origin + fhirPath + "/" + source}
@@ -264,6 +258,18 @@ func (l *Local) address(r *http.Request) *problem.Problem {
 	u.RawQuery = rewriteQuery(r.URL.RawQuery, at.local, at.remote)
 	r.URL.Scheme, r.URL.Host, r.URL.Path, r.URL.RawPath, r.URL.RawQuery = u.Scheme, u.Host, u.Path, u.RawPath, u.RawQuery
 	return nil
+}
+
+// isSource reports whether the first part of a path names a source. Resource types
+// begin with a capital letter, operations with $ or _.
+func (l *Local) isSource(first string) bool {
+	if first == "" || first == "metadata" {
+		return false
+	}
+	if first == l.Source() || slices.ContainsFunc(l.Grants(), func(g wire.Grant) bool { return g.Source == first }) {
+		return true
+	}
+	return 'a' <= first[0] && first[0] <= 'z' || '0' <= first[0] && first[0] <= '9'
 }
 
 // passed are the request headers that go on to the server. What a client sends to
