@@ -35,9 +35,12 @@ type Config struct {
 	Policy       *policy.Engine    // the policy of releases, for explain
 	Log          *audit.Log
 	LogVerifier  string // the log's public key, in note form
-	Identity     *identity.Verifier
-	Now          func() time.Time
-	Logger       *slog.Logger
+	Gateway      string // where vendors' machines enrol
+	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
+	Anchor   func() ([]byte, error)
+	Identity *identity.Verifier
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.

@@ -116,6 +116,12 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var invited *invitation
+	if c.Kind == inviteKind {
+		if invited, err = c.newInvitation(ctx, fields); err != nil {
+			return err
+		}
+	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("writing the act: %w", err)
@@ -135,6 +141,10 @@ func (c *actCmd) Run(ctx context.Context) error {
 	var done api.ActResult
 	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
 		return err
+	}
+	if invited != nil {
+		invited.tell()
+		return nil
 	}
 	if c.JSON {
 		return printJSON(done)
