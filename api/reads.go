@@ -39,6 +39,10 @@ func (s *server) reads() {
 	noun(s, "roles", func(v *snapshot.View) snapshot.Table[id.Role, snapshot.Role] { return v.Roles })
 	noun(s, "grants", func(v *snapshot.View) snapshot.Table[id.Grant, snapshot.Grant] { return v.Grants })
 	noun(s, "reviews", func(v *snapshot.View) snapshot.Table[id.Review, snapshot.Review] { return v.Reviews })
+	noun(s, "connectors", func(v *snapshot.View) snapshot.Table[id.Connector, snapshot.Connector] { return v.Connectors })
+	noun(s, "sessions", func(v *snapshot.View) snapshot.Table[id.Session, snapshot.Session] { return v.Sessions })
+	noun(s, "attestations", func(v *snapshot.View) snapshot.Table[id.Attestation, snapshot.Attestation] { return v.Attestations })
+	noun(s, "postures", func(v *snapshot.View) snapshot.Table[id.Device, snapshot.Posture] { return v.Postures })
 	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })
 
 	huma.Register(s.api, huma.Operation{OperationID: "whoami", Method: http.MethodGet, Path: "/v1/whoami", Summary: "Who the caller is", Tags: []string{"you"}},

@@ -71,6 +71,9 @@ func (x *exchange) holds(now time.Time) error {
 		x.mu.Unlock()
 		return errRevoked
 	}
+	if !x.sealedAsDecided(x.g.Views.View()) {
+		return errSealing
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ type RegisterApp struct {
 
 func (a RegisterApp) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
 
+func (a RegisterApp) about(*snapshot.View, Actor) party { return party{vendor: a.Vendor} }
+
 func (a RegisterApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	return first(fresh("id", v.Apps, a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
@@ -58,7 +60,11 @@ func (a ApproveApp) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApproveApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return appIn(v, a.ID, snapshot.Proposed)
+	if err := appIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	p, _ := v.Apps.Get(a.ID)
+	return ownedByApproved(v, p.Kind, p.Owner)
 }
 
 func (a ApproveApp) apply(e *snapshot.Edit, s Stamp) {
@@ -97,6 +103,14 @@ type RotateAppKeys struct {
 }
 
 func (a RotateAppKeys) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
+
+func (a RotateAppKeys) about(v *snapshot.View, _ Actor) party {
+	p, ok := v.Apps.Get(a.ID)
+	if !ok {
+		return party{}
+	}
+	return party{vendor: p.Vendor}
+}
 
 func (a RotateAppKeys) check(v *snapshot.View, by Actor, _ time.Time) error {
 	p, ok := v.Apps.Get(a.ID)

@@ -9,7 +9,7 @@ import (
 )
 
 // Holdable lists what can be put on hold.
-var Holdable = []snapshot.Noun{snapshot.NounVendor, snapshot.NounEngagement, snapshot.NounPerson, snapshot.NounDevice, snapshot.NounApp, snapshot.NounGrant}
+var Holdable = []snapshot.Noun{snapshot.NounVendor, snapshot.NounEngagement, snapshot.NounPerson, snapshot.NounDevice, snapshot.NounApp, snapshot.NounGrant, snapshot.NounConnector}
 
 // PlaceHold stops everything about a subject at once. It needs one person.
 type PlaceHold struct {
@@ -41,6 +41,8 @@ func existsSubject(v *snapshot.View, field string, s snapshot.Subject) error {
 		return exists(field, v.Apps, id.App(s.ID))
 	case snapshot.NounGrant:
 		return exists(field, v.Grants, id.Grant(s.ID))
+	case snapshot.NounConnector:
+		return exists(field, v.Connectors, id.Connector(s.ID))
 	default:
 		return nil // refused as on.noun
 	}

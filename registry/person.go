@@ -21,6 +21,12 @@ type ProposePerson struct {
 	Duties         []Duty               `json:"duties,omitempty"`
 	Key256         snapshot.KeyDigest   `json:"key_sha256,omitempty"`
 	Region         string               `json:"region,omitempty"`
+	Login          snapshot.Login       `json:"login,omitzero"`
+}
+
+// A vendor's SCIM client asks for its own people.
+func (a ProposePerson) about(*snapshot.View, Actor) party {
+	return party{vendor: a.Vendor, connectors: []snapshot.ConnectorKind{snapshot.SCIMClient}}
 }
 
 func (a ProposePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
@@ -37,7 +43,12 @@ func (a ProposePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
 			return err
 		}
 	}
-	return first(fresh("id", v.Persons, a.ID),
+	if a.Login != (snapshot.Login{}) {
+		if err := checkLogin(v, "login", a.Vendor, a.ID, a.Login); err != nil {
+			return err
+		}
+	}
+	return first(fresh("id", v.Persons, a.ID), notReserved("id", a.ID),
 		required("name", a.Name, `"Ada Example"`),
 		oneOf("classification", a.Classification, []hipaa.Classification{hipaa.Workforce, hipaa.BusinessAssociate}),
 		required("basis", a.Basis, `"employee of the vendor, not under our direct control"`),
@@ -78,7 +89,7 @@ func freshKey(v *snapshot.View, field string, k snapshot.KeyDigest, optional boo
 
 func (a ProposePerson) apply(e *snapshot.Edit, s Stamp) {
 	e.Put(&snapshot.Person{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Classification: a.Classification, Basis: a.Basis,
-		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Approval: asked(s)})
+		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Login: a.Login, Approval: asked(s)})
 }
 
 func words(duties []Duty) []string {
@@ -133,24 +144,33 @@ func (a DeactivatePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if err := personIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
 		return err
 	}
-	p, _ := v.Persons.Get(a.ID)
-	if p.Vendor != "" || p.State != snapshot.Approved {
+	return twoRemain(v, a.ID, "deactivated")
+}
+
+func (a DeactivatePerson) about(v *snapshot.View, _ Actor) party { return personParty(v, a.ID) }
+
+// twoRemain wants two of the organisation's people who can act when this one
+// no longer can.
+func twoRemain(v *snapshot.View, key id.Person, done string) error {
+	p, ok := v.Persons.Get(key)
+	if !ok || p.Vendor != "" || p.State != snapshot.Approved {
 		return nil
 	}
 	left := 0
 	for _, other := range v.Persons.All() {
-		if other.Vendor == "" && other.State == snapshot.Approved && other.ID != a.ID && !slices.Contains(other.Duties, string(Auditor)) {
+		if other.Vendor == "" && other.State == snapshot.Approved && other.ID != key && !slices.Contains(other.Duties, string(Auditor)) {
 			left++
 		}
 	}
 	if left < 2 {
-		return conflict("id", "This would leave fewer than two people who can act", "Have another person approved first, or place a hold on this one: sallyport hold place")
+		return conflict("id", "With this person "+done+" fewer than two people could act", "Have another person approved first, or place a hold on this one: sallyport hold place")
 	}
 	return nil
 }
 
-func (a DeactivatePerson) apply(e *snapshot.Edit, _ Stamp) {
+func (a DeactivatePerson) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State = snapshot.Ended })
+	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
 }
 
 // AmendDuties gives one of the organisation's people other duties. Nobody
@@ -231,10 +251,6 @@ func approvable(v *snapshot.View, not ...id.Person) bool {
 func (a RegisterPersonKey) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
 		p.Key256 = a.Key256
-		if s.By != p.ID {
-			first := p.ApprovedAt // kept: that the person was once approved is what second-person-once counts
-			p.Approval = asked(s)
-			p.ApprovedAt = first
-		}
+		reapprove(p, s)
 	})
 }

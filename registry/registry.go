@@ -177,7 +177,7 @@ func (r *Registry) May(by Actor, a Act, m Meta) error {
 		return err
 	}
 	v, a := r.View(), deref(a)
-	if err := Authorize(r.o.Engine, v, by, a); err != nil {
+	if err := Authorize(r.o.Engine, v, by, a, r.o.Clock()); err != nil {
 		return err
 	}
 	return Check(v, by, a, r.o.Clock())
@@ -203,7 +203,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 		return nil, nil, problem.New(problem.Invalid, "The act cannot be written as JSON", "Check its numbers and texts").Because(err)
 	}
 	if m.IdempotencyKey != "" {
-		switch e, seen, err := r.o.Store.ByKey(ctx, by.Person, m.IdempotencyKey); {
+		switch e, seen, err := r.o.Store.ByKey(ctx, by.Name(), m.IdempotencyKey); {
 		case err != nil:
 			return nil, nil, unavailable("The registry's database does not answer", err)
 		case seen && (e.Kind != spec.Name || string(e.Body) != string(body)):
@@ -215,7 +215,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 		}
 	}
 	now := r.now()
-	if err := Authorize(r.o.Engine, v, by, a); err != nil {
+	if err := Authorize(r.o.Engine, v, by, a, now); err != nil {
 		return nil, nil, err
 	}
 	if err := Check(v, by, a, now); err != nil {
@@ -230,9 +230,9 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 	if err != nil {
 		return nil, nil, err
 	}
-	s := Stamp{ID: id.New[id.Act](now), By: by.Person, At: now}
+	s := Stamp{ID: id.New[id.Act](now), By: by.Name(), At: now}
 	next, changed := Apply(v, recorded, s)
-	e := &Entry{Seq: v.Version() + 1, ID: s.ID, Kind: spec.Name, Subject: recorded.Subject(), Actor: by.Person,
+	e := &Entry{Seq: v.Version() + 1, ID: s.ID, Kind: spec.Name, Subject: recorded.Subject(), Actor: by.Name(),
 		RequestedBy: requester(v, recorded), At: now, Reason: m.Reason, Key: m.IdempotencyKey, Body: body,
 		Node: r.o.Node, Changed: changed, Document: document}
 	e.Subject.ID = cmp.Or(e.Subject.ID, string(s.ID))

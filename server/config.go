@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -124,6 +126,26 @@ type Policy struct {
 	CourseVersion     string        `yaml:"course_version"`
 	ReviewEvery       time.Duration `yaml:"review_every"`
 	TokenLifetime     time.Duration `yaml:"token_lifetime"`
+	// SessionLife is how long a sign-in lasts, and StepUpLife how long ago a
+	// passkey may have been touched for a decision.
+	SessionLife time.Duration `yaml:"session_life"`
+	StepUpLife  time.Duration `yaml:"step_up_life"`
+	// PostureFreshness is how old a device's report of its state may be, and
+	// Posture which checks must pass.
+	PostureFreshness time.Duration `yaml:"posture_freshness"`
+	Posture          Posture       `yaml:"posture"`
+	// DeviceCertificate is how long the certificate of an enrolled device lasts; its
+	// agent renews it in time.
+	DeviceCertificate time.Duration `yaml:"device_certificate"`
+	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
+	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
+}
+
+// Posture is what the organisation asks of devices; see snapshot.PostureRule.
+type Posture struct {
+	Waived          []string `yaml:"waived"`
+	MaxUpdateAge    int      `yaml:"max_update_age_days"`
+	WorkloadsExempt bool     `yaml:"workloads_exempt"`
 }
 
 // DefaultPolicy is what `sallyport init` writes.
@@ -133,6 +155,12 @@ var DefaultPolicy = Policy{
 	CourseVersion:     "2026",
 	ReviewEvery:       90 * 24 * time.Hour,
 	TokenLifetime:     5 * time.Minute,
+	SessionLife:       8 * time.Hour,
+	StepUpLife:        5 * time.Minute,
+	PostureFreshness:  24 * time.Hour,
+	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	DeviceCertificate: 7 * 24 * time.Hour,
+	DeviceApproval:    snapshot.ByOrganisation,
 }
 
 // Load reads and checks the file. Its errors name the key and the fix.
@@ -257,6 +285,23 @@ func (p Policy) check() error {
 		return problem.BadField("policy.review_every", "is under a day", "2160h (90 days) is usual; HIPAA sets no interval")
 	case p.TokenLifetime < 30*time.Second || p.TokenLifetime > 5*time.Minute:
 		return problem.BadField("policy.token_lifetime", "is not between 30s and 5m", "SMART backend services advises at most 5m")
+	case p.SessionLife < time.Minute || p.SessionLife > 24*time.Hour:
+		return problem.BadField("policy.session_life", "is not between 1m and 24h", "8h is usual")
+	case p.StepUpLife < 10*time.Second || p.StepUpLife > time.Hour:
+		return problem.BadField("policy.step_up_life", "is not between 10s and 1h", "5m is usual")
+	case p.PostureFreshness < time.Minute || p.PostureFreshness > 30*24*time.Hour:
+		return problem.BadField("policy.posture_freshness", "is not between 1m and 720h", "24h is usual")
+	case p.Posture.MaxUpdateAge < 1 || p.Posture.MaxUpdateAge > 365:
+		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
+	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
+		return problem.BadField("policy.device_certificate", "is not between 10m and 720h", "168h (7 days) is usual")
+	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
+		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
+	}
+	for i, name := range p.Posture.Waived {
+		if !slices.Contains(snapshot.PostureChecks, name) {
+			return problem.BadField(fmt.Sprintf("policy.posture.waived[%d]", i), "is not a check", "Use one of "+strings.Join(snapshot.PostureChecks, ", "))
+		}
 	}
 	return nil
 }
@@ -319,6 +364,12 @@ func (c *Config) Settings() snapshot.Settings {
 		CourseVersion:     c.Policy.CourseVersion,
 		ReviewEvery:       c.Policy.ReviewEvery,
 		Profiles:          offered(c.profiles),
+		SessionLife:       c.Policy.SessionLife,
+		StepUpLife:        c.Policy.StepUpLife,
+		PostureFreshness:  c.Policy.PostureFreshness,
+		Posture: snapshot.PostureRule{Waived: c.Policy.Posture.Waived, MaxUpdateAge: c.Policy.Posture.MaxUpdateAge,
+			WorkloadsExempt: c.Policy.Posture.WorkloadsExempt},
+		DeviceApproval: c.Policy.DeviceApproval,
 	}
 	for _, src := range c.Sources {
 		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})

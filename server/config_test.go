@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"text/template"
@@ -39,7 +40,7 @@ func TestWhatInitWritesIsRead(t *testing.T) {
 	if got, want := c.Data("audit"), "/somewhere/data/audit"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if c.Policy != DefaultPolicy {
+	if !reflect.DeepEqual(c.Policy, DefaultPolicy) {
 		t.Errorf("policy: got %+v, want the defaults", c.Policy)
 	}
 	if len(c.Digest()) != 64 {

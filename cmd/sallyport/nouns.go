@@ -31,7 +31,7 @@ import (
 func nounCommands() []kong.Option {
 	byNoun := map[string][]registry.Spec{}
 	for _, spec := range registry.Acts {
-		if spec.Custody() {
+		if !spec.Routed() {
 			continue // custody.go: ids come from a file, never as arguments
 		}
 		byNoun[spec.Noun] = append(byNoun[spec.Noun], spec)
@@ -67,7 +67,7 @@ func nounCommands() []kong.Option {
 var collections = map[string]string{
 	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
 	"engagement": "engagements", "determination": "determinations", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
-	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds",
+	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures", "workload": "attestations",
 }
 
 func nounHelp(noun string, specs []registry.Spec) string {

@@ -1,0 +1,106 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+)
+
+// ConnectorKind says what a connector does.
+type ConnectorKind string
+
+// The kinds of connectors.
+const (
+	OIDCProvider ConnectorKind = "oidc"    // signs people in (OpenID Connect Core 1.0)
+	SCIMClient   ConnectorKind = "scim"    // tells of joiners, movers and leavers (RFC 7644)
+	SSFSender    ConnectorKind = "ssf"     // sends security events (OpenID Shared Signals Framework, CAEP)
+	FleetManager ConnectorKind = "posture" // reports the state of devices
+)
+
+// ConnectorKinds lists every kind.
+var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager}
+
+// Connector is a system of one vendor, or (Vendor empty) of the organisation,
+// that speaks to us. What it says counts for its own vendor's people and devices
+// and for nobody else's.
+type Connector struct {
+	ID     id.Connector  `json:"id"`
+	Vendor id.Vendor     `json:"vendor,omitempty"`
+	Kind   ConnectorKind `json:"kind"`
+	Name   string        `json:"name"`
+	// Issuer is who signs: the iss of an identity provider or of an SSF
+	// transmitter, exactly as it writes it.
+	Issuer string `json:"issuer,omitempty"`
+	// ClientID is our name at an identity provider.
+	ClientID string `json:"client_id,omitempty"`
+	// Audience is our name in an SSF transmitter's tokens.
+	Audience string `json:"audience,omitempty"`
+	// Keys is a pinned JWK Set (RFC 7517). Empty: the keys are those that the
+	// issuer's own metadata names.
+	Keys json.RawMessage `json:"keys,omitempty"`
+	// Token256 is the SHA-256, in hex, of the bearer token of a SCIM client or a
+	// fleet manager; the token itself is nowhere.
+	Token256 string `json:"token_sha256,omitempty"`
+	Approval
+}
+
+// Login is a person's identity at their identity provider. The subject is the
+// provider's sub: never an e-mail address, which can pass to another person.
+type Login struct {
+	Connector id.Connector `json:"connector,omitempty"`
+	Subject   string       `json:"subject,omitempty"`
+}
+
+// Passkey is the public half of a WebAuthn credential (W3C WebAuthn Level 3).
+type Passkey struct {
+	ID         []byte    `json:"id"`         // the credential's id
+	PublicKey  []byte    `json:"public_key"` // COSE_Key (RFC 9052)
+	AAGUID     []byte    `json:"aaguid,omitempty"`
+	Transports []string  `json:"transports,omitempty"`
+	Backed     bool      `json:"backed_up,omitempty"` // it may be synchronised to other devices
+	Name       string    `json:"name,omitempty"`
+	AddedAt    time.Time `json:"added_at"`
+}
+
+// SignInMethod is how a person signed in.
+type SignInMethod string
+
+// The methods.
+const (
+	ByPasskey     SignInMethod = "passkey"     // WebAuthn, user verified
+	ByOIDC        SignInMethod = "oidc"        // the person's identity provider
+	ByCertificate SignInMethod = "certificate" // a personal client certificate
+)
+
+// SignInMethods lists every method.
+var SignInMethods = []SignInMethod{ByPasskey, ByOIDC, ByCertificate}
+
+// Session is a person, signed in. It is looked at on every request, so what ends
+// it stops what is under way.
+type Session struct {
+	ID     id.Session `json:"id"`
+	Person id.Person  `json:"person"`
+	Vendor id.Vendor  `json:"vendor,omitempty"`
+	// Secret256 is the SHA-256, in hex, of the secret that a browser or an agent
+	// shows with each request; the secret itself is nowhere.
+	Secret256 string `json:"secret_sha256"`
+	// Key256 is the key of the client certificate on whose connections alone the
+	// session counts; empty: a browser without one.
+	Key256    KeyDigest    `json:"key_sha256,omitempty"`
+	Method    SignInMethod `json:"method"`
+	Connector id.Connector `json:"connector,omitempty"` // by which provider
+	// ProviderSession256 is the SHA-256, in hex, of the provider's sid, to end the
+	// session when the provider says so (OpenID Connect Back-Channel Logout 1.0).
+	ProviderSession256 string `json:"provider_session_sha256,omitempty"`
+	// SteppedUpAt is when the person last touched a passkey, user verified.
+	SteppedUpAt time.Time `json:"stepped_up_at,omitzero"`
+	StartedAt   time.Time `json:"started_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+}
+
+// Live reports whether the session counts at t.
+func (s *Session) Live(t time.Time) bool {
+	return s != nil && s.EndedAt.IsZero() && !t.Before(s.StartedAt) && t.Before(s.ExpiresAt)
+}
