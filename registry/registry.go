@@ -253,7 +253,7 @@ func requester(v *snapshot.View, a Act) id.Person {
 		}
 	}
 	spec, _ := SpecOf(a)
-	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify") {
+	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify" || spec.Verb == "approve-destruction") {
 		if people := s.apart(v); len(people) > 0 {
 			return people[0]
 		}
