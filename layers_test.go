@@ -52,7 +52,9 @@ var layers = map[string][]string{
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
 	"audit/faultfs": {"audit"},
 	"seal":          {"audit", "deid", "id", "problem", "seal/sealed"},
-	"seal/sealed":   {"id", "problem"}, // what both ends of a sealed release have in common
+	"seal/sealed":   {"id", "problem"},   // what both ends of a sealed release have in common
+	"seal/kms":      {"problem", "seal"}, // key services; apart, because their clients are large
+	"seal/kms/*":    {"problem", "seal", "seal/kms"},
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE

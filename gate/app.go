@@ -30,7 +30,9 @@ var app = policy.Gate{
 		}
 		standing(f, a.Approval)
 		f.Bool("of_vendor", a.Vendor != "" && a.Vendor == c.Vendor)
-		f.Bool("keys", hasKeys(a.Keys))
+		// A public client has none: it acts for a person who is signed in, and tokens
+		// are given to it for nothing else.
+		f.Bool("keys", hasKeys(a.Keys) || a.Public && a.Kind == snapshot.Human)
 		policy.Word(f, "kind", a.Kind, snapshot.Human, snapshot.Workload, snapshot.Agent)
 		f.Bool("answered_for", a.Kind != snapshot.Agent || ownerStands(c, f, a))
 	},

@@ -7,8 +7,9 @@
 // organisation has registered. The application signs a short-lived assertion
 // with a key of its own (SMART App Launch 2, Backend Services; RFC 7523) and
 // gets an access token for five minutes that works on connections of that one
-// certificate and no other (RFC 8705, section 3). A token that is stolen, and a
-// certificate that is stolen, are each worth nothing alone.
+// certificate and no other (RFC 8705, section 3), or with proofs of a key that
+// the application keeps (RFC 9449), or both; see dpop.go. A token that is stolen,
+// and a certificate that is stolen, are each worth nothing alone.
 //
 // The package answers only whether a caller is known. A device that was
 // revoked, an application that was suspended, a grant that has ended are still
@@ -51,6 +52,15 @@ const (
 	TokenFromFuture        Reason = "token-from-future"        // issued later than now: a clock went backwards
 	TokenUnbound           Reason = "token-unbound"            // bound to no certificate
 	TokenBoundElsewhere    Reason = "token-bound-elsewhere"    // bound to another certificate: stolen, or mixed up
+	TokenScheme            Reason = "token-scheme"             // presented by another scheme than its binding demands
+	ProofAbsent            Reason = "proof-absent"             // no DPoP proof, where one is demanded
+	ProofMalformed         Reason = "proof-malformed"          // not one well-formed proof with a public P-256 key
+	ProofElsewhere         Reason = "proof-elsewhere"          // of another method, URL or token
+	ProofStale             Reason = "proof-stale"              // made too long ago
+	ProofFromFuture        Reason = "proof-from-future"        // made later than now
+	ProofSignature         Reason = "proof-signature"          // its signature is wrong
+	ProofNonce             Reason = "proof-nonce"              // it lacks a nonce of this process, or the nonce is old
+	ProofReplayed          Reason = "proof-replayed"           // its jti was used before
 	AppUnknown             Reason = "app-unknown"              // no registered application has this client_id
 	AppVendorMismatch      Reason = "app-vendor-mismatch"      // the application and the device are of two vendors
 	AppNotApproved         Reason = "app-not-approved"         // the application may not get tokens now

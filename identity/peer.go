@@ -46,11 +46,8 @@ type Transport struct {
 	TLSVersion        string // "1.3"
 	KeyExchange       string // "X25519MLKEM768"
 	CertificateSHA256 string // hex; of the client's certificate
-	TokenBinding      string // "mtls" (RFC 8705); empty: unbound
+	TokenBinding      string // "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"; empty: unbound
 }
-
-// boundByTLS is the one way in which tokens are bound here.
-const boundByTLS = "mtls"
 
 // connection remembers the peer of a connection between its requests.
 type connection struct{ peer atomic.Pointer[peer] }
@@ -105,7 +102,6 @@ func (v *Verifier) inspect(state *tls.ConnectionState, now time.Time) *peer {
 		TLSVersion:        tlsVersion(state.Version),
 		KeyExchange:       state.CurveID.String(),
 		CertificateSHA256: hex.EncodeToString(p.binding[:]),
-		TokenBinding:      boundByTLS,
 	}
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		p.refused = CertificateExpired

@@ -56,7 +56,7 @@ type Transport struct {
 	TLSVersion        string // "1.3"
 	KeyExchange       string // "X25519MLKEM768"
 	CertificateSHA256 string // hex; of the client's certificate
-	TokenBinding      string // "mtls" (RFC 8705); empty: unbound, which is refused
+	TokenBinding      string // "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"; empty: unbound, which is refused
 }
 
 // Usage is what the grant has released so far.

@@ -260,6 +260,8 @@ type Person struct {
 	Login Login `json:"login,omitzero"`
 	// Passkeys are the person's WebAuthn credentials, in the order they were added.
 	Passkeys []Passkey `json:"passkeys,omitempty"`
+	// Invitation is the open or last invitation to register a passkey.
+	Invitation Invitation `json:"invitation,omitzero"`
 	// SuspendedBy is who suspended the person; a connector ends only its own
 	// suspensions.
 	SuspendedBy id.Person `json:"suspended_by,omitempty"`
@@ -298,12 +300,12 @@ type Device struct {
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
 	// Invitation is the newest by which the machine was asked to enrol.
-	Invitation Invitation `json:"invitation,omitzero"`
+	Invitation DeviceInvitation `json:"invitation,omitzero"`
 	Approval
 }
 
-// Invitation lets who holds its code enrol a machine, once.
-type Invitation struct {
+// DeviceInvitation lets who holds its code enrol a machine, once.
+type DeviceInvitation struct {
 	By        id.Person `json:"by"`
 	Code256   string    `json:"code_sha256"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -328,9 +330,27 @@ type App struct {
 	Name   string    `json:"name"`
 	Kind   AgentKind `json:"kind"`
 	// Keys is a JWK Set of public keys (RFC 7517) for private_key_jwt.
-	Keys json.RawMessage `json:"keys"`
+	Keys json.RawMessage `json:"keys,omitempty"`
 	// Owner is the vendor's person who answers for the program.
 	Owner id.Person `json:"owner"`
+	// TokenBinding is what its access tokens must be bound to. Empty: to the
+	// certificate of the device, and to the program's key if it sends a proof.
+	TokenBinding TokenBinding `json:"token_binding,omitempty"`
+	// Public says that the program keeps no key of its own (RFC 6749, section 2.1):
+	// it acts for a person only, who is signed in.
+	Public bool `json:"public_client,omitempty"`
+	// Redirects are the addresses to which a person may be sent back with a code.
+	Redirects []string `json:"redirect_uris,omitempty"`
+	// KeysFrom is the connector that offers the program's keys (kind "jwks") or that
+	// registered it (kind "udap"); empty: its keys are given by people.
+	KeysFrom id.Connector `json:"keys_from,omitempty"`
+	// PendingKeys is a JWK Set of keys that were offered and not approved. They sign
+	// nothing yet.
+	PendingKeys json.RawMessage `json:"pending_keys,omitempty"`
+	// Revoked are access tokens that were revoked before their time.
+	Revoked []RevokedToken `json:"revoked_tokens,omitempty"`
+	// TokensAfter is when the oldest token that counts was issued.
+	TokensAfter time.Time `json:"tokens_after,omitzero"`
 	Approval
 }
 
@@ -511,6 +531,7 @@ type Settings struct {
 	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
 
 	SessionLife      time.Duration  `json:"session_life"`      // how long a sign-in lasts
+	SessionIdle      time.Duration  `json:"session_idle"`      // how long one may be unused before it ends
 	StepUpLife       time.Duration  `json:"step_up_life"`      // how long ago a passkey may have been touched for a decision
 	PostureFreshness time.Duration  `json:"posture_freshness"` // how old a device's report may be
 	Posture          PostureRule    `json:"posture"`

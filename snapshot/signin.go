@@ -1,7 +1,10 @@
 package snapshot
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -16,10 +19,12 @@ const (
 	SCIMClient   ConnectorKind = "scim"    // tells of joiners, movers and leavers (RFC 7644)
 	SSFSender    ConnectorKind = "ssf"     // sends security events (OpenID Shared Signals Framework, CAEP)
 	FleetManager ConnectorKind = "posture" // reports the state of devices
+	KeyServer    ConnectorKind = "jwks"    // publishes the keys of applications (RFC 7517) at an address
+	UDAPClients  ConnectorKind = "udap"    // registers applications by certificate (UDAP Dynamic Client Registration)
 )
 
 // ConnectorKinds lists every kind.
-var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager}
+var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager, KeyServer, UDAPClients}
 
 // Connector is a system of one vendor, or (Vendor empty) of the organisation,
 // that speaks to us. What it says counts for its own vendor's people and devices
@@ -30,7 +35,8 @@ type Connector struct {
 	Kind   ConnectorKind `json:"kind"`
 	Name   string        `json:"name"`
 	// Issuer is who signs: the iss of an identity provider or of an SSF
-	// transmitter, exactly as it writes it.
+	// transmitter, exactly as it writes it; the address of a key server; the URI in
+	// the certificates of UDAP clients (subjectAltName).
 	Issuer string `json:"issuer,omitempty"`
 	// ClientID is our name at an identity provider.
 	ClientID string `json:"client_id,omitempty"`
@@ -42,6 +48,14 @@ type Connector struct {
 	// Token256 is the SHA-256, in hex, of the bearer token of a SCIM client or a
 	// fleet manager; the token itself is nowhere.
 	Token256 string `json:"token_sha256,omitempty"`
+	// Pins are the keys (SubjectPublicKeyInfo) of which a key server's certificate
+	// chain must hold one; empty: any authority that the node trusts.
+	Pins []KeyDigest `json:"pins_sha256,omitempty"`
+	// Anchors are the authorities, in PEM, to which the certificates of UDAP clients
+	// lead.
+	Anchors string `json:"anchors,omitempty"`
+	// Owner is the vendor's person who answers for what UDAP clients register.
+	Owner id.Person `json:"owner,omitempty"`
 	Approval
 }
 
@@ -61,6 +75,39 @@ type Passkey struct {
 	Backed     bool      `json:"backed_up,omitempty"` // it may be synchronised to other devices
 	Name       string    `json:"name,omitempty"`
 	AddedAt    time.Time `json:"added_at"`
+	// Fingerprint is the public key in a form that two people can compare by voice:
+	// FingerprintOf(PublicKey).
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// SignCount is the highest signature counter seen (WebAuthn, section 6.1.1); 0
+	// for an authenticator that does not count.
+	SignCount uint32 `json:"sign_count,omitempty"`
+}
+
+// FingerprintOf is the first 100 bits of the SHA-256 of a public key, in base32,
+// by fours: enough that nobody finds another key with the same one.
+func FingerprintOf(publicKey []byte) string {
+	sum := sha256.Sum256(publicKey)
+	text := base32.StdEncoding.EncodeToString(sum[:])
+	var parts []string
+	for i := 0; i < 20; i += 4 {
+		parts = append(parts, text[i:i+4])
+	}
+	return strings.Join(parts, "-")
+}
+
+// Invitation lets a person register a passkey, once, with a code that was handed
+// to them.
+type Invitation struct {
+	// Code256 is the SHA-256, in hex, of the code; the code itself is nowhere.
+	Code256   string    `json:"code_sha256,omitempty"`
+	By        id.Person `json:"by,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Open reports whether the invitation can be used at t.
+func (i Invitation) Open(t time.Time) bool {
+	return i.Code256 != "" && !t.Before(i.At) && t.Before(i.ExpiresAt)
 }
 
 // SignInMethod is how a person signed in.
@@ -90,17 +137,37 @@ type Session struct {
 	Key256    KeyDigest    `json:"key_sha256,omitempty"`
 	Method    SignInMethod `json:"method"`
 	Connector id.Connector `json:"connector,omitempty"` // by which provider
+	// Client is what the person signed in with, as it says itself, for their own
+	// list of sessions.
+	Client string `json:"client,omitempty"`
 	// ProviderSession256 is the SHA-256, in hex, of the provider's sid, to end the
 	// session when the provider says so (OpenID Connect Back-Channel Logout 1.0).
 	ProviderSession256 string `json:"provider_session_sha256,omitempty"`
 	// SteppedUpAt is when the person last touched a passkey, user verified.
 	SteppedUpAt time.Time `json:"stepped_up_at,omitzero"`
-	StartedAt   time.Time `json:"started_at"`
-	ExpiresAt   time.Time `json:"expires_at"`
-	EndedAt     time.Time `json:"ended_at,omitzero"`
+	// SeenAt is when it was last noted that the session is in use.
+	SeenAt    time.Time `json:"seen_at,omitzero"`
+	StartedAt time.Time `json:"started_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// Apps are the applications that the person lets act for them.
+	Apps []Authorization `json:"apps,omitempty"`
 }
 
 // Live reports whether the session counts at t.
 func (s *Session) Live(t time.Time) bool {
 	return s != nil && s.EndedAt.IsZero() && !t.Before(s.StartedAt) && t.Before(s.ExpiresAt)
+}
+
+// Idle reports whether the session has been unused for as long as limit. A limit of
+// 0 leaves no session (45 CFR 164.312(a)(2)(iii), automatic logoff; the number is
+// policy).
+func (s *Session) Idle(t time.Time, limit time.Duration) bool {
+	last := s.StartedAt
+	for _, u := range []time.Time{s.SeenAt, s.SteppedUpAt} {
+		if u.After(last) {
+			last = u
+		}
+	}
+	return t.Sub(last) >= limit
 }

@@ -112,6 +112,7 @@ type index struct {
 	personByPasskey  map[string]*Person
 	sessions         map[id.Person][]*Session
 	attestations     map[id.Device][]*Attestation
+	sessionBySecret  map[string]*Session
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
@@ -168,6 +169,16 @@ func (v *View) PersonByLogin(l Login) (*Person, bool) {
 func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
 	p, ok := v.index.personByPasskey[string(credential)]
 	return p, ok
+}
+
+// SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
+// hex. Whether its time is over is Live's question.
+func (v *View) SessionBySecret(secret256 string) (*Session, bool) {
+	if secret256 == "" {
+		return nil, false
+	}
+	s, ok := v.index.sessionBySecret[secret256]
+	return s, ok
 }
 
 // SessionsOf lists a person's sessions, ended ones too, oldest first.
@@ -338,6 +349,12 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounSession] {
 		x.sessions = group(v.Sessions, func(s *Session) id.Person { return s.Person },
 			func(a, b *Session) int { return a.StartedAt.Compare(b.StartedAt) })
+		x.sessionBySecret = map[string]*Session{}
+		for _, s := range v.Sessions.rows {
+			if s.EndedAt.IsZero() {
+				x.sessionBySecret[s.Secret256] = s
+			}
+		}
 	}
 	if touched[NounAgreement] {
 		x.agreementsVendor = group(v.Agreements, func(a *Agreement) id.Vendor { return a.Vendor }, nil)
