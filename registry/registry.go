@@ -519,6 +519,18 @@ func (r *Registry) Acts(ctx context.Context, version uint64, limit int) ([]Entry
 	return entries, nil
 }
 
+// Act reads an act by its id, once it is in a log.
+func (r *Registry) Act(ctx context.Context, act id.Act) (Entry, error) {
+	e, ok, err := r.o.Store.ByID(ctx, act)
+	switch {
+	case err != nil:
+		return Entry{}, unavailable("The registry's database does not answer", err)
+	case !ok || !e.Logged():
+		return Entry{}, problem.New(problem.NotFound, "There is no such act", "List them: sallyport acts --done")
+	}
+	return e, nil
+}
+
 // Document reads a stored paper, after comparing it with its digest.
 func (r *Registry) Document(ctx context.Context, digest string) (Document, error) {
 	if err := sha256Hex("sha256", digest); err != nil {
