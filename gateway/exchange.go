@@ -66,6 +66,9 @@ func (x *exchange) run(ctx context.Context) error {
 	// Intend: on its way to the disk while the source is asked.
 	d, err := g.desk(ctx, x.s, permit, &x.words)
 	if err != nil {
+		if seal.IsDestroyed(err) { // by an order that the view does not show yet
+			return x.deny(ctx, "key", "destroyed", problem.From(err))
+		}
 		return x.deny(ctx, "gateway", "unavailable", problem.From(err))
 	}
 	x.desk = d

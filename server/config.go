@@ -38,8 +38,19 @@ type Config struct {
 	DataDir string `yaml:"data_dir"`
 	// Database is a PostgreSQL URL. Empty: SQLite in DataDir.
 	Database string `yaml:"database"`
-	// PassphraseFile protects the root key. Empty: a key file in DataDir.
+	// RootKey is what protects every key: "file" (root.key in the key store),
+	// "file:PATH", "passphrase", or the URL of a key service (see seal/kms). Empty:
+	// passphrase, if PassphraseFile is set, or else file.
+	RootKey string `yaml:"root_key"`
+	// PassphraseFile holds the passphrase.
 	PassphraseFile string `yaml:"passphrase_file"`
+	// KeyStore is the folder of the keys. Empty: keys in DataDir. Nodes that serve
+	// one registry share it; backups of the databases must not hold it.
+	KeyStore string `yaml:"key_store"`
+	// GenerationMirror is a second folder for the key of the key store's backups, on
+	// another disk or machine, and in no backup. Empty: none, and then a lost disk
+	// takes the key of its backups along.
+	GenerationMirror string `yaml:"generation_mirror"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
@@ -252,6 +263,9 @@ func (c *Config) check() error {
 	}
 	if c.DataDir == "" {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
+	}
+	if err := c.checkRoot(); err != nil {
+		return err
 	}
 	if c.Database != "" {
 		u, err := url.Parse(c.Database)

@@ -27,9 +27,11 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -64,6 +66,9 @@ type Server struct {
 	api          http.Handler
 	metrics      *prometheus.Registry
 	ready        atomic.Bool
+	// of carryOut alone: what is done
+	destroyed map[id.Engagement]bool
+	rotated   map[id.Engagement]seal.Rotation
 }
 
 const (
@@ -106,6 +111,11 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if s.vault, err = openVault(ctx, c, s.record.keys); err != nil {
 		return nil, err
 	}
+	// What was ordered while this node was down is done before anything can leave.
+	s.destroyed, s.rotated = map[id.Engagement]bool{}, map[id.Engagement]seal.Rotation{}
+	if err := s.carryOut(ctx); err != nil {
+		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
+	}
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
@@ -114,7 +124,8 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	}
 	s.api, err = s.withCustody(api.New(api.Config{
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
-		Log: s.record.log, LogVerifier: s.record.verifier, Identity: s.verifier, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
+		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Identity: s.verifier,
+		Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
@@ -195,6 +206,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if s.domains != nil {
 		group.Go(func() error { s.domains.Watch(ctx, bundleEvery, s.o.Logger); return nil })
 	}
+	group.Go(func() error { s.watchKeys(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
