@@ -120,7 +120,7 @@ func newWorld(t testing.TB) *world {
 		View: w.view.Load, Replays: w.replays, Log: logger}))
 	mux := http.NewServeMux()
 	mux.Handle("/token", endpoint)
-	mux.Handle("/fhir/.well-known/smart-configuration", SMARTConfiguration(w.tokenURL()))
+	mux.Handle("/fhir/.well-known/smart-configuration", SMARTConfiguration(Endpoints{Token: w.tokenURL()}))
 	mux.HandleFunc("/fhir/", func(rw http.ResponseWriter, r *http.Request) {
 		c, err := w.verifier.Caller(r, w.view.Load())
 		if err != nil {

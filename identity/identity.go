@@ -57,6 +57,8 @@ const (
 	ProofSignature       Reason = "proof-signature"        // its signature is wrong
 	ProofNonce           Reason = "proof-nonce"            // it lacks a nonce of this process, or the nonce is old
 	ProofReplayed        Reason = "proof-replayed"         // its jti was used before
+	TokenRevoked         Reason = "token-revoked"          // ended before its time
+	TokenSession         Reason = "token-session"          // the person's session, or what they authorized in it, is over
 	AppUnknown           Reason = "app-unknown"            // no registered application has this client_id
 	AppVendorMismatch    Reason = "app-vendor-mismatch"    // the application and the device are of two vendors
 	AppNotApproved       Reason = "app-not-approved"       // the application may not get tokens now
@@ -75,6 +77,16 @@ const (
 	AssertionReplayed    Reason = "assertion-replayed"     // its jti was used before
 	ReplayCacheFull      Reason = "replay-cache-full"      // no room to remember its jti, so it is refused
 	ReplayCacheFailed    Reason = "replay-cache-failed"    // its jti could not be made durable, so it is refused
+	ClientPublic         Reason = "client-public"          // a public client asked for what needs a key, or the reverse
+	CodeInvalid          Reason = "code-invalid"           // not a code of ours, too old, or another application's
+	CodeMismatch         Reason = "code-mismatch"          // the redirect URI, the PKCE verifier or the device is another
+	CodeReused           Reason = "code-reused"            // it came a second time: what it yielded has ended
+	RefreshInvalid       Reason = "refresh-invalid"        // not a refresh token of ours, or another application's or device's
+	RefreshReused        Reason = "refresh-reused"         // it came a second time: what it yielded has ended
+	NotRecorded          Reason = "not-recorded"           // the registry refused the act, or did not answer
+	PurposeMismatch      Reason = "purpose-mismatch"       // the purpose of use is none, not known, or not the engagement's
+	StatementInvalid     Reason = "statement-invalid"      // not a well-formed software statement, or its claims are wrong
+	StatementUntrusted   Reason = "statement-untrusted"    // its certificate leads to no authority of an approved connector
 	SigningFailed        Reason = "signing-failed"         // the access token could not be signed
 )
 

@@ -65,7 +65,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		return err
 	}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
-	smart := identity.SMARTConfiguration(tokenURL)
+	smart := identity.SMARTConfiguration(identity.Endpoints{Token: tokenURL})
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
