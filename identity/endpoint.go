@@ -210,6 +210,9 @@ func (e *TokenEndpoint) issue(r *http.Request, q *request) (answer, error) {
 	if err := e.client(q); err != nil {
 		return answer{}, err
 	}
+	if q.app.Public && q.form.Get("grant_type") == "client_credentials" {
+		return answer{}, badClient(ClientPublic) // it proves nothing but what a person's consent led to
+	}
 	// From here on the application has proved who it is, and is told more.
 	if err := e.useProof(q.proof, q.app, q.now); err != nil {
 		return answer{}, err
@@ -221,8 +224,7 @@ func (e *TokenEndpoint) issue(r *http.Request, q *request) (answer, error) {
 }
 
 // client finds which application asks: by its signature, or, where it is
-// registered as a public client, by its name alone. Nothing is given to a public
-// client without a code or a refresh token that a person's consent led to.
+// registered as a public client, by its name alone.
 func (e *TokenEndpoint) client(q *request) error {
 	if q.form.Get("client_assertion_type") == "" && q.form.Get("client_assertion") == "" && q.form.Get("client_id") != "" {
 		return e.publicClient(q)
@@ -263,10 +265,7 @@ func (e *TokenEndpoint) publicClient(q *request) error {
 		return badClient(ClientPublic)
 	}
 	q.app = app
-	if kind := q.form.Get("grant_type"); kind == "authorization_code" || kind == "refresh_token" {
-		return nil
-	}
-	return badClient(ClientPublic)
+	return nil
 }
 
 // forApp gives a token to an application that acts by itself.

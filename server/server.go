@@ -57,6 +57,7 @@ type Server struct {
 	clients      *x509.CertPool
 	verifier     *identity.Verifier
 	replays      *identity.Replays
+	signIn       identity.SignIn // nil: people cannot sign in here
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
