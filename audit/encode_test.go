@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,10 @@ func allSound(tb testing.TB) [][]byte {
 			Decision: "d", Ticket: 1, Chunk: 2, Parts: 3, PatientCount: 4})
 	})
 	add(func(e *encoder) {
+		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Digest: digest, Bytes: 90,
+			Sealed: &Sealing{Mode: "age", Recipients: []Digest{digest, {1}}, Digest: digest, Bytes: 12}}, Decision: "d", Ticket: 1})
+	})
+	add(func(e *encoder) {
 		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Incomplete, Final: true}, Decision: "d"})
 	})
 	add(func(e *encoder) {
@@ -103,6 +108,36 @@ func fullIntentOf(e Entry) Intent {
 	in := fullIntent()
 	in.Decision = e.Intent.Decision
 	return in
+}
+
+// How a release was sealed is a way that is known, to keys that are named by
+// digests; what did not leave was not sealed.
+func TestSealingIsOfTheClosedList(t *testing.T) {
+	one := Digest{1}
+	good := Sealing{Mode: "hpke-p256", Recipients: []Digest{one}, Digest: one}
+	for name, tc := range map[string]struct {
+		result Result
+		f      func(*Sealing)
+		ok     bool
+	}{
+		"good":                 {Released, func(*Sealing) {}, true},
+		"withheld":             {Withheld, func(*Sealing) {}, false},
+		"none":                 {Released, func(s *Sealing) { s.Mode = "none" }, false},
+		"no mode":              {Released, func(s *Sealing) { s.Mode = "" }, false},
+		"another mode":         {Released, func(s *Sealing) { s.Mode = "rot13" }, false},
+		"no recipient":         {Released, func(s *Sealing) { s.Recipients = nil }, false},
+		"a zero recipient":     {Released, func(s *Sealing) { s.Recipients = []Digest{one, {}} }, false},
+		"too many":             {Released, func(s *Sealing) { s.Recipients = slices.Repeat([]Digest{one}, maxRecipients+1) }, false},
+		"no digest of content": {Released, func(s *Sealing) { s.Digest = Digest{} }, false},
+	} {
+		s := good
+		tc.f(&s)
+		var e encoder
+		e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: "r", Result: tc.result, Final: true, Digest: one, Sealed: &s}, Decision: "d"})
+		if got := e.err == nil; got != tc.ok {
+			t.Errorf("%s: taken %v, want %v: %v", name, got, tc.ok, e.err)
+		}
+	}
 }
 
 // TestNoFreeText tries to put what a patient's record holds into every string.

@@ -55,7 +55,7 @@ type Transport struct {
 	KeyExchange string // as tls.CurveID.String: "X25519MLKEM768", "CurveP256" ...
 	Certificate Digest // of the client certificate, in DER
 	Binding     string // of the token: "none", "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"
-	Sealing     string // of the release to its recipient: "none", "age", "hpke"
+	Sealing     string // of the releases to their recipient: "none", "age", "age-x25519", "hpke-p256"
 }
 
 // Intent is a release that the policy permitted. Decision, Direction, Agent,
@@ -140,6 +140,9 @@ type Outcome struct {
 	Upstream int    // the HTTP status that the upstream gave; 0 if it was not asked
 	Digest   Digest // SHA-256 of the bytes; required if Released
 	Bytes    uint64
+	// Sealed is set where what leaves is sealed to a recipient: Digest and Bytes
+	// are those of the ciphertext then.
+	Sealed *Sealing
 
 	// Patients are keyed pseudonyms, each 20 to 128 of [A-Za-z0-9_-] and computed by
 	// the caller under the owner's key. Thousands fit: those that are too many for one
@@ -152,6 +155,16 @@ type Outcome struct {
 	// replaced, by the de-identification rule; "text-" and a category where it was
 	// found in free text.
 	Changed []Removal
+}
+
+// Sealing is how a release was sealed, and what is inside.
+type Sealing struct {
+	Mode       string   // "age", "age-x25519", "hpke-p256"
+	Recipients []Digest // of the public keys; never the keys
+	// Digest and Bytes are those of the release before it was sealed: by them the
+	// owner finds the release that a file came from, and counts the grant's volume.
+	Digest Digest
+	Bytes  uint64
 }
 
 // OutcomeRecord is an outcome as the log has it.

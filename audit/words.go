@@ -24,7 +24,10 @@ func knownBinding(v string) bool {
 	return v == "none" || v == "mtls" || v == "dpop" || v == "mtls+dpop"
 }
 
-func knownSealing(v string) bool { return v == "none" || v == "age" || v == "hpke" }
+func knownSealing(v string) bool { return v == "none" || seals(v) }
+
+// seals reports whether v is a way of sealing; "age" is the post-quantum one.
+func seals(v string) bool { return v == "age" || v == "age-x25519" || v == "hpke-p256" }
 
 // Action reports whether v is a word that an entry can have as its action: the
 // RESTful interaction codes of FHIR R4 and the operations that the doors offer.

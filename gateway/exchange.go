@@ -31,6 +31,10 @@ type exchange struct {
 	gates    []string
 	removed  []audit.Removal
 	desk     *Desk
+	nonce    string // of the request, for the manifest
+	demand   demand
+	env      *seal.Envelope // nil: the answer leaves in clear
+	signer   *seal.ReleaseKey
 
 	cancel   context.CancelCauseFunc
 	watching bool
@@ -56,6 +60,10 @@ func (x *exchange) run(ctx context.Context) error {
 	}
 	x.permit = permit
 	x.out.decision = permit.Decision()
+	if err := x.envelope(ctx, permit.Limits()); err != nil {
+		return err
+	}
+	defer x.letGo()
 
 	// Intend: on its way to the disk while the source is asked.
 	d, err := g.desk(ctx, x.s, permit, &x.words)
@@ -102,7 +110,10 @@ func (x *exchange) run(ctx context.Context) error {
 			return x.withhold(ctx, ticket, err)
 		}
 		// Seal.
-		sealed := seal.Clear(release)
+		sealed, err := x.seal(release, last)
+		if err != nil {
+			return x.withhold(ctx, ticket, err)
+		}
 		if !sealed.Valid() {
 			return x.withhold(ctx, ticket, NotFound())
 		}
@@ -114,6 +125,12 @@ func (x *exchange) run(ctx context.Context) error {
 		x.patients += len(keys)
 		// Release.
 		x.out.contentType = answer.ContentType()
+		if err := x.sign(x.out.contentType, ticket, receipt, last); err != nil {
+			if last {
+				return err
+			}
+			return x.withhold(ctx, ticket, err)
+		}
 		if !last || !x.out.short(sealed.Len()) {
 			stop := x.watch(ctx)
 			defer stop()
@@ -175,6 +192,9 @@ func (x *exchange) admit(ctx context.Context, d *Desk, r deid.Release, keys []se
 		admission, refusal := x.permit.Admit(view, now, g.usage(grant, now), content)
 		if refusal != nil {
 			return policy.Admission{}, x.refuse(ctx, refusal)
+		}
+		if !x.sealedAsDecided(view) {
+			return policy.Admission{}, errSealing
 		}
 		record, ok := view.Grants.Get(grant)
 		if !ok {

@@ -24,7 +24,7 @@ func (x *exchange) intent(d *Desk) audit.Intent {
 	in.Snapshot, in.SnapshotIndex = p.SnapshotVersion(), p.SnapshotLogIndex()
 	in.ProfileDigest = audit.Digest(d.sight.scope.Profile().Digest())
 	in.ScopeDigest = audit.Digest(d.sight.scope.Digest())
-	in.Transport.Sealing = "none"
+	in.Transport.Sealing = x.sealing()
 	return in
 }
 
@@ -106,7 +106,7 @@ func clauses(list []string) []string {
 func (x *exchange) outcome(r deid.Release, s seal.Sealed, keys []seal.PatientKey, last bool) audit.Outcome {
 	o := audit.Outcome{
 		Release: id.New[id.Release](x.g.Now()), Result: audit.Released, Final: last,
-		Status: http.StatusOK, Upstream: x.upstream, Digest: s.Digest(), Bytes: uint64(s.Len()),
+		Status: http.StatusOK, Upstream: x.upstream, Digest: s.Digest(), Bytes: uint64(s.Len()), Sealed: x.sealed(s),
 	}
 	if len(keys) > 0 {
 		o.Patients = make([]string, len(keys))

@@ -74,6 +74,9 @@ func (x *exchange) holds(now time.Time) error {
 		x.mu.Unlock()
 		return errRevoked
 	}
+	if !x.sealedAsDecided(x.g.Views.View()) {
+		return errSealing
+	}
 	return nil
 }
 

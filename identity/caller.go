@@ -130,6 +130,7 @@ func (c Caller) Transport() Transport {
 // Verifier identifies callers. It is safe for concurrent use.
 type Verifier struct {
 	clients *x509.CertPool
+	domains *TrustDomains // nil: no SPIFFE workload is known
 	tokens  *Tokens
 	now     func() time.Time
 	dpop    *dpop
@@ -246,7 +247,7 @@ func (v *Verifier) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 		return "", noView()
 	}
 	person, ok := view.PersonByKey(p.key)
-	if !ok || person.ID == "" {
+	if !ok || person.ID == "" || p.spiffe != "" { // a workload is no person
 		return "", unknown(PersonUnknown)
 	}
 	if person.Vendor != "" {
@@ -264,14 +265,25 @@ func (v *Verifier) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 	return person.ID, nil
 }
 
-// deviceOf finds the registered device that holds the connection's key.
+// deviceOf finds the registered device that holds the connection's key, or the
+// registered workload that its SPIFFE id names.
 func deviceOf(p *peer, view *snapshot.View) (*snapshot.Device, error) {
 	if view == nil {
 		return nil, noView()
 	}
-	d, ok := view.DeviceByKey(p.key)
+	var d *snapshot.Device
+	var ok bool
+	if p.spiffe != "" {
+		d, ok = view.DeviceBySPIFFE(p.spiffe)
+	} else {
+		d, ok = view.DeviceByKey(p.key)
+	}
 	if !ok || d.ID == "" || d.Vendor == "" {
 		return nil, unknown(DeviceUnknown)
+	}
+	// The domain is the vendor's by configuration, whatever was registered.
+	if p.spiffe != "" && (p.domain == nil || p.domain.vendor != d.Vendor) {
+		return nil, unknown(SPIFFEOtherVendor)
 	}
 	return d, nil
 }

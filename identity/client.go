@@ -127,7 +127,7 @@ func algorithmFor(pub crypto.PublicKey) (jose.SignatureAlgorithm, error) {
 // ClientConfig says as whom to ask for tokens, and where.
 type ClientConfig struct {
 	ClientID string        // the application's id at the server
-	Key      crypto.Signer // *ecdsa.PrivateKey or *rsa.PrivateKey
+	Key      crypto.Signer // ECDSA on P-256 or P-384, also outside memory (a TPM); or *rsa.PrivateKey
 	KeyID    string        // kid under which it is registered; empty: its RFC 7638 thumbprint
 	TokenURL string        // see Discover
 	Resource string        // base URL for which tokens are meant; Transport sends them nowhere else
@@ -169,16 +169,17 @@ func NewClient(c ClientConfig) (*Client, error) {
 	if c.ClientID == "" || c.Scope == "" || c.Key == nil || c.HTTP == nil || c.Now == nil {
 		return nil, problem.BadField("client", "The client id, the scope, the key, the HTTP client or the clock is missing", "Set all of them")
 	}
-	alg, err := algorithmFor(c.Key.Public())
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if c.KeyID == "" {
 		if c.KeyID, err = keyID(c.Key.Public()); err != nil {
 			return nil, err
 		}
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: c.Key}, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", c.KeyID))
+	key, err := SigningKey(c.Key, c.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", c.KeyID))
 	if err != nil {
 		return nil, problem.BadField("key", "This key cannot sign assertions here", "Use a key from a file, ECDSA on P-384 or P-256, or RSA").Because(err)
 	}

@@ -49,7 +49,7 @@ func (e *TokenEndpoint) revoke(q *request) error {
 		return badRequest("invalid_request", "token is missing", RequestMalformed)
 	}
 	var err error
-	what := slog.String("token", "")
+	var what slog.Attr
 	if k, ok := e.c.Verifier.tokens.openTicket(refreshType, raw, q.now); ok {
 		if _, a, ok := k.of(q.view, q.now); !ok || k.app != q.app.ID || a.Device != q.device.ID {
 			return nil

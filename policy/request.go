@@ -34,6 +34,10 @@ type Request struct {
 	Reads     []string // element paths that answering reads, such as "Patient.name": search parameters, sort keys
 	PageSize  int      // asked for; 0: none asked
 
+	// Region is where the caller's address is, by the organisation's table; empty:
+	// no range holds it, or the address is not known.
+	Region string
+
 	Transport Transport
 	Usage     Usage
 	Content   Content

@@ -150,7 +150,11 @@ func (a ApproveApp) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApproveApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return appIn(v, a.ID, snapshot.Proposed)
+	if err := appIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	p, _ := v.Apps.Get(a.ID)
+	return ownedByApproved(v, p.Kind, p.Owner)
 }
 
 func (a ApproveApp) apply(e *snapshot.Edit, s Stamp) {
@@ -189,6 +193,14 @@ type RotateAppKeys struct {
 }
 
 func (a RotateAppKeys) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
+
+func (a RotateAppKeys) about(v *snapshot.View, _ Actor) party {
+	p, ok := v.Apps.Get(a.ID)
+	if !ok {
+		return party{}
+	}
+	return party{vendor: p.Vendor}
+}
 
 func (a RotateAppKeys) check(v *snapshot.View, by Actor, _ time.Time) error {
 	p, ok := v.Apps.Get(a.ID)

@@ -101,9 +101,13 @@ func words(duties []Duty) []string {
 	return out
 }
 
-// ApprovePerson enrols the person.
+// ApprovePerson enrols the person, with what they can sign in by.
 type ApprovePerson struct {
 	ID id.Person `json:"id"`
+	// Passkeys are the fingerprints of all the person's passkeys, each of which the
+	// approver has compared with the person: what one other person registered in
+	// the person's name has a fingerprint that the person does not know.
+	Passkeys []string `json:"passkeys,omitempty"`
 }
 
 func (a ApprovePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
@@ -116,7 +120,22 @@ func (a ApprovePerson) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApprovePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return personIn(v, a.ID, snapshot.Proposed)
+	if err := personIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	p, _ := v.Persons.Get(a.ID)
+	var have []string
+	for _, k := range p.Passkeys {
+		have = append(have, k.Fingerprint)
+	}
+	if len(a.Passkeys) != len(have) || !subset(a.Passkeys, have) || !subset(have, a.Passkeys) {
+		if len(have) == 0 {
+			return badField("passkeys", "names one that the person does not have", "Look again: sallyport person get "+string(a.ID))
+		}
+		return badField("passkeys", "does not name the person's passkeys",
+			"Have the person read the fingerprint of each to you, compare (sallyport person get "+string(a.ID)+"), and give them: passkeys=AAAA-BBBB-CCCC-DDDD-EEEE")
+	}
+	return nil
 }
 
 func (a ApprovePerson) apply(e *snapshot.Edit, s Stamp) {

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
@@ -148,6 +149,8 @@ var (
 	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
 	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
+	machine2  = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
+	accept2   = registry.AcceptInvitation{ID: "d2", Code256: strings.Repeat("ab", 32), Key256: registrytest.Key("d2"), KeyStore: snapshot.InTPM, Region: "US"}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
 	hold2     = registry.PlaceHold{ID: "h2", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident}
@@ -160,9 +163,19 @@ var (
 	idp2      = registry.RegisterConnector{ID: "idp2", Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.northwind.example", ClientID: "sallyport"}
 	scim2     = registry.RegisterConnector{ID: "scim2", Vendor: "northwind", Kind: snapshot.SCIMClient, Name: "Directory", Token256: strings.Repeat("ab", 32)}
 	session2  = registry.StartSession{ID: "s2", Person: "grace", Secret256: strings.Repeat("ab", 32), Method: snapshot.ByPasskey, Strong: true, ExpiresAt: noon.Add(time.Hour)}
+	invite2   = registry.InvitePerson{ID: "lin", Code256: strings.Repeat("cd", 32), ExpiresAt: noon.Add(time.Hour)}
 	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
 	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
+	pod2               = registry.EnrollDevice{ID: "pod2", Vendor: "northwind", SPIFFE: "spiffe://prod.northwind.example/ns/ml/sa/triage", Region: "US"}
+	build2, otherBuild = newBuild(), newBuild()
+	image2             = strings.Repeat("1b", 32)
+	proven2            = with(engage2, func(a *registry.ProposeEngagement) {
+		a.Workload = &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}, Builders: []string{builder2}, Sources: []string{"https://git.northwind.example/ml"}}
+	})
+	attest2 = registry.AttestWorkload{ID: "w2", Device: "northwind-gpu-1", Engagement: "e2", Image: "sha256:" + image2, ExpiresAt: noon.AddDate(0, 1, 0),
+		Bundle: build2.provenance(image2, builder2, "https://git.northwind.example/ml/triage")}
+	screen2 = registry.ScreenVendor{ID: "northwind", Ownership: snapshot.No, Access: snapshot.Yes, ScreenedAt: noon, ValidUntil: year}
 	keysrv2 = registry.RegisterConnector{ID: "keys2", Vendor: "northwind", Kind: snapshot.KeyServer, Name: "Keys", Issuer: "https://keys.northwind.example/jwks.json"}
 	udap2   = registry.RegisterConnector{ID: "udap2", Vendor: "northwind", Kind: snapshot.UDAPClients, Name: "Community", Issuer: "https://app.northwind.example", Anchors: anchor(), Owner: "lin"}
 	kept2   = with(app2, func(a *registry.RegisterApp) { a.ID, a.Keys, a.KeysFrom = "x4", nil, "keys2" })
@@ -173,6 +186,46 @@ var (
 	doc2    = registry.NewDocument("text/plain", []byte("two"))
 	first   = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
 )
+
+const builder2 = "https://build.northwind.example/hosted"
+
+func engage2with(e id.Engagement, d *snapshot.WorkloadDemand) registry.ProposeEngagement {
+	return with(engage2, func(a *registry.ProposeEngagement) { a.ID, a.Workload = e, d })
+}
+
+// aBuild is a build system and its key in PEM.
+type aBuild struct {
+	registrytest.Build
+	key string
+}
+
+func newBuild() aBuild {
+	b, err := registrytest.NewBuild()
+	if err != nil {
+		panic(err)
+	}
+	key, err := b.Key()
+	if err != nil {
+		panic(err)
+	}
+	return aBuild{b, key}
+}
+
+func (b aBuild) provenance(image, builder, source string) json.RawMessage {
+	raw, err := b.Provenance(image, builder, source)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func (b aBuild) image(image string) json.RawMessage {
+	raw, err := b.SignImage(image)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
 
 func anchor() string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -300,6 +353,14 @@ var scenarios = map[registry.Kind]scenario{
 		bad("sources[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Sources = []id.Source{"her"} })),
 		bad("basis_document_sha256", with(engage2, func(a *registry.ProposeEngagement) { a.Basis = hipaa.Waiver })),
 		bad("regions", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = nil })),
+		bad("workload.kind", engage2with("e2", &snapshot.WorkloadDemand{Keys: []string{build2.key}})),
+		bad("workload.keys", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage})),
+		bad("workload.keys[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{"key"}})),
+		bad("workload.keys[1]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key, build2.key}})),
+		bad("workload.builders", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}})),
+		bad("workload.builders", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key}, Builders: []string{builder2}})),
+		bad("workload.sources[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}, Builders: []string{builder2}, Sources: []string{"git.northwind.example"}})),
+		bad("workload.images[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key}, Images: []string{"latest"}})),
 		bad("regions[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = []string{"us"} })),
 		bad("ends_at", with(engage2, func(a *registry.ProposeEngagement) {
 			a.StartsAt, a.EndsAt = noon.AddDate(-2, 0, 0), noon.AddDate(-1, 0, 0)
@@ -368,11 +429,22 @@ var scenarios = map[registry.Kind]scenario{
 			p, ok := v.PersonByLogin(snapshot.Login{Connector: "idp2", Subject: "00u1"})
 			return want(ok && p.ID == "lin" && p.State == snapshot.Proposed, "a login put in by another holds without approval, or is not found")
 		}},
+	"person.invite": {allowed: act(invite2), refused: []refusal{
+		gone(with(invite2, func(a *registry.InvitePerson) { a.ID = "p3" })),
+		bad("code_sha256", with(invite2, func(a *registry.InvitePerson) { a.Code256 = "code" })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon.AddDate(0, 0, 8) }))},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Approved && p.Invitation.By == "grace" && p.Invitation.Open(noon) && !p.Invitation.Open(noon.Add(time.Hour)), "the invitation is not open for its time")
+		}},
 	"person.add-passkey": {allowed: act(passkey2), refused: []refusal{
 		bad("passkey.id", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.ID = nil })),
 		bad("passkey.public_key", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.PublicKey = nil })),
 		bad("passkey.aaguid", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AAGUID = []byte("x") })),
-		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon }))},
+		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon })),
+		bad("passkey.fingerprint", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.Fingerprint = "AAAA" })),
+		{act(with(passkey2, func(a *registry.AddPasskey) { a.Invitation256 = strings.Repeat("cd", 32) })), "invitation_sha256", problem.Conflict}},
 		then: func(v *snapshot.View) string {
 			p, ok := v.PersonByPasskey([]byte("credential"))
 			return want(ok && p.ID == "grace" && p.Passkeys[0].AddedAt.Equal(noon), "the passkey is not the person's")
@@ -389,8 +461,12 @@ var scenarios = map[registry.Kind]scenario{
 		bad("method", with(session2, func(a *registry.StartSession) { a.Method = "password" })),
 		bad("strong", with(session2, func(a *registry.StartSession) { a.Method = snapshot.ByCertificate })),
 		bad("connector", with(session2, func(a *registry.StartSession) { a.Connector = "idp2" })),
-		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" }))}},
+		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" })),
+		{act(with(session2, func(a *registry.StartSession) { a.Credential = []byte("credential") })), "credential", problem.Conflict},
+		bad("sign_count", with(session2, func(a *registry.StartSession) { a.SignCount = 1 })),
+		bad("client", with(session2, func(a *registry.StartSession) { a.Client = "a\nb" }))}},
 	"session.step-up": {before: by("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })), allowed: act(registry.StepUpSession{ID: "s2"}), refused: []refusal{gone(registry.StepUpSession{ID: "s3"})}},
+	"session.see":     {before: by("grace", session2), allowed: act(registry.SeeSession{ID: "s2"}), refused: []refusal{gone(registry.SeeSession{ID: "s3"})}},
 	"session.end":     {before: by("grace", session2), allowed: act(registry.EndSession{ID: "s2"}), refused: []refusal{gone(registry.EndSession{ID: "s3"})}},
 	"session.kill":    {before: by("grace", session2), allowed: act(registry.KillSession{ID: "s2"}), refused: []refusal{gone(registry.KillSession{ID: "s3"})}},
 	"connector.register": {before: by("ada", vendor2, idp2), allowed: act(scim2), refused: []refusal{
@@ -423,7 +499,87 @@ var scenarios = map[registry.Kind]scenario{
 	"device.enroll": {allowed: act(device2), refused: []refusal{
 		{act(with(device2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
 		bad("region", with(device2, func(a *registry.EnrollDevice) { a.Region = "USA" })),
+		bad("key_sha256", with(device2, func(a *registry.EnrollDevice) { a.Key256 = "" })), // neither
+		bad("key_sha256", with(pod2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("d2") })),
+		bad("key_store", with(pod2, func(a *registry.EnrollDevice) { a.KeyStore = snapshot.InTPM })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://v2.example/triage" })), // another vendor's domain
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://fabrikam.example/triage" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://prod.northwind.example" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://prod.northwind.example/a/../b" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "SPIFFE://prod.northwind.example/a" })),
 		bad("owner", with(device2, func(a *registry.EnrollDevice) { a.Owner = "ada" }))}},
+	"workload.attest": {before: by("ada", vendor2, proven2, engage2with("e3", nil), registry.EnrollDevice{ID: "d3", Vendor: "v2", Key256: registrytest.Key("d3"), Region: "US"}), allowed: act(attest2), refused: []refusal{
+		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "northwind-gpu-2" })),
+		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "d3" })),
+		bad("engagement", with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e4" })),
+		{act(with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e3" })), "engagement", problem.Conflict},
+		bad("image", with(attest2, func(a *registry.AttestWorkload) { a.Image = "registry.example/triage:latest" })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Image = strings.Repeat("2c", 32) })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Bundle = nil })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Bundle = build2.image(image2) })), // no provenance
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = otherBuild.provenance(image2, builder2, "https://git.northwind.example/ml/triage")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = build2.provenance(image2, "https://laptop.example", "https://git.northwind.example/ml/triage")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = build2.provenance(image2, builder2, "https://git.northwind.example/mlx")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = json.RawMessage(strings.Repeat(" ", 300<<10) + string(a.Bundle))
+		})),
+		bad("expires_at", with(attest2, func(a *registry.AttestWorkload) { a.ExpiresAt = noon })),
+		bad("expires_at", with(attest2, func(a *registry.AttestWorkload) { a.ExpiresAt = year }))},
+		then: func(v *snapshot.View) string {
+			e, _ := v.Engagements.Get("e2")
+			list := v.AttestationsOf("northwind-gpu-1")
+			if len(list) != 1 {
+				return "the attestation is not found by its device"
+			}
+			r := list[0]
+			return want(r.Image256 == image2 && r.Demand256 == e.Workload.Digest() && r.Builder == builder2 && r.Source == "https://git.northwind.example/ml/triage" &&
+				r.Location == "US" && r.LocationBy == "declared" && r.DeclaredBy == "grace" && r.At.Equal(noon) && len(r.Key256) == 64 && len(r.Statement256) == 64, fmt.Sprintf("got %+v", *r))
+		}},
+	"workload.revoke": {before: by("grace", proven2, attest2), allowed: act(registry.RevokeAttestation{ID: "w2"}), refused: []refusal{gone(registry.RevokeAttestation{ID: "w3"})}},
+	"vendor.screen": {before: by("grace", vendor2), allowed: act(screen2), refused: []refusal{
+		gone(registry.ScreenVendor{ID: "v3", Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: noon, ValidUntil: year}),
+		{act(with(screen2, func(a *registry.ScreenVendor) { a.ID = "v2" })), "", problem.Refused}, // Grace asked for it
+		bad("ownership", with(screen2, func(a *registry.ScreenVendor) { a.Ownership = "" })),
+		bad("access", with(screen2, func(a *registry.ScreenVendor) { a.Access = "unknown" })),
+		bad("screened_at", with(screen2, func(a *registry.ScreenVendor) { a.ScreenedAt = year })),
+		bad("screened_at", with(screen2, func(a *registry.ScreenVendor) { a.ScreenedAt = noon.AddDate(-1, 0, 0) })), // before the last
+		bad("valid_until", with(screen2, func(a *registry.ScreenVendor) { a.ValidUntil = noon })),
+		bad("report_sha256", with(screen2, func(a *registry.ScreenVendor) { a.Report = "x" }))},
+		then: func(v *snapshot.View) string {
+			w, _ := v.Vendors.Get("northwind")
+			return want(w.State == snapshot.Approved && w.Screening.By == "grace" && !w.Screening.Clear() && w.Screening.Access == snapshot.Yes, "what was found is not on record")
+		}},
+	"device.invite": {allowed: act(machine2), refused: []refusal{
+		bad("owner", with(machine2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
+		bad("code_sha256", with(machine2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
+		{act(with(machine2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
+		{act(with(machine2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
+		then: func(v *snapshot.View) string {
+			d, _ := v.Devices.Get("d2")
+			_, known := v.DeviceByKey("")
+			return want(d.State == snapshot.Invited && d.Key256 == "" && d.Invitation.By == "grace" && !known, "the invitation is not noted, or a device without a key is found")
+		}},
+	"device.accept": {before: by("grace", machine2), allowed: act(accept2), refused: []refusal{
+		gone(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "d3" })),
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "northwind-gpu-1" })), "code_sha256", problem.Conflict},
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Code256 = strings.Repeat("0", 64) })), "code_sha256", problem.Conflict},
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
+		bad("key_sha256", with(accept2, func(a *registry.AcceptInvitation) { a.Key256 = "" })),
+		bad("key_store", with(accept2, func(a *registry.AcceptInvitation) { a.KeyStore = "" })),
+		bad("region", with(accept2, func(a *registry.AcceptInvitation) { a.Region = "USA" })),
+		bad("seal_to[0]", with(accept2, func(a *registry.AcceptInvitation) { a.SealTo = []string{"a b"} }))},
+		then: func(v *snapshot.View) string {
+			d, _ := v.DeviceByKey(accept2.Key256)
+			return want(d != nil && d.State == snapshot.Proposed && d.RequestedBy == "grace" && !d.Invitation.UsedAt.IsZero(), "the device does not wait for approval in the name of who invited")
+		}},
 	"device.approve": {before: by("ada", device2), allowed: act(registry.ApproveDevice{ID: "d2", TrustedUntil: year}), refused: []refusal{
 		gone(registry.ApproveDevice{ID: "d3"}), bad("trusted_until", registry.ApproveDevice{ID: "d2"}), bad("trusted_until", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(5, 0, 0)})}},
 	"device.revoke": {allowed: act(registry.RevokeDevice{ID: "northwind-gpu-1"}), refused: []refusal{gone(registry.RevokeDevice{ID: "d3"})}},
@@ -494,7 +650,12 @@ var scenarios = map[registry.Kind]scenario{
 		bad("keys_from", with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "c9" })),
 		bad("keys", with(app2, func(a *registry.RegisterApp) { a.Keys = nil })),
 		bad("owner", with(app2, func(a *registry.RegisterApp) { a.Owner = "ada" }))}},
-	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"})}},
+	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"}),
+		{func(w *world) registry.Act { // somebody must answer for an agent
+			w.must("ada", person2)
+			w.must("ada", with(app2, func(a *registry.RegisterApp) { a.ID, a.Owner = "x4", "p2" }))
+			return registry.ApproveApp{ID: "x4"}
+		}, "owner", problem.Conflict}}},
 	"app.rotate-keys": {allowed: act(registry.RotateAppKeys{ID: "triage", Keys: keys2}), refused: []refusal{gone(registry.RotateAppKeys{ID: "x3"}), bad("keys", registry.RotateAppKeys{ID: "triage"})},
 		then: func(v *snapshot.View) string {
 			a, _ := v.Apps.Get("triage")
@@ -636,7 +797,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 				}
 			}
 			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "report" {
+				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}

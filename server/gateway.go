@@ -82,9 +82,15 @@ func (s *Server) openGateway(ctx context.Context) error {
 	}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, at.Token))
 	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
+	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier,
+		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, now: s.o.Now, log: s.o.Logger}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := own.handler(r.URL.Path); h != nil {
+			h(w, r)
+			return
+		}
 		switch path := r.URL.Path; {
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)

@@ -30,11 +30,12 @@ const (
 	NounConnector     Noun = "connector"
 	NounSession       Noun = "session"
 	NounPosture       Noun = "posture"
+	NounAttestation   Noun = "attestation"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -53,6 +54,7 @@ type KeyDigest string
 type State string
 
 const (
+	Invited   State = "invited" // a device whose key is not known yet
 	Proposed  State = "proposed"
 	Approved  State = "approved"
 	Suspended State = "suspended"
@@ -82,6 +84,8 @@ type Vendor struct {
 	// RequiredCertifications are types (hipaa.CertificationTypes) that the
 	// organisation demands of this vendor.
 	RequiredCertifications []string `json:"required_certifications,omitempty"`
+	// Screening is the last look at the vendor under 28 CFR Part 202.
+	Screening Screening `json:"screening,omitzero"`
 	Approval
 }
 
@@ -215,6 +219,8 @@ type Engagement struct {
 	// Sealing is how releases are sealed to the recipient's key inside TLS; empty:
 	// TLS alone protects them.
 	Sealing Sealing `json:"sealing,omitempty"`
+	// Workload is what the engagement demands of the program; nil: nothing.
+	Workload *WorkloadDemand `json:"workload,omitempty"`
 	Approval
 }
 
@@ -253,6 +259,8 @@ type Person struct {
 	Login Login `json:"login,omitzero"`
 	// Passkeys are the person's WebAuthn credentials, in the order they were added.
 	Passkeys []Passkey `json:"passkeys,omitempty"`
+	// Invitation is the open or last invitation to register a passkey.
+	Invitation Invitation `json:"invitation,omitzero"`
 	// SuspendedBy is who suspended the person; a connector ends only its own
 	// suspensions.
 	SuspendedBy id.Person `json:"suspended_by,omitempty"`
@@ -273,11 +281,14 @@ type Training struct {
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
 }
 
-// Device is a machine of a vendor that holds a client certificate.
+// Device is a machine of a vendor that holds a client certificate, or a workload
+// that has an X.509-SVID: it is known by the one key, or by the SPIFFE id whose
+// keys change by the hour. Never by both.
 type Device struct {
 	ID     id.Device `json:"id"`
 	Vendor id.Vendor `json:"vendor"`
-	Key256 KeyDigest `json:"key_sha256"`
+	Key256 KeyDigest `json:"key_sha256,omitempty"`
+	SPIFFE string    `json:"spiffe_id,omitempty"` // "spiffe://domain/path"
 	Owner  id.Person `json:"owner,omitempty"`
 	Region string    `json:"region"` // declared; not attested
 	// KeyStore is where the device says that its key is kept; empty: it did not say.
@@ -287,7 +298,18 @@ type Device struct {
 	SealTo []string `json:"seal_to,omitempty"`
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	// Invitation is the newest by which the machine was asked to enrol.
+	Invitation DeviceInvitation `json:"invitation,omitzero"`
 	Approval
+}
+
+// DeviceInvitation lets who holds its code enrol a machine, once.
+type DeviceInvitation struct {
+	By        id.Person `json:"by"`
+	Code256   string    `json:"code_sha256"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	App       id.App    `json:"app,omitempty"` // the program that is registered with the machine
 }
 
 // AgentKind says what acts (45 CFR 164.312(a)(1): "persons or software
@@ -508,10 +530,18 @@ type Settings struct {
 	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
 
 	SessionLife      time.Duration  `json:"session_life"`      // how long a sign-in lasts
+	SessionIdle      time.Duration  `json:"session_idle"`      // how long one may be unused before it ends
 	StepUpLife       time.Duration  `json:"step_up_life"`      // how long ago a passkey may have been touched for a decision
 	PostureFreshness time.Duration  `json:"posture_freshness"` // how old a device's report may be
 	Posture          PostureRule    `json:"posture"`
 	DeviceApproval   DeviceApproval `json:"device_approval"`
+
+	TrustDomains []TrustDomain `json:"trust_domains,omitempty"` // each name once
+	// NetworkRegions is the organisation's table of addresses; empty: regions are
+	// declared only. With RequireNetworkRegion an address that no range holds is
+	// refused.
+	NetworkRegions       []NetworkRegion `json:"network_regions,omitempty"`
+	RequireNetworkRegion bool            `json:"require_network_region,omitempty"`
 }
 
 // ProfileNamed finds a profile that the node offers. No profile is called "".

@@ -15,7 +15,7 @@ import (
 var schema = map[string][]string{
 	"intent":   strings.Fields(common + facts),
 	"refusal":  strings.Fields(common + facts + " failing"),
-	"outcome":  strings.Fields(common + " decision ticket chunk release result final status upstream_status digest bytes patient_count parts patients resources removed changed"),
+	"outcome":  strings.Fields(common + " decision ticket chunk release result final status upstream_status digest bytes sealing recipients clear_digest clear_bytes patient_count parts patients resources removed changed"),
 	"patients": strings.Fields(common + " decision ticket chunk part patients"),
 	"act":      strings.Fields(common + " act act_kind actor approver subject id digest registry"),
 	"recovery": strings.Fields(common + " replayed cut"),
