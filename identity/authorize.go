@@ -161,7 +161,7 @@ func (e *AuthorizeEndpoint) signedIn(r *http.Request, view *snapshot.View, now t
 		return false
 	}
 	s, ok := view.Sessions.Get(session)
-	if !ok || !s.Live(now) || s.Person != person {
+	if !ok || !s.Live(now) || s.Idle(now, view.Settings.SessionIdle) || s.Person != person {
 		return false
 	}
 	p, ok := view.Persons.Get(person)

@@ -24,7 +24,8 @@ import (
 // authorization ends what was given for it at once. A copy of the registry holds
 // nothing that would make a code or a token.
 //
-// Refresh tokens last as long as the session ("online_access"). Each is used once
+// Refresh tokens last as long as the session ("online_access"); to use one is to
+// use the session, so that it does not count as idle. Each is used once
 // and replaced (RFC 9700, section 4.14.2); when one comes a second time it was
 // copied, and the authorization ends. They are bound to the device that brought
 // the code (RFC 8705, section 4), and to the key of its proof if it brought one
@@ -107,7 +108,7 @@ func (t *Tokens) openTicket(typ, raw string, now time.Time) (ticket, bool) {
 // of finds what the ticket points to in a view.
 func (k ticket) of(view *snapshot.View, now time.Time) (*snapshot.Session, *snapshot.Authorization, bool) {
 	s, ok := view.Sessions.Get(k.session)
-	if !ok || !s.Live(now) {
+	if !ok || !s.Live(now) || s.Idle(now, view.Settings.SessionIdle) {
 		return nil, nil, false
 	}
 	a, ok := s.Authorization(k.authorization)

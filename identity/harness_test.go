@@ -25,6 +25,7 @@ import (
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -100,7 +101,7 @@ func newWorld(t testing.TB) *world {
 	w.rival, w.ada = client(DeviceSubject("contoso-1")), client(PersonSubject("ada"))
 	w.appKey = must[*ecdsa.PrivateKey](t)(NewKey(384))
 	w.rivKey = must[*ecdsa.PrivateKey](t)(NewKey(384))
-	w.view.Store(&snapshot.View{})
+	w.view.Store((&snapshot.View{}).WithSettings(registrytest.Settings()))
 	w.edit(func(e *snapshot.Edit) {
 		keys := func(k ...crypto.PublicKey) json.RawMessage { return must[json.RawMessage](t)(PublicKeys(k...)) }
 		year := w.now().AddDate(1, 0, 0)

@@ -249,6 +249,20 @@ func TestStandaloneLaunch(t *testing.T) {
 		}
 		token, refresh = out["access_token"].(string), out["refresh_token"].(string)
 	}
+	// The program at work keeps the session in use; when it stops, nobody is there.
+	for range 10 {
+		w.advance(4 * time.Minute)
+		_, out, _ = w.askWith(w.device, refreshForm(refresh))
+		refresh = out["refresh_token"].(string)
+	}
+	idle := w.view.Load()
+	w.advance(idle.Settings.SessionIdle)
+	if status, _, _ := w.askWith(w.device, refreshForm(refresh)); status != 400 || w.lastReason() != RefreshInvalid {
+		t.Errorf("refresh in an idle session: %d %s", status, w.lastReason())
+	}
+	w.advance(-idle.Settings.SessionIdle)
+	_, out, _ = w.askWith(w.device, refreshForm(refresh))
+	token, refresh = out["access_token"].(string), out["refresh_token"].(string)
 	w.edit(func(e *snapshot.Edit) {
 		s, _ := e.View().Sessions.Get("s-lin")
 		c := *s
