@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -51,4 +52,9 @@ func (b book) EndAuthorization(ctx context.Context, by id.Device, session id.Ses
 		act.Cause, words = registry.EndRefreshReused, "A refresh token came a second time"
 	}
 	return b.do(ctx, registry.Actor{Device: by}, act, words)
+}
+
+// OfferKeys brings what a key server publishes, as its connector.
+func (b book) OfferKeys(ctx context.Context, connector id.Connector, app id.App, keys json.RawMessage) error {
+	return b.do(ctx, registry.Actor{Connector: connector}, registry.OfferAppKeys{ID: app, Keys: keys}, "The key server publishes other keys")
 }

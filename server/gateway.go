@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/gateway/fhirapi"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
@@ -70,6 +73,9 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.keys, err = s.keyFetcher(book); err != nil {
+		return err
+	}
 	// People consent where they can sign in; else none of it is offered.
 	var authorize http.Handler
 	if s.signIn != nil {
@@ -111,6 +117,19 @@ func (s *Server) openGateway(ctx context.Context) error {
 		}
 	}))
 	return nil
+}
+
+// keyFetcher asks the key servers of applications in the background.
+func (s *Server) keyFetcher(b book) (*identity.KeyFetcher, error) {
+	c := identity.KeyFetcherConfig{View: s.record.registry.View, Offer: b.OfferKeys, Networks: s.config.KeyServers.Networks, Now: s.o.Now, Log: s.o.Logger}
+	if file := s.config.KeyServers.CAFile; file != "" {
+		raw, err := os.ReadFile(s.config.path(file))
+		c.Roots = x509.NewCertPool()
+		if err != nil || !c.Roots.AppendCertsFromPEM(raw) {
+			return nil, problem.BadField("key_servers.ca_file", "holds no certificate", "Name a PEM file").Because(err)
+		}
+	}
+	return identity.NewKeyFetcher(c)
 }
 
 // fhirBase reports whether aud is the base URL of one of the sources here.

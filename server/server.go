@@ -59,6 +59,7 @@ type Server struct {
 	verifier     *identity.Verifier
 	replays      *identity.Replays
 	signIn       identity.SignIn // nil: people cannot sign in here
+	keys         *identity.KeyFetcher
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -179,6 +180,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	group.Go(func() error { s.record.registry.Run(ctx); return nil })
 	group.Go(func() error { s.cert.Watch(ctx, certificateEvery, s.o.Now, s.o.Logger); return nil })
 	group.Go(func() error { s.watchVault(ctx); return nil })
+	group.Go(func() error { s.keys.Run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
