@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -68,8 +69,9 @@ type Config struct {
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string `yaml:"profiles_dir"`
-	Policy      Policy `yaml:"policy"`
+	ProfilesDir string     `yaml:"profiles_dir"`
+	KeyServers  KeyServers `yaml:"key_servers"`
+	Policy      Policy     `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
@@ -94,6 +96,16 @@ type Certificates struct {
 	// issues one.
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+}
+
+// KeyServers says where applications' keys may be published (connectors of kind
+// jwks), besides public addresses with certificates of public authorities.
+type KeyServers struct {
+	// Networks are ranges that count as public although they are not, such as a
+	// private network to a vendor: "10.20.0.0/16".
+	Networks []netip.Prefix `yaml:"networks"`
+	// CAFile holds authorities to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
 }
 
 // Source is an upstream healthcare system.

@@ -61,6 +61,8 @@ type Server struct {
 	verifier     *identity.Verifier
 	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
+	signIn       identity.SignIn // nil: people cannot sign in here
+	keys         *identity.KeyFetcher
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -207,6 +209,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		group.Go(func() error { s.domains.Watch(ctx, bundleEvery, s.o.Logger); return nil })
 	}
 	group.Go(func() error { s.watchKeys(ctx); return nil })
+	group.Go(func() error { s.keys.Run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
