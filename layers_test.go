@@ -46,6 +46,7 @@ var layers = map[string][]string{
 	"gate":          {"hipaa", "id", "policy", "snapshot"},
 	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
 	"fairness":      {"problem"},
+	"provenance":    {},
 	// RECORD
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
@@ -55,7 +56,7 @@ var layers = map[string][]string{
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE
-	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "snapshot"},
+	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
@@ -70,8 +71,11 @@ var layers = map[string][]string{
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"audit/verify", "identity", "problem", "seal", "seal/sealed"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal", "seal/sealed"},
+	"agent/keystore":        {"problem"},
+	"agent/posture":         {"identity", "problem"},
+	"agent/wire":            {"problem"},
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
@@ -91,7 +95,7 @@ var drivers = map[string][]string{
 // pure packages take time, input and output as arguments.
 var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate",
 	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
-	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message"}
+	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message", "provenance"}
 
 // impure is what they may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}

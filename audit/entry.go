@@ -54,7 +54,7 @@ type Transport struct {
 	TLS         string // "1.3" or "1.2"
 	KeyExchange string // as tls.CurveID.String: "X25519MLKEM768", "CurveP256" ...
 	Certificate Digest // of the client certificate, in DER
-	Binding     string // of the token: "none", "mtls" (RFC 8705), "dpop" (RFC 9449)
+	Binding     string // of the token: "none", "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"
 	Sealing     string // of the releases to their recipient: "none", "age", "age-x25519", "hpke-p256"
 }
 

@@ -20,7 +20,9 @@ func knownKeyExchange(v string) bool {
 	return false
 }
 
-func knownBinding(v string) bool { return v == "none" || v == "mtls" || v == "dpop" }
+func knownBinding(v string) bool {
+	return v == "none" || v == "mtls" || v == "dpop" || v == "mtls+dpop"
+}
 
 func knownSealing(v string) bool { return v == "none" || seals(v) }
 

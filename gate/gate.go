@@ -29,6 +29,7 @@ var All = []policy.Gate{
 	vendor,
 	assessment,
 	certification,
+	screening,
 	agreement,
 	permittedUse,
 	subcontractors,
@@ -38,6 +39,8 @@ var All = []policy.Gate{
 	person,
 	training,
 	device,
+	workload,
+	posture,
 	app,
 	grant,
 	review,
@@ -51,7 +54,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 26
+const allGates = 29
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {

@@ -175,6 +175,8 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Determination{}
 	case snapshot.NounVendor:
 		r = &snapshot.Vendor{}
+	case snapshot.NounAttestation:
+		r = &snapshot.Attestation{}
 	case snapshot.NounAgreement:
 		r = &snapshot.Agreement{}
 	case snapshot.NounReview:

@@ -39,7 +39,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 		g.metrics.unknown.Inc()
 		g.Logger.LogAttrs(r.Context(), slog.LevelWarn, "unknown caller", slog.String("protocol", p.Name()), slog.String("reason", string(reason)))
 		if problem.From(err).Kind == problem.Unknown {
-			identity.WriteUnknown(w)
+			identity.WriteUnknownCaller(w, err)
 			return
 		}
 		e := &exit{w: w}

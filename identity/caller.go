@@ -78,14 +78,20 @@ func (c Caller) Transport() Transport {
 	if c.peer == nil {
 		return Transport{}
 	}
-	return c.peer.transport
+	t := c.peer.transport
+	if c.token != nil {
+		t.TokenBinding = string(c.token.bound())
+	}
+	return t
 }
 
 // Verifier identifies callers. It is safe for concurrent use.
 type Verifier struct {
 	clients *x509.CertPool
+	domains *TrustDomains // nil: no SPIFFE workload is known
 	tokens  *Tokens
 	now     func() time.Time
+	dpop    *dpop
 	seen    seenTokens
 }
 
@@ -96,7 +102,11 @@ func NewVerifier(clients *x509.CertPool, tokens *Tokens, now func() time.Time, r
 	if clients == nil || tokens == nil || now == nil {
 		return nil, problem.New(problem.Internal, "The verifier lacks its authorities, its token keys or its clock", "Pass all three")
 	}
-	v := &Verifier{clients: clients, tokens: tokens, now: now}
+	proofs, err := newDPoP(tokens.issuer, now())
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{clients: clients, tokens: tokens, now: now, dpop: proofs}
 	if remember <= 0 {
 		remember = 16 << 10
 	}
@@ -108,8 +118,9 @@ func NewVerifier(clients *x509.CertPool, tokens *Tokens, now func() time.Time, r
 }
 
 // Caller identifies an outside application: the device by the certificate of
-// this connection, the application by a token that is bound to it. An error is
-// a problem of kind Unknown, whose Reason is for the log only.
+// this connection, the application by a token that is bound to it, or to a key
+// with which it signed this very request. An error is a problem of kind Unknown,
+// whose Reason is for the log only: answer it with WriteUnknownCaller.
 //
 // Whether device, application and grant are approved is not asked here. The
 // gates ask, and their refusal says why.
@@ -123,16 +134,21 @@ func (v *Verifier) Caller(r *http.Request, view *snapshot.View) (Caller, error) 
 	if err != nil {
 		return Caller{}, err
 	}
-	raw, reason := bearer(r.Header)
+	raw, scheme, reason := credentials(r.Header)
 	if reason != "" {
 		return Caller{}, unknown(reason)
 	}
-	tok, reason := v.token(raw, now)
+	tok, digest, reason := v.token(raw, now)
 	if reason != "" {
 		return Caller{}, unknown(reason)
 	}
-	if tok.binding != p.binding {
-		return Caller{}, unknown(TokenBoundElsewhere)
+	if reason := tok.fits(p, scheme); reason != "" {
+		return Caller{}, unknown(reason)
+	}
+	if tok.jkt != "" {
+		if err := v.proven(r, tok, &digest, now); err != nil {
+			return Caller{}, unproven(err)
+		}
 	}
 	app, ok := view.Apps.Get(tok.app)
 	if !ok {
@@ -163,7 +179,7 @@ func (v *Verifier) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 		return "", noView()
 	}
 	person, ok := view.PersonByKey(p.key)
-	if !ok || person.ID == "" {
+	if !ok || person.ID == "" || p.spiffe != "" { // a workload is no person
 		return "", unknown(PersonUnknown)
 	}
 	if person.Vendor != "" {
@@ -181,14 +197,25 @@ func (v *Verifier) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 	return person.ID, nil
 }
 
-// deviceOf finds the registered device that holds the connection's key.
+// deviceOf finds the registered device that holds the connection's key, or the
+// registered workload that its SPIFFE id names.
 func deviceOf(p *peer, view *snapshot.View) (*snapshot.Device, error) {
 	if view == nil {
 		return nil, noView()
 	}
-	d, ok := view.DeviceByKey(p.key)
+	var d *snapshot.Device
+	var ok bool
+	if p.spiffe != "" {
+		d, ok = view.DeviceBySPIFFE(p.spiffe)
+	} else {
+		d, ok = view.DeviceByKey(p.key)
+	}
 	if !ok || d.ID == "" || d.Vendor == "" {
 		return nil, unknown(DeviceUnknown)
+	}
+	// The domain is the vendor's by configuration, whatever was registered.
+	if p.spiffe != "" && (p.domain == nil || p.domain.vendor != d.Vendor) {
+		return nil, unknown(SPIFFEOtherVendor)
 	}
 	return d, nil
 }
@@ -197,31 +224,46 @@ func noView() error {
 	return problem.New(problem.Unavailable, "The registry is not loaded yet", "Try again in a moment")
 }
 
-// bearer takes the token out of the Authorization header (RFC 6750, section
-// 2.1). Query and form parameters are not looked at: they end up in logs.
-func bearer(h http.Header) (string, Reason) {
+// proven checks the DPoP proof of a request with a token that is bound to a key.
+func (v *Verifier) proven(r *http.Request, tok *token, digest *[sha256.Size]byte, now time.Time) error {
+	p, err := v.dpop.read(r.Header, asked{r.Method, r.URL.EscapedPath(), digest}, now)
+	if err != nil {
+		return err
+	}
+	if p.jkt != tok.jkt {
+		return TokenBoundElsewhere
+	}
+	return v.dpop.fresh(p, tok.app, now)
+}
+
+// The schemes of the Authorization header.
+type scheme string
+
+const (
+	bearerScheme scheme = "bearer" // RFC 6750
+	dpopScheme   scheme = "dpop"   // RFC 9449, section 7.1
+)
+
+// credentials takes the token out of the Authorization header (RFC 6750,
+// section 2.1; RFC 9449, section 7.1). Query and form parameters are not looked
+// at: they end up in logs.
+func credentials(h http.Header) (string, scheme, Reason) {
 	values := h["Authorization"]
 	switch {
 	case len(values) == 0:
-		return "", TokenAbsent
+		return "", "", TokenAbsent
 	case len(values) > 1:
-		return "", TokenMalformed
+		return "", "", TokenMalformed
 	}
-	const scheme = "bearer "
-	v := values[0]
-	if len(v) <= len(scheme) || len(v) > len(scheme)+maxToken {
-		return "", TokenMalformed
+	by := bearerScheme
+	v, ok := afterScheme(values[0], bearerScheme)
+	if !ok {
+		by = dpopScheme
+		v, ok = afterScheme(values[0], dpopScheme)
 	}
-	for i := range len(scheme) {
-		c := v[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != scheme[i] {
-			return "", TokenMalformed
-		}
+	if !ok || len(v) > maxToken {
+		return "", "", TokenMalformed
 	}
-	v = v[len(scheme):]
 	dots := 0
 	for i := range len(v) {
 		switch c := v[i]; {
@@ -229,17 +271,35 @@ func bearer(h http.Header) (string, Reason) {
 		case c == '.':
 			dots++
 		default:
-			return "", TokenMalformed
+			return "", "", TokenMalformed
 		}
 	}
 	if dots != 2 {
-		return "", TokenMalformed
+		return "", "", TokenMalformed
 	}
-	return v, ""
+	return v, by, ""
+}
+
+// afterScheme is what follows the scheme's name, in any case, and one space.
+func afterScheme(v string, s scheme) (string, bool) {
+	if len(v) <= len(s)+1 || v[len(s)] != ' ' {
+		return "", false
+	}
+	for i := range len(s) {
+		c := v[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != s[i] {
+			return "", false
+		}
+	}
+	return v[len(s)+1:], true
 }
 
 // token verifies a token's text, or remembers that it has, and checks its time.
-func (v *Verifier) token(raw string, now time.Time) (*token, Reason) {
+// It returns the SHA-256 of the text too.
+func (v *Verifier) token(raw string, now time.Time) (*token, [sha256.Size]byte, Reason) {
 	// The bytes of a string are read, not changed: this spares a copy of each
 	// token at each request.
 	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw)))
@@ -247,17 +307,17 @@ func (v *Verifier) token(raw string, now time.Time) (*token, Reason) {
 	if t == nil {
 		var reason Reason
 		if t, reason = v.tokens.verify(raw); reason != "" {
-			return nil, reason
+			return nil, key, reason
 		}
 		v.seen.put(key, t, now)
 	}
 	switch {
 	case !now.Before(t.expires): // no tolerance: the clock that set it is ours
-		return nil, TokenExpired
+		return nil, key, TokenExpired
 	case t.issued.After(now.Add(skew)):
-		return nil, TokenFromFuture
+		return nil, key, TokenFromFuture
 	}
-	return t, ""
+	return t, key, ""
 }
 
 // seenTokens remembers verified tokens by the SHA-256 of their text; the text

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
@@ -27,7 +29,8 @@ const (
 
 // TokenEndpoint gives access tokens to applications: SMART App Launch 2,
 // Backend Services (OAuth 2.0 client credentials, RFC 6749 section 4.4, with
-// private_key_jwt, RFC 7523), over mutual TLS (RFC 8705).
+// private_key_jwt, RFC 7523), over mutual TLS (RFC 8705), with DPoP proofs (RFC
+// 9449) or without.
 //
 // An application names its grant in the form field "grant". If it does not, its
 // one approved grant is taken, or its only grant of any kind; with none the
@@ -61,18 +64,23 @@ type refusal struct {
 	code   string
 	text   string // error_description: only what the client can see for itself
 	reason Reason
+	nonce  string // for the header DPoP-Nonce
 }
 
 func (r *refusal) Error() string { return string(r.reason) }
 func (r *refusal) Unwrap() error { return r.reason }
 
 func badRequest(code, text string, reason Reason) *refusal {
-	return &refusal{http.StatusBadRequest, code, text, reason}
+	return &refusal{status: http.StatusBadRequest, code: code, text: text, reason: reason}
 }
 
 // badClient does not say what was wrong with the authentication.
 func badClient(reason Reason) *refusal {
-	return &refusal{http.StatusUnauthorized, "invalid_client", "", reason}
+	return &refusal{status: http.StatusUnauthorized, code: "invalid_client", reason: reason}
+}
+
+func tryLater(reason Reason) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "try again later", reason: reason}
 }
 
 // ServeHTTP answers a token request.
@@ -100,7 +108,7 @@ func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slog.String("grant", string(tok.grant)), slog.String("token", tok.id), slog.Time("expires", tok.expires))...)
 	writeJSON(w, http.StatusOK, tokenResponse{
 		AccessToken: raw,
-		TokenType:   "bearer",
+		TokenType:   tok.tokenType(),
 		ExpiresIn:   int(tok.expires.Sub(now) / time.Second),
 		Scope:       tok.scopes.String(),
 		Grant:       tok.grant,
@@ -132,6 +140,11 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	if form.Get("client_assertion_type") != assertionType {
 		return "", nil, badRequest("invalid_request", "client_assertion_type must be "+assertionType, RequestMalformed)
 	}
+	// What is wrong with a proof is said before the assertion is used up.
+	pr, err := e.proof(r, now)
+	if err != nil {
+		return "", nil, err
+	}
 	a, reason := verifyAssertion(form.Get("client_assertion"), view, e.c.URL, now)
 	if reason != "" {
 		return "", nil, badClient(reason)
@@ -148,9 +161,12 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	case AssertionReplayed:
 		return "", nil, badClient(reason)
 	default:
-		return "", nil, &refusal{http.StatusServiceUnavailable, "temporarily_unavailable", "try again later", reason}
+		return "", nil, tryLater(reason)
 	}
 	// From here on the application has proved who it is, and is told more.
+	if err := e.useProof(pr, a.app, now); err != nil {
+		return "", nil, err
+	}
 	if a.app.State != snapshot.Approved {
 		return "", nil, badRequest("unauthorized_client", "this application's registration is not approved now; the organisation can approve it", AppNotApproved)
 	}
@@ -162,8 +178,9 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	if err != nil {
 		return "", nil, err
 	}
-	tok := &token{id: id.New[string](now), app: a.app.ID, grant: grant, scopes: scopes, binding: p.binding,
+	tok := &token{id: id.New[string](now), app: a.app.ID, grant: grant, scopes: scopes,
 		issued: now.Truncate(time.Second), expires: now.Add(TokenLife).Truncate(time.Second)}
+	tok.bind(p, pr, a.app)
 	raw, err := e.c.Verifier.tokens.sign(*tok)
 	if err != nil {
 		return "", nil, problem.New(problem.Internal, "The access token could not be signed", "").Because(SigningFailed)
@@ -174,12 +191,74 @@ func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snap
 	return raw, tok, nil
 }
 
+// proof is the request's DPoP proof, checked but not yet used; nil without one.
+func (e *TokenEndpoint) proof(r *http.Request, now time.Time) (*proof, error) {
+	p, err := e.c.Verifier.dpop.read(r.Header, asked{method: r.Method, path: r.URL.EscapedPath()}, now)
+	switch {
+	case err == nil:
+		return &p, nil
+	case errors.Is(err, ProofAbsent):
+		return nil, nil
+	}
+	return nil, badProof(err)
+}
+
+// useProof marks the proof as used by the application, and wants one where the
+// application is registered so.
+func (e *TokenEndpoint) useProof(p *proof, app *snapshot.App, now time.Time) error {
+	if p == nil {
+		if app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth {
+			return badRequest("invalid_dpop_proof", "this application is registered to send a DPoP proof", ProofAbsent)
+		}
+		return nil
+	}
+	if err := e.c.Verifier.dpop.fresh(*p, app.ID, now); err != nil {
+		return badProof(err)
+	}
+	return nil
+}
+
+// badProof is RFC 9449, sections 5 and 8.
+func badProof(err error) error {
+	reason, _ := ReasonOf(err)
+	var n *nonceNeeded
+	switch {
+	case errors.As(err, &n):
+		no := badRequest("use_dpop_nonce", "put the nonce of the header DPoP-Nonce into the proof", reason)
+		no.nonce = n.nonce
+		return no
+	case reason == ReplayCacheFull:
+		return tryLater(reason)
+	}
+	return badRequest("invalid_dpop_proof", "", reason)
+}
+
+// bind binds a new token: to the certificate, unless the application is
+// registered to be known by its key alone and sent a proof, and to the key of
+// the proof, if there is one.
+func (k *token) bind(p *peer, pr *proof, app *snapshot.App) {
+	if pr != nil {
+		k.jkt = pr.jkt
+	}
+	if pr == nil || app.TokenBinding != snapshot.BoundToKey {
+		k.binding = p.binding
+	}
+}
+
+// tokenType is RFC 6749's token_type.
+func (k *token) tokenType() string {
+	if k.jkt != "" {
+		return "DPoP"
+	}
+	return "bearer"
+}
+
 // readForm reads the request. Parameters are accepted in the body only, each
 // once (RFC 6749, section 3.2), and client authentication in one way only
 // (section 2.3).
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method != http.MethodPost {
-		return nil, &refusal{http.StatusMethodNotAllowed, "invalid_request", "use POST", RequestMalformed}
+		return nil, &refusal{status: http.StatusMethodNotAllowed, code: "invalid_request", text: "use POST", reason: RequestMalformed}
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
@@ -253,6 +332,9 @@ func (e *TokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, facts log
 		case http.StatusUnauthorized:
 			w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110, section 15.5.2
 		}
+		if no.nonce != "" {
+			w.Header().Set("DPoP-Nonce", no.nonce)
+		}
 		writeJSON(w, no.status, errorResponse{no.code, no.text})
 		return
 	}
@@ -301,7 +383,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // smartConfiguration is SMART App Launch 2, "Conformance", with RFC 8414's
-// names and RFC 8705's (section 3.3).
+// names, RFC 8705's (section 3.3) and RFC 9449's (section 5.1).
 type smartConfiguration struct {
 	TokenEndpoint     string   `json:"token_endpoint"`
 	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
@@ -311,6 +393,7 @@ type smartConfiguration struct {
 	Capabilities      []string `json:"capabilities"`
 	ChallengeMethods  []string `json:"code_challenge_methods_supported"`
 	CertificateBound  bool     `json:"tls_client_certificate_bound_access_tokens"`
+	ProofAlgorithms   []string `json:"dpop_signing_alg_values_supported"`
 }
 
 // SMARTConfiguration serves .well-known/smart-configuration: how to get a
@@ -325,6 +408,7 @@ func SMARTConfiguration(tokenURL string) http.Handler {
 		// Required of every server by SMART, though no code flow is offered.
 		ChallengeMethods: []string{"S256"},
 		CertificateBound: true,
+		ProofAlgorithms:  []string{string(jose.ES256)},
 	}
 	for _, alg := range assertionAlgorithms {
 		c.SigningAlgorithms = append(c.SigningAlgorithms, string(alg))

@@ -126,7 +126,7 @@ func newWorld(t testing.TB) *world {
 		if err != nil {
 			reason, _ := ReasonOf(err)
 			logger.Warn("refused", "err", err.Error(), "reason", reason)
-			WriteUnknown(rw)
+			WriteUnknownCaller(rw, err)
 			return
 		}
 		writeJSON(rw, 200, seenCaller{c.Vendor(), c.App(), c.Device(), c.Grant(), c.AgentKind(), c.Scopes().String(), c.Transport()})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // TokenLife is how long an access token lives (policy). SMART App Launch 2
@@ -107,9 +108,38 @@ type token struct {
 	app     id.App
 	grant   id.Grant // empty: the application had none to choose
 	scopes  Scopes
-	binding [sha256.Size]byte // SHA-256 of the client certificate
+	binding [sha256.Size]byte // SHA-256 of the client certificate; zero: of any
+	jkt     string            // RFC 7638 thumbprint of the key that signs proofs; empty: none are asked for
 	issued  time.Time
 	expires time.Time
+}
+
+// bound says to what the token is bound; empty: to nothing.
+func (k *token) bound() snapshot.TokenBinding {
+	switch mtls := k.binding != [sha256.Size]byte{}; {
+	case mtls && k.jkt != "":
+		return snapshot.BoundToBoth
+	case mtls:
+		return snapshot.BoundToCertificate
+	case k.jkt != "":
+		return snapshot.BoundToKey
+	}
+	return ""
+}
+
+// fits reports why a token may not be used on this connection under this scheme.
+// A token that is bound to a key is never taken as a bearer token, nor the
+// reverse (RFC 9449, section 7.2).
+func (k *token) fits(p *peer, by scheme) Reason {
+	switch {
+	case k.bound() == "":
+		return TokenUnbound
+	case k.binding != [sha256.Size]byte{} && k.binding != p.binding:
+		return TokenBoundElsewhere
+	case (k.jkt != "") != (by == dpopScheme):
+		return TokenScheme
+	}
+	return ""
 }
 
 // accessClaims is the token on the wire (RFC 9068, section 2.2).
@@ -121,9 +151,19 @@ type accessClaims struct {
 	Confirmation confirmation `json:"cnf"`
 }
 
-// confirmation binds the token to a certificate (RFC 8705, section 3.1).
+// confirmation binds the token to a certificate (RFC 8705, section 3.1), to a
+// key (RFC 9449, section 6.1), or to both.
 type confirmation struct {
 	CertificateSHA256 string `json:"x5t#S256,omitempty"`
+	KeyThumbprint     string `json:"jkt,omitempty"`
+}
+
+func (k *token) confirmation() confirmation {
+	c := confirmation{KeyThumbprint: k.jkt}
+	if k.binding != [sha256.Size]byte{} {
+		c.CertificateSHA256 = base64.RawURLEncoding.EncodeToString(k.binding[:])
+	}
+	return c
 }
 
 // sign makes the token's text.
@@ -140,7 +180,7 @@ func (t *Tokens) sign(k token) (string, error) {
 		ClientID:     string(k.app),
 		Scope:        k.scopes.String(),
 		Grant:        string(k.grant),
-		Confirmation: confirmation{CertificateSHA256: base64.RawURLEncoding.EncodeToString(k.binding[:])},
+		Confirmation: k.confirmation(),
 	}).Serialize()
 }
 
@@ -174,13 +214,22 @@ func (t *Tokens) verify(raw string) (*token, Reason) {
 	}
 	k := &token{id: c.ID, app: id.App(c.ClientID), grant: id.Grant(c.Grant), scopes: scopes,
 		issued: c.IssuedAt.Time(), expires: c.Expiry.Time()}
-	if c.Confirmation.CertificateSHA256 == "" {
+	if x := c.Confirmation.CertificateSHA256; x != "" {
+		sum, err := base64.RawURLEncoding.Strict().DecodeString(x)
+		if err != nil || len(sum) != len(k.binding) {
+			return nil, TokenUnbound
+		}
+		copy(k.binding[:], sum)
+	}
+	if x := c.Confirmation.KeyThumbprint; x != "" {
+		sum, err := base64.RawURLEncoding.Strict().DecodeString(x)
+		if err != nil || len(sum) != sha256.Size {
+			return nil, TokenUnbound
+		}
+		k.jkt = x
+	}
+	if k.bound() == "" {
 		return nil, TokenUnbound
 	}
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(c.Confirmation.CertificateSHA256)
-	if err != nil || len(sum) != len(k.binding) {
-		return nil, TokenUnbound
-	}
-	copy(k.binding[:], sum)
 	return k, ""
 }

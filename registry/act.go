@@ -120,7 +120,7 @@ type admitting interface {
 // passkey just now: decisions, and what opens.
 func (s Spec) StepUp() bool { return slices.Contains(stepUpVerbs, s.Verb) }
 
-var stepUpVerbs = []string{"approve", "verify", "second-person", "amend-duties", "register-key", "resume", "lift", "reveal", "complete", "release"}
+var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "resume", "lift", "reveal", "complete", "release"}
 
 // Custody reports whether the act is done by the gateway's custody alone, which
 // changes the vault with it. API and commands offer no route of their own for

@@ -385,6 +385,8 @@ func find(v *snapshot.View, s snapshot.Subject) (snapshot.Record, bool) {
 		return get(v.Sessions, id.Session(s.ID))
 	case snapshot.NounPosture:
 		return get(v.Postures, id.Device(s.ID))
+	case snapshot.NounAttestation:
+		return get(v.Attestations, id.Attestation(s.ID))
 	}
 	return nil, false
 }

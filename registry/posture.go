@@ -101,11 +101,11 @@ func checkRecipients(field string, recipients []string) error {
 	}
 	return first(each(field, recipients, func(f, r string) error {
 		if r == "" || len(r) > MaxRecipient {
-			return badField(f, "is not a recipient", "Write what `sallyport agent enroll` printed")
+			return badField(f, "is not a recipient", "Write what the device's agent printed")
 		}
 		for _, c := range []byte(r) {
 			if c <= ' ' || c >= 0x7f {
-				return badField(f, "holds a space or a character that no recipient has", "Write what `sallyport agent enroll` printed")
+				return badField(f, "holds a space or a character that no recipient has", "Write what the device's agent printed")
 			}
 		}
 		return nil

@@ -212,6 +212,8 @@ func newRecord(noun snapshot.Noun) (snapshot.Record, bool) {
 		return new(snapshot.Session), true
 	case snapshot.NounPosture:
 		return new(snapshot.Posture), true
+	case snapshot.NounAttestation:
+		return new(snapshot.Attestation), true
 	}
 	return nil, false
 }

@@ -134,6 +134,9 @@ type Policy struct {
 	// Posture which checks must pass.
 	PostureFreshness time.Duration `yaml:"posture_freshness"`
 	Posture          Posture       `yaml:"posture"`
+	// DeviceCertificate is how long the certificate of an enrolled device lasts; its
+	// agent renews it in time.
+	DeviceCertificate time.Duration `yaml:"device_certificate"`
 	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
 	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
 }
@@ -156,6 +159,7 @@ var DefaultPolicy = Policy{
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
 	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 }
 
@@ -289,6 +293,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.posture_freshness", "is not between 1m and 720h", "24h is usual")
 	case p.Posture.MaxUpdateAge < 1 || p.Posture.MaxUpdateAge > 365:
 		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
+	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
+		return problem.BadField("policy.device_certificate", "is not between 10m and 720h", "168h (7 days) is usual")
 	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
 		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
 	}

@@ -64,11 +64,17 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier,
+		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, now: s.o.Now, log: s.o.Logger}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
 	smart := identity.SMARTConfiguration(tokenURL)
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := own.handler(r.URL.Path); h != nil {
+			h(w, r)
+			return
+		}
 		switch path := r.URL.Path; {
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)

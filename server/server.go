@@ -55,6 +55,7 @@ type Server struct {
 	vault        *vault.Vault
 	cert         *identity.ServerCertificate
 	clients      *x509.CertPool
+	authority    *identity.Authority
 	verifier     *identity.Verifier
 	replays      *identity.Replays
 	gateway      http.Handler
@@ -130,7 +131,7 @@ func (s *Server) identities() error {
 	if err != nil {
 		return err
 	}
-	s.clients = authority.Pool()
+	s.authority, s.clients = authority, authority.Pool()
 	if c.Certificates.ClientCAFile != "" {
 		raw, err := os.ReadFile(c.path(c.Certificates.ClientCAFile))
 		if err != nil || !s.clients.AppendCertsFromPEM(raw) {

@@ -30,6 +30,7 @@ var tables = map[snapshot.Noun]string{
 	snapshot.NounHold:          "holds",
 	snapshot.NounConnector:     "connectors",
 	snapshot.NounSession:       "sessions",
+	snapshot.NounAttestation:   "attestations",
 	snapshot.NounPosture:       "postures",
 }
 
@@ -61,6 +62,8 @@ func (s *Store) put(ctx context.Context, tx *sql.Tx, seq uint64, r snapshot.Reco
 func state(r snapshot.Record) string {
 	switch r := r.(type) {
 	case *snapshot.Certification:
+		return unless(r.RevokedAt, "revoked")
+	case *snapshot.Attestation:
 		return unless(r.RevokedAt, "revoked")
 	case *snapshot.Training:
 		return unless(r.RevokedAt, "revoked")

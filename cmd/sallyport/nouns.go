@@ -67,7 +67,7 @@ func nounCommands() []kong.Option {
 var collections = map[string]string{
 	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
 	"engagement": "engagements", "determination": "determinations", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
-	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures",
+	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures", "workload": "attestations",
 }
 
 func nounHelp(noun string, specs []registry.Spec) string {
