@@ -130,6 +130,7 @@ var Acts = []Spec{
 	{"posture.report", "posture", "report", "Note a device's state, by the door that checked the report",
 		doorPath + "posture", []Duty{SecurityOfficer}, func() Act { return new(ReportPosture) }, []Admission{OwnDevice, Connectors}},
 	{"app.register", "app", "register", "Ask to know a vendor's program by its keys",
+		"/v1/apps", []Duty{Operator, SecurityOfficer}, func() Act { return new(RegisterApp) }, []Admission{VendorPeople, Connectors}},
 	{"app.approve", "app", "approve", "Accept a program and its keys",
 		"/v1/apps/{id}/approve", []Duty{SecurityOfficer, PrivacyOfficer}, func() Act { return new(ApproveApp) }, nil},
 	{"app.rotate-keys", "app", "rotate-keys", "Replace a program's keys; a new key must be approved",
