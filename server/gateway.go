@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport/gateway/fhirapi"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -76,6 +77,8 @@ func (s *Server) openGateway(ctx context.Context) error {
 			return
 		}
 		switch path := r.URL.Path; {
+		case path == sealed.KeysPath:
+			g.ServeReleaseKeys(w, r)
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, "/.well-known/smart-configuration"):

@@ -60,11 +60,7 @@ func (w *World) Demand(mode snapshot.Sealing, recipients ...string) {
 // Open opens a sealed answer, and checks all that was signed about it.
 func (s Sealing) Open(r Response) ([]byte, sealed.Manifest, error) {
 	x := sealed.Expect{Identities: []sealed.Identity{s.Identity}, Keys: s.Keys, Decision: id.Decision(r.Header.Get("Sallyport-Decision"))}
-	if x.Opening = r.Header.Get("Sallyport-Seal"); x.Opening != "" {
-		x.Manifest = func() string { return r.Trailer.Get("Sallyport-Manifest") }
-	} else {
-		x.Opening = r.Header.Get("Sallyport-Manifest")
-	}
+	x.FromHeaders(r.Header, func() map[string][]string { return r.Trailer })
 	reader, err := sealed.Open(bytes.NewReader(r.Body), x)
 	if err != nil {
 		return nil, sealed.Manifest{}, err
