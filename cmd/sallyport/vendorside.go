@@ -134,6 +134,10 @@ func (c *askCmd) Run(ctx context.Context) error {
 			return err
 		}
 		if _, err := io.Copy(os.Stdout, body); err != nil {
+			var p *problem.Problem
+			if errors.As(err, &p) { // of a sealed answer
+				return p
+			}
 			return problem.New(problem.Unavailable, "The answer was cut off: it is not whole", "Ask again: a refusal then says why").Because(err)
 		}
 		fmt.Println()
