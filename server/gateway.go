@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -98,6 +99,8 @@ func (s *Server) openGateway(ctx context.Context) error {
 			return
 		}
 		switch path := r.URL.Path; {
+		case path == sealed.KeysPath:
+			g.ServeReleaseKeys(w, r)
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)
 		case path == revokePath:

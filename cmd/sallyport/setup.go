@@ -44,6 +44,7 @@ func (c *initCmd) Run(ctx context.Context) error {
   configuration   %s   (commented; read it)
   you             %s   (your certificate and key)
   log's key       %s   (public; give it to your auditors)
+  release keys    %s   (public; give them to your vendors, who check sealed releases with them)
 
 Next:
   sallyport serve --config %s
@@ -51,6 +52,7 @@ Next:
   sallyport whoami
   then enrol a second person, because nobody approves their own request: see docs/first-hour.md
 `, filepath.Dir(file), file, filepath.Join(people, string(c.Person)+".crt"), filepath.Join(filepath.Dir(file), "data", "log.pub"),
+		filepath.Join(filepath.Dir(file), "data", "release-keys.json"),
 		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"))
 	return nil
 }
