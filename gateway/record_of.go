@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/deid"
 	deidfhir "github.com/sallyport/sallyport/deid/fhir"
+	"github.com/sallyport/sallyport/fhir"
 	"github.com/sallyport/sallyport/seal"
 )
 
@@ -70,7 +71,7 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 		}
 		r.asked[patientID] = true
 		// Without the Patient there is no record, whatever relatives say.
-		known, _, err := r.ask("/Patient/" + patientID)
+		known, _, err := r.ask("/Patient/"+patientID, patientID)
 		if known {
 			err = r.relatives("/RelatedPerson?patient=" + patientID)
 		}
@@ -84,11 +85,18 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 
 var errRecord = errors.New("the source's answer about a patient is too large or cannot be read")
 
+var errOther = errors.New("the source's answer to a question for a patient is not that patient")
+
+func isPatient(raw []byte, patientID string) bool {
+	var f fhir.Facts
+	return fhir.Check(raw, fhir.Limits{Resource: maxRecord}) == nil && f.Inspect(raw) == nil && f.Type == "Patient" && f.ID == patientID
+}
+
 // relatives asks page after page. A dictionary without the last of them would
 // leave their names standing, so too many are an error.
 func (r *records) relatives(rel string) error {
 	for range maxPages {
-		_, next, err := r.ask(rel)
+		_, next, err := r.ask(rel, "")
 		if err != nil || next == "" {
 			return err
 		}
@@ -101,8 +109,10 @@ func (r *records) relatives(rel string) error {
 }
 
 // ask takes in a resource, or those of a Bundle. A source that does not have the
-// resource, or the type, says nothing: that is no error.
-func (r *records) ask(rel string) (known bool, next string, err error) {
+// resource, or the type, says nothing: that is no error. Where patient is given, the
+// answer must be that Patient: with another's record, or an OperationOutcome in its
+// place, the patient's own names would stand.
+func (r *records) ask(rel, patient string) (known bool, next string, err error) {
 	ctx, cancel := context.WithTimeoutCause(r.ctx, recordPatience, errSlow)
 	defer cancel()
 	resp, err := r.d.Get(ctx, rel)
@@ -123,6 +133,9 @@ func (r *records) ask(rel string) (known bool, next string, err error) {
 	}
 	if len(raw) > maxRecord {
 		return false, "", odd(errRecord)
+	}
+	if patient != "" && !isPatient(raw, patient) {
+		return false, "", odd(errOther)
 	}
 	if next, err = r.collector.AddAll(raw); err != nil {
 		return false, "", odd(errRecord)
