@@ -10,7 +10,6 @@ import (
 
 	"github.com/sallyport/sallyport/deid"
 	deidfhir "github.com/sallyport/sallyport/deid/fhir"
-	"github.com/sallyport/sallyport/fhir"
 	"github.com/sallyport/sallyport/seal"
 )
 
@@ -83,14 +82,7 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 	return r.collector.Of(patientID)
 }
 
-var errRecord = errors.New("the source's answer about a patient is too large or cannot be read")
-
-var errOther = errors.New("the source's answer to a question for a patient is not that patient")
-
-func isPatient(raw []byte, patientID string) bool {
-	var f fhir.Facts
-	return fhir.Check(raw, fhir.Limits{Resource: maxRecord}) == nil && f.Inspect(raw) == nil && f.Type == "Patient" && f.ID == patientID
-}
+var errRecord = errors.New("the source's answer about a patient is too large, cannot be read or is another resource")
 
 // relatives asks page after page. A dictionary without the last of them would
 // leave their names standing, so too many are an error.
@@ -134,8 +126,11 @@ func (r *records) ask(rel, patient string) (known bool, next string, err error) 
 	if len(raw) > maxRecord {
 		return false, "", odd(errRecord)
 	}
-	if patient != "" && !isPatient(raw, patient) {
-		return false, "", odd(errOther)
+	if patient != "" {
+		if err := r.collector.AddPatient(raw, patient); err != nil {
+			return false, "", odd(errRecord)
+		}
+		return true, "", nil
 	}
 	if next, err = r.collector.AddAll(raw); err != nil {
 		return false, "", odd(errRecord)
