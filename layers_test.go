@@ -60,17 +60,19 @@ var layers = map[string][]string{
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
 	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
+	"identity/signin":     {"id", "problem", "snapshot"}, // proves who a person is; what follows is an act, by people and api
 	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
-	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
+	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"people":  {"hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
+	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "people", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
