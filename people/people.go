@@ -76,7 +76,7 @@ func New(c Config) (http.Handler, error) {
 		if name == "pages/layout.html" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": s.ago}).ParseFS(pages, "pages/layout.html", name)
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": s.ago, "sentence": sentence}).ParseFS(pages, "pages/layout.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
@@ -207,7 +207,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(r.Context(), level, "a page was refused", "path", r.URL.Path, "kind", string(p.Kind), "title", p.Title, "cause", cause(p))
-	m := message{Text: p.Title, Next: p.NextStep, Reasons: p.Reasons, Link: "/", LinkText: "To the first page", Important: true}
+	title := p.Title
+	if p.Field != "" && p.Kind == problem.Invalid {
+		title = p.Field + " " + title
+	}
+	m := message{Text: title, Next: p.NextStep, Reasons: p.Reasons, Link: "/", LinkText: "To the first page", Important: true}
 	s.show(w, r, p.Kind.Status(), "message", "That did not work", m)
 }
 
@@ -345,6 +349,14 @@ func client(r *http.Request) string {
 }
 
 func when(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
+
+// sentence ends what a problem says as a sentence ends.
+func sentence(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
+}
 
 // ago is a time that is over, in words.
 func (s *server) ago(t time.Time) string {

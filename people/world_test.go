@@ -3,7 +3,6 @@ package people_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/server"
 	"github.com/sallyport/sallyport/snapshot"
@@ -76,7 +76,7 @@ func (w *world) forward(d time.Duration) {
 
 // start makes an installation with Ada alone. configure may change the text of the
 // configuration.
-func start(t *testing.T, configure func(string) string) *world {
+func start(t *testing.T, configure ...func(string) string) *world {
 	t.Helper()
 	w := &world{t: t, log: new(output)}
 	var l [4]net.Listener
@@ -95,12 +95,12 @@ func start(t *testing.T, configure func(string) string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if configure != nil {
+	for _, change := range configure {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(configure(string(text))), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(change(string(text))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -246,4 +246,12 @@ func (w *world) keptQuiet(secrets ...string) {
 	}
 }
 
-var _ = tls.VersionTLS13
+func newCode(t *testing.T) (code, code256 string) {
+	t.Helper()
+	code = signin.NewCode()
+	code256, ok := signin.CodeDigest(code)
+	if !ok {
+		t.Fatal("a code that is none")
+	}
+	return code, code256
+}

@@ -213,10 +213,29 @@ func (b *Browser) Credentials(a webauthn.AuthenticatorID) []*webauthn.Credential
 	return call(b, "reading credentials", webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a}).Credentials
 }
 
+// addCredential is WebAuthn.addCredential without the newest fields, which Chromium
+// refuses for this authenticator even where they are empty.
+var addCredential = cdp.Command[addParams, cdp.Empty]{Method: webauthn.CommandAddCredential}
+
+type addParams struct {
+	AuthenticatorID webauthn.AuthenticatorID `json:"authenticatorId"`
+	Credential      addedCredential          `json:"credential"`
+}
+
+type addedCredential struct {
+	CredentialID         []byte  `json:"credentialId"`
+	IsResidentCredential bool    `json:"isResidentCredential"`
+	RpID                 string  `json:"rpId"`
+	PrivateKey           []byte  `json:"privateKey"`
+	UserHandle           []byte  `json:"userHandle"`
+	SignCount            float64 `json:"signCount"`
+}
+
 // AddCredential puts a passkey into the present authenticator.
 func (b *Browser) AddCredential(c *webauthn.Credential) {
 	b.t.Helper()
-	call(b, "adding a credential", webauthn.AddCredential, webauthn.AddCredentialParams{AuthenticatorID: b.Authenticator, Credential: c})
+	call(b, "adding a credential", addCredential, addParams{b.Authenticator, addedCredential{CredentialID: c.CredentialID, IsResidentCredential: true,
+		RpID: c.RpID, PrivateKey: c.PrivateKey, UserHandle: c.UserHandle, SignCount: c.SignCount}})
 }
 
 // Lie makes the authenticator answer with a wrong signature, or without the flags of
