@@ -76,6 +76,7 @@ var layers = map[string][]string{
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
+	"internal/browser":      {"internal/need"}, // Chromium, for tests
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
 	"":                      {},
