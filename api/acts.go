@@ -46,7 +46,7 @@ const IdempotencyHeader = "Idempotency-Key"
 func (s *server) acts() {
 	schemas := s.api.OpenAPI().Components.Schemas
 	for _, spec := range registry.Acts {
-		if spec.Custody() {
+		if !spec.Routed() {
 			continue // custody answers, on the data path: it is told patients' ids
 		}
 		fields := schemas.Schema(reflect.TypeOf(spec.New()).Elem(), true, "")

@@ -79,7 +79,7 @@ func (s *server) applied(ctx context.Context, in ApplyRequest) (*Applied, error)
 		return nil, err
 	}
 	for _, a := range acts {
-		if err := registry.Authorize(s.Acts, view, by, a); err != nil {
+		if err := registry.Authorize(s.Acts, view, by, a, s.Now()); err != nil {
 			return nil, err
 		}
 		view, _ = registry.Apply(view, a, registry.Stamp{ID: id.New[id.Act](now), By: by.Person, At: now})

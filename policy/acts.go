@@ -22,10 +22,14 @@ type ActRequest struct {
 	Active       bool     // the actor is known and approved
 	OnHold       bool     // a hold is on the actor
 	Duties       []string // what the actor may do
+	As           []string // in which of the act's Admits the actor stands to what the act is about
+	SteppedUp    bool     // the actor needs no passkey, or touched one just now
 
 	Act     string           // "agreement.approve"
 	Subject snapshot.Subject // what it is about
 	Needs   []string         // duties, any one of which the act needs
+	Admits  []string         // who may do it without a duty
+	StepUp  bool             // the act is a decision that needs a passkey
 	Apart   []id.Person      // whoever asked for it or profits from it, and so may not do it
 
 	Bootstrap     bool // the act makes the first person
@@ -95,8 +99,12 @@ func (e *ActEngine) Decide(r ActRequest) (permitted bool, refusals []problem.Rea
 				"active":       types.Boolean(r.Active),
 				"onHold":       types.Boolean(r.OnHold),
 				"duties":       stringSet(r.Duties),
+				"as":           stringSet(r.As),
+				"steppedUp":    types.Boolean(r.SteppedUp),
 			}),
 			"needs":         stringSet(r.Needs),
+			"admits":        stringSet(r.Admits),
+			"stepUp":        types.Boolean(r.StepUp),
 			"apart":         stringSet(r.Apart),
 			"bootstrap":     types.Boolean(r.Bootstrap),
 			"secondPerson":  types.Boolean(r.SecondPerson),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,10 +33,36 @@ type Act interface {
 	apply(e *snapshot.Edit, s Stamp)
 }
 
-// Actor is who acts, as the caller has authenticated them. What they may do is
-// looked up in the view, never taken from the caller.
+// Actor is who acts, as the caller has authenticated them: a person, a connector
+// or a device, exactly one. What they may do is looked up in the view, never
+// taken from the caller.
 type Actor struct {
-	Person id.Person
+	Person    id.Person
+	Connector id.Connector
+	Device    id.Device
+	// Session is the sign-in through which the person acts; empty: a client
+	// certificate of their own.
+	Session id.Session
+}
+
+// Programs act under names that no person can have: see notReserved.
+const (
+	connectorPrefix = "connector."
+	devicePrefix    = "device."
+)
+
+// Name is the actor as acts, records and the audit log write it: the person's id,
+// "connector.ID" or "device.ID". It is empty unless exactly one is set.
+func (a Actor) Name() id.Person {
+	switch {
+	case a.Person != "" && a.Connector == "" && a.Device == "":
+		return a.Person
+	case a.Connector != "" && a.Person == "" && a.Device == "" && a.Session == "":
+		return connectorPrefix + id.Person(a.Connector)
+	case a.Device != "" && a.Person == "" && a.Connector == "" && a.Session == "":
+		return devicePrefix + id.Person(a.Device)
+	}
+	return ""
 }
 
 // Stamp is what the registry adds to an act: its id, who and when.
@@ -57,14 +84,59 @@ type Spec struct {
 	Summary string
 	// Path is the route, by POST. Where it holds {id}, that is the act's "id".
 	Path   string
-	Duties []Duty // any one of which the actor needs
+	Duties []Duty // any one of which the actor needs, unless it is admitted otherwise
 	New    func() Act
+	// Admits names who else may do it, besides the organisation's people who have
+	// one of the duties.
+	Admits []Admission
 }
+
+// Admission is a way in which somebody without a duty may do an act.
+type Admission string
+
+// The admissions. What an act is about is what its about method says.
+const (
+	Self         Admission = "self"          // the person that the act is about, a vendor's or the organisation's
+	VendorPeople Admission = "vendor-people" // an approved person of the vendor that the act is about
+	OwnDevice    Admission = "own-device"    // the device that the act is about, by its key
+	Connectors   Admission = "connector"     // a connector of the vendor that the act is about
+	Invited      Admission = "invited"       // the person that the act is about, not approved yet, by the code of their open invitation
+)
+
+// party is what an act is about, for its admissions: as far as it says, the
+// person, the device, the vendor, and the kinds of connector that may do it.
+type party struct {
+	person     id.Person
+	device     id.Device
+	vendor     id.Vendor
+	connectors []snapshot.ConnectorKind
+	invitation string // the digest of the code that was shown
+}
+
+// admitting is an act that somebody without a duty may do.
+type admitting interface {
+	about(v *snapshot.View, by Actor) party
+}
+
+// StepUp reports whether a person who acts through a session must have touched a
+// passkey just now: decisions, what opens, and what changes how somebody signs in.
+func (s Spec) StepUp() bool { return slices.Contains(stepUpVerbs, s.Verb) }
+
+var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
+	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}
 
 // Custody reports whether the act is done by the gateway's custody alone, which
 // changes the vault with it. API and commands offer no route of their own for
 // it.
 func (s Spec) Custody() bool { return strings.HasPrefix(s.Path, custodyPath) }
+
+// doorPath is below which acts have their path that a door of the server does by
+// itself, after it has seen the proof: a sign-in, a signed report.
+const doorPath = "/door/"
+
+// Routed reports whether API and commands offer the act. What custody or a door
+// does, nobody asks for by its fields.
+func (s Spec) Routed() bool { return !s.Custody() && !strings.HasPrefix(s.Path, doorPath) }
 
 // Kind is an act's name: noun.verb.
 type Kind string
@@ -229,7 +301,7 @@ func approved(a snapshot.Approval, s Stamp) snapshot.Approval {
 // one person proposed, another may not rewrite and leave them to approve.
 func amendable(what string, a snapshot.Approval, by Actor) error {
 	switch {
-	case a.State == snapshot.Approved, a.State == snapshot.Proposed && a.RequestedBy == by.Person:
+	case a.State == snapshot.Approved, a.State == snapshot.Proposed && a.RequestedBy == by.Name():
 		return nil
 	case a.State == snapshot.Proposed:
 		return conflict("", what+" waits for approval, and another person proposed it", "Have the proposer amend it, or approve it first")

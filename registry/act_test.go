@@ -87,7 +87,7 @@ func FuzzDecode(f *testing.F) {
 		if checked != nil && problem.From(checked).Kind == problem.Internal {
 			t.Fatalf("check: %v", checked)
 		}
-		if err := registry.Authorize(engine, view, actor, a); err != nil && problem.From(err).Kind != problem.Refused {
+		if err := registry.Authorize(engine, view, actor, a, noon); err != nil && problem.From(err).Kind != problem.Refused {
 			t.Fatalf("authorize: %v", err)
 		}
 		if checked != nil {

@@ -8,21 +8,35 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// EnrollDevice asks to trust a vendor's machine, known by its certificate's key.
+// EnrollDevice asks to trust a vendor's machine, known by its certificate's key,
+// or a workload, known by its SPIFFE id: one of both.
 type EnrollDevice struct {
 	ID     id.Device          `json:"id"`
 	Vendor id.Vendor          `json:"vendor"`
-	Key256 snapshot.KeyDigest `json:"key_sha256"`
+	Key256 snapshot.KeyDigest `json:"key_sha256,omitempty"`
+	SPIFFE string             `json:"spiffe_id,omitempty"`
 	Owner  id.Person          `json:"owner,omitempty"`
 	Region string             `json:"region"` // declared; not attested
+	// KeyStore is where the device says that its key is kept, and SealTo to which
+	// keys releases for it are sealed.
+	KeyStore snapshot.KeyStore `json:"key_store,omitempty"`
+	SealTo   []string          `json:"seal_to,omitempty"`
 }
 
 func (a EnrollDevice) Subject() snapshot.Subject { return subject(snapshot.NounDevice, a.ID) }
 
 func (a EnrollDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return first(fresh("id", v.Devices, a.ID),
+	if a.KeyStore != "" {
+		if err := oneOf("key_store", a.KeyStore, snapshot.KeyStores); err != nil {
+			return err
+		}
+	}
+	if len(a.ID) > maxProgramID {
+		return badField("id", "is too long", fmt.Sprintf("Use at most %d characters", maxProgramID))
+	}
+	return first(checkRecipients("seal_to", a.SealTo), fresh("id", v.Devices, a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
-		freshKey(v, "key_sha256", a.Key256, false),
+		notBoth(v, a),
 		func() error {
 			if a.Owner == "" {
 				return nil
@@ -44,7 +58,7 @@ func personOf(v *snapshot.View, field string, person id.Person, vendor id.Vendor
 }
 
 func (a EnrollDevice) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, Owner: a.Owner, Region: a.Region, Approval: asked(s)})
+	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, SPIFFE: a.SPIFFE, Owner: a.Owner, Region: a.Region, KeyStore: a.KeyStore, SealTo: a.SealTo, Approval: asked(s)})
 }
 
 // MaxDeviceTrust is how far an approval of a device can reach (policy).
@@ -63,6 +77,15 @@ func (a ApproveDevice) apart(v *snapshot.View) []id.Person {
 		return []id.Person{d.RequestedBy, d.Owner}
 	}
 	return nil
+}
+
+// Where the policy leaves devices to the vendor, another of its people may do it.
+func (a ApproveDevice) about(v *snapshot.View, _ Actor) party {
+	d, ok := v.Devices.Get(a.ID)
+	if !ok || v.Settings.DeviceApproval != snapshot.ByVendor {
+		return party{}
+	}
+	return party{vendor: d.Vendor}
 }
 
 func (a ApproveDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
@@ -95,9 +118,17 @@ func (a RevokeDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if !ok {
 		return found("id", v.Devices, a.ID)
 	}
-	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
+	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Invited, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
 }
 
 func (a RevokeDevice) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Devices, a.ID, func(d *snapshot.Device) { d.State = snapshot.Ended })
+}
+
+func deviceIn(v *snapshot.View, key id.Device, want ...snapshot.State) error {
+	d, ok := v.Devices.Get(key)
+	if !ok {
+		return found("id", v.Devices, key)
+	}
+	return inState(fmt.Sprintf("Device %q", key), d.State, want...)
 }

@@ -26,7 +26,7 @@ func (a BootstrapOrganisation) check(v *snapshot.View, by Actor, _ time.Time) er
 	if by.Person != a.ID {
 		return badField("id", "is not the person who acts", "The first person makes themselves")
 	}
-	return first(fresh("id", v.Persons, a.ID), required("name", a.Name, `"Ada Example"`), freshKey(v, "key_sha256", a.Key256, false))
+	return first(fresh("id", v.Persons, a.ID), notReserved("id", a.ID), required("name", a.Name, `"Ada Example"`), freshKey(v, "key_sha256", a.Key256, false))
 }
 
 func (a BootstrapOrganisation) apply(e *snapshot.Edit, s Stamp) {

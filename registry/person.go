@@ -21,11 +21,21 @@ type ProposePerson struct {
 	Duties         []Duty               `json:"duties,omitempty"`
 	Key256         snapshot.KeyDigest   `json:"key_sha256,omitempty"`
 	Region         string               `json:"region,omitempty"`
+	Login          snapshot.Login       `json:"login,omitzero"`
+	Directory      snapshot.Directory   `json:"directory,omitzero"`
+	// Suspended: the person begins as suspended by whoever proposes them, as a
+	// directory does that makes an account before the first day of work.
+	Suspended bool `json:"suspended,omitempty"`
+}
+
+// A vendor's SCIM client asks for its own people.
+func (a ProposePerson) about(*snapshot.View, Actor) party {
+	return party{vendor: a.Vendor, connectors: []snapshot.ConnectorKind{snapshot.SCIMClient}}
 }
 
 func (a ProposePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
 
-func (a ProposePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
+func (a ProposePerson) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if a.Vendor != "" {
 		if len(a.Duties) > 0 {
 			return badField("duties", "are for the organisation's people", "Leave them out, or leave the vendor out")
@@ -37,7 +47,17 @@ func (a ProposePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
 			return err
 		}
 	}
-	return first(fresh("id", v.Persons, a.ID),
+	if a.Login != (snapshot.Login{}) {
+		if err := checkLogin(v, "login", a.Vendor, a.ID, a.Login); err != nil {
+			return err
+		}
+	}
+	if a.Directory != (snapshot.Directory{}) {
+		if err := checkDirectory(v, "directory", a.Vendor, a.ID, a.Directory, by); err != nil {
+			return err
+		}
+	}
+	return first(fresh("id", v.Persons, a.ID), notReserved("id", a.ID),
 		required("name", a.Name, `"Ada Example"`),
 		oneOf("classification", a.Classification, []hipaa.Classification{hipaa.Workforce, hipaa.BusinessAssociate}),
 		required("basis", a.Basis, `"employee of the vendor, not under our direct control"`),
@@ -77,8 +97,12 @@ func freshKey(v *snapshot.View, field string, k snapshot.KeyDigest, optional boo
 }
 
 func (a ProposePerson) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.Person{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Classification: a.Classification, Basis: a.Basis,
-		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Approval: asked(s)})
+	p := &snapshot.Person{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Classification: a.Classification, Basis: a.Basis,
+		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Login: a.Login, Directory: a.Directory, Approval: asked(s)}
+	if a.Suspended {
+		p.State, p.SuspendedBy = snapshot.Suspended, []id.Person{s.By}
+	}
+	e.Put(p)
 }
 
 func words(duties []Duty) []string {
@@ -90,9 +114,13 @@ func words(duties []Duty) []string {
 	return out
 }
 
-// ApprovePerson enrols the person.
+// ApprovePerson enrols the person, with what they can sign in by.
 type ApprovePerson struct {
 	ID id.Person `json:"id"`
+	// Passkeys are the fingerprints of all the person's passkeys, each of which the
+	// approver has compared with the person: what one other person registered in
+	// the person's name has a fingerprint that the person does not know.
+	Passkeys []string `json:"passkeys,omitempty"`
 }
 
 func (a ApprovePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
@@ -105,7 +133,22 @@ func (a ApprovePerson) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApprovePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return personIn(v, a.ID, snapshot.Proposed)
+	if err := personIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	p, _ := v.Persons.Get(a.ID)
+	var have []string
+	for _, k := range p.Passkeys {
+		have = append(have, k.Fingerprint)
+	}
+	if len(a.Passkeys) != len(have) || !subset(a.Passkeys, have) || !subset(have, a.Passkeys) {
+		if len(have) == 0 {
+			return badField("passkeys", "names one that the person does not have", "Look again: sallyport person get "+string(a.ID))
+		}
+		return badField("passkeys", "does not name the person's passkeys",
+			"Have the person read the fingerprint of each to you, compare (sallyport person get "+string(a.ID)+"), and give them: passkeys=AAAA-BBBB-CCCC-DDDD-EEEE")
+	}
+	return nil
 }
 
 func (a ApprovePerson) apply(e *snapshot.Edit, s Stamp) {
@@ -133,24 +176,33 @@ func (a DeactivatePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if err := personIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
 		return err
 	}
-	p, _ := v.Persons.Get(a.ID)
-	if p.Vendor != "" || p.State != snapshot.Approved {
+	return twoRemain(v, a.ID, "deactivated")
+}
+
+func (a DeactivatePerson) about(v *snapshot.View, _ Actor) party { return personParty(v, a.ID) }
+
+// twoRemain wants two of the organisation's people who can act when this one
+// no longer can.
+func twoRemain(v *snapshot.View, key id.Person, done string) error {
+	p, ok := v.Persons.Get(key)
+	if !ok || p.Vendor != "" || p.State != snapshot.Approved {
 		return nil
 	}
 	left := 0
 	for _, other := range v.Persons.All() {
-		if other.Vendor == "" && other.State == snapshot.Approved && other.ID != a.ID && !slices.Contains(other.Duties, string(Auditor)) {
+		if other.Vendor == "" && other.State == snapshot.Approved && other.ID != key && !slices.Contains(other.Duties, string(Auditor)) {
 			left++
 		}
 	}
 	if left < 2 {
-		return conflict("id", "This would leave fewer than two people who can act", "Have another person approved first, or place a hold on this one: sallyport hold place")
+		return conflict("id", "With this person "+done+" fewer than two people could act", "Have another person approved first, or place a hold on this one: sallyport hold place")
 	}
 	return nil
 }
 
-func (a DeactivatePerson) apply(e *snapshot.Edit, _ Stamp) {
+func (a DeactivatePerson) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State = snapshot.Ended })
+	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
 }
 
 // AmendDuties gives one of the organisation's people other duties. Nobody
@@ -231,10 +283,6 @@ func approvable(v *snapshot.View, not ...id.Person) bool {
 func (a RegisterPersonKey) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
 		p.Key256 = a.Key256
-		if s.By != p.ID {
-			first := p.ApprovedAt // kept: that the person was once approved is what second-person-once counts
-			p.Approval = asked(s)
-			p.ApprovedAt = first
-		}
+		reapprove(p, s)
 	})
 }

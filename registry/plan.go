@@ -38,6 +38,7 @@ var makers = map[snapshot.Noun]Kind{
 	snapshot.NounRole:          "role.define",
 	snapshot.NounGrant:         "grant.request",
 	snapshot.NounHold:          "hold.place",
+	snapshot.NounConnector:     "connector.register",
 }
 
 // DecodeDesired reads a document of the noun from JSON: the fields of the act
@@ -202,7 +203,7 @@ func (p *planner) do(a Act, fields []FieldChange) error {
 		return err
 	}
 	spec, _ := SpecOf(a)
-	p.view, _ = Apply(p.view, a, Stamp{ID: id.Act(fmt.Sprintf("plan-%d", len(p.acts))), By: p.by.Person, At: p.now})
+	p.view, _ = Apply(p.view, a, Stamp{ID: id.Act(fmt.Sprintf("plan-%d", len(p.acts))), By: p.by.Name(), At: p.now})
 	p.acts = append(p.acts, a)
 	p.diff = append(p.diff, Change{Verb: spec.Verb, Subject: a.Subject(), Fields: fields})
 	return nil
@@ -280,6 +281,8 @@ func (p *planner) approve(s snapshot.Subject) error {
 		a = ApproveRole{ID: id.Role(s.ID)}
 	case snapshot.NounGrant:
 		a = ApproveGrant{ID: id.Grant(s.ID)}
+	case snapshot.NounConnector:
+		a = ApproveConnector{ID: id.Connector(s.ID)}
 	case snapshot.NounDevice:
 		return badField("approve", "a device is approved until a time", "Approve it by itself: sallyport device approve")
 	default:
@@ -288,7 +291,7 @@ func (p *planner) approve(s snapshot.Subject) error {
 	if rec, ok := find(p.view, s); !ok || StateOf(rec) != snapshot.Proposed {
 		return nil
 	}
-	if slices.Contains(a.(separated).apart(p.view), p.by.Person) {
+	if slices.Contains(a.(separated).apart(p.view), p.by.Name()) {
 		p.diff = append(p.diff, Change{Verb: "wait", Subject: s, Note: "another person must approve it"})
 		return nil
 	}
@@ -376,6 +379,16 @@ func find(v *snapshot.View, s snapshot.Subject) (snapshot.Record, bool) {
 		return get(v.Reviews, id.Review(s.ID))
 	case snapshot.NounHold:
 		return get(v.Holds, id.Hold(s.ID))
+	case snapshot.NounConnector:
+		return get(v.Connectors, id.Connector(s.ID))
+	case snapshot.NounSession:
+		return get(v.Sessions, id.Session(s.ID))
+	case snapshot.NounKey:
+		return get(v.Keys, id.Engagement(s.ID))
+	case snapshot.NounPosture:
+		return get(v.Postures, id.Device(s.ID))
+	case snapshot.NounAttestation:
+		return get(v.Attestations, id.Attestation(s.ID))
 	}
 	return nil, false
 }
@@ -412,6 +425,8 @@ func StateOf(r snapshot.Record) snapshot.State {
 	case *snapshot.Role:
 		return r.State
 	case *snapshot.Grant:
+		return r.State
+	case *snapshot.Connector:
 		return r.State
 	}
 	return ""

@@ -2,6 +2,7 @@ package registry
 
 import (
 	_ "embed" // the policy is compiled in
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -29,7 +30,7 @@ type separated interface {
 
 // Authorize says whether the actor may do the act: a Refused problem with every
 // reason, or nil. Whether it can be done now is Check's question.
-func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act) error {
+func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act, now time.Time) error {
 	spec, ok := SpecOf(a)
 	if !ok {
 		return problem.New(problem.Invalid, "No such act", "Use an act of the table")
@@ -38,14 +39,12 @@ func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act) error {
 	for _, d := range spec.Duties {
 		needs = append(needs, string(d))
 	}
-	r := policy.ActRequest{Actor: by.Person, Act: string(spec.Name), Subject: a.Subject(), Needs: needs,
-		RegistryEmpty: v.Version() == 0, OrgPeople: everApproved(v)}
-	if p, ok := v.Persons.Get(by.Person); ok {
-		r.Organisation = p.Vendor == ""
-		r.Active = p.State == snapshot.Approved
-		r.Duties = p.Duties
-		r.OnHold = held(v, snapshot.NounPerson, string(p.ID))
+	r := policy.ActRequest{Actor: by.Name(), Act: string(spec.Name), Subject: a.Subject(), Needs: needs,
+		RegistryEmpty: v.Version() == 0, OrgPeople: everApproved(v), StepUp: spec.StepUp(), SteppedUp: by.Session == ""}
+	for _, as := range spec.Admits {
+		r.Admits = append(r.Admits, string(as))
 	}
+	standing(&r, v, by, a, now)
 	if s, ok := a.(separated); ok {
 		for _, p := range s.apart(v) {
 			if p != "" {
@@ -69,6 +68,61 @@ func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act) error {
 		}
 	}
 	return &problem.Problem{Kind: problem.Refused, Title: "You may not do " + string(spec.Name), Reasons: refusals}
+}
+
+// standing fills in who the actor is, by the view alone.
+func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.Time) {
+	var p party
+	if x, ok := deref(a).(admitting); ok {
+		p = x.about(v, by)
+	}
+	switch {
+	case by.Name() == "":
+	case by.Connector != "":
+		c, ok := v.Connectors.Get(by.Connector)
+		if !ok {
+			return
+		}
+		r.Active, r.OnHold = c.State == snapshot.Approved, held(v, snapshot.NounConnector, string(c.ID))
+		if c.Vendor == p.vendor && slices.Contains(p.connectors, c.Kind) {
+			r.As = append(r.As, string(Connectors))
+		}
+	case by.Device != "":
+		d, ok := v.Devices.Get(by.Device)
+		if !ok {
+			return
+		}
+		r.Active, r.OnHold = d.State == snapshot.Approved && now.Before(d.TrustedUntil), held(v, snapshot.NounDevice, string(d.ID))
+		if d.ID == p.device {
+			r.As = append(r.As, string(OwnDevice))
+		}
+	default:
+		person, ok := v.Persons.Get(by.Person)
+		if !ok {
+			return
+		}
+		r.Organisation = person.Vendor == ""
+		r.Active = person.State == snapshot.Approved
+		r.Duties = person.Duties
+		r.OnHold = held(v, snapshot.NounPerson, string(person.ID))
+		if person.ID == p.person {
+			r.As = append(r.As, string(Self))
+			if p.invitation != "" && by.Session == "" && person.State == snapshot.Proposed && person.Invitation.Code256 == p.invitation && person.Invitation.Open(now) {
+				r.As = append(r.As, string(Invited))
+			}
+		}
+		if person.Vendor != "" && person.Vendor == p.vendor {
+			r.As = append(r.As, string(VendorPeople))
+		}
+		if by.Session != "" {
+			s, ok := v.Sessions.Get(by.Session)
+			if !ok || s.Person != person.ID || !s.Live(now) || s.Idle(now, v.Settings.SessionIdle) {
+				r.Active = false
+				return
+			}
+			r.SteppedUp = !s.SteppedUpAt.IsZero() && !s.SteppedUpAt.After(now) && now.Before(s.SteppedUpAt.Add(v.Settings.StepUpLife))
+		}
+	}
 }
 
 // everApproved counts the organisation's people who were ever approved, so that

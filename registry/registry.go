@@ -177,7 +177,7 @@ func (r *Registry) May(by Actor, a Act, m Meta) error {
 		return err
 	}
 	v, a := r.View(), deref(a)
-	if err := Authorize(r.o.Engine, v, by, a); err != nil {
+	if err := Authorize(r.o.Engine, v, by, a, r.o.Clock()); err != nil {
 		return err
 	}
 	return Check(v, by, a, r.o.Clock())
@@ -203,7 +203,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 		return nil, nil, problem.New(problem.Invalid, "The act cannot be written as JSON", "Check its numbers and texts").Because(err)
 	}
 	if m.IdempotencyKey != "" {
-		switch e, seen, err := r.o.Store.ByKey(ctx, by.Person, m.IdempotencyKey); {
+		switch e, seen, err := r.o.Store.ByKey(ctx, by.Name(), m.IdempotencyKey); {
 		case err != nil:
 			return nil, nil, unavailable("The registry's database does not answer", err)
 		case seen && (e.Kind != spec.Name || string(e.Body) != string(body)):
@@ -215,7 +215,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 		}
 	}
 	now := r.now()
-	if err := Authorize(r.o.Engine, v, by, a); err != nil {
+	if err := Authorize(r.o.Engine, v, by, a, now); err != nil {
 		return nil, nil, err
 	}
 	if err := Check(v, by, a, now); err != nil {
@@ -230,9 +230,9 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 	if err != nil {
 		return nil, nil, err
 	}
-	s := Stamp{ID: id.New[id.Act](now), By: by.Person, At: now}
+	s := Stamp{ID: id.New[id.Act](now), By: by.Name(), At: now}
 	next, changed := Apply(v, recorded, s)
-	e := &Entry{Seq: v.Version() + 1, ID: s.ID, Kind: spec.Name, Subject: recorded.Subject(), Actor: by.Person,
+	e := &Entry{Seq: v.Version() + 1, ID: s.ID, Kind: spec.Name, Subject: recorded.Subject(), Actor: by.Name(),
 		RequestedBy: requester(v, recorded), At: now, Reason: m.Reason, Key: m.IdempotencyKey, Body: body,
 		Node: r.o.Node, Changed: changed, Document: document}
 	e.Subject.ID = cmp.Or(e.Subject.ID, string(s.ID))
@@ -253,7 +253,7 @@ func requester(v *snapshot.View, a Act) id.Person {
 		}
 	}
 	spec, _ := SpecOf(a)
-	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify") {
+	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify" || spec.Verb == "approve-destruction") {
 		if people := s.apart(v); len(people) > 0 {
 			return people[0]
 		}
@@ -517,6 +517,18 @@ func (r *Registry) Acts(ctx context.Context, version uint64, limit int) ([]Entry
 		return nil, unavailable("The registry's database does not answer", err)
 	}
 	return entries, nil
+}
+
+// Act reads an act by its id, once it is in a log.
+func (r *Registry) Act(ctx context.Context, act id.Act) (Entry, error) {
+	e, ok, err := r.o.Store.ByID(ctx, act)
+	switch {
+	case err != nil:
+		return Entry{}, unavailable("The registry's database does not answer", err)
+	case !ok || !e.Logged():
+		return Entry{}, problem.New(problem.NotFound, "There is no such act", "List them: sallyport acts --done")
+	}
+	return e, nil
 }
 
 // Document reads a stored paper, after comparing it with its digest.

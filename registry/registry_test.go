@@ -119,6 +119,21 @@ func dump(t *testing.T, v *snapshot.View) string {
 	for _, r := range v.Engagements.All() {
 		put(r)
 	}
+	for _, r := range v.Attestations.All() {
+		put(r)
+	}
+	for _, r := range v.Keys.All() {
+		put(r)
+	}
+	for _, r := range v.Connectors.All() {
+		put(r)
+	}
+	for _, r := range v.Sessions.All() {
+		put(r)
+	}
+	for _, r := range v.Postures.All() {
+		put(r)
+	}
 	for _, r := range v.Determinations.All() {
 		put(r)
 	}

@@ -206,6 +206,16 @@ func newRecord(noun snapshot.Noun) (snapshot.Record, bool) {
 		return new(snapshot.Review), true
 	case snapshot.NounHold:
 		return new(snapshot.Hold), true
+	case snapshot.NounConnector:
+		return new(snapshot.Connector), true
+	case snapshot.NounSession:
+		return new(snapshot.Session), true
+	case snapshot.NounKey:
+		return new(snapshot.Key), true
+	case snapshot.NounPosture:
+		return new(snapshot.Posture), true
+	case snapshot.NounAttestation:
+		return new(snapshot.Attestation), true
 	}
 	return nil, false
 }

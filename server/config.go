@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -36,8 +39,19 @@ type Config struct {
 	DataDir string `yaml:"data_dir"`
 	// Database is a PostgreSQL URL. Empty: SQLite in DataDir.
 	Database string `yaml:"database"`
-	// PassphraseFile protects the root key. Empty: a key file in DataDir.
+	// RootKey is what protects every key: "file" (root.key in the key store),
+	// "file:PATH", "passphrase", or the URL of a key service (see seal/kms). Empty:
+	// passphrase, if PassphraseFile is set, or else file.
+	RootKey string `yaml:"root_key"`
+	// PassphraseFile holds the passphrase.
 	PassphraseFile string `yaml:"passphrase_file"`
+	// KeyStore is the folder of the keys. Empty: keys in DataDir. Nodes that serve
+	// one registry share it; backups of the databases must not hold it.
+	KeyStore string `yaml:"key_store"`
+	// GenerationMirror is a second folder for the key of the key store's backups, on
+	// another disk or machine, and in no backup. Empty: none, and then a lost disk
+	// takes the key of its backups along.
+	GenerationMirror string `yaml:"generation_mirror"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
@@ -45,13 +59,20 @@ type Config struct {
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
+	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
+	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
+	SPIFFE []TrustDomain `yaml:"spiffe"`
+	// Regions is the organisation's table of networks. Where it has ranges, the
+	// address of a caller must lie in an agreed region.
+	Regions []Network `yaml:"regions"`
 	// PolicyDir holds the site's Cedar files, which can only forbid.
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string `yaml:"profiles_dir"`
-	Policy      Policy `yaml:"policy"`
+	ProfilesDir string     `yaml:"profiles_dir"`
+	KeyServers  KeyServers `yaml:"key_servers"`
+	Policy      Policy     `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
@@ -78,6 +99,25 @@ type Certificates struct {
 	KeyFile  string `yaml:"key_file"`
 }
 
+// KeyServers says where applications' keys may be published (connectors of kind
+// jwks), besides public addresses with certificates of public authorities.
+type KeyServers struct {
+	// Networks are ranges that count as public although they are not, such as a
+	// private network to a vendor: "10.20.0.0/16".
+	Networks []netip.Prefix `yaml:"networks"`
+	// CAFile holds authorities to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Connectors is how the vendors' own systems are reached, where their keys are not
+// pinned.
+type Connectors struct {
+	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
+	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
+	// only, so that no vendor's issuer can lead inside.
+	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
+}
+
 // Source is an upstream healthcare system.
 type Source struct {
 	ID          id.Source         `yaml:"id"`
@@ -85,7 +125,23 @@ type Source struct {
 	DataClasses []hipaa.DataClass `yaml:"data_classes"`
 	Region      string            `yaml:"region"`
 	CAFile      string            `yaml:"ca_file"` // pins the authority of its certificate
-	Credentials Credentials       `yaml:"credentials"`
+	// PinSHA256 pins its certificate, or a key of its chain: SHA-256 in hex of a
+	// certificate or of a SubjectPublicKeyInfo, any one of which must be there.
+	PinSHA256   []string    `yaml:"pin_sha256"`
+	Credentials Credentials `yaml:"credentials"`
+}
+
+// TrustDomain is a SPIFFE trust domain of one vendor.
+type TrustDomain struct {
+	Name       string    `yaml:"trust_domain"` // without spiffe://
+	Vendor     id.Vendor `yaml:"vendor"`
+	BundleFile string    `yaml:"bundle_file"` // PEM; followed while the server runs
+}
+
+// Network is which addresses are in a region.
+type Network struct {
+	Region string   `yaml:"region"` // ISO 3166: US, US-MA
+	CIDRs  []string `yaml:"cidrs"`
 }
 
 // Credentials is how the gateway shows itself to a source: at most one.
@@ -124,6 +180,28 @@ type Policy struct {
 	CourseVersion     string        `yaml:"course_version"`
 	ReviewEvery       time.Duration `yaml:"review_every"`
 	TokenLifetime     time.Duration `yaml:"token_lifetime"`
+	// SessionLife is how long a sign-in lasts, and StepUpLife how long ago a
+	// passkey may have been touched for a decision.
+	SessionLife time.Duration `yaml:"session_life"`
+	StepUpLife  time.Duration `yaml:"step_up_life"`
+	// PostureFreshness is how old a device's report of its state may be, and
+	// Posture which checks must pass.
+	PostureFreshness time.Duration `yaml:"posture_freshness"`
+	Posture          Posture       `yaml:"posture"`
+	// RequireNetworkRegion refuses an address that is in no range of Regions.
+	RequireNetworkRegion bool `yaml:"require_network_region"`
+	// DeviceCertificate is how long the certificate of an enrolled device lasts; its
+	// agent renews it in time.
+	DeviceCertificate time.Duration `yaml:"device_certificate"`
+	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
+	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
+}
+
+// Posture is what the organisation asks of devices; see snapshot.PostureRule.
+type Posture struct {
+	Waived          []string `yaml:"waived"`
+	MaxUpdateAge    int      `yaml:"max_update_age_days"`
+	WorkloadsExempt bool     `yaml:"workloads_exempt"`
 }
 
 // DefaultPolicy is what `sallyport init` writes.
@@ -133,6 +211,12 @@ var DefaultPolicy = Policy{
 	CourseVersion:     "2026",
 	ReviewEvery:       90 * 24 * time.Hour,
 	TokenLifetime:     5 * time.Minute,
+	SessionLife:       8 * time.Hour,
+	StepUpLife:        5 * time.Minute,
+	PostureFreshness:  24 * time.Hour,
+	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	DeviceCertificate: 7 * 24 * time.Hour,
+	DeviceApproval:    snapshot.ByOrganisation,
 }
 
 // Load reads and checks the file. Its errors name the key and the fix.
@@ -202,6 +286,9 @@ func (c *Config) check() error {
 	if c.DataDir == "" {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
 	}
+	if err := c.checkRoot(); err != nil {
+		return err
+	}
 	if c.Database != "" {
 		u, err := url.Parse(c.Database)
 		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
@@ -234,6 +321,9 @@ func (c *Config) check() error {
 	if len(c.Sources) == 0 {
 		return problem.BadField("sources", "is empty", "Add at least one FHIR server")
 	}
+	if err := c.checkWorkloads(); err != nil {
+		return err
+	}
 	seen := map[id.Source]bool{}
 	for i, s := range c.Sources {
 		if err := s.check(fmt.Sprintf("sources[%d]", i)); err != nil {
@@ -257,6 +347,23 @@ func (p Policy) check() error {
 		return problem.BadField("policy.review_every", "is under a day", "2160h (90 days) is usual; HIPAA sets no interval")
 	case p.TokenLifetime < 30*time.Second || p.TokenLifetime > 5*time.Minute:
 		return problem.BadField("policy.token_lifetime", "is not between 30s and 5m", "SMART backend services advises at most 5m")
+	case p.SessionLife < time.Minute || p.SessionLife > 24*time.Hour:
+		return problem.BadField("policy.session_life", "is not between 1m and 24h", "8h is usual")
+	case p.StepUpLife < 10*time.Second || p.StepUpLife > time.Hour:
+		return problem.BadField("policy.step_up_life", "is not between 10s and 1h", "5m is usual")
+	case p.PostureFreshness < time.Minute || p.PostureFreshness > 30*24*time.Hour:
+		return problem.BadField("policy.posture_freshness", "is not between 1m and 720h", "24h is usual")
+	case p.Posture.MaxUpdateAge < 1 || p.Posture.MaxUpdateAge > 365:
+		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
+	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
+		return problem.BadField("policy.device_certificate", "is not between 10m and 720h", "168h (7 days) is usual")
+	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
+		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
+	}
+	for i, name := range p.Posture.Waived {
+		if !slices.Contains(snapshot.PostureChecks, name) {
+			return problem.BadField(fmt.Sprintf("policy.posture.waived[%d]", i), "is not a check", "Use one of "+strings.Join(snapshot.PostureChecks, ", "))
+		}
 	}
 	return nil
 }
@@ -280,6 +387,14 @@ func (s Source) check(at string) error {
 		case hipaa.PHI, hipaa.LimitedDataSet, hipaa.DeIdentified:
 		default:
 			return problem.BadField(at+".data_classes", fmt.Sprintf("%q is not a data class", dc), "Use phi, limited-data-set or de-identified")
+		}
+	}
+	for i, pin := range s.PinSHA256 {
+		if raw, err := hex.DecodeString(pin); err != nil || len(raw) != sha256.Size || pin != strings.ToLower(pin) {
+			return problem.BadField(fmt.Sprintf("%s.pin_sha256[%d]", at, i), "is not a SHA-256", "Write 64 lower-case hex digits, of the certificate or of its public key")
+		}
+		if u.Scheme != "https" {
+			return problem.BadField(at+".pin_sha256", "pins a certificate, and the address has none", "Use https, or leave the pins out")
 		}
 	}
 	if s.Region == "" {
@@ -319,7 +434,20 @@ func (c *Config) Settings() snapshot.Settings {
 		CourseVersion:     c.Policy.CourseVersion,
 		ReviewEvery:       c.Policy.ReviewEvery,
 		Profiles:          offered(c.profiles),
+		SessionLife:       c.Policy.SessionLife,
+		StepUpLife:        c.Policy.StepUpLife,
+		PostureFreshness:  c.Policy.PostureFreshness,
+		Posture: snapshot.PostureRule{Waived: c.Policy.Posture.Waived, MaxUpdateAge: c.Policy.Posture.MaxUpdateAge,
+			WorkloadsExempt: c.Policy.Posture.WorkloadsExempt},
+		DeviceApproval: c.Policy.DeviceApproval,
 	}
+	for _, d := range c.SPIFFE {
+		s.TrustDomains = append(s.TrustDomains, snapshot.TrustDomain{Name: d.Name, Vendor: d.Vendor})
+	}
+	for _, n := range c.Regions {
+		s.NetworkRegions = append(s.NetworkRegions, n.settings())
+	}
+	s.RequireNetworkRegion = c.Policy.RequireNetworkRegion
 	for _, src := range c.Sources {
 		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})
 	}

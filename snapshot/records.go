@@ -27,11 +27,16 @@ const (
 	NounGrant         Noun = "grant"
 	NounReview        Noun = "review"
 	NounHold          Noun = "hold"
+	NounConnector     Noun = "connector"
+	NounSession       Noun = "session"
+	NounPosture       Noun = "posture"
+	NounAttestation   Noun = "attestation"
+	NounKey           Noun = "key"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -50,6 +55,7 @@ type KeyDigest string
 type State string
 
 const (
+	Invited   State = "invited" // a device whose key is not known yet
 	Proposed  State = "proposed"
 	Approved  State = "approved"
 	Suspended State = "suspended"
@@ -79,6 +85,8 @@ type Vendor struct {
 	// RequiredCertifications are types (hipaa.CertificationTypes) that the
 	// organisation demands of this vendor.
 	RequiredCertifications []string `json:"required_certifications,omitempty"`
+	// Screening is the last look at the vendor under 28 CFR Part 202.
+	Screening Screening `json:"screening,omitzero"`
 	Approval
 }
 
@@ -209,6 +217,11 @@ type Engagement struct {
 	Subprocessors []id.Vendor     `json:"subprocessors,omitempty"` // vendors of the vendor that see the data
 	StartsAt      time.Time       `json:"starts_at"`
 	EndsAt        time.Time       `json:"ends_at"`
+	// Sealing is how releases are sealed to the recipient's key inside TLS; empty:
+	// TLS alone protects them.
+	Sealing Sealing `json:"sealing,omitempty"`
+	// Workload is what the engagement demands of the program; nil: nothing.
+	Workload *WorkloadDemand `json:"workload,omitempty"`
 	Approval
 }
 
@@ -243,6 +256,17 @@ type Person struct {
 	// Key256 is the key of the organisation's person's client certificate.
 	Key256 KeyDigest `json:"key_sha256,omitempty"`
 	Region string    `json:"region,omitempty"`
+	// Login is who the person is to their own identity provider.
+	Login Login `json:"login,omitzero"`
+	// Passkeys are the person's WebAuthn credentials, in the order they were added.
+	Passkeys []Passkey `json:"passkeys,omitempty"`
+	// Invitation is the open or last invitation to register a passkey.
+	Invitation Invitation `json:"invitation,omitzero"`
+	// Directory is who the person is to the directory of their vendor.
+	Directory Directory `json:"directory,omitzero"`
+	// SuspendedBy is who has suspended the person, in the order of time. The
+	// person is suspended until each has ended its own.
+	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
 	Approval
 }
 
@@ -260,16 +284,35 @@ type Training struct {
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
 }
 
-// Device is a machine of a vendor that holds a client certificate.
+// Device is a machine of a vendor that holds a client certificate, or a workload
+// that has an X.509-SVID: it is known by the one key, or by the SPIFFE id whose
+// keys change by the hour. Never by both.
 type Device struct {
 	ID     id.Device `json:"id"`
 	Vendor id.Vendor `json:"vendor"`
-	Key256 KeyDigest `json:"key_sha256"`
+	Key256 KeyDigest `json:"key_sha256,omitempty"`
+	SPIFFE string    `json:"spiffe_id,omitempty"` // "spiffe://domain/path"
 	Owner  id.Person `json:"owner,omitempty"`
 	Region string    `json:"region"` // declared; not attested
+	// KeyStore is where the device says that its key is kept; empty: it did not say.
+	KeyStore KeyStore `json:"key_store,omitempty"`
+	// SealTo are the recipients (public keys) to which releases for this device
+	// are sealed, at most one of each Sealing.
+	SealTo []string `json:"seal_to,omitempty"`
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	// Invitation is the newest by which the machine was asked to enrol.
+	Invitation DeviceInvitation `json:"invitation,omitzero"`
 	Approval
+}
+
+// DeviceInvitation lets who holds its code enrol a machine, once.
+type DeviceInvitation struct {
+	By        id.Person `json:"by"`
+	Code256   string    `json:"code_sha256"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	App       id.App    `json:"app,omitempty"` // the program that is registered with the machine
 }
 
 // AgentKind says what acts (45 CFR 164.312(a)(1): "persons or software
@@ -289,9 +332,27 @@ type App struct {
 	Name   string    `json:"name"`
 	Kind   AgentKind `json:"kind"`
 	// Keys is a JWK Set of public keys (RFC 7517) for private_key_jwt.
-	Keys json.RawMessage `json:"keys"`
+	Keys json.RawMessage `json:"keys,omitempty"`
 	// Owner is the vendor's person who answers for the program.
 	Owner id.Person `json:"owner"`
+	// TokenBinding is what its access tokens must be bound to. Empty: to the
+	// certificate of the device, and to the program's key if it sends a proof.
+	TokenBinding TokenBinding `json:"token_binding,omitempty"`
+	// Public says that the program keeps no key of its own (RFC 6749, section 2.1):
+	// it acts for a person only, who is signed in.
+	Public bool `json:"public_client,omitempty"`
+	// Redirects are the addresses to which a person may be sent back with a code.
+	Redirects []string `json:"redirect_uris,omitempty"`
+	// KeysFrom is the connector that offers the program's keys (kind "jwks") or that
+	// registered it (kind "udap"); empty: its keys are given by people.
+	KeysFrom id.Connector `json:"keys_from,omitempty"`
+	// PendingKeys is a JWK Set of keys that were offered and not approved. They sign
+	// nothing yet.
+	PendingKeys json.RawMessage `json:"pending_keys,omitempty"`
+	// Revoked are access tokens that were revoked before their time.
+	Revoked []RevokedToken `json:"revoked_tokens,omitempty"`
+	// TokensAfter is when the oldest token that counts was issued.
+	TokensAfter time.Time `json:"tokens_after,omitzero"`
 	Approval
 }
 
@@ -470,6 +531,20 @@ type Settings struct {
 	ReviewEvery       time.Duration `json:"review_every"`
 	Sources           []Source      `json:"sources"`
 	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
+
+	SessionLife      time.Duration  `json:"session_life"`      // how long a sign-in lasts
+	SessionIdle      time.Duration  `json:"session_idle"`      // how long one may be unused before it ends
+	StepUpLife       time.Duration  `json:"step_up_life"`      // how long ago a passkey may have been touched for a decision
+	PostureFreshness time.Duration  `json:"posture_freshness"` // how old a device's report may be
+	Posture          PostureRule    `json:"posture"`
+	DeviceApproval   DeviceApproval `json:"device_approval"`
+
+	TrustDomains []TrustDomain `json:"trust_domains,omitempty"` // each name once
+	// NetworkRegions is the organisation's table of addresses; empty: regions are
+	// declared only. With RequireNetworkRegion an address that no range holds is
+	// refused.
+	NetworkRegions       []NetworkRegion `json:"network_regions,omitempty"`
+	RequireNetworkRegion bool            `json:"require_network_region,omitempty"`
 }
 
 // ProfileNamed finds a profile that the node offers. No profile is called "".
@@ -496,6 +571,9 @@ func (*Role) Noun() Noun          { return NounRole }
 func (*Grant) Noun() Noun         { return NounGrant }
 func (*Review) Noun() Noun        { return NounReview }
 func (*Hold) Noun() Noun          { return NounHold }
+func (*Connector) Noun() Noun     { return NounConnector }
+func (*Session) Noun() Noun       { return NounSession }
+func (*Posture) Noun() Noun       { return NounPosture }
 
 func (r *Vendor) Key() string        { return string(r.ID) }
 func (r *Assessment) Key() string    { return string(r.ID) }
@@ -511,6 +589,9 @@ func (r *Role) Key() string          { return string(r.ID) }
 func (r *Grant) Key() string         { return string(r.ID) }
 func (r *Review) Key() string        { return string(r.ID) }
 func (r *Hold) Key() string          { return string(r.ID) }
+func (r *Connector) Key() string     { return string(r.ID) }
+func (r *Session) Key() string       { return string(r.ID) }
+func (r *Posture) Key() string       { return string(r.Device) }
 
 func (*Vendor) record()        {}
 func (*Assessment) record()    {}
@@ -526,3 +607,6 @@ func (*Role) record()          {}
 func (*Grant) record()         {}
 func (*Review) record()        {}
 func (*Hold) record()          {}
+func (*Connector) record()     {}
+func (*Session) record()       {}
+func (*Posture) record()       {}

@@ -39,6 +39,11 @@ type View struct {
 	Grants         Table[id.Grant, Grant]
 	Reviews        Table[id.Review, Review]
 	Holds          Table[id.Hold, Hold]
+	Connectors     Table[id.Connector, Connector]
+	Sessions       Table[id.Session, Session]
+	Postures       Table[id.Device, Posture]
+	Keys           Table[id.Engagement, Key]
+	Attestations   Table[id.Attestation, Attestation]
 
 	index index
 }
@@ -93,6 +98,7 @@ func (t Table[K, V]) All() iter.Seq2[K, *V] {
 // index holds the lookups that a decision needs, from a subject to records.
 type index struct {
 	deviceByKey      map[KeyDigest]*Device
+	deviceBySPIFFE   map[string]*Device
 	personByKey      map[KeyDigest]*Person
 	grantsByApp      map[id.App][]*Grant
 	assessments      map[id.Vendor][]*Assessment
@@ -102,11 +108,23 @@ type index struct {
 	reviews          map[id.Grant][]*Review
 	holds            map[Subject][]*Hold
 	agreementsVendor map[id.Vendor][]*Agreement
+	personByLogin    map[Login]*Person
+	personByPasskey  map[string]*Person
+	sessions         map[id.Person][]*Session
+	directories      map[id.Connector][]*Person
+	attestations     map[id.Device][]*Attestation
+	sessionBySecret  map[string]*Session
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
 func (v *View) DeviceByKey(k KeyDigest) (*Device, bool) {
 	d, ok := v.index.deviceByKey[k]
+	return d, ok
+}
+
+// DeviceBySPIFFE finds the workload that is registered under this SPIFFE id.
+func (v *View) DeviceBySPIFFE(spiffe string) (*Device, bool) {
+	d, ok := v.index.deviceBySPIFFE[spiffe]
 	return d, ok
 }
 
@@ -141,6 +159,39 @@ func (v *View) HoldsOn(s Subject) []*Hold { return v.index.holds[s] }
 
 // AgreementsOf lists the agreements with a vendor.
 func (v *View) AgreementsOf(x id.Vendor) []*Agreement { return v.index.agreementsVendor[x] }
+
+// PersonByLogin finds the person who is this subject to this connector.
+func (v *View) PersonByLogin(l Login) (*Person, bool) {
+	p, ok := v.index.personByLogin[l]
+	return p, ok
+}
+
+// PersonByPasskey finds the person who has the WebAuthn credential with this id.
+func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
+	p, ok := v.index.personByPasskey[string(credential)]
+	return p, ok
+}
+
+// PersonsOfDirectory lists the people whom a SCIM client knows, ended ones too, in
+// the order of their ids.
+func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.directories[c] }
+
+// SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
+// hex. Whether its time is over is Live's question.
+func (v *View) SessionBySecret(secret256 string) (*Session, bool) {
+	if secret256 == "" {
+		return nil, false
+	}
+	s, ok := v.index.sessionBySecret[secret256]
+	return s, ok
+}
+
+// SessionsOf lists a person's sessions, ended ones too, oldest first.
+func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
+
+// AttestationsOf lists what is attested of a device, oldest first, revoked ones
+// too.
+func (v *View) AttestationsOf(d id.Device) []*Attestation { return v.index.attestations[d] }
 
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
@@ -194,6 +245,16 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Reviews, r.ID, r)
 	case *Hold:
 		put(e, &e.next.Holds, r.ID, r)
+	case *Connector:
+		put(e, &e.next.Connectors, r.ID, r)
+	case *Session:
+		put(e, &e.next.Sessions, r.ID, r)
+	case *Posture:
+		put(e, &e.next.Postures, r.Device, r)
+	case *Attestation:
+		put(e, &e.next.Attestations, r.ID, r)
+	case *Key:
+		put(e, &e.next.Keys, r.Engagement, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {
@@ -230,8 +291,18 @@ func (e *Edit) Publish(version, logIndex uint64, t time.Time) *View {
 func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounDevice] {
 		x.deviceByKey = make(map[KeyDigest]*Device, v.Devices.Len())
+		x.deviceBySPIFFE = map[string]*Device{}
 		for _, d := range v.Devices.All() {
-			x.deviceByKey[d.Key256] = d
+			// One of both: a record with neither, or with both, is found by nothing.
+			if d.Key256 != "" && d.SPIFFE == "" {
+				x.deviceByKey[d.Key256] = d
+			}
+			if d.SPIFFE != "" && d.Key256 == "" {
+				// A workload that was revoked may be registered anew under its id.
+				if old, ok := x.deviceBySPIFFE[d.SPIFFE]; !ok || old.State == Ended {
+					x.deviceBySPIFFE[d.SPIFFE] = d
+				}
+			}
 		}
 	}
 	if touched[NounPerson] {
@@ -241,6 +312,21 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 				x.personByKey[p.Key256] = p
 			}
 		}
+		x.personByLogin, x.personByPasskey = map[Login]*Person{}, map[string]*Person{}
+		for _, p := range v.Persons.All() {
+			// A login that passed on, as when a person is hired again, is the one's who
+			// is still there.
+			if old, ok := x.personByLogin[p.Login]; p.Login != (Login{}) && (!ok || old.State == Ended) {
+				x.personByLogin[p.Login] = p
+			}
+			for _, k := range p.Passkeys {
+				x.personByPasskey[string(k.ID)] = p
+			}
+		}
+	}
+	if touched[NounPerson] {
+		x.directories = group(v.Persons, func(p *Person) id.Connector { return p.Directory.Connector }, nil)
+		delete(x.directories, "")
 	}
 	if touched[NounGrant] {
 		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)
@@ -260,12 +346,26 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 		x.trainings = group(v.Trainings, func(t *Training) id.Person { return t.Person },
 			func(a, b *Training) int { return a.CompletedAt.Compare(b.CompletedAt) })
 	}
+	if touched[NounAttestation] {
+		x.attestations = group(v.Attestations, func(a *Attestation) id.Device { return a.Device },
+			func(a, b *Attestation) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	}
 	if touched[NounReview] {
 		x.reviews = group(v.Reviews, func(r *Review) id.Grant { return r.Grant },
 			func(a, b *Review) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
 	}
 	if touched[NounHold] {
 		x.holds = group(v.Holds, func(h *Hold) Subject { return h.On }, nil)
+	}
+	if touched[NounSession] {
+		x.sessions = group(v.Sessions, func(s *Session) id.Person { return s.Person },
+			func(a, b *Session) int { return a.StartedAt.Compare(b.StartedAt) })
+		x.sessionBySecret = map[string]*Session{}
+		for _, s := range v.Sessions.rows {
+			if s.EndedAt.IsZero() {
+				x.sessionBySecret[s.Secret256] = s
+			}
+		}
 	}
 	if touched[NounAgreement] {
 		x.agreementsVendor = group(v.Agreements, func(a *Agreement) id.Vendor { return a.Vendor }, nil)
