@@ -52,7 +52,6 @@ type OldRoot struct {
 type KeyStatement struct {
 	Engagement  id.Engagement            `json:"engagement"`
 	Vendor      id.Vendor                `json:"vendor"`
-	Title       string                   `json:"title,omitempty"`
 	MadeAt      time.Time                `json:"made_at"`
 	State       string                   `json:"state" doc:"kept, requested, pending or destroyed"`
 	Requested   *snapshot.KeyDestruction `json:"requested,omitempty"`
@@ -113,7 +112,7 @@ func (s *server) statement(ctx context.Context, engagement id.Engagement) (*KeyS
 	if !ok {
 		return nil, problem.New(problem.NotFound, "There is no engagement with this id", "List them: sallyport engagement list")
 	}
-	out := &KeyStatement{Engagement: engagement, Vendor: e.Vendor, Title: e.Title, MadeAt: s.Now().UTC().Truncate(time.Second), State: "kept"}
+	out := &KeyStatement{Engagement: engagement, Vendor: e.Vendor, MadeAt: s.Now().UTC().Truncate(time.Second), State: "kept"}
 	k, _ := v.Keys.Get(engagement)
 	if k != nil && k.Destruction != nil {
 		out.State, out.Requested = "requested", k.Destruction

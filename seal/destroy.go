@@ -34,9 +34,9 @@ type Destruction struct {
 	Pending    []string  `json:"pending,omitempty"`
 	Generation int       `json:"generation,omitempty"` // of the key store since
 	// Under counts what was sealed under the keys, as far as it was known.
-	Under map[string]int `json:"under,omitempty"`
-	HadKeys    bool      `json:"had_keys"`             // false: no key was ever made
-	Media      string    `json:"media"`                // what the disk may keep
+	Under   map[string]int `json:"under,omitempty"`
+	HadKeys bool           `json:"had_keys"` // false: no key was ever made
+	Media   string         `json:"media"`    // what the disk may keep
 }
 
 // Done reports whether nothing is pending.

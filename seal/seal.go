@@ -81,7 +81,7 @@ type Keyring struct {
 	mu          sync.RWMutex
 	engagements map[id.Engagement]*EngagementKey
 	ordered     map[id.Engagement]bool // their destruction was ordered in this process
-	making      sync.Mutex // held while files are read or made: one at a time
+	making      sync.Mutex             // held while files are read or made: one at a time
 }
 
 // organisation is what keyring.json held when it was read last.
