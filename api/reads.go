@@ -55,6 +55,15 @@ func (s *server) reads() {
 			return &struct{ Body snapshot.Person }{*p}, nil
 		})
 
+	huma.Register(s.api, huma.Operation{OperationID: "enrolment", Method: http.MethodGet, Path: "/v1/enrolment", Summary: "Where vendors' machines enrol, and by which certificate they verify the server", Tags: []string{"you"}},
+		func(ctx context.Context, _ *struct{}) (*struct{ Body Enrolment }, error) {
+			pem, err := s.Anchor()
+			if err != nil {
+				return nil, s.asProblem(ctx, problem.New(problem.Unavailable, "The server has no certificate now", "Try again in a moment").Because(err))
+			}
+			return &struct{ Body Enrolment }{Enrolment{Gateway: s.Gateway, Authority: string(pem)}}, nil
+		})
+
 	huma.Register(s.api, huma.Operation{OperationID: "acts", Method: http.MethodGet, Path: "/v1/acts", Summary: "What was done, oldest first", Tags: []string{"acts"}},
 		func(ctx context.Context, in *struct {
 			After uint64 `query:"after" doc:"The registry version after which to begin"`
@@ -157,4 +166,10 @@ func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View)
 			}
 			return &struct{ Body *V }{row}, nil
 		})
+}
+
+// Enrolment is what an invitation must name beside its code.
+type Enrolment struct {
+	Gateway   string `json:"gateway"`
+	Authority string `json:"authority" doc:"The certificate, in PEM, by which the gateway is verified"`
 }

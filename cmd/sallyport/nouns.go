@@ -128,6 +128,12 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var invited *invitation
+	if c.Kind == inviteKind {
+		if invited, err = c.newInvitation(ctx, fields); err != nil {
+			return err
+		}
+	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("writing the act: %w", err)
@@ -147,6 +153,10 @@ func (c *actCmd) Run(ctx context.Context) error {
 	var done api.ActResult
 	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
 		return err
+	}
+	if invited != nil {
+		invited.tell()
+		return nil
 	}
 	if c.JSON {
 		return printJSON(done)
@@ -350,7 +360,7 @@ func (c *listCmd) Run(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	columns := []string{"id"}
-	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at"} {
+	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "expires_at"} {
 		for _, item := range page.Items {
 			if _, ok := item[name]; ok {
 				columns = append(columns, name)
