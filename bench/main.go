@@ -100,7 +100,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.nginx, "nginx", "nginx", "the nginx program, with the auth_request module")
 	flag.StringVar(&b.out, "out", "bench/out", "folder for the results")
 	byPeer := flag.String("peers", "", "of path: only these peers, separated by commas; direct is always there")
-	bySize := flag.String("sizes", "", "of path: only these sizes, 2KB or 500KB, separated by commas")
+	bySize := flag.String("sizes", "", "of path and sealing: only these sizes, 2KB or 500KB, separated by commas")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure; a new one in the system's if empty")
 	flag.Parse()
 	if flag.NArg() > 0 {

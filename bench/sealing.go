@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
@@ -36,9 +37,12 @@ func sealing(ctx context.Context, b *bench) (err error) {
 		name string
 		mode snapshot.Sealing
 	}{{"in clear, inside TLS", ""}, {"sealed: age, ML-KEM-768 and X25519", snapshot.SealAge}, {"sealed: hpke-p256", snapshot.SealHPKE}}
-	rounds := b.scale(5, 1)
+	rounds := b.scale(4, 1)
 	for i, s := range sizes {
-		clients := 16
+		if len(b.sizeset) > 0 && !slices.Contains(b.sizeset, s.short) {
+			continue
+		}
+		const clients = 16
 		seen := map[string]*seenAt{}
 		for round := range rounds {
 			for turn := range modes {
