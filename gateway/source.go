@@ -35,7 +35,11 @@ type SourceConfig struct {
 	SMART       *identity.Client
 	// RootCAs pins who may vouch for the server; nil is the system's.
 	RootCAs *x509.CertPool
-	// HeaderTimeout is how long the source may think (0: 30 s), IdleTimeout how
+	// Pins are SHA-256 digests in hex, of the server's certificate or of a public
+	// key in its chain; one of them must be there. Empty: no pin.
+	Pins []string
+	// HeaderTimeout is how long the source, and its token endpoint, may think before
+	// an answer's head is there (0: 30 s), IdleTimeout how
 	// long it may pause in the middle of an answer (0: 30 s).
 	HeaderTimeout, IdleTimeout time.Duration
 	Logger                     *slog.Logger
@@ -82,7 +86,7 @@ func NewSource(c SourceConfig) (*Source, error) {
 		return nil, problem.BadField(field+".credentials", "names more than one way", "Keep one of bearer, basic and smart")
 	}
 	s := &Source{id: c.ID, base: base, text: base.String()}
-	s.conns = &conns{dial: dialer(), tls: upstreamTLS(c), header: cmp.Or(max(c.HeaderTimeout, 0), 30*time.Second), idle: cmp.Or(max(c.IdleTimeout, 0), 30*time.Second)}
+	s.conns = &conns{dial: dialer(), tls: upstreamTLS(c), header: c.headerTimeout(), idle: cmp.Or(max(c.IdleTimeout, 0), 30*time.Second)}
 	s.transport = s.conns
 	switch {
 	case c.Bearer != "":
@@ -111,7 +115,7 @@ func upstreamTLS(c SourceConfig) *tls.Config {
 					c.Logger.Warn("the source speaks TLS 1.2 at best; ask its operator for TLS 1.3", "source", c.ID)
 				})
 			}
-			return nil
+			return pinned(c.Pins, cs)
 		},
 	}
 	if c.Certificate != nil {
@@ -131,10 +135,15 @@ func TokenTransport(c SourceConfig) *http.Transport {
 		DialContext:            dialer().DialContext,
 		TLSClientConfig:        upstreamTLS(c),
 		TLSHandshakeTimeout:    connectTimeout,
+		ResponseHeaderTimeout:  c.headerTimeout(),
 		IdleConnTimeout:        keptFor,
 		MaxResponseHeaderBytes: maxAnswerHead,
 		DisableCompression:     true,
 	}
+}
+
+func (c SourceConfig) headerTimeout() time.Duration {
+	return cmp.Or(max(c.HeaderTimeout, 0), 30*time.Second)
 }
 
 // ID is the source's name.
@@ -230,6 +239,8 @@ func inOurWords(err error) error {
 		return network
 	case errors.As(err, &certificate):
 		return certificate
+	case errors.Is(err, errPinned):
+		return errPinned
 	case errors.As(err, &alert):
 		return alert
 	case errors.As(err, &record):

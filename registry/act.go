@@ -100,6 +100,7 @@ const (
 	VendorPeople Admission = "vendor-people" // an approved person of the vendor that the act is about
 	OwnDevice    Admission = "own-device"    // the device that the act is about, by its key
 	Connectors   Admission = "connector"     // a connector of the vendor that the act is about
+	Invited      Admission = "invited"       // the person that the act is about, not approved yet, by the code of their open invitation
 )
 
 // party is what an act is about, for its admissions: as far as it says, the
@@ -109,6 +110,7 @@ type party struct {
 	device     id.Device
 	vendor     id.Vendor
 	connectors []snapshot.ConnectorKind
+	invitation string // the digest of the code that was shown
 }
 
 // admitting is an act that somebody without a duty may do.
@@ -117,10 +119,11 @@ type admitting interface {
 }
 
 // StepUp reports whether a person who acts through a session must have touched a
-// passkey just now: decisions, and what opens.
+// passkey just now: decisions, what opens, and what changes how somebody signs in.
 func (s Spec) StepUp() bool { return slices.Contains(stepUpVerbs, s.Verb) }
 
-var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "resume", "lift", "reveal", "complete", "release"}
+var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
+	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}
 
 // Custody reports whether the act is done by the gateway's custody alone, which
 // changes the vault with it. API and commands offer no route of their own for

@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// MaxInvitation is how long an invitation may stand (policy).
-const MaxInvitation = 14 * 24 * time.Hour
+// MaxDeviceInvitation is how long an invitation may stand (policy).
+const MaxDeviceInvitation = 14 * 24 * time.Hour
 
 // InviteDevice invites a person of a vendor to enrol a machine: a new one, or one
 // that is known and needs a new certificate or key. The registry keeps only the
@@ -21,7 +21,7 @@ type InviteDevice struct {
 	Owner   id.Person `json:"owner"`
 	App     id.App    `json:"app,omitempty"` // the owner's own program on the machine, registered with it
 	Code256 string    `json:"code_sha256"`   // hex SHA-256 of the code
-	// ExpiresAt is at most MaxInvitation ahead.
+	// ExpiresAt is at most MaxDeviceInvitation ahead.
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
@@ -31,7 +31,7 @@ func (a InviteDevice) Subject() snapshot.Subject { return subject(snapshot.NounD
 func (a InviteDevice) about(*snapshot.View, Actor) party { return party{vendor: a.Vendor} }
 
 func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
-	if a.ExpiresAt.After(now.Add(MaxInvitation)) {
+	if a.ExpiresAt.After(now.Add(MaxDeviceInvitation)) {
 		return badField("expires_at", "is too far ahead", "Write a time within 14 days (policy)")
 	}
 	if err := first(formed("id", a.ID), exists("vendor", v.Vendors, a.Vendor), personOf(v, "owner", a.Owner, a.Vendor),
@@ -55,12 +55,14 @@ func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
 		return nil
 	case d.Vendor != a.Vendor || d.Owner != a.Owner:
 		return conflict("id", "It is another's device", "Choose another id for the machine")
+	case d.SPIFFE != "":
+		return conflict("id", "It is a workload that its SPIFFE id identifies", "Choose another id for the machine")
 	}
 	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Invited, snapshot.Proposed, snapshot.Approved)
 }
 
 func (a InviteDevice) apply(e *snapshot.Edit, s Stamp) {
-	inv := snapshot.Invitation{By: s.By, Code256: a.Code256, ExpiresAt: a.ExpiresAt.UTC(), App: a.App}
+	inv := snapshot.DeviceInvitation{By: s.By, Code256: a.Code256, ExpiresAt: a.ExpiresAt.UTC(), App: a.App}
 	if _, ok := e.View().Devices.Get(a.ID); ok {
 		change(e, e.View().Devices, a.ID, func(d *snapshot.Device) { d.Invitation = inv })
 		return

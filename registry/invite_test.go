@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -12,93 +13,181 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// An invitation is for one machine, once, for a while, and only in the name of
-// who gave it.
-func TestAnInvitationIsUsedOnceByWhoGaveItInTime(t *testing.T) {
-	person := func(p id.Person) registry.Actor { return registry.Actor{Person: p} }
-	w := connectedWorld(t)
-	w.must("ada", invite2)
-	for _, tc := range []struct {
-		name string
-		by   registry.Actor
-		kind problem.Kind
-	}{
-		{"by another of the organisation", person("grace"), problem.Conflict},
-		{"by the invited", person("lin"), problem.Conflict},
-		{"by another vendor's person", person("mia"), problem.Refused},
-		{"by the device itself", registry.Actor{Device: "d2"}, problem.Refused},
-		{"by a connector", registry.Actor{Connector: "scim2"}, problem.Refused},
+const code256 = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
+
+func invite(p id.Person) registry.InvitePerson {
+	return registry.InvitePerson{ID: p, Code256: code256, ExpiresAt: noon.Add(time.Hour)}
+}
+
+func enrol(p id.Person, credential string) registry.AddPasskey {
+	return registry.AddPasskey{ID: p, Passkey: snapshot.Passkey{ID: []byte(credential), PublicKey: []byte("key of " + credential)}, Invitation256: code256}
+}
+
+func fingerprint(credential string) string {
+	return snapshot.FingerprintOf([]byte("key of " + credential))
+}
+
+// From a proposal to a passkey that counts, three people have a part: who asks
+// and invites, the invited one, and who compares the fingerprint and approves.
+func TestAnInvitedPersonEnrolsAndIsApprovedByAnother(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", with(person2, func(a *registry.ProposePerson) { a.ID = "lou" }))
+	if err := w.do("lou", enrol("lou", "k1")); !refusedBy(err, "known-person") {
+		t.Errorf("without an invitation: got %v", err)
+	}
+	if err := w.do("grace", invite("lou")); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("who did not propose the person invites: got %v", err)
+	}
+	w.must("ada", invite("lou"))
+	for what, a := range map[string]registry.AddPasskey{
+		"another code": with(enrol("lou", "k1"), func(a *registry.AddPasskey) { a.Invitation256 = strings.Repeat("ef", 32) }),
+		"no code":      with(enrol("lou", "k1"), func(a *registry.AddPasskey) { a.Invitation256 = "" }),
 	} {
-		if err := w.as(tc.by, accept2); problem.From(err).Kind != tc.kind {
-			t.Errorf("%s: got %v, want %s", tc.name, err, tc.kind)
+		if err := w.do("lou", a); !refusedBy(err, "known-person") {
+			t.Errorf("%s: got %v", what, err)
 		}
 	}
-	w.now = invite2.ExpiresAt
-	if err := w.as(person("ada"), accept2); problem.From(err).Field != "code_sha256" {
-		t.Errorf("after its end: got %v, want a refusal of the code", err)
+	if err := w.do("mia", enrol("lou", "k1")); !refusedBy(err, "known-person") {
+		t.Errorf("by another: got %v", err)
 	}
+	later := w.now
 	w.now = noon.Add(time.Hour)
-	w.must("ada", accept2)
-	if err := w.as(person("ada"), accept2); problem.From(err).Field != "code_sha256" {
-		t.Errorf("a second time: got %v, want a refusal of the code", err)
+	if err := w.do("lou", enrol("lou", "k1")); !refusedBy(err, "known-person") {
+		t.Errorf("after its time: got %v", err)
 	}
-	if err := w.as(person("ada"), registry.ApproveDevice{ID: "d2", TrustedUntil: year}); !refusedBy(err, "separation-of-duties") {
-		t.Errorf("approved by who invited: got %v, want separation-of-duties", err)
+	w.now = later
+	w.must("grace", registry.PlaceHold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounPerson, ID: "lou"}, Cause: snapshot.HoldIncident})
+	if err := w.do("lou", enrol("lou", "k1")); !refusedBy(err, "person-on-hold") {
+		t.Errorf("on hold: got %v", err)
 	}
-	w.must("grace", registry.ApproveDevice{ID: "d2", TrustedUntil: year})
+	w.must("ada", registry.LiftHold{ID: "h"})
+
+	w.must("lou", enrol("lou", "k1"))
+	if err := w.do("lou", enrol("lou", "k2")); !refusedBy(err, "known-person") {
+		t.Errorf("the code once more: got %v", err)
+	}
+	if err := w.do("lou", with(session2, func(a *registry.StartSession) { a.Person = "lou" })); !refusedBy(err, "known-person") {
+		t.Errorf("before the approval: got %v", err)
+	}
+	approve := func(f ...string) registry.ApprovePerson { return registry.ApprovePerson{ID: "lou", Passkeys: f} }
+	if err := w.do("ada", approve(fingerprint("k1"))); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("who invited approves: got %v", err)
+	}
+	for _, f := range [][]string{nil, {fingerprint("k2")}, {fingerprint("k1"), fingerprint("k1")}, {fingerprint("k1"), fingerprint("k2")}} {
+		if p := problem.From(w.do("grace", approve(f...))); p.Kind != problem.Invalid || p.Field != "passkeys" {
+			t.Errorf("approval with %v: got %v", f, p)
+		}
+	}
+	w.must("grace", approve(fingerprint("k1")))
+	w.must("lou", with(session2, func(a *registry.StartSession) { a.Person, a.Credential = "lou", []byte("k1") }))
 }
 
-// A machine that comes back with its approved key stays approved; with another
-// key it waits for approval again.
-func TestAMachineComesBack(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		change func(*registry.AcceptInvitation)
-		want   snapshot.State
-	}{
-		{"with the same key", func(*registry.AcceptInvitation) {}, snapshot.Approved},
-		{"with another key", func(a *registry.AcceptInvitation) { a.Key256 = registrytest.Key("d2-new") }, snapshot.Proposed},
-		{"in another country", func(a *registry.AcceptInvitation) { a.Region = "CA" }, snapshot.Proposed},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			w := connectedWorld(t)
-			w.must("ada", invite2)
-			w.must("ada", accept2)
-			w.must("grace", registry.ApproveDevice{ID: "d2", TrustedUntil: year})
-			again := with(invite2, func(a *registry.InviteDevice) { a.Code256 = strings.Repeat("cd", 32) })
-			w.must("ada", again)
-			if d, _ := w.view.Devices.Get("d2"); d.State != snapshot.Approved {
-				t.Fatalf("an invitation alone left the device %s", d.State)
-			}
-			if err := w.as(registry.Actor{Person: "ada"}, accept2); problem.From(err).Field != "code_sha256" {
-				t.Errorf("with the old code: got %v, want a refusal", err)
-			}
-			a := with(accept2, func(a *registry.AcceptInvitation) { a.Code256 = again.Code256; tc.change(a) })
-			w.must("ada", a)
-			if d, _ := w.view.Devices.Get("d2"); d.State != tc.want || d.Key256 != a.Key256 {
-				t.Errorf("got a device that is %s, want %s", d.State, tc.want)
-			}
+// A passkey for somebody who is approved, by another's invitation, is as good as
+// none until a third person approves.
+func TestAnInvitationMakesNoStandIn(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", invite("eve"))
+	w.must("eve", with(session2, func(a *registry.StartSession) { a.Person, a.Method, a.Strong = "eve", snapshot.ByCertificate, false }))
+	w.must("eve", enrol("eve", "ada's own"))
+	p, _ := w.view.Persons.Get("eve")
+	if p.State != snapshot.Proposed || p.RequestedBy != "ada" {
+		t.Fatalf("got %+v", p.Approval)
+	}
+	if err := w.do("eve", vendor2); !refusedBy(err, "known-person") {
+		t.Errorf("the stand-in acts: got %v", err)
+	}
+	if err := w.do("ada", registry.ApprovePerson{ID: "eve", Passkeys: []string{fingerprint("ada's own")}}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("the inviter approves: got %v", err)
+	}
+	if err := w.do("ada", invite("grace")); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("with nobody left to approve: got %v", err)
+	}
+}
+
+func TestAPersonInvitesThemselvesToANewDevice(t *testing.T) {
+	w := demoWorld(t)
+	w.must("eve", registry.AmendDuties{ID: "ada", Duties: []registry.Duty{registry.Procurement}})
+	w.must("ada", invite("ada"))
+	w.must("ada", enrol("ada", "k1"))
+	if p, _ := w.view.Persons.Get("ada"); p.State != snapshot.Approved || p.Passkeys[0].Fingerprint != fingerprint("k1") {
+		t.Errorf("got %+v", p)
+	}
+	if err := w.do("ada", invite("otto")); !refusedBy(err, "duty") {
+		t.Errorf("another, without the duty: got %v", err)
+	}
+}
+
+// What adds a way to sign in needs a passkey touched just now: else whoever is at
+// an unlocked screen, or the identity provider alone, could add one.
+func TestWaysToSignInNeedAStepUp(t *testing.T) {
+	w := demoWorld(t)
+	w.must("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false }))
+	grace := registry.Actor{Person: "grace", Session: "s2"}
+	for _, a := range []registry.Act{invite("grace"), with(enrol("grace", "k"), func(a *registry.AddPasskey) { a.Invitation256 = "" })} {
+		if err := w.as(grace, a); !refusedBy(err, "step-up") {
+			t.Errorf("%T: got %v", a, err)
+		}
+	}
+}
+
+// A counter that does not rise says that there are two authenticators with one key.
+func TestACopiedAuthenticatorIsRefused(t *testing.T) {
+	w := demoWorld(t)
+	w.must("grace", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.SignCount = 7 }))
+	touch := func(n uint32) registry.StartSession {
+		return with(session2, func(a *registry.StartSession) {
+			a.ID, a.Secret256 = id.Session(id.New[id.Act](w.now)), string(registrytest.Key(string(id.New[id.Act](w.now))))
+			a.Credential, a.SignCount = []byte("credential"), n
 		})
 	}
+	for _, n := range []uint32{0, 6, 7} {
+		if p := problem.From(w.do("grace", touch(n))); p.Kind != problem.Conflict || p.Field != "sign_count" {
+			t.Errorf("%d after 7: got %v", n, p)
+		}
+	}
+	first := touch(8)
+	w.must("grace", first)
+	if p := problem.From(w.do("grace", registry.StepUpSession{ID: first.ID, Touch: registry.Touch{Credential: []byte("credential"), SignCount: 8}})); p.Field != "sign_count" {
+		t.Errorf("a step-up with 8 after 8: got %v", p)
+	}
+	w.must("grace", registry.StepUpSession{ID: first.ID, Touch: registry.Touch{Credential: []byte("credential"), SignCount: 9}})
+	if p, _ := w.view.Persons.Get("grace"); p.Passkeys[0].SignCount != 9 {
+		t.Errorf("got %d", p.Passkeys[0].SignCount)
+	}
 }
 
-// A vendor's person may invite for the vendor's own people only.
-func TestAVendorsPersonInvitesForTheirOwnVendor(t *testing.T) {
+func TestASystemsPersonIsInvitedByWhoeverTakesThemUp(t *testing.T) {
 	w := connectedWorld(t)
-	lin := registry.Actor{Person: "lin"}
-	if err := w.as(registry.Actor{Person: "mia"}, invite2); problem.From(err).Kind != problem.Refused {
-		t.Errorf("another vendor's person: got %v, want a refusal", err)
+	if err := w.as(registry.Actor{Connector: "scim2"}, registry.ProposePerson{ID: "lou", Vendor: "northwind", Name: "Lou", Classification: hipaa.BusinessAssociate, Basis: "b", Region: "US"}); err != nil {
+		t.Fatal(err)
 	}
-	if err := w.as(lin, invite2); err != nil {
-		t.Fatalf("the vendor's own person: %v", err)
+	w.must("grace", invite("lou"))
+	w.must("lou", enrol("lou", "k1"))
+	if err := w.do("grace", registry.ApprovePerson{ID: "lou", Passkeys: []string{fingerprint("k1")}}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("who invited approves: got %v", err)
 	}
-	if err := w.as(lin, accept2); err != nil {
-		t.Fatalf("accepted in their name: %v", err)
+	w.must("eve", registry.ApprovePerson{ID: "lou", Passkeys: []string{fingerprint("k1")}})
+}
+
+// An idle session is over: for what the person does in it, and for being seen.
+func TestAnIdleSessionIsOver(t *testing.T) {
+	w := demoWorld(t)
+	w.must("grace", session2)
+	idle := registrytest.Settings().SessionIdle
+	w.now = noon.Add(idle - time.Second)
+	w.must("grace", registry.SeeSession{ID: "s2"})
+	w.now = noon.Add(2*idle - 2*time.Second)
+	if err := w.as(registry.Actor{Person: "grace", Session: "s2"}, vendor2); err != nil {
+		t.Errorf("in use: got %v", err)
 	}
-	if err := w.as(lin, registry.ApproveDevice{ID: "d2", TrustedUntil: year}); problem.From(err).Kind != problem.Refused {
-		t.Errorf("approved by the vendor's person: got %v, want a refusal", err)
+	w.now = noon.Add(2*idle - time.Second)
+	if err := w.as(registry.Actor{Person: "grace", Session: "s2"}, hold2); !refusedBy(err, "known-person") {
+		t.Errorf("idle: got %v", err)
 	}
-	if err := w.as(lin, with(invite2, func(a *registry.InviteDevice) { a.ID = "other-gpu" })); err == nil {
-		t.Error("invited another vendor's device")
+	if err := w.do("grace", registry.SeeSession{ID: "s2"}); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("an idle session is seen: got %v", err)
+	}
+	if !new(snapshot.Session).Idle(time.Time{}, 0) {
+		t.Error("without a limit a session lives")
 	}
 }

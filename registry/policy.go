@@ -107,13 +107,16 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		r.OnHold = held(v, snapshot.NounPerson, string(person.ID))
 		if person.ID == p.person {
 			r.As = append(r.As, string(Self))
+			if p.invitation != "" && by.Session == "" && person.State == snapshot.Proposed && person.Invitation.Code256 == p.invitation && person.Invitation.Open(now) {
+				r.As = append(r.As, string(Invited))
+			}
 		}
 		if person.Vendor != "" && person.Vendor == p.vendor {
 			r.As = append(r.As, string(VendorPeople))
 		}
 		if by.Session != "" {
 			s, ok := v.Sessions.Get(by.Session)
-			if !ok || s.Person != person.ID || !s.Live(now) {
+			if !ok || s.Person != person.ID || !s.Live(now) || s.Idle(now, v.Settings.SessionIdle) {
 				r.Active = false
 				return
 			}

@@ -149,7 +149,7 @@ var (
 	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
 	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
-	invite2   = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
+	machine2  = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
 	accept2   = registry.AcceptInvitation{ID: "d2", Code256: strings.Repeat("ab", 32), Key256: registrytest.Key("d2"), KeyStore: snapshot.InTPM, Region: "US"}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
@@ -163,6 +163,7 @@ var (
 	idp2      = registry.RegisterConnector{ID: "idp2", Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.northwind.example", ClientID: "sallyport"}
 	scim2     = registry.RegisterConnector{ID: "scim2", Vendor: "northwind", Kind: snapshot.SCIMClient, Name: "Directory", Token256: strings.Repeat("ab", 32)}
 	session2  = registry.StartSession{ID: "s2", Person: "grace", Secret256: strings.Repeat("ab", 32), Method: snapshot.ByPasskey, Strong: true, ExpiresAt: noon.Add(time.Hour)}
+	invite2   = registry.InvitePerson{ID: "lin", Code256: strings.Repeat("cd", 32), ExpiresAt: noon.Add(time.Hour)}
 	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
 	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
@@ -399,6 +400,23 @@ var scenarios = map[registry.Kind]scenario{
 			a.Vendor, a.Duties = "", []registry.Duty{registry.Operator, registry.Auditor}
 		})),
 		{act(with(person2, func(a *registry.ProposePerson) { a.Vendor, a.Key256 = "", registrytest.Key("ada") })), "key_sha256", problem.Conflict}}},
+	"person.amend": {allowed: act(registry.AmendPerson{ID: "lin", Name: "Lin", Classification: hipaa.BusinessAssociate, Basis: "employee of the vendor", Region: "CA"}), refused: []refusal{
+		gone(registry.AmendPerson{ID: "p3"}), bad("name", registry.AmendPerson{ID: "lin"}), bad("classification", registry.AmendPerson{ID: "lin", Name: "L"}),
+		bad("region", registry.AmendPerson{ID: "lin", Name: "L", Classification: hipaa.BusinessAssociate, Basis: "b", Region: "x"}),
+		{act(registry.AmendPerson{ID: "grace", Name: "G", Classification: hipaa.Workforce, Basis: "b"}), "", problem.Refused}},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Proposed && p.Region == "CA", "a new region holds without approval")
+		}},
+	"person.link-directory": {before: by("ada", scim2, person2, idp2), allowed: act(registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "scim2", UserName: "lin@northwind.example"}}), refused: []refusal{
+		gone(registry.LinkDirectory{ID: "p3"}), bad("directory.connector", registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "none", UserName: "l"}}),
+		bad("directory.connector", registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "idp2", UserName: "l"}}),
+		bad("directory.connector", registry.LinkDirectory{ID: "ada", Directory: snapshot.Directory{Connector: "scim2", UserName: "a"}}),
+		bad("directory.user_name", registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "scim2"}})},
+		then: func(v *snapshot.View) string {
+			ps := v.PersonsOfDirectory("scim2")
+			return want(len(ps) == 1 && ps[0].ID == "lin" && ps[0].State == snapshot.Approved, "the directory does not know the person")
+		}},
 	"person.approve":    {before: by("ada", person2), allowed: act(registry.ApprovePerson{ID: "p2"}), refused: []refusal{gone(registry.ApprovePerson{ID: "p3"}), wrongState(registry.ApprovePerson{ID: "lin"})}},
 	"person.deactivate": {allowed: act(registry.DeactivatePerson{ID: "ada"}), refused: []refusal{gone(registry.DeactivatePerson{ID: "p3"})}},
 	"person.amend-duties": {allowed: act(registry.AmendDuties{ID: "ada", Duties: []registry.Duty{registry.Operator}}), refused: []refusal{
@@ -416,7 +434,7 @@ var scenarios = map[registry.Kind]scenario{
 		gone(registry.ResumePerson{ID: "p3"}), wrongState(registry.ResumePerson{ID: "ada"})},
 		then: func(v *snapshot.View) string {
 			p, _ := v.Persons.Get("lin")
-			return want(p.State == snapshot.Approved && p.SuspendedBy == "" && p.ApprovedBy == "grace", "the person is not as before")
+			return want(p.State == snapshot.Approved && len(p.SuspendedBy) == 0 && p.ApprovedBy == "grace", "the person is not as before")
 		}},
 	"person.link-login": {before: by("ada", idp2, registry.RegisterConnector{ID: "own", Kind: snapshot.OIDCProvider, Name: "Ours", Issuer: "https://login.example", ClientID: "s"}),
 		allowed: act(registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "idp2", Subject: "00u1"}}), refused: []refusal{
@@ -428,11 +446,22 @@ var scenarios = map[registry.Kind]scenario{
 			p, ok := v.PersonByLogin(snapshot.Login{Connector: "idp2", Subject: "00u1"})
 			return want(ok && p.ID == "lin" && p.State == snapshot.Proposed, "a login put in by another holds without approval, or is not found")
 		}},
+	"person.invite": {allowed: act(invite2), refused: []refusal{
+		gone(with(invite2, func(a *registry.InvitePerson) { a.ID = "p3" })),
+		bad("code_sha256", with(invite2, func(a *registry.InvitePerson) { a.Code256 = "code" })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon })),
+		bad("expires_at", with(invite2, func(a *registry.InvitePerson) { a.ExpiresAt = noon.AddDate(0, 0, 8) }))},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Approved && p.Invitation.By == "grace" && p.Invitation.Open(noon) && !p.Invitation.Open(noon.Add(time.Hour)), "the invitation is not open for its time")
+		}},
 	"person.add-passkey": {allowed: act(passkey2), refused: []refusal{
 		bad("passkey.id", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.ID = nil })),
 		bad("passkey.public_key", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.PublicKey = nil })),
 		bad("passkey.aaguid", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AAGUID = []byte("x") })),
-		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon }))},
+		bad("passkey.added_at", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.AddedAt = noon })),
+		bad("passkey.fingerprint", with(passkey2, func(a *registry.AddPasskey) { a.Passkey.Fingerprint = "AAAA" })),
+		{act(with(passkey2, func(a *registry.AddPasskey) { a.Invitation256 = strings.Repeat("cd", 32) })), "invitation_sha256", problem.Conflict}},
 		then: func(v *snapshot.View) string {
 			p, ok := v.PersonByPasskey([]byte("credential"))
 			return want(ok && p.ID == "grace" && p.Passkeys[0].AddedAt.Equal(noon), "the passkey is not the person's")
@@ -449,8 +478,12 @@ var scenarios = map[registry.Kind]scenario{
 		bad("method", with(session2, func(a *registry.StartSession) { a.Method = "password" })),
 		bad("strong", with(session2, func(a *registry.StartSession) { a.Method = snapshot.ByCertificate })),
 		bad("connector", with(session2, func(a *registry.StartSession) { a.Connector = "idp2" })),
-		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" }))}},
+		bad("connector", with(session2, func(a *registry.StartSession) { a.Method, a.Strong, a.Connector = snapshot.ByOIDC, false, "idp2" })),
+		{act(with(session2, func(a *registry.StartSession) { a.Credential = []byte("credential") })), "credential", problem.Conflict},
+		bad("sign_count", with(session2, func(a *registry.StartSession) { a.SignCount = 1 })),
+		bad("client", with(session2, func(a *registry.StartSession) { a.Client = "a\nb" }))}},
 	"session.step-up": {before: by("grace", with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })), allowed: act(registry.StepUpSession{ID: "s2"}), refused: []refusal{gone(registry.StepUpSession{ID: "s3"})}},
+	"session.see":     {before: by("grace", session2), allowed: act(registry.SeeSession{ID: "s2"}), refused: []refusal{gone(registry.SeeSession{ID: "s3"})}},
 	"session.end":     {before: by("grace", session2), allowed: act(registry.EndSession{ID: "s2"}), refused: []refusal{gone(registry.EndSession{ID: "s3"})}},
 	"session.kill":    {before: by("grace", session2), allowed: act(registry.KillSession{ID: "s2"}), refused: []refusal{gone(registry.KillSession{ID: "s3"})}},
 	"connector.register": {before: by("ada", vendor2, idp2), allowed: act(scim2), refused: []refusal{
@@ -539,19 +572,19 @@ var scenarios = map[registry.Kind]scenario{
 			w, _ := v.Vendors.Get("northwind")
 			return want(w.State == snapshot.Approved && w.Screening.By == "grace" && !w.Screening.Clear() && w.Screening.Access == snapshot.Yes, "what was found is not on record")
 		}},
-	"device.invite": {allowed: act(invite2), refused: []refusal{
-		bad("owner", with(invite2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
-		bad("code_sha256", with(invite2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
-		bad("expires_at", with(invite2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
-		bad("expires_at", with(invite2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
-		{act(with(invite2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
-		{act(with(invite2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
+	"device.invite": {allowed: act(machine2), refused: []refusal{
+		bad("owner", with(machine2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
+		bad("code_sha256", with(machine2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
+		{act(with(machine2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
+		{act(with(machine2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
 		then: func(v *snapshot.View) string {
 			d, _ := v.Devices.Get("d2")
 			_, known := v.DeviceByKey("")
 			return want(d.State == snapshot.Invited && d.Key256 == "" && d.Invitation.By == "grace" && !known, "the invitation is not noted, or a device without a key is found")
 		}},
-	"device.accept": {before: by("grace", invite2), allowed: act(accept2), refused: []refusal{
+	"device.accept": {before: by("grace", machine2), allowed: act(accept2), refused: []refusal{
 		gone(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "d3" })),
 		{act(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "northwind-gpu-1" })), "code_sha256", problem.Conflict},
 		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Code256 = strings.Repeat("0", 64) })), "code_sha256", problem.Conflict},
@@ -715,6 +748,54 @@ var scenarios = map[registry.Kind]scenario{
 		bad("cause", with(hold2, func(a *registry.PlaceHold) { a.Cause = "why" }))}},
 	"hold.lift": {before: by("ada", hold2), allowed: act(registry.LiftHold{ID: "h2"}), refused: []refusal{gone(registry.LiftHold{ID: "h3"})}},
 
+	"key.rotate": {allowed: act(registry.RotateKey{ID: "triage-eval", Codes: true}), refused: []refusal{gone(registry.RotateKey{ID: "triage-eval2"}),
+		bad("id", registry.RotateKey{})},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(k.Rotations == 1 && k.CodeRotations == 1 && k.RotatedAt.Equal(noon), "it was not counted")
+		}},
+	"key.request-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}), allowed: act(registry.RequestKeyDestruction{ID: "triage-eval"}),
+		refused: []refusal{gone(registry.RequestKeyDestruction{ID: "triage-eval2"}),
+			{func(w *world) registry.Act { // an engagement that goes on
+				w.must("ada", with(engage2, func(a *registry.ProposeEngagement) { a.ID = "e9" }))
+				return registry.RequestKeyDestruction{ID: "e9"}
+			}, "id", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(!k.Ordered() && k.Destruction.RequestedBy == "grace", "a request is an order")
+		}},
+	"key.approve-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}, registry.RequestKeyDestruction{ID: "triage-eval"}),
+		allowed: act(registry.ApproveKeyDestruction{ID: "triage-eval"}), refused: []refusal{gone(registry.ApproveKeyDestruction{ID: "triage-eval2"}),
+			{func(w *world) registry.Act { // a legal hold keeps it
+				w.must("eve", registry.PlaceHold{ID: "keep", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldLegal})
+				return registry.ApproveKeyDestruction{ID: "triage-eval"}
+			}, "id", problem.Conflict},
+			{func(w *world) registry.Act {
+				w.must("ada", registry.LiftHold{ID: "keep"})
+				return registry.ApproveKeyDestruction{ID: "triage-eval2"}
+			}, "id", problem.NotFound}},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(!k.Ordered() && len(k.Destruction.Approvals) == 1, "one approval was an order")
+		}},
+	"key.withdraw-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}, registry.RequestKeyDestruction{ID: "triage-eval"}),
+		allowed: act(registry.WithdrawKeyDestruction{ID: "triage-eval"}), refused: []refusal{gone(registry.WithdrawKeyDestruction{ID: "triage-eval2"})},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(k.Destruction == nil, "the request is still there")
+		}},
+	"key.rotate-root": {allowed: act(registry.RotateRootKey{Root: "00112233aabbccdd", Kind: "service"}), refused: []refusal{
+		bad("root", registry.RotateRootKey{Root: "00112233AABBCCDD", Kind: "file"}),
+		bad("root", registry.RotateRootKey{Root: "0011", Kind: "file"}),
+		bad("kind", registry.RotateRootKey{Root: "00112233aabbccdd"})}},
+	"key.backup-root": {allowed: act(registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 5, Threshold: 3}), refused: []refusal{
+		bad("root", registry.BackUpRootKey{Shares: 5, Threshold: 3}),
+		bad("threshold", registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 5, Threshold: 1}),
+		bad("threshold", registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 2, Threshold: 3})}},
+	"key.backup-store": {allowed: act(registry.BackUpKeyStore{Generation: 1, SHA256: strings.Repeat("0f", 32)}), refused: []refusal{
+		bad("generation", registry.BackUpKeyStore{SHA256: strings.Repeat("0f", 32)}),
+		bad("sha256", registry.BackUpKeyStore{Generation: 1})}},
+
 	"patient.hold": {allowed: act(patient2), refused: []refusal{
 		bad("source", with(patient2, func(a *registry.HoldPatient) { a.Source = "her" })),
 		bad("patient", with(patient2, func(a *registry.HoldPatient) { a.Patient = "patient-1" })),              // an id
@@ -735,6 +816,9 @@ var scenarios = map[registry.Kind]scenario{
 		bad("digest_sha256", with(cohort2, func(a *registry.DefineCohort) { a.Digest = "sha256:" + a.Digest })),
 		bad("patients", with(cohort2, func(a *registry.DefineCohort) { a.Patients = 0 }))}},
 }
+
+// notes are acts that change no record: they say what is done beside the registry.
+var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}
 
 func worldFor(t *testing.T, k registry.Kind) *world {
 	if strings.HasPrefix(string(k), "organisation.") {
@@ -772,7 +856,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 			if err := w.do("grace", a); err != nil {
 				t.Fatalf("allowed: %v", err)
 			}
-			if spec.Name != "document.put" && !spec.Custody() && dump(t, w.view) == before {
+			if spec.Name != "document.put" && !slices.Contains(notes, spec.Name) && !spec.Custody() && dump(t, w.view) == before {
 				t.Error("the act changed nothing")
 			}
 			if s.then != nil {
@@ -780,7 +864,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
-			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
+			if !spec.Custody() && !slices.Contains(notes, spec.Name) && spec.Verb != "link-directory" && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
 				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
@@ -822,7 +906,7 @@ func TestTheTableIsWhole(t *testing.T) {
 func TestSeparationOfDuties(t *testing.T) {
 	tested := map[registry.Kind]bool{}
 	for _, spec := range registry.Acts {
-		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record"}, spec.Name)
+		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "key.approve-destruction"}, spec.Name)
 		if !decides {
 			continue
 		}

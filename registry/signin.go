@@ -13,10 +13,8 @@ import (
 
 // notReserved refuses the names under which connectors and devices act.
 func notReserved(field string, p id.Person) error {
-	for _, prefix := range []string{connectorPrefix, devicePrefix} {
-		if strings.HasPrefix(string(p), prefix) {
-			return badField(field, fmt.Sprintf("begins with %q, as only a program's name does", prefix), "Choose another id")
-		}
+	if isProgram(p) {
+		return badField(field, fmt.Sprintf("begins with %q or %q, as only a program's name does", connectorPrefix, devicePrefix), "Choose another id")
 	}
 	return nil
 }
@@ -72,7 +70,7 @@ func checkLogin(v *snapshot.View, field string, vendor id.Vendor, person id.Pers
 	case l.Subject == "" || len(l.Subject) > 255:
 		return badField(field+".subject", "is missing or too long", "Write the provider's sub, 1 to 255 characters (OpenID Connect Core, section 2)")
 	}
-	if other, ok := v.PersonByLogin(l); ok && other.ID != person {
+	if other, ok := v.PersonByLogin(l); ok && other.ID != person && other.State != snapshot.Ended {
 		return conflict(field, fmt.Sprintf("It is the login of %q", string(other.ID)), "One person, one login: accounts are not shared")
 	}
 	return shortText(field+".subject", l.Subject)
@@ -89,14 +87,18 @@ func (a LinkLogin) apply(e *snapshot.Edit, s Stamp) {
 }
 
 // reapprove has the person approved anew, unless they changed it themselves.
-// That the person was once approved stays: second-person-once counts it.
+// That the person was once approved stays: second-person-once counts it. Who is
+// suspended stays so, and is only proposed when that ends.
 func reapprove(p *snapshot.Person, s Stamp) {
 	if s.By == p.ID {
 		return
 	}
-	first := p.ApprovedAt
+	first, state := p.ApprovedAt, p.State
 	p.Approval = asked(s)
 	p.ApprovedAt = first
+	if state == snapshot.Suspended {
+		p.State = state
+	}
 }
 
 // MaxPasskeys is how many passkeys a person may have (policy).
@@ -106,21 +108,28 @@ const MaxPasskeys = 8
 // made. Only the door that ran the ceremony does it.
 type AddPasskey struct {
 	ID      id.Person        `json:"id"`
-	Passkey snapshot.Passkey `json:"passkey"` // its added_at is the act's own time
+	Passkey snapshot.Passkey `json:"passkey"` // its added_at and fingerprint are made by the act
+	// Invitation256 is the digest of the invitation's code that was shown. Empty: the
+	// person is approved and was seen to be who they are.
+	Invitation256 string `json:"invitation_sha256,omitempty"`
 }
 
 // Subject implements Act.
 func (a AddPasskey) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
 
-func (a AddPasskey) about(*snapshot.View, Actor) party { return party{person: a.ID} }
+func (a AddPasskey) about(*snapshot.View, Actor) party {
+	return party{person: a.ID, invitation: a.Invitation256}
+}
 
-func (a AddPasskey) check(v *snapshot.View, _ Actor, _ time.Time) error {
+func (a AddPasskey) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if err := personIn(v, a.ID, snapshot.Proposed, snapshot.Approved); err != nil {
 		return err
 	}
 	p, _ := v.Persons.Get(a.ID)
 	k := a.Passkey
 	switch {
+	case a.Invitation256 != "" && (p.Invitation.Code256 != a.Invitation256 || !p.Invitation.Open(now)):
+		return conflict("invitation_sha256", "The invitation was used, replaced or is over", "Ask for another: sallyport person invite "+string(a.ID))
 	case len(k.ID) == 0 || len(k.ID) > 1023: // WebAuthn, section 6.1
 		return badField("passkey.id", "is not a credential id", "Register the passkey again")
 	case len(k.PublicKey) == 0 || len(k.PublicKey) > 2048:
@@ -131,6 +140,8 @@ func (a AddPasskey) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		return conflict("id", fmt.Sprintf("The person has %d passkeys", len(p.Passkeys)), "Remove one first: sallyport person remove-passkey")
 	case !k.AddedAt.IsZero():
 		return badField("passkey.added_at", "is set by the registry", "Leave it out")
+	case k.Fingerprint != "":
+		return badField("passkey.fingerprint", "is made by the registry", "Leave it out")
 	}
 	if other, ok := v.PersonByPasskey(k.ID); ok {
 		return conflict("passkey.id", fmt.Sprintf("It is a passkey of %q", string(other.ID)), "One person, one passkey: they are not shared")
@@ -141,8 +152,65 @@ func (a AddPasskey) check(v *snapshot.View, _ Actor, _ time.Time) error {
 func (a AddPasskey) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
 		k := a.Passkey
-		k.AddedAt = s.At
+		k.AddedAt, k.Fingerprint = s.At, snapshot.FingerprintOf(k.PublicKey)
 		p.Passkeys = append(slices.Clip(p.Passkeys), k)
+		if a.Invitation256 != "" {
+			// Whoever invited held the code, and the passkey may be theirs.
+			reapprove(p, Stamp{ID: s.ID, By: p.Invitation.By, At: s.At})
+			p.Invitation = snapshot.Invitation{}
+		}
+	})
+}
+
+// MaxInvitation is how long an invitation may be open (policy).
+const MaxInvitation = 7 * 24 * time.Hour
+
+// InvitePerson lets a person register a passkey, once: their first, or one on a new
+// device. Whoever invites holds the code and hands it over, and might use it
+// themselves: so a passkey that came by another's invitation counts only after a
+// third person has compared its fingerprint with the invited one.
+type InvitePerson struct {
+	ID        id.Person `json:"id"`
+	Code256   string    `json:"code_sha256"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Subject implements Act.
+func (a InvitePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
+
+func (a InvitePerson) about(*snapshot.View, Actor) party { return party{person: a.ID} }
+
+func (a InvitePerson) check(v *snapshot.View, by Actor, now time.Time) error {
+	if err := personIn(v, a.ID, snapshot.Proposed, snapshot.Approved); err != nil {
+		return err
+	}
+	p, _ := v.Persons.Get(a.ID)
+	// What a program proposed anybody may take up; they are then who asked.
+	if !strings.HasPrefix(string(p.RequestedBy), connectorPrefix) {
+		if err := amendable(fmt.Sprintf("Person %q", a.ID), p.Approval, by); err != nil {
+			return err
+		}
+	}
+	if err := first(sha256Hex("code_sha256", a.Code256), set("expires_at", a.ExpiresAt), future("expires_at", a.ExpiresAt, now)); err != nil {
+		return err
+	}
+	if a.ExpiresAt.After(now.Add(MaxInvitation)) {
+		return badField("expires_at", "is too far ahead", "Write a time within 7 days (policy)")
+	}
+	for _, other := range v.Persons.All() {
+		if other.Invitation.Code256 == a.Code256 {
+			return conflict("code_sha256", "The code was given out already", "Make a code for each invitation")
+		}
+	}
+	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person) {
+		return conflict("id", "Nobody would be left who can approve the new passkey", "Have the person invite themselves with their certificate, or have a third person approved first")
+	}
+	return nil
+}
+
+func (a InvitePerson) apply(e *snapshot.Edit, s Stamp) {
+	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
+		p.Invitation = snapshot.Invitation{Code256: a.Code256, By: s.By, At: s.At, ExpiresAt: a.ExpiresAt.UTC()}
 	})
 }
 
@@ -173,59 +241,4 @@ func (a RemovePasskey) apply(e *snapshot.Edit, s Stamp) {
 		p.Passkeys = slices.DeleteFunc(slices.Clone(p.Passkeys), func(k snapshot.Passkey) bool { return bytes.Equal(k.ID, a.Credential) })
 	})
 	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
-}
-
-// SuspendPerson stops a person until they are resumed, and ends their sessions.
-type SuspendPerson struct {
-	ID id.Person `json:"id"`
-}
-
-// Subject implements Act.
-func (a SuspendPerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
-
-func (a SuspendPerson) about(v *snapshot.View, _ Actor) party {
-	p := personParty(v, a.ID)
-	p.connectors = append(p.connectors, snapshot.SSFSender)
-	return p
-}
-
-func (a SuspendPerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	if err := personIn(v, a.ID, snapshot.Approved); err != nil {
-		return err
-	}
-	return twoRemain(v, a.ID, "suspended")
-}
-
-func (a SuspendPerson) apply(e *snapshot.Edit, s Stamp) {
-	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State, p.SuspendedBy = snapshot.Suspended, s.By })
-	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
-}
-
-// ResumePerson ends a suspension. A connector ends only its own, and nobody
-// their own.
-type ResumePerson struct {
-	ID id.Person `json:"id"`
-}
-
-// Subject implements Act.
-func (a ResumePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
-
-func (a ResumePerson) about(v *snapshot.View, by Actor) party {
-	p, ok := v.Persons.Get(a.ID)
-	if !ok || p.SuspendedBy == "" || p.SuspendedBy != by.Name() {
-		return party{}
-	}
-	out := personParty(v, a.ID)
-	out.connectors = append(out.connectors, snapshot.SSFSender)
-	return out
-}
-
-func (a ResumePerson) apart(*snapshot.View) []id.Person { return []id.Person{a.ID} }
-
-func (a ResumePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return personIn(v, a.ID, snapshot.Suspended)
-}
-
-func (a ResumePerson) apply(e *snapshot.Edit, _ Stamp) {
-	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State, p.SuspendedBy = snapshot.Approved, "" })
 }

@@ -39,8 +39,11 @@ type Setup struct {
 	GatewayPort  int
 	APIPort      int
 	HealthPort   int
+	PeoplePort   int    // pages for people with browsers; 0: none
 	Database     string // a PostgreSQL URL; empty: SQLite
-	// PassphraseFile protects the root key. Empty: a key file in the data folder.
+	// RootKey says what protects the keys, as Config.RootKey; PassphraseFile names a
+	// passphrase. Both empty: a key file in the data folder.
+	RootKey        string
 	PassphraseFile string
 	Now            func() time.Time
 }
@@ -67,6 +70,7 @@ const (
 	registryFile    = "registry.db"
 	vaultFile       = "vault.db"
 	replaysFile     = "replays"
+	firstRunFile    = "first-run"
 )
 
 // Init makes a new installation: the configuration, the certificate authority,
@@ -134,9 +138,9 @@ func (s Setup) check() error {
 	if err := id.Check(s.Person); err != nil {
 		return problem.BadField("person", err.Error(), "Use a short id such as ada")
 	}
-	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort} {
-		if p < 1 || p > 65535 {
-			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65533: the API and health take the next two")
+	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort, s.PeoplePort} {
+		if p < 0 || p < 1 && p != s.PeoplePort || p > 65535 {
+			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65532: the API, health and the pages for people take the next three")
 		}
 	}
 	return nil
@@ -155,7 +159,7 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 	if _, err := identity.CreateAuthority(c.Data(authorityDir), c.Organisation, now); err != nil {
 		return err
 	}
-	if err := seal.Create(c.Data(keysDir), root); err != nil {
+	if err := seal.Create(c.keyStore(), root); err != nil {
 		return err
 	}
 	if _, err := identity.ReadOrMakeKey(c.Data(tokenKeyFile), 256); err != nil {
@@ -176,7 +180,7 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 
 // makeVault makes the vault, which is made only here: see openVault.
 func makeVault(ctx context.Context, c *Config, root seal.Root) error {
-	keys, err := seal.Open(c.Data(keysDir), root)
+	keys, err := c.openKeysUnder(root)
 	if err != nil {
 		return err
 	}

@@ -31,11 +31,12 @@ const (
 	NounSession       Noun = "session"
 	NounPosture       Noun = "posture"
 	NounAttestation   Noun = "attestation"
+	NounKey           Noun = "key"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -259,9 +260,13 @@ type Person struct {
 	Login Login `json:"login,omitzero"`
 	// Passkeys are the person's WebAuthn credentials, in the order they were added.
 	Passkeys []Passkey `json:"passkeys,omitempty"`
-	// SuspendedBy is who suspended the person; a connector ends only its own
-	// suspensions.
-	SuspendedBy id.Person `json:"suspended_by,omitempty"`
+	// Invitation is the open or last invitation to register a passkey.
+	Invitation Invitation `json:"invitation,omitzero"`
+	// Directory is who the person is to the directory of their vendor.
+	Directory Directory `json:"directory,omitzero"`
+	// SuspendedBy is who has suspended the person, in the order of time. The
+	// person is suspended until each has ended its own.
+	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
 	Approval
 }
 
@@ -297,12 +302,12 @@ type Device struct {
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
 	// Invitation is the newest by which the machine was asked to enrol.
-	Invitation Invitation `json:"invitation,omitzero"`
+	Invitation DeviceInvitation `json:"invitation,omitzero"`
 	Approval
 }
 
-// Invitation lets who holds its code enrol a machine, once.
-type Invitation struct {
+// DeviceInvitation lets who holds its code enrol a machine, once.
+type DeviceInvitation struct {
 	By        id.Person `json:"by"`
 	Code256   string    `json:"code_sha256"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -528,6 +533,7 @@ type Settings struct {
 	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
 
 	SessionLife      time.Duration  `json:"session_life"`      // how long a sign-in lasts
+	SessionIdle      time.Duration  `json:"session_idle"`      // how long one may be unused before it ends
 	StepUpLife       time.Duration  `json:"step_up_life"`      // how long ago a passkey may have been touched for a decision
 	PostureFreshness time.Duration  `json:"posture_freshness"` // how old a device's report may be
 	Posture          PostureRule    `json:"posture"`

@@ -1,7 +1,10 @@
 package snapshot
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -63,6 +66,19 @@ type Login struct {
 	Subject   string       `json:"subject,omitempty"`
 }
 
+// Directory is who a person is to the SCIM client of their vendor. What it holds
+// can be an e-mail address, so it is not for logs.
+type Directory struct {
+	Connector  id.Connector `json:"connector,omitempty"`
+	UserName   string       `json:"user_name,omitempty"`   // unique there, without regard to case (RFC 7643, section 4.1.1)
+	ExternalID string       `json:"external_id,omitempty"` // what the directory itself calls the person (RFC 7643, section 3.1)
+	// The person's name as the directory has it, in the parts that it gave.
+	Formatted   string `json:"formatted,omitempty"`
+	GivenName   string `json:"given_name,omitempty"`
+	FamilyName  string `json:"family_name,omitempty"`
+	DisplayName string `json:"display_name,omitempty"`
+}
+
 // Passkey is the public half of a WebAuthn credential (W3C WebAuthn Level 3).
 type Passkey struct {
 	ID         []byte    `json:"id"`         // the credential's id
@@ -72,6 +88,39 @@ type Passkey struct {
 	Backed     bool      `json:"backed_up,omitempty"` // it may be synchronised to other devices
 	Name       string    `json:"name,omitempty"`
 	AddedAt    time.Time `json:"added_at"`
+	// Fingerprint is the public key in a form that two people can compare by voice:
+	// FingerprintOf(PublicKey).
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// SignCount is the highest signature counter seen (WebAuthn, section 6.1.1); 0
+	// for an authenticator that does not count.
+	SignCount uint32 `json:"sign_count,omitempty"`
+}
+
+// FingerprintOf is the first 100 bits of the SHA-256 of a public key, in base32,
+// by fours: enough that nobody finds another key with the same one.
+func FingerprintOf(publicKey []byte) string {
+	sum := sha256.Sum256(publicKey)
+	text := base32.StdEncoding.EncodeToString(sum[:])
+	var parts []string
+	for i := 0; i < 20; i += 4 {
+		parts = append(parts, text[i:i+4])
+	}
+	return strings.Join(parts, "-")
+}
+
+// Invitation lets a person register a passkey, once, with a code that was handed
+// to them.
+type Invitation struct {
+	// Code256 is the SHA-256, in hex, of the code; the code itself is nowhere.
+	Code256   string    `json:"code_sha256,omitempty"`
+	By        id.Person `json:"by,omitempty"`
+	At        time.Time `json:"at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// Open reports whether the invitation can be used at t.
+func (i Invitation) Open(t time.Time) bool {
+	return i.Code256 != "" && !t.Before(i.At) && t.Before(i.ExpiresAt)
 }
 
 // SignInMethod is how a person signed in.
@@ -101,14 +150,19 @@ type Session struct {
 	Key256    KeyDigest    `json:"key_sha256,omitempty"`
 	Method    SignInMethod `json:"method"`
 	Connector id.Connector `json:"connector,omitempty"` // by which provider
+	// Client is what the person signed in with, as it says itself, for their own
+	// list of sessions.
+	Client string `json:"client,omitempty"`
 	// ProviderSession256 is the SHA-256, in hex, of the provider's sid, to end the
 	// session when the provider says so (OpenID Connect Back-Channel Logout 1.0).
 	ProviderSession256 string `json:"provider_session_sha256,omitempty"`
 	// SteppedUpAt is when the person last touched a passkey, user verified.
 	SteppedUpAt time.Time `json:"stepped_up_at,omitzero"`
-	StartedAt   time.Time `json:"started_at"`
-	ExpiresAt   time.Time `json:"expires_at"`
-	EndedAt     time.Time `json:"ended_at,omitzero"`
+	// SeenAt is when it was last noted that the session is in use.
+	SeenAt    time.Time `json:"seen_at,omitzero"`
+	StartedAt time.Time `json:"started_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
 	// Apps are the applications that the person lets act for them.
 	Apps []Authorization `json:"apps,omitempty"`
 }
@@ -116,4 +170,17 @@ type Session struct {
 // Live reports whether the session counts at t.
 func (s *Session) Live(t time.Time) bool {
 	return s != nil && s.EndedAt.IsZero() && !t.Before(s.StartedAt) && t.Before(s.ExpiresAt)
+}
+
+// Idle reports whether the session has been unused for as long as limit. A limit of
+// 0 leaves no session (45 CFR 164.312(a)(2)(iii), automatic logoff; the number is
+// policy).
+func (s *Session) Idle(t time.Time, limit time.Duration) bool {
+	last := s.StartedAt
+	for _, u := range []time.Time{s.SeenAt, s.SteppedUpAt} {
+		if u.After(last) {
+			last = u
+		}
+	}
+	return t.Sub(last) >= limit
 }

@@ -104,6 +104,7 @@ func Settings() snapshot.Settings {
 		CourseVersion:     "2026.1",
 		ReviewEvery:       90 * 24 * time.Hour,
 		SessionLife:       8 * time.Hour,
+		SessionIdle:       30 * time.Minute,
 		StepUpLife:        5 * time.Minute,
 		PostureFreshness:  24 * time.Hour,
 		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US"}},
