@@ -134,8 +134,8 @@ func TestKeysDestroyedForGood(t *testing.T) {
 		t.Fatalf("before: reveal %s", got)
 	}
 	before := statement(t, b)
-	if before.State != "kept" || before.Releases.Releases == 0 || before.Releases.Patients != len(given) || *before.Under[1].Count != 1 {
-		t.Fatalf("the statement before: %+v", before)
+	if before.State != "kept" || before.Releases.Releases == 0 || before.Releases.Patients != len(given) || *before.Under[1].Count < 1 {
+		t.Fatalf("the statement before: %s, %+v, %d rows, %d codes", before.State, before.Releases, *before.Under[1].Count, len(given))
 	}
 
 	// Everything that an operator backs up, and the root with it.
@@ -178,7 +178,7 @@ func TestKeysDestroyedForGood(t *testing.T) {
 		hex.EncodeToString(e.Act.Digest[:]) != s.Act.Digest || e.Act.Actor != registrytest.Ada || e.Act.Approver != eve {
 		t.Errorf("the log's entry is %+v, the statement says %+v", e.Act, s.Act)
 	}
-	if s.Releases.Releases != before.Releases.Releases || s.Releases.Bytes != before.Releases.Bytes || *s.Under[1].Count != 1 || s.Destruction.Generation != 2 || s.Destruction.Media == "" {
+	if s.Releases.Releases != before.Releases.Releases || s.Releases.Bytes != before.Releases.Bytes || *s.Under[1].Count != *before.Under[1].Count || s.Destruction.Generation != 2 || s.Destruction.Media == "" {
 		t.Errorf("the statement: %+v", s)
 	}
 	if txt := s.Text(); !strings.Contains(txt, "NOT UNDER THE KEYS") || !strings.Contains(txt, "destroyed on") || !strings.Contains(txt, string(order.Act)) {
@@ -230,8 +230,8 @@ func TestKeysDestroyedForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := v.CountCodes(t.Context(), hospitaltest.Engagement); err != nil || n != 1 {
-		t.Errorf("the backup has %d rows, %v; want 1", n, err)
+	if n, err := v.CountCodes(t.Context(), hospitaltest.Engagement); err != nil || n != *before.Under[1].Count {
+		t.Errorf("the backup has %d rows, %v; want %d", n, err, *before.Under[1].Count)
 	}
 	for _, code := range []string{given[0], random} {
 		if got, ok, err := v.Reveal(t.Context(), hospitaltest.Engagement, code); ok || !seal.IsDestroyed(err) {
