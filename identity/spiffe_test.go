@@ -377,3 +377,33 @@ func TestTrustDomainsAreChecked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The address is the connection's. What a caller or a proxy writes into a header
+// is anybody's word.
+func TestTheAddressIsTheConnections(t *testing.T) {
+	for remote, want := range map[string]string{"198.51.100.7:4711": "198.51.100.7", "[2001:db8::1]:443": "2001:db8::1", "[::ffff:198.51.100.7]:1": "198.51.100.7",
+		"": "invalid IP", "@": "invalid IP", "198.51.100.7": "invalid IP", "host:1": "invalid IP"} {
+		r := &http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": {"203.0.113.1"}, "Forwarded": {"for=203.0.113.1"}, "X-Real-Ip": {"203.0.113.1"}}}
+		if got := addressOf(r).String(); got != want {
+			t.Errorf("%q: got %s, want %s", remote, got, want)
+		}
+	}
+	if (Caller{}).Address().IsValid() {
+		t.Error("nobody has an address")
+	}
+}
+
+// What the first request of a connection costs: the chain is verified once.
+func BenchmarkFirstRequestOfAConnection(b *testing.B) {
+	w := newSPIFFEWorld(b)
+	for name, c := range map[string]*Credential{"device": w.device, "svid": w.northwind.svid(w.now(), nil, triageID)} {
+		state := &tls.ConnectionState{HandshakeComplete: true, Version: tls.VersionTLS13, PeerCertificates: []*x509.Certificate{c.leaf}}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if p := w.verifier.inspect(state, w.now()); p.refused != "" {
+					b.Fatal(p.refused)
+				}
+			}
+		})
+	}
+}
