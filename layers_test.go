@@ -70,10 +70,14 @@ var layers = map[string][]string{
 	// FACES
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
 	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
-	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
+	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
+	// these are faces like api, on the gateway's listener.
+	"scim": {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"ssf":  {"id", "identity", "problem", "registry", "snapshot"},
+	"scan": {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal", "seal/sealed"},
+	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
@@ -84,6 +88,8 @@ var layers = map[string][]string{
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
 	"":                      {},
+
+	"agent/posture/posturetest": {"agent/posture"}, // a recorded machine, for tests
 }
 
 // drivers names the outside packages that only some of ours may import.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,8 +39,19 @@ type Config struct {
 	DataDir string `yaml:"data_dir"`
 	// Database is a PostgreSQL URL. Empty: SQLite in DataDir.
 	Database string `yaml:"database"`
-	// PassphraseFile protects the root key. Empty: a key file in DataDir.
+	// RootKey is what protects every key: "file" (root.key in the key store),
+	// "file:PATH", "passphrase", or the URL of a key service (see seal/kms). Empty:
+	// passphrase, if PassphraseFile is set, or else file.
+	RootKey string `yaml:"root_key"`
+	// PassphraseFile holds the passphrase.
 	PassphraseFile string `yaml:"passphrase_file"`
+	// KeyStore is the folder of the keys. Empty: keys in DataDir. Nodes that serve
+	// one registry share it; backups of the databases must not hold it.
+	KeyStore string `yaml:"key_store"`
+	// GenerationMirror is a second folder for the key of the key store's backups, on
+	// another disk or machine, and in no backup. Empty: none, and then a lost disk
+	// takes the key of its backups along.
+	GenerationMirror string `yaml:"generation_mirror"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
@@ -47,6 +59,7 @@ type Config struct {
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
+	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
 	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
 	SPIFFE []TrustDomain `yaml:"spiffe"`
@@ -57,8 +70,9 @@ type Config struct {
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string `yaml:"profiles_dir"`
-	Policy      Policy `yaml:"policy"`
+	ProfilesDir string     `yaml:"profiles_dir"`
+	KeyServers  KeyServers `yaml:"key_servers"`
+	Policy      Policy     `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
@@ -83,6 +97,25 @@ type Certificates struct {
 	// issues one.
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+}
+
+// KeyServers says where applications' keys may be published (connectors of kind
+// jwks), besides public addresses with certificates of public authorities.
+type KeyServers struct {
+	// Networks are ranges that count as public although they are not, such as a
+	// private network to a vendor: "10.20.0.0/16".
+	Networks []netip.Prefix `yaml:"networks"`
+	// CAFile holds authorities to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Connectors is how the vendors' own systems are reached, where their keys are not
+// pinned.
+type Connectors struct {
+	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
+	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
+	// only, so that no vendor's issuer can lead inside.
+	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
 }
 
 // Source is an upstream healthcare system.
@@ -252,6 +285,9 @@ func (c *Config) check() error {
 	}
 	if c.DataDir == "" {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
+	}
+	if err := c.checkRoot(); err != nil {
+		return err
 	}
 	if c.Database != "" {
 		u, err := url.Parse(c.Database)

@@ -27,9 +27,11 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -59,11 +61,17 @@ type Server struct {
 	verifier     *identity.Verifier
 	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
+	signIn       identity.SignIn // nil: people cannot sign in here
+	keys         *identity.KeyFetcher
+	signals      *signals
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
 	metrics      *prometheus.Registry
 	ready        atomic.Bool
+	// of carryOut alone: what is done
+	destroyed map[id.Engagement]bool
+	rotated   map[id.Engagement]seal.Rotation
 }
 
 const (
@@ -106,6 +114,11 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if s.vault, err = openVault(ctx, c, s.record.keys); err != nil {
 		return nil, err
 	}
+	// What was ordered while this node was down is done before anything can leave.
+	s.destroyed, s.rotated = map[id.Engagement]bool{}, map[id.Engagement]seal.Rotation{}
+	if err := s.carryOut(ctx); err != nil {
+		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
+	}
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
@@ -114,7 +127,8 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	}
 	s.api, err = s.withCustody(api.New(api.Config{
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
-		Log: s.record.log, LogVerifier: s.record.verifier, Identity: s.verifier, Now: o.Now, Logger: o.Logger,
+		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Identity: s.verifier,
+		Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
@@ -195,6 +209,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if s.domains != nil {
 		group.Go(func() error { s.domains.Watch(ctx, bundleEvery, s.o.Logger); return nil })
 	}
+	group.Go(func() error { s.watchKeys(ctx); return nil })
+	group.Go(func() error { s.keys.Run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
@@ -315,6 +331,9 @@ func (s *Server) close() error {
 	}
 	if s.replays != nil {
 		errs = append(errs, s.replays.Close())
+	}
+	if s.signals != nil {
+		errs = append(errs, s.signals.replays.Close())
 	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())
