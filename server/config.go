@@ -56,6 +56,10 @@ type Config struct {
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
 	PublicURL string `yaml:"public_url"`
+	// PeopleURL is how people's browsers reach their pages. Its host is what passkeys
+	// are made for (WebAuthn, relying party id): if it changes, everybody needs new
+	// ones. Empty, with listen.people: there are no pages.
+	PeopleURL string `yaml:"people_url"`
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
@@ -79,10 +83,11 @@ type Config struct {
 	profiles []*deid.Profile
 }
 
-// Listen is where the two doors are. Both speak TLS 1.3 only.
+// Listen is where the doors are. All but health speak TLS 1.3 only.
 type Listen struct {
 	Gateway string `yaml:"gateway"` // vendors: token endpoint and FHIR
 	API     string `yaml:"api"`     // the organisation's people: acts and reads
+	People  string `yaml:"people"`  // people with browsers: sign-in, sessions; no client certificate is needed
 	Health  string `yaml:"health"`  // plain HTTP: /healthz, /readyz, /metrics; loopback only
 }
 
@@ -183,6 +188,8 @@ type Policy struct {
 	// SessionLife is how long a sign-in lasts, and StepUpLife how long ago a
 	// passkey may have been touched for a decision.
 	SessionLife time.Duration `yaml:"session_life"`
+	// SessionIdle is how long a session may be unused before it is over.
+	SessionIdle time.Duration `yaml:"session_idle"`
 	StepUpLife  time.Duration `yaml:"step_up_life"`
 	// PostureFreshness is how old a device's report of its state may be, and
 	// Posture which checks must pass.
@@ -212,6 +219,7 @@ var DefaultPolicy = Policy{
 	ReviewEvery:       90 * 24 * time.Hour,
 	TokenLifetime:     5 * time.Minute,
 	SessionLife:       8 * time.Hour,
+	SessionIdle:       30 * time.Minute,
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
 	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
@@ -306,6 +314,9 @@ func (c *Config) check() error {
 			return problem.BadField(field, "is not an address", "Write host:port, such as 127.0.0.1:8443").Because(err)
 		}
 	}
+	if err := c.checkPeople(); err != nil {
+		return err
+	}
 	if host, _, _ := net.SplitHostPort(c.Listen.Health); !loopback(host) {
 		return problem.BadField("listen.health", "is not a loopback address", "It is plain HTTP: listen on 127.0.0.1, and let a local collector read it")
 	}
@@ -337,6 +348,24 @@ func (c *Config) check() error {
 	return nil
 }
 
+// checkPeople wants the pages' address to be one for which browsers make passkeys.
+func (c *Config) checkPeople() error {
+	if c.Listen.People == "" && c.PeopleURL == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Listen.People); err != nil {
+		return problem.BadField("listen.people", "is not an address", "Write host:port, such as 127.0.0.1:8446; or leave people_url out too").Because(err)
+	}
+	u, err := url.Parse(c.PeopleURL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" || u.Host != strings.ToLower(u.Host) {
+		return problem.BadField("people_url", "is not the https address of the pages for people", "Write https://host:port in lower case, without a path")
+	}
+	if net.ParseIP(u.Hostname()) != nil {
+		return problem.BadField("people_url", "has an address for a host", "Write a name: browsers make no passkeys for addresses")
+	}
+	return nil
+}
+
 func (p Policy) check() error {
 	switch {
 	case p.SnapshotFreshness < time.Second || p.SnapshotFreshness > time.Hour:
@@ -349,6 +378,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.token_lifetime", "is not between 30s and 5m", "SMART backend services advises at most 5m")
 	case p.SessionLife < time.Minute || p.SessionLife > 24*time.Hour:
 		return problem.BadField("policy.session_life", "is not between 1m and 24h", "8h is usual")
+	case p.SessionIdle < time.Minute || p.SessionIdle > p.SessionLife:
+		return problem.BadField("policy.session_idle", "is not between 1m and session_life", "30m is usual")
 	case p.StepUpLife < 10*time.Second || p.StepUpLife > time.Hour:
 		return problem.BadField("policy.step_up_life", "is not between 10s and 1h", "5m is usual")
 	case p.PostureFreshness < time.Minute || p.PostureFreshness > 30*24*time.Hour:
@@ -435,6 +466,7 @@ func (c *Config) Settings() snapshot.Settings {
 		ReviewEvery:       c.Policy.ReviewEvery,
 		Profiles:          offered(c.profiles),
 		SessionLife:       c.Policy.SessionLife,
+		SessionIdle:       c.Policy.SessionIdle,
 		StepUpLife:        c.Policy.StepUpLife,
 		PostureFreshness:  c.Policy.PostureFreshness,
 		Posture: snapshot.PostureRule{Waived: c.Policy.Posture.Waived, MaxUpdateAge: c.Policy.Posture.MaxUpdateAge,
