@@ -393,6 +393,41 @@ func TestTheAddressIsTheConnections(t *testing.T) {
 	}
 }
 
+// A stream under way ends with the workload's registration, and with the bundle
+// that vouched for it.
+func TestWhatStopsAStreamOfAWorkload(t *testing.T) {
+	w := newSPIFFEWorld(t)
+	svid := w.northwind.svid(w.now(), nil, triageID)
+	caller := func() Caller {
+		t.Helper()
+		r := must[*http.Request](t)(http.NewRequest("GET", w.base+"/fhir/Patient/1", nil))
+		r.Header.Set("Authorization", "Bearer "+w.mint(svid, nil))
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, Version: tls.VersionTLS13, PeerCertificates: []*x509.Certificate{svid.leaf}}
+		return must[Caller](t)(w.verifier.Caller(r, w.view.Load()))
+	}
+	c := caller()
+	if err := c.Still(w.view.Load(), w.now()); err != nil {
+		t.Fatalf("at first: %v", err)
+	}
+	writeBundle(t, w.file, w.northwind, newSPIRE(t, "prod.northwind.example", w.now()))
+	if err := w.domains.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Still(w.view.Load(), w.now()); err == nil {
+		t.Error("it goes on under another bundle without being judged by it")
+	}
+	c = caller()
+	if err := c.Still(w.view.Load(), w.now()); err != nil {
+		t.Fatalf("judged by the new bundle: %v", err)
+	}
+	w.edit(func(e *snapshot.Edit) {
+		e.Put(&snapshot.Device{ID: "triage-pod", Vendor: "contoso", SPIFFE: triageID, Approval: approved})
+	})
+	if err := c.Still(w.view.Load(), w.now()); err == nil {
+		t.Error("it goes on though the workload is another vendor's by now")
+	}
+}
+
 // What the first request of a connection costs: the chain is verified once.
 func BenchmarkFirstRequestOfAConnection(b *testing.B) {
 	w := newSPIFFEWorld(b)
