@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport/agent/posture"
 	"github.com/sallyport/sallyport/agent/posture/posturetest"
 	"github.com/sallyport/sallyport/agent/wire"
+	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/internal/need"
@@ -650,3 +651,69 @@ func TestFHIRKitThroughTheAgent(t *testing.T) {
 }
 
 func sha256Hex(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
+
+// demandSealing has every release of the engagement sealed to its device.
+func demandSealing(t *testing.T, b *hospitaltest.Box, how snapshot.Sealing) {
+	t.Helper()
+	steps, _ := b.Steps()
+	for _, s := range steps {
+		if p, ok := s.Act.(registry.ProposeEngagement); ok {
+			p.Sealing = how
+			b.Act(s.By, registry.AmendEngagement(p))
+			b.Act(registrytest.Grace, registry.ApproveEngagement{ID: p.ID})
+			return
+		}
+	}
+	t.Fatal("the demo has no engagement")
+}
+
+// Sealed releases are opened on the way to the client: short ones, long streams,
+// batches. The client sees FHIR.
+func TestSealedReleasesAreOpenedByTheAgent(t *testing.T) {
+	t.Parallel()
+	for _, how := range snapshot.Sealings {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key"), Records: hospital.Generate(1, 5)})
+			b.Paper()
+			demandSealing(t, b, how)
+			e := newEngineer(t, b)
+			a := e.enrolled()
+			l := e.serve(a, agent.ConnectOptions{})
+			if g := l.Grants(); len(g) != 1 || g[0].Sealing != string(how) || !g[0].Open {
+				t.Fatalf("the grants are %+v", g)
+			}
+			resp, body := get(t, l.Base()+"/fhir/Patient?_count=2")
+			var page bundle
+			if resp.StatusCode != http.StatusOK || resp.Header.Get("Sallyport-Opened") != string(how) || json.Unmarshal([]byte(body), &page) != nil || len(page.resources("Patient", "")) != 2 ||
+				!strings.HasPrefix(resp.Header.Get("Content-Type"), "application/fhir+json") || strings.Contains(body, b.Gateway) {
+				t.Fatalf("a short one: %d %v %.400s", resp.StatusCode, resp.Header, body)
+			}
+			patient := text(page.resources("Patient", "")[0], "id")
+			b.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 24 << 20})
+			resp, body = get(t, l.Base()+"/fhir/Observation?patient="+patient)
+			b.Hospital.Misbehave()
+			if resp.StatusCode != http.StatusOK || resp.Header.Get("Sallyport-Opened") != string(how) || json.Unmarshal([]byte(body), &page) != nil {
+				t.Fatalf("a long one: %d %v %d bytes", resp.StatusCode, resp.Header, len(body))
+			}
+			if len(body) < 5<<20 {
+				t.Errorf("the long one has %d bytes, which is no stream", len(body))
+			}
+			batch := fmt.Sprintf(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/%s"}},{"request":{"method":"GET","url":"Practitioner/x"}}]}`,
+				patient)
+			answer, err := http.Post(l.Base()+"/fhir", "application/fhir+json", strings.NewReader(batch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			raw, err := io.ReadAll(answer.Body)
+			var entries bundle
+			if err != nil || json.Unmarshal(raw, &entries) != nil || len(entries.Entry) != 2 || entries.Entry[0].Resource["resourceType"] != "Patient" || entries.Entry[1].Response.Status == "200" {
+				t.Fatalf("a batch: %d %v %.600s", answer.StatusCode, err, raw)
+			}
+			if resp, body := get(t, l.Base()+"/fhir/metadata"); resp.StatusCode != http.StatusOK {
+				t.Errorf("a statement, which is not sealed: %d %.300s", resp.StatusCode, body)
+			}
+		})
+	}
+}
