@@ -176,6 +176,7 @@ type Desk struct {
 	direct   Verdict // of a direct read that was not admitted
 	lastID   string
 	lastKey  seal.PatientKey
+	leg      audit.Leg // the weakest over which an answer came
 }
 
 func (g *Gateway) desk(ctx context.Context, s *Standing, permit *policy.Permit, words *Words) (*Desk, error) {
@@ -346,7 +347,11 @@ func (d *Desk) Everyone() bool {
 // Get asks the source for what is at rel below its base, which must be encoded
 // and begin with a slash or a question mark. The body must be closed.
 func (d *Desk) Get(ctx context.Context, rel string) (*http.Response, error) {
-	return d.s.Source.get(ctx, rel)
+	resp, err := d.s.Source.get(ctx, rel)
+	if err == nil {
+		d.came(legOf(resp))
+	}
+	return resp, err
 }
 
 // NotFound is the one answer for what does not exist, what the caller has no

@@ -146,9 +146,13 @@ func (x *exchange) run(ctx context.Context) error {
 
 // request is the question for the policy.
 func (x *exchange) request() policy.Request {
-	c := x.s.Caller
+	c, view := x.s.Caller, x.g.Views.View()
+	var region string
+	if view != nil {
+		region = view.Settings.RegionOfAddress(c.Address())
+	}
 	return policy.Request{
-		View: x.g.Views.View(), Now: x.g.Now(),
+		View: view, Region: region, Now: x.g.Now(),
 		Vendor: c.Vendor(), App: c.App(), Device: c.Device(), Grant: c.Grant(),
 		Direction: policy.Out, Source: x.source(), Interaction: x.words.Interaction,
 		Resources: x.words.Resources, Reads: x.words.Reads, PageSize: x.words.PageSize,
@@ -253,7 +257,7 @@ func (x *exchange) withhold(ctx context.Context, ticket *audit.Ticket, cause err
 	defer cancel()
 	_, err := ticket.Complete(ctx, audit.Outcome{
 		Release: id.New[id.Release](x.g.Now()), Result: result, Final: true,
-		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Removed: x.removals(),
+		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Leg: x.desk.upstreamLeg(), Removed: x.removals(),
 	})
 	x.lose(ctx)
 	if err != nil {

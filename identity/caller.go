@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 	"unsafe"
@@ -22,6 +23,8 @@ type Caller struct {
 	device id.Device
 	token  *token
 	peer   *peer
+
+	address netip.Addr
 }
 
 // Known reports whether the caller is anybody at all.
@@ -72,6 +75,11 @@ func (c Caller) Expires() time.Time {
 	}
 	return earliest(c.token.expires, c.peer.until)
 }
+
+// Address is the other end of the connection: the caller's machine, or whatever
+// stands before it. What a header says of it is not looked at. The zero Addr is
+// unknown.
+func (c Caller) Address() netip.Addr { return c.address }
 
 // Transport is how the request arrived.
 func (c Caller) Transport() Transport {
@@ -162,7 +170,16 @@ func (v *Verifier) Caller(r *http.Request, view *snapshot.View) (Caller, error) 
 			return Caller{}, unknown(GrantMismatch)
 		}
 	}
-	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p}, nil
+	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p, address: addressOf(r)}, nil
+}
+
+// addressOf is the address that the server saw the connection come from.
+func addressOf(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
 }
 
 // Person identifies one of the organisation's own people by the key of a

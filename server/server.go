@@ -57,6 +57,7 @@ type Server struct {
 	clients      *x509.CertPool
 	authority    *identity.Authority
 	verifier     *identity.Verifier
+	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
 	gateway      http.Handler
 	closeGateway func()
@@ -68,6 +69,7 @@ type Server struct {
 const (
 	certificateEvery = time.Minute
 	vaultEvery       = 2 * time.Second
+	bundleEvery      = 10 * time.Second
 	shutdownGrace    = 10 * time.Second
 	headerTimeout    = 10 * time.Second
 	idleTimeout      = 2 * time.Minute
@@ -154,8 +156,14 @@ func (s *Server) identities() error {
 	if err != nil {
 		return err
 	}
-	s.verifier, err = identity.NewVerifier(s.clients, tokens, s.o.Now, 0)
-	return err
+	if s.verifier, err = identity.NewVerifier(s.clients, tokens, s.o.Now, 0); err != nil {
+		return err
+	}
+	if s.domains, err = s.trustDomains(); err != nil {
+		return err
+	}
+	s.verifier.TrustSPIFFE(s.domains)
+	return nil
 }
 
 // Run serves until ctx ends, then lets requests under way finish for a while,
@@ -166,7 +174,13 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tlsConfig := identity.ServerTLS(s.cert, s.clients)
+	hint := s.clients
+	if s.domains != nil {
+		// The authorities of workloads change while the server runs; without a hint a
+		// client shows the certificate that it has.
+		hint = nil
+	}
+	tlsConfig := identity.ServerTLS(s.cert, hint)
 	quiet := slog.NewLogLogger(s.o.Logger.With("from", "http").Handler(), slog.LevelDebug) // TLS handshakes of strangers
 	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
@@ -178,6 +192,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	group.Go(func() error { s.record.registry.Run(ctx); return nil })
 	group.Go(func() error { s.cert.Watch(ctx, certificateEvery, s.o.Now, s.o.Logger); return nil })
 	group.Go(func() error { s.watchVault(ctx); return nil })
+	if s.domains != nil {
+		group.Go(func() error { s.domains.Watch(ctx, bundleEvery, s.o.Logger); return nil })
+	}
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
