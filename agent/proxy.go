@@ -446,7 +446,7 @@ func (l *Local) refused(resp *http.Response) error {
 // whose is as whom this agent asks.
 func (a *Agent) whose() whose {
 	c := a.settings()
-	return whose{device: c.Device, vendor: c.Vendor, owner: c.Owner, app: a.appID, grant: a.o.Grant}
+	return whose{device: c.Device, vendor: c.Vendor, owner: c.Owner, app: a.App(), grant: a.o.Grant}
 }
 
 // tell says something at the terminal, unless it was said a moment ago: a client
