@@ -41,7 +41,7 @@ const (
 // engineer is a person of the vendor with a laptop: what they have in hand, and
 // what their terminal was told.
 type engineer struct {
-	t      *testing.T
+	t      testing.TB
 	box    *hospitaltest.Box
 	dir    string
 	tpm    string
@@ -66,7 +66,7 @@ func (e *engineer) options() agent.Options {
 	return agent.Options{Dir: e.dir, TPM: e.tpm, Now: e.box.Clock.Now, Say: e.say, System: e.laptop}
 }
 
-func newEngineer(t *testing.T, b *hospitaltest.Box) *engineer {
+func newEngineer(t testing.TB, b *hospitaltest.Box) *engineer {
 	return &engineer{t: t, box: b, dir: filepath.Join(t.TempDir(), "agent"), laptop: posturetest.Laptop(time.Now())}
 }
 
@@ -78,7 +78,7 @@ func waive(checks string) func(string) string {
 }
 
 // invited is the word that a person of the organisation hands over.
-func invited(t *testing.T, b *hospitaltest.Box) string {
+func invited(t testing.TB, b *hospitaltest.Box) string {
 	t.Helper()
 	code := rand.Text()
 	b.Act(registrytest.Ada, registry.InviteDevice{ID: laptop, Vendor: hospitaltest.Vendor, Owner: registrytest.Lin, App: linApp,
