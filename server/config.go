@@ -212,7 +212,7 @@ var DefaultPolicy = Policy{
 	SessionIdle:       30 * time.Minute,
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
-	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 }

@@ -59,6 +59,8 @@ func (d *devices) handler(path string) http.HandlerFunc {
 		return d.renew
 	case wire.Posture:
 		return d.posture
+	case wire.Attest:
+		return d.attest
 	case wire.Fleet:
 		return d.fleet
 	case wire.Standing:
@@ -222,7 +224,8 @@ func sameJSON(a, b []byte) bool {
 
 // trusted reports whether the device may have a certificate now.
 func trusted(v *snapshot.View, d *snapshot.Device, now time.Time) bool {
-	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) {
+	// A workload that its SPIFFE id identifies has certificates of its own domain.
+	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) || d.Key256 == "" || d.SPIFFE != "" {
 		return false
 	}
 	for _, on := range []snapshot.Subject{{Noun: snapshot.NounDevice, ID: string(d.ID)}, {Noun: snapshot.NounVendor, ID: string(d.Vendor)}} {
@@ -280,6 +283,10 @@ func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
 	m, err := d.verifier.Machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
+		return
+	}
+	if m.Device.SPIFFE != "" {
+		d.fail(w, r, problem.New(problem.Refused, "The workload's certificates come from its own SPIFFE issuer", "Nothing is renewed here: fetch the next SVID from the Workload API"))
 		return
 	}
 	now := d.now()
