@@ -73,7 +73,7 @@ var layers = map[string][]string{
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"agent/*", "audit/verify", "identity", "problem", "seal", "seal/sealed"},
+	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
@@ -84,6 +84,8 @@ var layers = map[string][]string{
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
 	"":                      {},
+
+	"agent/posture/posturetest": {"agent/posture"}, // a recorded machine, for tests
 }
 
 // drivers names the outside packages that only some of ours may import.

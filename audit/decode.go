@@ -49,6 +49,8 @@ type wire struct {
 	Certificate   hexDigest        `json:"certificate"`
 	Binding       string           `json:"token_binding"`
 	Sealing       string           `json:"sealing"`
+	Region        string           `json:"region"`
+	RegionBy      RegionBy         `json:"region_by"`
 	Failing       []struct {
 		Gate   string `json:"gate"`
 		Reason string `json:"reason"`
@@ -62,6 +64,9 @@ type wire struct {
 	Final        bool        `json:"final"`
 	Status       int         `json:"status"`
 	Upstream     int         `json:"upstream_status"`
+	LegTLS       string      `json:"upstream_tls"`
+	LegExchange  string      `json:"upstream_key_exchange"`
+	LegCert      hexDigest   `json:"upstream_certificate"`
 	Digest       hexDigest   `json:"digest"`
 	Bytes        uint64      `json:"bytes"`
 	Recipients   []hexDigest `json:"recipients"`
@@ -160,7 +165,7 @@ func Decode(index uint64, b []byte) (Entry, error) {
 	case KindOutcome:
 		e.Outcome = &OutcomeRecord{
 			Outcome: Outcome{Release: w.Release, Result: w.Result, Final: w.Final, Status: w.Status,
-				Upstream: w.Upstream, Digest: Digest(w.Digest), Bytes: w.Bytes, Sealed: w.sealed(),
+				Upstream: w.Upstream, Leg: Leg{w.LegTLS, w.LegExchange, Digest(w.LegCert)}, Digest: Digest(w.Digest), Bytes: w.Bytes, Sealed: w.sealed(),
 				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals(), Changed: w.Changed.removals()},
 			Decision: w.Decision, Ticket: w.Ticket, Chunk: w.Chunk, Parts: w.Parts, PatientCount: w.PatientCount,
 		}
@@ -208,5 +213,6 @@ func (w *wire) intent() *Intent {
 		Policy: Digest(w.Policy), Snapshot: w.Snapshot, SnapshotIndex: w.SnapshotIndex,
 		Clauses: w.Clauses, DerivesFrom: w.DerivesFrom,
 		Transport: Transport{w.TLS, w.KeyExchange, Digest(w.Certificate), w.Binding, w.Sealing},
+		Region:    w.Region, RegionBy: w.RegionBy,
 	}
 }

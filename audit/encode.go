@@ -213,10 +213,12 @@ func (e *encoder) facts(in *Intent) {
 	list(e, "derives_from", in.DerivesFrom, isID[id.Release])
 	t := &in.Transport
 	e.closed("tls", t.TLS, knownTLS(t.TLS))
-	e.closed("key_exchange", t.KeyExchange, knownKeyExchange(t.KeyExchange))
+	e.closed("key_exchange", t.KeyExchange, KeyExchange(t.KeyExchange))
 	e.digest("certificate", &t.Certificate)
 	e.closed("token_binding", t.Binding, knownBinding(t.Binding))
 	e.closed("sealing", t.Sealing, knownSealing(t.Sealing))
+	e.closed("region", in.Region, Region(in.Region))
+	e.closed("region_by", string(in.RegionBy), knownRegionBy(in.RegionBy))
 }
 
 func (e *encoder) intent(origin string, in *Intent) {
@@ -283,6 +285,9 @@ func (e *encoder) outcome(origin string, o *OutcomeRecord) {
 	e.flag("final", o.Final)
 	e.status("status", o.Status)
 	e.status("upstream_status", o.Upstream)
+	e.closed("upstream_tls", o.Leg.TLS, knownLeg(o.Leg.TLS))
+	e.closed("upstream_key_exchange", o.Leg.KeyExchange, KeyExchange(o.Leg.KeyExchange))
+	e.digest("upstream_certificate", &o.Leg.Certificate)
 	e.digest("digest", &o.Digest)
 	e.num("bytes", o.Bytes)
 	if s := o.Sealed; s != nil {

@@ -58,6 +58,23 @@ type Transport struct {
 	Sealing     string // of the releases to their recipient: "none", "age", "age-x25519", "hpke-p256"
 }
 
+// Leg records what protected the way from the source to the gateway. The zero
+// Leg is none: the source was not asked.
+type Leg struct {
+	TLS         string // "1.3", "1.2"; "none": plain, on the gateway's own machine
+	KeyExchange string // as in Transport
+	Certificate Digest // of the source's certificate, in DER
+}
+
+// RegionBy says how the region of a caller is known.
+type RegionBy string
+
+// The ways. Neither says where data is processed.
+const (
+	ByDeclaration RegionBy = "declared" // the device's record
+	ByAddress     RegionBy = "address"  // the caller's address, by the organisation's table of networks
+)
+
 // Intent is a release that the policy permitted. Decision, Direction, Agent,
 // Action and Policy are required; the others are recorded where they are known.
 type Intent struct {
@@ -92,6 +109,9 @@ type Intent struct {
 	Clauses     []string     // the terms that allow it: "BAA-M01", or "agreement-id/BAA-M01"
 	DerivesFrom []id.Release // releases that this one is made from
 	Transport   Transport
+
+	Region   string // ISO 3166: where the caller is
+	RegionBy RegionBy
 }
 
 // Failing is one gate that refused.
@@ -138,6 +158,7 @@ type Outcome struct {
 	Final    bool   // no more chunks follow under this ticket
 	Status   int    // the HTTP status that the caller gets
 	Upstream int    // the HTTP status that the upstream gave; 0 if it was not asked
+	Leg      Leg    // the weakest over which something of it came
 	Digest   Digest // SHA-256 of the bytes; required if Released
 	Bytes    uint64
 	// Sealed is set where what leaves is sealed to a recipient: Digest and Bytes

@@ -33,7 +33,8 @@ var posture = policy.Gate{
 		if !reported {
 			p = &snapshot.Posture{UpdateAge: -1}
 		}
-		f.Bool("exempt", rule.WorkloadsExempt && c.AppRecord != nil && c.AppRecord.Kind == snapshot.Workload)
+		// What is known by a SPIFFE id is a workload, whatever acts through it.
+		f.Bool("exempt", rule.WorkloadsExempt && (c.AppRecord != nil && c.AppRecord.Kind == snapshot.Workload || c.DeviceRecord != nil && c.DeviceRecord.SPIFFE != ""))
 		f.Bool("reported", reported && c.Device != "")
 		until := time.Time{}
 		// A report from the future is none: a clock went back.

@@ -68,6 +68,9 @@ func (x *exchange) run(ctx context.Context) error {
 	// Intend: on its way to the disk while the source is asked.
 	d, err := g.desk(ctx, x.s, permit, &x.words)
 	if err != nil {
+		if seal.IsDestroyed(err) { // by an order that the view does not show yet
+			return x.deny(ctx, "key", "destroyed", problem.From(err))
+		}
 		return x.deny(ctx, "gateway", "unavailable", problem.From(err))
 	}
 	x.desk = d
@@ -148,9 +151,13 @@ func (x *exchange) run(ctx context.Context) error {
 
 // request is the question for the policy.
 func (x *exchange) request() policy.Request {
-	c := x.s.Caller
+	c, view := x.s.Caller, x.g.Views.View()
+	var region string
+	if view != nil {
+		region = view.Settings.RegionOfAddress(c.Address())
+	}
 	return policy.Request{
-		View: x.g.Views.View(), Now: x.g.Now(),
+		View: view, Region: region, Now: x.g.Now(),
 		Vendor: c.Vendor(), App: c.App(), Device: c.Device(), Grant: c.Grant(),
 		Direction: policy.Out, Source: x.source(), Interaction: x.words.Interaction,
 		Resources: x.words.Resources, Reads: x.words.Reads, PageSize: x.words.PageSize,
@@ -259,7 +266,7 @@ func (x *exchange) withhold(ctx context.Context, ticket *audit.Ticket, cause err
 	defer cancel()
 	_, err := ticket.Complete(ctx, audit.Outcome{
 		Release: id.New[id.Release](x.g.Now()), Result: result, Final: true,
-		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Removed: x.removals(),
+		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Leg: x.desk.upstreamLeg(), Removed: x.removals(),
 	})
 	x.lose(ctx)
 	if err != nil {

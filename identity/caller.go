@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 	"unsafe"
@@ -24,6 +25,8 @@ type Caller struct {
 	peer   *peer
 	// until is when the person's session ends, if one acts.
 	until time.Time
+
+	address netip.Addr
 }
 
 // Known reports whether the caller is anybody at all.
@@ -115,6 +118,11 @@ func (c Caller) Expires() time.Time {
 	return t
 }
 
+// Address is the other end of the connection: the caller's machine, or whatever
+// stands before it. What a header says of it is not looked at. The zero Addr is
+// unknown.
+func (c Caller) Address() netip.Addr { return c.address }
+
 // Transport is how the request arrived.
 func (c Caller) Transport() Transport {
 	if c.peer == nil {
@@ -199,7 +207,7 @@ func (v *Verifier) Caller(r *http.Request, view *snapshot.View) (Caller, error) 
 	if app.Vendor != device.Vendor {
 		return Caller{}, unknown(AppVendorMismatch)
 	}
-	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p, until: until}, nil
+	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p, until: until, address: addressOf(r)}, nil
 }
 
 // standing looks up what the token rests on, and that it was not taken back: the
@@ -231,6 +239,15 @@ func (k *token) standing(view *snapshot.View, device id.Device, now time.Time) (
 		return nil, until, TokenSession
 	}
 	return app, s.ExpiresAt, ""
+}
+
+// addressOf is the address that the server saw the connection come from.
+func addressOf(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
 }
 
 // Person identifies one of the organisation's own people by the key of a

@@ -55,6 +55,8 @@ func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
 		return nil
 	case d.Vendor != a.Vendor || d.Owner != a.Owner:
 		return conflict("id", "It is another's device", "Choose another id for the machine")
+	case d.SPIFFE != "":
+		return conflict("id", "It is a workload that its SPIFFE id identifies", "Choose another id for the machine")
 	}
 	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Invited, snapshot.Proposed, snapshot.Approved)
 }

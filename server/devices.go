@@ -18,6 +18,8 @@ import (
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/seal"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -30,9 +32,11 @@ type devices struct {
 	authority *identity.Authority
 	anchor    func() ([]byte, error)
 	verifier  *identity.Verifier
+	keys      *seal.Keyring
 	replays   *identity.Replays
 	life      time.Duration // of a device's certificate
 	fresh     time.Duration // how old a report may be
+	public    string        // the gateway's address
 	now       func() time.Time
 	log       *slog.Logger
 }
@@ -59,6 +63,8 @@ func (d *devices) handler(path string) http.HandlerFunc {
 		return d.fleet
 	case wire.Standing:
 		return d.standing
+	case sealed.KeysPath:
+		return d.releaseKeys
 	}
 	return nil
 }
@@ -76,6 +82,25 @@ func (d *devices) giveAuthority(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/pem-certificate-chain")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(pem) // the caller may be gone
+}
+
+// releaseKeys are the public keys that sign the manifests of sealed releases.
+func (d *devices) releaseKeys(w http.ResponseWriter, r *http.Request) {
+	if !method(w, r, http.MethodGet) {
+		return
+	}
+	key, err := d.keys.ReleaseKey()
+	var set []byte
+	if err == nil {
+		set, err = key.PublicKeys()
+	}
+	if err != nil {
+		d.fail(w, r, problem.New(problem.Unavailable, "The release keys cannot be opened", "Try again in a moment").Because(err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(set) // the caller may be gone
 }
 
 // enrolment takes an invitation (POST), and says how it stands with a machine
@@ -234,6 +259,7 @@ func describe(v *snapshot.View, d *snapshot.Device) wire.Enrolment {
 }
 
 func (d *devices) withAnchor(e wire.Enrolment) wire.Enrolment {
+	e.Server = d.public
 	if pem, err := d.anchor(); err == nil {
 		e.Authority = string(pem)
 	}

@@ -40,7 +40,9 @@ type Setup struct {
 	APIPort      int
 	HealthPort   int
 	Database     string // a PostgreSQL URL; empty: SQLite
-	// PassphraseFile protects the root key. Empty: a key file in the data folder.
+	// RootKey says what protects the keys, as Config.RootKey; PassphraseFile names a
+	// passphrase. Both empty: a key file in the data folder.
+	RootKey        string
 	PassphraseFile string
 	Now            func() time.Time
 }
@@ -56,16 +58,17 @@ var configTemplate string
 
 // files below the data directory
 const (
-	authorityDir = "authority"
-	keysDir      = "keys"
-	auditDir     = "audit"
-	peopleDir    = "people"
-	tokenKeyFile = "token.key"
-	logKeyFile   = "log.key"
-	logPubFile   = "log.pub"
-	registryFile = "registry.db"
-	vaultFile    = "vault.db"
-	replaysFile  = "replays"
+	authorityDir    = "authority"
+	keysDir         = "keys"
+	auditDir        = "audit"
+	peopleDir       = "people"
+	tokenKeyFile    = "token.key"
+	logKeyFile      = "log.key"
+	logPubFile      = "log.pub"
+	releaseKeysFile = "release-keys.json"
+	registryFile    = "registry.db"
+	vaultFile       = "vault.db"
+	replaysFile     = "replays"
 )
 
 // Init makes a new installation: the configuration, the certificate authority,
@@ -154,7 +157,7 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 	if _, err := identity.CreateAuthority(c.Data(authorityDir), c.Organisation, now); err != nil {
 		return err
 	}
-	if err := seal.Create(c.Data(keysDir), root); err != nil {
+	if err := seal.Create(c.keyStore(), root); err != nil {
 		return err
 	}
 	if _, err := identity.ReadOrMakeKey(c.Data(tokenKeyFile), 256); err != nil {
@@ -175,8 +178,11 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 
 // makeVault makes the vault, which is made only here: see openVault.
 func makeVault(ctx context.Context, c *Config, root seal.Root) error {
-	keys, err := seal.Open(c.Data(keysDir), root)
+	keys, err := c.openKeysUnder(root)
 	if err != nil {
+		return err
+	}
+	if err := writeReleaseKeys(c, keys); err != nil {
 		return err
 	}
 	v, err := vault.Open(ctx, c.Data(vaultFile), keys)
@@ -184,6 +190,24 @@ func makeVault(ctx context.Context, c *Config, root seal.Root) error {
 		return fmt.Errorf("making the vault: %w", err)
 	}
 	return v.Close()
+}
+
+// writeReleaseKeys writes the public keys with which vendors verify sealed
+// releases. The gateway serves the same; a file that came by another way is
+// what a middlebox cannot exchange.
+func writeReleaseKeys(c *Config, keys *seal.Keyring) error {
+	key, err := keys.ReleaseKey()
+	if err != nil {
+		return err
+	}
+	set, err := key.PublicKeys()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Data(releaseKeysFile), set, 0o644); err != nil {
+		return fmt.Errorf("writing the release keys: %w", err)
+	}
+	return nil
 }
 
 // openVault opens the vault that makeVault made. A vault that is lost must not

@@ -21,6 +21,9 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
+// boundByTLS is how a token is bound to this connection's certificate (RFC 8705).
+const boundByTLS = "mtls"
+
 // maxStanding bounds how many grants one answer explains.
 const maxStanding = 50
 
@@ -40,7 +43,7 @@ func (d *devices) standing(w http.ResponseWriter, r *http.Request) {
 	now, dev := d.now(), m.Device
 	out := wire.Stand{At: now.UTC(), Device: string(dev.ID), Vendor: string(dev.Vendor), Owner: string(dev.Owner), State: string(dev.State),
 		TrustedUntil: dev.TrustedUntil, KeyStore: string(dev.KeyStore), CertificateEnds: m.Until.UTC(), Grants: []wire.Grant{},
-		Assumed: []string{"a small question of the first kind that the role allows", "the grant's volume as unused, and the content as not inspected"}}
+		Assumed: []string{"a small question of the first kind that the role allows, with a token bound to this machine's certificate", "the grant's volume as unused, and the content as not inspected"}}
 	if p, ok := view.Postures.Get(dev.ID); ok {
 		out.ReportedAt, out.FreshUntil, out.Source = p.ReportedAt, p.ReportedAt.Add(view.Settings.PostureFreshness), string(p.Source)
 	}
@@ -81,8 +84,10 @@ func (d *devices) about(v *snapshot.View, g *snapshot.Grant, e *snapshot.Engagem
 		}
 	}
 	out.Asked = interaction + " " + strings.Join(resources, ",")
+	transport := policy.Transport(m.Transport)
+	transport.TokenBinding = boundByTLS // as the program's token would be
 	permit, refusal := d.policy.Decide(policy.Request{View: v, Now: d.now(), Vendor: m.Device.Vendor, App: g.App, Device: m.Device.ID, Grant: g.ID,
-		Direction: policy.Out, Source: source, Interaction: interaction, Resources: resources, Transport: policy.Transport(m.Transport),
+		Direction: policy.Out, Source: source, Interaction: interaction, Resources: resources, Transport: transport,
 		Usage: policy.Usage{Known: true}})
 	out.Open = permit != nil && refusal == nil
 	if refusal != nil {

@@ -31,11 +31,12 @@ const (
 	NounSession       Noun = "session"
 	NounPosture       Noun = "posture"
 	NounAttestation   Noun = "attestation"
+	NounKey           Noun = "key"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.

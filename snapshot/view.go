@@ -42,6 +42,7 @@ type View struct {
 	Connectors     Table[id.Connector, Connector]
 	Sessions       Table[id.Session, Session]
 	Postures       Table[id.Device, Posture]
+	Keys           Table[id.Engagement, Key]
 	Attestations   Table[id.Attestation, Attestation]
 
 	index index
@@ -247,6 +248,8 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Postures, r.Device, r)
 	case *Attestation:
 		put(e, &e.next.Attestations, r.ID, r)
+	case *Key:
+		put(e, &e.next.Keys, r.Engagement, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {

@@ -96,8 +96,8 @@ func Create(dir string, want Kind, o Options) (s *Store, why error, err error) {
 	default:
 		return nil, nil, problem.BadField("key-store", "is not a kind of key store", "Use tpm or file")
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, nil, problem.BadField("dir", dir+" cannot be made, or exists", "Name a new folder; keys are never overwritten").Because(err)
+	if err := os.Mkdir(dir, 0o700); err != nil && !unfinished(dir, err) {
+		return nil, nil, problem.BadField("dir", dir+" cannot be made, or holds keys", "Name a new folder; keys are never overwritten").Because(err)
 	}
 	s = &Store{dir: dir, record: record{Version: version}, wrap: make([]byte, wrapLen)}
 	if _, err := rand.Read(s.wrap); err != nil {
@@ -129,6 +129,20 @@ func Create(dir string, want Kind, o Options) (s *Store, why error, err error) {
 		return nil, nil, err
 	}
 	return s, why, s.writeRecord()
+}
+
+// unfinished reports whether dir is what a Create left that was killed: the record
+// is written last, and nothing else is put into a store before.
+func unfinished(dir string, err error) bool {
+	if !errors.Is(err, fs.ErrExist) {
+		return false
+	}
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(dir, recordFile))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Open opens a store that Create made.

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// windowsScript asks Windows once, in PowerShell 5.1, and answers in JSON whatever
+// WindowsScript asks Windows once, in PowerShell 5.1, and answers in JSON whatever
 // the system's language is. What the user may not read stays null.
-const windowsScript = `$ErrorActionPreference='SilentlyContinue'
+const WindowsScript = `$ErrorActionPreference='SilentlyContinue'
 $os=Get-CimInstance Win32_OperatingSystem
 $d=Get-ItemProperty 'HKCU:\Control Panel\Desktop'
 $p=Get-ItemProperty 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System'
@@ -45,7 +45,7 @@ func windows(ctx context.Context, sys System, f *Found) {
 		Inactivity *int64  // seconds
 		Updated    []time.Time
 	}
-	out, err := sys.Run(ctx, "powershell.exe", "-NoProfile", "-NonInteractive", "-Command", windowsScript)
+	out, err := sys.Run(ctx, "powershell.exe", "-NoProfile", "-NonInteractive", "-Command", WindowsScript)
 	if err != nil || out.Code != 0 || json.Unmarshal([]byte(strings.TrimPrefix(out.Stdout, "\ufeff")), &w) != nil {
 		for _, c := range Checks {
 			f.How[c] = how + " does not answer"

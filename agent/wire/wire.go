@@ -115,6 +115,9 @@ type Enrolment struct {
 	App          string    `json:"app,omitempty"`
 	AppState     string    `json:"app_state,omitempty"`
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	// Server is the address at which the agent finds the server from now on, and
+	// which links in answers begin with.
+	Server string `json:"server"`
 	// Certificate is there once the device is approved; Authority vouches for the
 	// server from now on.
 	Certificate string `json:"certificate,omitempty"`

@@ -27,6 +27,7 @@ type initCmd struct {
 	Host         string    `help:"The name by which vendors reach this server." default:"localhost"`
 	Port         int       `help:"The gateway's port; the API and health take the next two." default:"8443"`
 	Database     string    `help:"A PostgreSQL URL instead of SQLite." placeholder:"URL"`
+	RootKey      string    `name:"root-key" help:"What protects the keys: file, passphrase, or the URL of a key service (docs/keys.md)." placeholder:"ROOT"`
 	Passphrase   string    `name:"passphrase-file" help:"A file with a passphrase that protects the root key; without it a key file does." placeholder:"FILE" type:"path"`
 }
 
@@ -34,7 +35,7 @@ type initCmd struct {
 func (c *initCmd) Run(ctx context.Context) error {
 	file, err := server.Init(ctx, server.Setup{Dir: c.Dir, Organisation: c.Organisation, Node: c.Node, Person: c.Person, PersonName: c.Name,
 		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2,
-		Database: c.Database, PassphraseFile: c.Passphrase, Now: time.Now})
+		Database: c.Database, RootKey: c.RootKey, PassphraseFile: c.Passphrase, Now: time.Now})
 	if err != nil {
 		return err
 	}
@@ -43,6 +44,7 @@ func (c *initCmd) Run(ctx context.Context) error {
   configuration   %s   (commented; read it)
   you             %s   (your certificate and key)
   log's key       %s   (public; give it to your auditors)
+  release keys    %s   (public; give them to your vendors, who check sealed releases with them)
 
 Next:
   sallyport serve --config %s
@@ -50,6 +52,7 @@ Next:
   sallyport whoami
   then enrol a second person, because nobody approves their own request: see docs/first-hour.md
 `, filepath.Dir(file), file, filepath.Join(people, string(c.Person)+".crt"), filepath.Join(filepath.Dir(file), "data", "log.pub"),
+		filepath.Join(filepath.Dir(file), "data", "release-keys.json"),
 		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"))
 	return nil
 }
