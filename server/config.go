@@ -71,6 +71,7 @@ type Config struct {
 	// ones: *.yaml, each of which must satisfy its legal basis.
 	ProfilesDir string     `yaml:"profiles_dir"`
 	KeyServers  KeyServers `yaml:"key_servers"`
+	UDAP        UDAP       `yaml:"udap"`
 	Policy      Policy     `yaml:"policy"`
 
 	dir      string // of the file
@@ -106,6 +107,15 @@ type KeyServers struct {
 	Networks []netip.Prefix `yaml:"networks"`
 	// CAFile holds authorities to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
+}
+
+// UDAP is this server's certificate in a trust community, for its metadata.
+// Without one no client registers by itself.
+type UDAP struct {
+	CertFile string `yaml:"cert_file"` // names public_url/fhir/SOURCE as a URI, for each source that is offered
+	KeyFile  string `yaml:"key_file"`
+	// Community is the community's URI, as clients name it.
+	Community string `yaml:"community"`
 }
 
 // Source is an upstream healthcare system.
@@ -304,6 +314,9 @@ func (c *Config) check() error {
 	}
 	if (c.Certificates.CertFile == "") != (c.Certificates.KeyFile == "") {
 		return problem.BadField("certificates", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
+	}
+	if (c.UDAP.CertFile == "") != (c.UDAP.KeyFile == "") {
+		return problem.BadField("udap", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
 	}
 	if err := c.Policy.check(); err != nil {
 		return err

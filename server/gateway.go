@@ -26,6 +26,7 @@ const (
 	revokePath     = "/revoke"
 	introspectPath = "/introspect"
 	authorizePath  = "/authorize"
+	registerPath   = "/register"
 	metadataPath   = "/.well-known/oauth-authorization-server"
 )
 
@@ -88,6 +89,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 		}
 	}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, at.Token))
+	udap, err := s.openUDAP(&at, book)
+	if err != nil {
+		return err
+	}
 	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
 	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier, keys: s.record.keys,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
@@ -109,6 +114,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 			introspect.ServeHTTP(w, r)
 		case path == authorizePath && authorize != nil:
 			authorize.ServeHTTP(w, r)
+		case path == registerPath && udap != nil:
+			udap.ServeHTTP(w, r)
+		case udap != nil && strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, udapSuffix):
+			udap.Metadata(s.config.PublicURL+strings.TrimSuffix(path, udapSuffix)).ServeHTTP(w, r)
 		case path == metadataPath:
 			metadata.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, "/.well-known/smart-configuration"):
@@ -120,6 +129,24 @@ func (s *Server) openGateway(ctx context.Context) error {
 		}
 	}))
 	return nil
+}
+
+const udapSuffix = "/.well-known/udap"
+
+// openUDAP lets clients register by certificate, where the server has one of its
+// own; nil otherwise.
+func (s *Server) openUDAP(at *identity.Endpoints, b book) (*identity.UDAP, error) {
+	c := s.config.UDAP
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	signer, err := identity.ReadCredential(s.config.path(c.CertFile), s.config.path(c.KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	at.Register = s.config.PublicURL + registerPath
+	return identity.NewUDAP(identity.UDAPConfig{Endpoints: *at, Signer: signer, Community: c.Community, Verifier: s.verifier, View: s.record.registry.View,
+		Replays: s.replays, Registrar: b, Log: s.o.Logger})
 }
 
 // keyFetcher asks the key servers of applications in the background.
