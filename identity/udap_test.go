@@ -20,6 +20,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +33,20 @@ import (
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 )
+
+// rsaKeys are made once for all tests; each call of rsaKey gives the next, so that
+// no two of one test are alike.
+var (
+	rsaKeys = sync.OnceValue(func() (out [8]*rsa.PrivateKey) {
+		for i := range out {
+			out[i] = must2(rsa.GenerateKey(rand.Reader, 2048))
+		}
+		return out
+	})
+	rsaNext atomic.Uint32
+)
+
+func rsaKey() *rsa.PrivateKey { return rsaKeys()[rsaNext.Add(1)%8] }
 
 // community is a trust community's authority.
 type community struct {
@@ -92,14 +108,14 @@ func (r registryRegistrar) Cancel(_ context.Context, by id.Connector, app id.App
 }
 
 func newUDAPWorld(t testing.TB) *udapWorld {
-	w := &udapWorld{launchWorld: newLaunchWorld(t), community: newCommunity(t), key: must2(rsa.GenerateKey(rand.Reader, 2048))}
+	w := &udapWorld{launchWorld: newLaunchWorld(t), community: newCommunity(t), key: rsaKey()}
 	w.chain = w.community.member(w.key, nil, memberURI)
 	w.edit(func(e *snapshot.Edit) {
 		e.Put(&snapshot.Connector{ID: "com", Vendor: "northwind", Kind: snapshot.UDAPClients, Issuer: memberURI, Anchors: w.community.pem(), Owner: "lin", Approval: approved})
 		e.Put(&snapshot.Connector{ID: "rival-com", Vendor: "contoso", Kind: snapshot.UDAPClients, Issuer: "https://contoso.example/app", Anchors: w.community.pem(), Owner: "rita", Approval: approved})
 		e.Put(&snapshot.Connector{ID: "waiting", Vendor: "northwind", Kind: snapshot.UDAPClients, Issuer: "https://waiting.example", Anchors: w.community.pem(), Owner: "lin", Approval: snapshot.Approval{State: snapshot.Proposed}})
 	})
-	serverKey := must2(rsa.GenerateKey(rand.Reader, 2048))
+	serverKey := rsaKey()
 	der := must2(base64.StdEncoding.DecodeString(w.community.member(serverKey, nil, w.base+"/fhir")[0]))
 	signer := must2(NewCredential(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), serverKey))
 	w.udap = must2(NewUDAP(UDAPConfig{Endpoints: Endpoints{Issuer: w.base, Token: w.tokenURL(), Register: w.base + "/register"}, Signer: signer, Community: "urn:community",
@@ -193,7 +209,7 @@ func TestUDAPClient(t *testing.T) {
 	if status, _, _ := w.post(w.device, w.tokenFor(key, nil)); status != 200 {
 		t.Errorf("renewed certificate: %d %s", status, w.lastReason())
 	}
-	w.key = must2(rsa.GenerateKey(rand.Reader, 2048))
+	w.key = rsaKey()
 	w.chain = w.community.member(w.key, nil, memberURI)
 	if status, _, _ := w.post(w.device, w.tokenFor(key, nil)); status != 401 || w.lastReason() != AssertionKeyUnknown {
 		t.Errorf("another key: %d %s", status, w.lastReason())
@@ -281,7 +297,7 @@ func TestUDAPRegistrations(t *testing.T) {
 		{"alg none", b64([]byte(`{"alg":"none","x5c":`+chained+`}`)) + "." + parts[1] + ".", "invalid_software_statement", StatementInvalid},
 		{"HS256 with the certificate", by(jose.HS256, []byte(w.chain[0]), map[string]any{"x5c": w.chain}), "invalid_software_statement", StatementInvalid},
 		{"RS512", by(jose.RS512, w.key, map[string]any{"x5c": w.chain}), "invalid_software_statement", StatementInvalid},
-		{"another key than the certificate's", by(jose.RS256, must2(rsa.GenerateKey(rand.Reader, 2048)), map[string]any{"x5c": w.chain}), "invalid_software_statement", AssertionSignature},
+		{"another key than the certificate's", by(jose.RS256, rsaKey(), map[string]any{"x5c": w.chain}), "invalid_software_statement", AssertionSignature},
 		{"another kind of key", by(jose.ES256, p256, map[string]any{"x5c": w.chain}), "invalid_software_statement", StatementInvalid},
 		{"not a certificate", by(jose.RS256, w.key, map[string]any{"x5c": []string{"AAAA"}}), "invalid_software_statement", StatementInvalid},
 		{"certificate of another community", by(jose.RS256, w.key, map[string]any{"x5c": stranger.member(w.key, nil, memberURI)}), "unapproved_software_statement", StatementUntrusted},
@@ -387,7 +403,7 @@ func TestUDAPClientForPeople(t *testing.T) {
 func TestUDAPAssertions(t *testing.T) {
 	w := newUDAPWorld(t)
 	app := w.admitted()
-	other := must2(rsa.GenerateKey(rand.Reader, 2048))
+	other := rsaKey()
 	for _, tc := range []struct {
 		name   string
 		change func(head, claims map[string]any)
