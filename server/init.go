@@ -39,6 +39,7 @@ type Setup struct {
 	GatewayPort  int
 	APIPort      int
 	HealthPort   int
+	PeoplePort   int    // pages for people with browsers; 0: none
 	Database     string // a PostgreSQL URL; empty: SQLite
 	// RootKey says what protects the keys, as Config.RootKey; PassphraseFile names a
 	// passphrase. Both empty: a key file in the data folder.
@@ -69,6 +70,7 @@ const (
 	registryFile    = "registry.db"
 	vaultFile       = "vault.db"
 	replaysFile     = "replays"
+	firstRunFile    = "first-run"
 )
 
 // Init makes a new installation: the configuration, the certificate authority,
@@ -136,9 +138,9 @@ func (s Setup) check() error {
 	if err := id.Check(s.Person); err != nil {
 		return problem.BadField("person", err.Error(), "Use a short id such as ada")
 	}
-	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort} {
-		if p < 1 || p > 65535 {
-			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65533: the API and health take the next two")
+	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort, s.PeoplePort} {
+		if p < 0 || p < 1 && p != s.PeoplePort || p > 65535 {
+			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65532: the API, health and the pages for people take the next three")
 		}
 	}
 	return nil

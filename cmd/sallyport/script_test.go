@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 
 // TestScript tells the command line's stories: see testdata/script.
 //
-// $PORT, $API and $HEALTH are free ports for `sallyport init --port $PORT`,
+// $PORT, $API, $HEALTH and $PEOPLE are free ports for `sallyport init --port $PORT`,
 // $EHR one for `sallyport hospital`. Three commands are ours: `ready` waits
 // until a server is, `silent` wants nobody to listen, and `replace OLD NEW FILE`
 // changes a file, as a person would.
@@ -57,13 +57,13 @@ func TestScript(t *testing.T) {
 
 var lastPort atomic.Int32
 
-// ports finds four that are free now, and that no other script of this run has.
+// ports finds five that are free now, and that no other script of this run has.
 func ports(t testing.TB) map[string]int {
 	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%2000*10))
 	for range 200 {
-		base := int(lastPort.Add(4)) - 4
+		base := int(lastPort.Add(5)) - 5
 		free := true
-		for i := range 4 {
+		for i := range 5 {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+i))
 			if err != nil {
 				free = false
@@ -72,10 +72,10 @@ func ports(t testing.TB) map[string]int {
 			_ = l.Close() // it was only tried
 		}
 		if free {
-			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "EHR": base + 3}
+			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "PEOPLE": base + 3, "EHR": base + 4}
 		}
 	}
-	t.Fatal("there are no four free ports together")
+	t.Fatal("there are no five free ports together")
 	return nil
 }
 
@@ -163,7 +163,7 @@ func TestTheFirstHour(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := ports(t)
-	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]))
+	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]), "8446", strconv.Itoa(p["PEOPLE"]))
 	var script strings.Builder
 	script.WriteString("set -eu\nservers=''; trap 'kill $servers; wait' EXIT\n")
 	commands := 0
