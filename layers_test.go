@@ -46,23 +46,27 @@ var layers = map[string][]string{
 	"gate":          {"hipaa", "id", "policy", "snapshot"},
 	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
 	"fairness":      {"problem"},
+	"provenance":    {},
 	// RECORD
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
 	"audit/faultfs": {"audit"},
-	"seal":          {"audit", "deid", "id", "problem"},
+	"seal":          {"audit", "deid", "id", "problem", "seal/sealed"},
+	"seal/sealed":   {"id", "problem"},   // what both ends of a sealed release have in common
+	"seal/kms":      {"problem", "seal"}, // key services; apart, because their clients are large
+	"seal/kms/*":    {"problem", "seal", "seal/kms"},
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
 	// GOVERNANCE
-	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "snapshot"},
+	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
 	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
 	"identity/signin":     {"id", "problem", "snapshot"}, // proves who a person is; what follows is an act, by people and api
-	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
-	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "snapshot", "vault"},
+	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
+	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
@@ -71,8 +75,11 @@ var layers = map[string][]string{
 	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
-	"agent":                 {"audit/verify", "identity", "problem", "seal"},
-	"cmd/sallyport":         {"agent", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "people", "problem", "registry", "scan", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
+	"agent/keystore":        {"problem"},
+	"agent/posture":         {"identity", "problem"},
+	"agent/wire":            {"problem"},
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
@@ -80,6 +87,8 @@ var layers = map[string][]string{
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
 	"":                      {},
+
+	"agent/posture/posturetest": {"agent/posture"}, // a recorded machine, for tests
 }
 
 // drivers names the outside packages that only some of ours may import.
@@ -93,7 +102,7 @@ var drivers = map[string][]string{
 // pure packages take time, input and output as arguments.
 var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate",
 	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
-	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message"}
+	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message", "provenance"}
 
 // impure is what they may not import.
 var impure = []string{"net", "net/http", "os", "os/exec", "database/sql", "log", "math/rand"}

@@ -40,10 +40,15 @@ type Config struct {
 	Policy       *policy.Engine    // the policy of releases, for explain
 	Log          *audit.Log
 	LogVerifier  string // the log's public key, in note form
-	Identity     *identity.Verifier
-	Sessions     *signin.Sessions // who is signed in; nil: certificates only
-	Now          func() time.Time
-	Logger       *slog.Logger
+	Node         string // whose log that is
+	Keys         Keys
+	Gateway      string // where vendors' machines enrol
+	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
+	Anchor   func() ([]byte, error)
+	Identity *identity.Verifier
+	Sessions *signin.Sessions // who is signed in; nil: certificates only
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.
@@ -79,6 +84,7 @@ func New(c Config) http.Handler {
 	s.reads()
 	s.logReads()
 	s.explain()
+	s.keys()
 	s.apply()
 
 	return http.MaxBytesHandler(s.identify(mux), maxBody)

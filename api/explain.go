@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,7 +68,50 @@ type Recorded struct {
 	Bytes     uint64      `json:"bytes"`
 	Patients  uint64      `json:"patients" doc:"Summed over the releases"`
 	Clauses   []string    `json:"clauses,omitempty"`
+	Layers    Layers      `json:"layers" doc:"What protected it, layer by layer"`
 	LogIndex  uint64      `json:"log_index"`
+}
+
+// Layers are what protected a request and its answer on their way, and where the
+// caller was. What is not known is left out.
+type Layers struct {
+	Agent        string     `json:"agent,omitempty" doc:"human, workload or agent"`
+	TLS          string     `json:"tls,omitempty" doc:"Version"`
+	KeyExchange  string     `json:"key_exchange,omitempty"`
+	Certificate  string     `json:"certificate_sha256,omitempty" doc:"Of the client"`
+	TokenBinding string     `json:"token_binding,omitempty" doc:"none, mtls (RFC 8705) or dpop (RFC 9449)"`
+	Sealing      string     `json:"sealing,omitempty" doc:"Of the release to its recipient"`
+	Region       string     `json:"region,omitempty"`
+	RegionBy     string     `json:"region_by,omitempty" doc:"declared, or address: the organisation's table of networks"`
+	Upstream     []Upstream `json:"upstream,omitempty" doc:"Each way from the source that was used, once"`
+}
+
+// Upstream is what protected the way from the source.
+type Upstream struct {
+	TLS         string `json:"tls" doc:"Version; none is plain, on the gateway's own machine"`
+	KeyExchange string `json:"key_exchange,omitempty"`
+	Certificate string `json:"certificate_sha256,omitempty" doc:"Of the source"`
+}
+
+func layersOf(in *audit.Intent) Layers {
+	t := in.Transport
+	return Layers{Agent: string(in.Agent), TLS: t.TLS, KeyExchange: t.KeyExchange, Certificate: hexOf(t.Certificate), TokenBinding: t.Binding,
+		Sealing: t.Sealing, Region: in.Region, RegionBy: string(in.RegionBy)}
+}
+
+// came adds a leg, each once.
+func (l *Layers) came(leg audit.Leg) {
+	u := Upstream{TLS: leg.TLS, KeyExchange: leg.KeyExchange, Certificate: hexOf(leg.Certificate)}
+	if leg.TLS != "" && !slices.Contains(l.Upstream, u) {
+		l.Upstream = append(l.Upstream, u)
+	}
+}
+
+func hexOf(d audit.Digest) string {
+	if d == (audit.Digest{}) {
+		return ""
+	}
+	return hex.EncodeToString(d[:])
 }
 
 // Failing is a gate that refused, and why.
@@ -140,6 +185,7 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 	}
 	rec := &Recorded{Decision: d}
 	var in *audit.Intent
+	var legs []audit.Leg
 	for _, e := range entries {
 		switch {
 		case e.Intent != nil:
@@ -150,6 +196,7 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 				rec.Failing = append(rec.Failing, Failing{f.Gate, f.Reason})
 			}
 		case e.Outcome != nil:
+			legs = append(legs, e.Outcome.Leg)
 			if e.Outcome.Result == audit.Released {
 				rec.Releases++
 				rec.Bytes += e.Outcome.Bytes
@@ -160,7 +207,10 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 	if in == nil {
 		return policy.Request{}, problem.New(problem.NotFound, "The log has no such decision", "Check the id, and that you ask the node that decided")
 	}
-	rec.Clauses = in.Clauses
+	rec.Clauses, rec.Layers = in.Clauses, layersOf(in)
+	for _, leg := range legs {
+		rec.Layers.came(leg)
+	}
 	out.Recorded = rec
 	out.Assumed = append(out.Assumed,
 		"the log keeps no query: elements that a search read are not judged again",
@@ -173,6 +223,9 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 		Direction: policy.Direction(in.Direction), Source: in.Source, Interaction: in.Action, Usage: policy.Usage{Known: true},
 		Transport: policy.Transport{TLSVersion: in.Transport.TLS, KeyExchange: in.Transport.KeyExchange,
 			CertificateSHA256: hex.EncodeToString(in.Transport.Certificate[:]), TokenBinding: in.Transport.Binding}}
+	if in.RegionBy == audit.ByAddress {
+		q.Region = in.Region
+	}
 	if in.Resource != "" {
 		q.Resources = []string{in.Resource}
 	}
@@ -194,7 +247,16 @@ func (s *server) asked(q Question, out *Explanation) (policy.Request, error) {
 	who := policy.CallerOf(v, policy.Caller{App: q.App, Device: q.Device, Grant: q.Grant, Source: q.Source})
 	out.Assumed = append(out.Assumed, "TLS 1.3 with a token bound to the device's certificate",
 		"the grant's volume is unused, and the content is not inspected")
-	return policy.Request{View: v, Now: s.Now(), Vendor: who.Vendor, App: who.App, Device: who.Device, Grant: who.Grant,
+	var region string
+	if d, ok := v.Devices.Get(who.Device); ok && len(v.Settings.NetworkRegions) > 0 {
+		for _, n := range v.Settings.NetworkRegions {
+			if n.Region == d.Region || strings.HasPrefix(d.Region, n.Region+"-") {
+				region = n.Region
+			}
+		}
+		out.Assumed = append(out.Assumed, "the request comes from a network in the region that the device declares")
+	}
+	return policy.Request{View: v, Now: s.Now(), Region: region, Vendor: who.Vendor, App: who.App, Device: who.Device, Grant: who.Grant,
 		Direction: policy.Out, Source: who.Source, Interaction: q.Interaction, Resources: q.Resources, Reads: q.Reads, PageSize: q.PageSize,
 		Usage: policy.Usage{Known: true},
 		Transport: policy.Transport{TLSVersion: "1.3", KeyExchange: "X25519MLKEM768",

@@ -41,6 +41,8 @@ func (s *server) reads() {
 	noun(s, "reviews", func(v *snapshot.View) snapshot.Table[id.Review, snapshot.Review] { return v.Reviews })
 	noun(s, "connectors", func(v *snapshot.View) snapshot.Table[id.Connector, snapshot.Connector] { return v.Connectors })
 	noun(s, "sessions", func(v *snapshot.View) snapshot.Table[id.Session, snapshot.Session] { return v.Sessions })
+	noun(s, "attestations", func(v *snapshot.View) snapshot.Table[id.Attestation, snapshot.Attestation] { return v.Attestations })
+	noun(s, "keys", func(v *snapshot.View) snapshot.Table[id.Engagement, snapshot.Key] { return v.Keys })
 	noun(s, "postures", func(v *snapshot.View) snapshot.Table[id.Device, snapshot.Posture] { return v.Postures })
 	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })
 
@@ -51,6 +53,15 @@ func (s *server) reads() {
 				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "You are not in the registry", "Ask to be enrolled"))
 			}
 			return &struct{ Body snapshot.Person }{*p}, nil
+		})
+
+	huma.Register(s.api, huma.Operation{OperationID: "enrolment", Method: http.MethodGet, Path: "/v1/enrolment", Summary: "Where vendors' machines enrol, and by which certificate they verify the server", Tags: []string{"you"}},
+		func(ctx context.Context, _ *struct{}) (*struct{ Body Enrolment }, error) {
+			pem, err := s.Anchor()
+			if err != nil {
+				return nil, s.asProblem(ctx, problem.New(problem.Unavailable, "The server has no certificate now", "Try again in a moment").Because(err))
+			}
+			return &struct{ Body Enrolment }{Enrolment{Gateway: s.Gateway, Authority: string(pem)}}, nil
 		})
 
 	huma.Register(s.api, huma.Operation{OperationID: "acts", Method: http.MethodGet, Path: "/v1/acts", Summary: "What was done, oldest first", Tags: []string{"acts"}},
@@ -155,4 +166,10 @@ func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View)
 			}
 			return &struct{ Body *V }{row}, nil
 		})
+}
+
+// Enrolment is what an invitation must name beside its code.
+type Enrolment struct {
+	Gateway   string `json:"gateway"`
+	Authority string `json:"authority" doc:"The certificate, in PEM, by which the gateway is verified"`
 }

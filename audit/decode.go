@@ -49,35 +49,43 @@ type wire struct {
 	Certificate   hexDigest        `json:"certificate"`
 	Binding       string           `json:"token_binding"`
 	Sealing       string           `json:"sealing"`
+	Region        string           `json:"region"`
+	RegionBy      RegionBy         `json:"region_by"`
 	Failing       []struct {
 		Gate   string `json:"gate"`
 		Reason string `json:"reason"`
 	} `json:"failing"`
-	Ticket       uint64     `json:"ticket"`
-	Chunk        uint64     `json:"chunk"`
-	Part         uint64     `json:"part"`
-	Parts        uint64     `json:"parts"`
-	Release      id.Release `json:"release"`
-	Result       Result     `json:"result"`
-	Final        bool       `json:"final"`
-	Status       int        `json:"status"`
-	Upstream     int        `json:"upstream_status"`
-	Digest       hexDigest  `json:"digest"`
-	Bytes        uint64     `json:"bytes"`
-	PatientCount uint64     `json:"patient_count"`
-	Patients     []string   `json:"patients"`
-	Resources    counts     `json:"resources"`
-	Removed      counts     `json:"removed"`
-	Changed      counts     `json:"changed"`
-	Act          id.Act     `json:"act"`
-	ActKind      string     `json:"act_kind"`
-	Actor        id.Person  `json:"actor"`
-	Approver     id.Person  `json:"approver"`
-	Subject      string     `json:"subject"`
-	ID           string     `json:"id"`
-	Registry     uint64     `json:"registry"`
-	Replayed     uint64     `json:"replayed"`
-	Cut          uint64     `json:"cut"`
+	Ticket       uint64      `json:"ticket"`
+	Chunk        uint64      `json:"chunk"`
+	Part         uint64      `json:"part"`
+	Parts        uint64      `json:"parts"`
+	Release      id.Release  `json:"release"`
+	Result       Result      `json:"result"`
+	Final        bool        `json:"final"`
+	Status       int         `json:"status"`
+	Upstream     int         `json:"upstream_status"`
+	LegTLS       string      `json:"upstream_tls"`
+	LegExchange  string      `json:"upstream_key_exchange"`
+	LegCert      hexDigest   `json:"upstream_certificate"`
+	Digest       hexDigest   `json:"digest"`
+	Bytes        uint64      `json:"bytes"`
+	Recipients   []hexDigest `json:"recipients"`
+	ClearDigest  hexDigest   `json:"clear_digest"`
+	ClearBytes   uint64      `json:"clear_bytes"`
+	PatientCount uint64      `json:"patient_count"`
+	Patients     []string    `json:"patients"`
+	Resources    counts      `json:"resources"`
+	Removed      counts      `json:"removed"`
+	Changed      counts      `json:"changed"`
+	Act          id.Act      `json:"act"`
+	ActKind      string      `json:"act_kind"`
+	Actor        id.Person   `json:"actor"`
+	Approver     id.Person   `json:"approver"`
+	Subject      string      `json:"subject"`
+	ID           string      `json:"id"`
+	Registry     uint64      `json:"registry"`
+	Replayed     uint64      `json:"replayed"`
+	Cut          uint64      `json:"cut"`
 }
 
 type hexDigest Digest
@@ -157,7 +165,7 @@ func Decode(index uint64, b []byte) (Entry, error) {
 	case KindOutcome:
 		e.Outcome = &OutcomeRecord{
 			Outcome: Outcome{Release: w.Release, Result: w.Result, Final: w.Final, Status: w.Status,
-				Upstream: w.Upstream, Digest: Digest(w.Digest), Bytes: w.Bytes,
+				Upstream: w.Upstream, Leg: Leg{w.LegTLS, w.LegExchange, Digest(w.LegCert)}, Digest: Digest(w.Digest), Bytes: w.Bytes, Sealed: w.sealed(),
 				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals(), Changed: w.Changed.removals()},
 			Decision: w.Decision, Ticket: w.Ticket, Chunk: w.Chunk, Parts: w.Parts, PatientCount: w.PatientCount,
 		}
@@ -184,6 +192,18 @@ func Decode(index uint64, b []byte) (Entry, error) {
 	return e, nil
 }
 
+// sealed is how an outcome was sealed; nil if it was not.
+func (w *wire) sealed() *Sealing {
+	if w.Sealing == "" {
+		return nil // fields that stand without it are found by encoding again
+	}
+	s := &Sealing{Mode: w.Sealing, Digest: Digest(w.ClearDigest), Bytes: w.ClearBytes}
+	for _, d := range w.Recipients {
+		s.Recipients = append(s.Recipients, Digest(d))
+	}
+	return s
+}
+
 func (w *wire) intent() *Intent {
 	return &Intent{
 		Decision: w.Decision, Vendor: w.Vendor, Engagement: w.Engagement, App: w.App, Device: w.Device,
@@ -193,5 +213,6 @@ func (w *wire) intent() *Intent {
 		Policy: Digest(w.Policy), Snapshot: w.Snapshot, SnapshotIndex: w.SnapshotIndex,
 		Clauses: w.Clauses, DerivesFrom: w.DerivesFrom,
 		Transport: Transport{w.TLS, w.KeyExchange, Digest(w.Certificate), w.Binding, w.Sealing},
+		Region:    w.Region, RegionBy: w.RegionBy,
 	}
 }

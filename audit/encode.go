@@ -213,10 +213,12 @@ func (e *encoder) facts(in *Intent) {
 	list(e, "derives_from", in.DerivesFrom, isID[id.Release])
 	t := &in.Transport
 	e.closed("tls", t.TLS, knownTLS(t.TLS))
-	e.closed("key_exchange", t.KeyExchange, knownKeyExchange(t.KeyExchange))
+	e.closed("key_exchange", t.KeyExchange, KeyExchange(t.KeyExchange))
 	e.digest("certificate", &t.Certificate)
 	e.closed("token_binding", t.Binding, knownBinding(t.Binding))
 	e.closed("sealing", t.Sealing, knownSealing(t.Sealing))
+	e.closed("region", in.Region, Region(in.Region))
+	e.closed("region_by", string(in.RegionBy), knownRegionBy(in.RegionBy))
 }
 
 func (e *encoder) intent(origin string, in *Intent) {
@@ -283,8 +285,14 @@ func (e *encoder) outcome(origin string, o *OutcomeRecord) {
 	e.flag("final", o.Final)
 	e.status("status", o.Status)
 	e.status("upstream_status", o.Upstream)
+	e.closed("upstream_tls", o.Leg.TLS, knownLeg(o.Leg.TLS))
+	e.closed("upstream_key_exchange", o.Leg.KeyExchange, KeyExchange(o.Leg.KeyExchange))
+	e.digest("upstream_certificate", &o.Leg.Certificate)
 	e.digest("digest", &o.Digest)
 	e.num("bytes", o.Bytes)
+	if s := o.Sealed; s != nil {
+		e.sealing(o.Result, s)
+	}
 	e.num("patient_count", o.PatientCount)
 	if o.Parts > 0 {
 		e.num("parts", o.Parts)
@@ -315,6 +323,36 @@ func (e *encoder) outcome(origin string, o *OutcomeRecord) {
 	e.tally("removed", o.Removed)
 	e.tally("changed", o.Changed)
 	e.end()
+}
+
+// maxRecipients bounds the keys that a release is sealed to.
+const maxRecipients = 8
+
+func (e *encoder) sealing(r Result, s *Sealing) {
+	if r != Released || !seals(s.Mode) {
+		e.refuse("sealing", "a way of sealing, of what is released")
+		return
+	}
+	e.text("sealing", s.Mode)
+	if n := len(s.Recipients); n == 0 || n > maxRecipients || slices.Contains(s.Recipients, Digest{}) {
+		e.refuse("recipients", "digests of 1 to "+strconv.Itoa(maxRecipients)+" keys")
+		return
+	}
+	if s.Digest == (Digest{}) {
+		e.refuse("clear_digest", "the SHA-256 of what is inside")
+		return
+	}
+	e.key("recipients")
+	sep := byte('[')
+	for _, d := range s.Recipients {
+		e.b = append(e.b, sep, '"')
+		e.b = hex.AppendEncode(e.b, d[:])
+		e.b = append(e.b, '"')
+		sep = ','
+	}
+	e.b = append(e.b, ']')
+	e.digest("clear_digest", &s.Digest)
+	e.num("clear_bytes", s.Bytes)
 }
 
 func (e *encoder) tally(name string, list []Removal) {

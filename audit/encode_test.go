@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func fullIntent() Intent {
 		Policy: sha256.Sum256([]byte("b")), Snapshot: 17, SnapshotIndex: 3, Clauses: []string{"BAA-M01", "baa-2026/BAA-M02"},
 		DerivesFrom: []id.Release{"release-1"},
 		Transport:   Transport{"1.3", "X25519MLKEM768", sha256.Sum256([]byte("c")), "mtls", "none"},
+		Region:      "US-MA", RegionBy: ByAddress,
 	}
 }
 
@@ -63,9 +65,13 @@ func allSound(tb testing.TB) [][]byte {
 		e.refusal(origin, &Refusal{Intent{Decision: "d"}, []Failing{{"app", "unknown"}}})
 	})
 	add(func(e *encoder) {
-		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Final: true, Status: 200, Upstream: 200, Digest: digest,
+		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Final: true, Status: 200, Upstream: 200, Leg: Leg{"1.2", "CurveP256", digest}, Digest: digest,
 			Bytes: 12, Patients: []string{"abcdefghijklmnopqrstuvwxyz"}, Resources: []TypeCount{{"Patient", 1}, {"Observation", 3}}},
 			Decision: "d", Ticket: 1, Chunk: 2, Parts: 3, PatientCount: 4})
+	})
+	add(func(e *encoder) {
+		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Digest: digest, Bytes: 90,
+			Sealed: &Sealing{Mode: "age", Recipients: []Digest{digest, {1}}, Digest: digest, Bytes: 12}}, Decision: "d", Ticket: 1})
 	})
 	add(func(e *encoder) {
 		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Incomplete, Final: true}, Decision: "d"})
@@ -95,6 +101,9 @@ func TestEntriesComeBackAsTheyWere(t *testing.T) {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		}
+		if o := e.Outcome; o != nil && o.Upstream == 200 && o.Leg != (Leg{"1.2", "CurveP256", sha256.Sum256([]byte("x"))}) {
+			t.Errorf("the leg came back as %+v", o.Leg)
+		}
 	}
 }
 
@@ -103,6 +112,36 @@ func fullIntentOf(e Entry) Intent {
 	in := fullIntent()
 	in.Decision = e.Intent.Decision
 	return in
+}
+
+// How a release was sealed is a way that is known, to keys that are named by
+// digests; what did not leave was not sealed.
+func TestSealingIsOfTheClosedList(t *testing.T) {
+	one := Digest{1}
+	good := Sealing{Mode: "hpke-p256", Recipients: []Digest{one}, Digest: one}
+	for name, tc := range map[string]struct {
+		result Result
+		f      func(*Sealing)
+		ok     bool
+	}{
+		"good":                 {Released, func(*Sealing) {}, true},
+		"withheld":             {Withheld, func(*Sealing) {}, false},
+		"none":                 {Released, func(s *Sealing) { s.Mode = "none" }, false},
+		"no mode":              {Released, func(s *Sealing) { s.Mode = "" }, false},
+		"another mode":         {Released, func(s *Sealing) { s.Mode = "rot13" }, false},
+		"no recipient":         {Released, func(s *Sealing) { s.Recipients = nil }, false},
+		"a zero recipient":     {Released, func(s *Sealing) { s.Recipients = []Digest{one, {}} }, false},
+		"too many":             {Released, func(s *Sealing) { s.Recipients = slices.Repeat([]Digest{one}, maxRecipients+1) }, false},
+		"no digest of content": {Released, func(s *Sealing) { s.Digest = Digest{} }, false},
+	} {
+		s := good
+		tc.f(&s)
+		var e encoder
+		e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: "r", Result: tc.result, Final: true, Digest: one, Sealed: &s}, Decision: "d"})
+		if got := e.err == nil; got != tc.ok {
+			t.Errorf("%s: taken %v, want %v: %v", name, got, tc.ok, e.err)
+		}
+	}
 }
 
 // TestNoFreeText tries to put what a patient's record holds into every string.
@@ -274,4 +313,30 @@ func FuzzJournal(f *testing.F) {
 			t.Fatalf("what is left after the cut does not read: %v", err)
 		}
 	})
+}
+
+// What was negotiated and where a caller was are words of closed lists.
+func TestWordsOfLayersAreClosed(t *testing.T) {
+	for v, ok := range map[string]bool{"US": true, "US-MA": true, "GB-ENG": true, "DE-1": true, "": false, "U": false, "us": false, "USA": false, "US-": false,
+		"US-MASS": false, "US_MA": false, "198.51.100.7": false, "US-M\"": false} {
+		if got := Region(v); got != ok {
+			t.Errorf("region %q: got %v", v, got)
+		}
+	}
+	for _, change := range []func(*Intent){
+		func(in *Intent) { in.Region = "198.51.100.7" }, func(in *Intent) { in.RegionBy = "guess" }, func(in *Intent) { in.Region = "Boston" },
+	} {
+		in := fullIntent()
+		change(&in)
+		var e encoder
+		if e.intent("o", &in); e.err == nil {
+			t.Errorf("written: %s", e.b)
+		}
+	}
+	for _, leg := range []Leg{{TLS: "1.1"}, {TLS: "1.3", KeyExchange: "RSA"}} {
+		var e encoder
+		if e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Withheld, Final: true, Leg: leg}, Decision: "d"}); e.err == nil {
+			t.Errorf("written: %s", e.b)
+		}
+	}
 }

@@ -54,9 +54,26 @@ type Transport struct {
 	TLS         string // "1.3" or "1.2"
 	KeyExchange string // as tls.CurveID.String: "X25519MLKEM768", "CurveP256" ...
 	Certificate Digest // of the client certificate, in DER
-	Binding     string // of the token: "none", "mtls" (RFC 8705), "dpop" (RFC 9449)
-	Sealing     string // of the release to its recipient: "none", "age", "hpke"
+	Binding     string // of the token: "none", "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"
+	Sealing     string // of the releases to their recipient: "none", "age", "age-x25519", "hpke-p256"
 }
+
+// Leg records what protected the way from the source to the gateway. The zero
+// Leg is none: the source was not asked.
+type Leg struct {
+	TLS         string // "1.3", "1.2"; "none": plain, on the gateway's own machine
+	KeyExchange string // as in Transport
+	Certificate Digest // of the source's certificate, in DER
+}
+
+// RegionBy says how the region of a caller is known.
+type RegionBy string
+
+// The ways. Neither says where data is processed.
+const (
+	ByDeclaration RegionBy = "declared" // the device's record
+	ByAddress     RegionBy = "address"  // the caller's address, by the organisation's table of networks
+)
 
 // Intent is a release that the policy permitted. Decision, Direction, Agent,
 // Action and Policy are required; the others are recorded where they are known.
@@ -92,6 +109,9 @@ type Intent struct {
 	Clauses     []string     // the terms that allow it: "BAA-M01", or "agreement-id/BAA-M01"
 	DerivesFrom []id.Release // releases that this one is made from
 	Transport   Transport
+
+	Region   string // ISO 3166: where the caller is
+	RegionBy RegionBy
 }
 
 // Failing is one gate that refused.
@@ -138,8 +158,12 @@ type Outcome struct {
 	Final    bool   // no more chunks follow under this ticket
 	Status   int    // the HTTP status that the caller gets
 	Upstream int    // the HTTP status that the upstream gave; 0 if it was not asked
+	Leg      Leg    // the weakest over which something of it came
 	Digest   Digest // SHA-256 of the bytes; required if Released
 	Bytes    uint64
+	// Sealed is set where what leaves is sealed to a recipient: Digest and Bytes
+	// are those of the ciphertext then.
+	Sealed *Sealing
 
 	// Patients are keyed pseudonyms, each 20 to 128 of [A-Za-z0-9_-] and computed by
 	// the caller under the owner's key. Thousands fit: those that are too many for one
@@ -152,6 +176,16 @@ type Outcome struct {
 	// replaced, by the de-identification rule; "text-" and a category where it was
 	// found in free text.
 	Changed []Removal
+}
+
+// Sealing is how a release was sealed, and what is inside.
+type Sealing struct {
+	Mode       string   // "age", "age-x25519", "hpke-p256"
+	Recipients []Digest // of the public keys; never the keys
+	// Digest and Bytes are those of the release before it was sealed: by them the
+	// owner finds the release that a file came from, and counts the grant's volume.
+	Digest Digest
+	Bytes  uint64
 }
 
 // OutcomeRecord is an outcome as the log has it.

@@ -494,6 +494,9 @@ func (l *Log) Close() error {
 	return errors.Join(failed, l.journal.close(size), l.lock.Close())
 }
 
+// Origin is the log's name, which every entry carries.
+func (l *Log) Origin() string { return l.origin }
+
 // Size is how many entries are durable.
 func (l *Log) Size() uint64 {
 	l.mu.Lock()

@@ -11,7 +11,27 @@ func knownResult(r Result) bool { return r == Released || r == Withheld || r == 
 
 func knownTLS(v string) bool { return v == "1.3" || v == "1.2" }
 
-func knownKeyExchange(v string) bool {
+func knownLeg(v string) bool { return v == "none" || knownTLS(v) }
+
+func knownRegionBy(v RegionBy) bool { return v == ByDeclaration || v == ByAddress }
+
+// Region reports whether v has the form of a country or a subdivision of one (ISO
+// 3166): "US", "US-MA".
+func Region(v string) bool {
+	for i := range len(v) {
+		c := v[i]
+		upper, digit := 'A' <= c && c <= 'Z', '0' <= c && c <= '9'
+		switch {
+		case i < 2 && upper, i == 2 && c == '-' && len(v) > 3, i > 2 && (upper || digit):
+		default:
+			return false
+		}
+	}
+	return len(v) >= 2 && len(v) <= 6
+}
+
+// KeyExchange reports whether v is a key exchange that an entry can name.
+func KeyExchange(v string) bool {
 	switch v {
 	case "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024",
 		"X25519", "CurveP256", "CurveP384", "CurveP521":
@@ -20,9 +40,14 @@ func knownKeyExchange(v string) bool {
 	return false
 }
 
-func knownBinding(v string) bool { return v == "none" || v == "mtls" || v == "dpop" }
+func knownBinding(v string) bool {
+	return v == "none" || v == "mtls" || v == "dpop" || v == "mtls+dpop"
+}
 
-func knownSealing(v string) bool { return v == "none" || v == "age" || v == "hpke" }
+func knownSealing(v string) bool { return v == "none" || seals(v) }
+
+// seals reports whether v is a way of sealing; "age" is the post-quantum one.
+func seals(v string) bool { return v == "age" || v == "age-x25519" || v == "hpke-p256" }
 
 // Action reports whether v is a word that an entry can have as its action: the
 // RESTful interaction codes of FHIR R4 and the operations that the doors offer.

@@ -25,9 +25,11 @@ var All = []policy.Gate{
 	policyLoaded,
 	fresh,
 	transport,
+	sealing,
 	vendor,
 	assessment,
 	certification,
+	screening,
 	agreement,
 	permittedUse,
 	subcontractors,
@@ -37,6 +39,9 @@ var All = []policy.Gate{
 	person,
 	training,
 	device,
+	workload,
+	posture,
+	key,
 	app,
 	grant,
 	review,
@@ -50,7 +55,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 25
+const allGates = 30
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {

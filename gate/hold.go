@@ -41,7 +41,7 @@ var hold = policy.Gate{
 	Reasons: []policy.Reason{
 		{Code: "not-named", Message: "Vendor, engagement, person, device, application and grant are not all named, so holds on them cannot be looked up", NextStep: "Ask with a known application and device, under a grant", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("named") }},
-		{Code: "on-hold", Detail: "hold", Message: "There is a hold on the vendor or one of its subcontractors, the engagement, the person, the device, the application or the grant", NextStep: "Settle what the hold was placed for and lift it (hold lift)", Who: policy.ByOrganisation,
+		{Code: "on-hold", Detail: "hold", Message: "There is a hold on the vendor or one of its subcontractors, the engagement, the person or the agent's owner, the device, the application or the grant", NextStep: "Settle what the hold was placed for and lift it (hold lift)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("holds") > 0 }},
 	},
 }
@@ -58,6 +58,9 @@ func holdSubjects(c *policy.Case) []snapshot.Subject {
 	}
 	if g := c.GrantRecord; g != nil {
 		subjects[4].ID, subjects[5].ID = string(g.Engagement), string(g.Person)
+	}
+	if a := c.AppRecord; a != nil && a.Kind == snapshot.Agent && a.Owner != "" {
+		subjects = append(subjects, snapshot.Subject{Noun: snapshot.NounPerson, ID: string(a.Owner)}) // who answers for it
 	}
 	for _, v := range subcontractorTree(c) {
 		subjects = append(subjects, snapshot.Subject{Noun: snapshot.NounVendor, ID: string(v)})

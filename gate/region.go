@@ -6,13 +6,16 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 //go:embed region.cedar
 var regionCedar string
 
 // HIPAA sets no region; contracts and some States do. Here silence is no: an
-// agreement must say where the data may be. A region covers its parts ("US"
+// agreement must say where the data may be. Where the vendor says it is, is
+// declared; where its address is, the organisation's table of networks says, if it
+// has one, and neither is proof of where the data is processed. A region covers its parts ("US"
 // covers "US-MA"), and every agreement in force that names regions must allow.
 var region = policy.Gate{
 	ID:       "region",
@@ -53,6 +56,32 @@ var region = policy.Gate{
 		f.Bool("device", within(device))
 		f.Bool("person", within(person))
 		f.Bool("source", within(source))
+		// The table is the organisation's own; where there is none, regions are
+		// declared only, and the record says so.
+		s := c.View.Settings
+		var ours []string
+		for _, n := range s.NetworkRegions {
+			if within(n.Region) {
+				ours = append(ours, n.Region)
+			}
+		}
+		switch {
+		case s.RequireNetworkRegion:
+		case len(s.NetworkRegions) == 0:
+			ours = []string{noTable}
+		default:
+			ours = append(ours, elsewhere)
+		}
+		f.Words("networks", ours)
+	},
+	Asked: func(c *policy.Case, r *policy.Request, _ policy.Stage, f *policy.Facts) {
+		s, network := c.View.Settings, elsewhere
+		if len(s.NetworkRegions) == 0 && !s.RequireNetworkRegion {
+			network = noTable
+		} else if slices.ContainsFunc(s.NetworkRegions, func(n snapshot.NetworkRegion) bool { return n.Region == r.Region && r.Region != "" }) {
+			network = r.Region
+		}
+		f.Words("network", []string{network})
 	},
 	Reasons: []policy.Reason{
 		{Code: "not-agreed", Message: "No agreement in force says in which regions the data may be", NextStep: "Put the allowed regions into the agreement (policy: silence is no)", Who: policy.ByOrganisation,
@@ -65,8 +94,21 @@ var region = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Is("agreed") && !v.Is("person") }},
 		{Code: "source", Message: "The source's region is not known or lies outside the agreed regions", NextStep: "Give the source its region in the settings, or amend the agreement", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Is("agreed") && !v.Is("source") }},
+		{Code: "network", Message: "The request comes from an address outside the agreed regions", NextStep: "Connect from a network in an agreed region", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool {
+				w := v.Word("network")
+				return w != elsewhere && !v.Has("networks", w)
+			}},
+		{Code: "network-unknown", Message: "The request comes from an address that is in no region of the organisation's table", NextStep: "Connect from a network that the organisation knows, or have it add the range (regions in the configuration)", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("network") == elsewhere && !v.Has("networks", elsewhere) }},
 	},
 }
+
+// Words beside the regions of the table.
+const (
+	elsewhere = "elsewhere" // no range holds the address
+	noTable   = "no-table"  // there is no table to ask
+)
 
 func covers(allowed, region string) bool {
 	return region != "" && allowed != "" && (region == allowed || strings.HasPrefix(region, allowed+"-"))

@@ -52,11 +52,12 @@ type conn struct {
 	raw      net.Conn // what is below it
 	r        *bufio.Reader
 	w        *bufio.Writer
-	since    time.Time     // kept
-	began    bool          // something of the answer has arrived
-	patience time.Duration // of one read; 0: the deadline that is set holds
-	head     int           // what the head of the answer may still have; -1: it is read
-	failed   error         // of a read: the parser may report what it made of half a line instead
+	since    time.Time            // kept
+	began    bool                 // something of the answer has arrived
+	patience time.Duration        // of one read; 0: the deadline that is set holds
+	head     int                  // what the head of the answer may still have; -1: it is read
+	state    *tls.ConnectionState // nil: plain
+	failed   error                // of a read: the parser may report what it made of half a line instead
 }
 
 // Read implements io.Reader below the parser's buffer.
@@ -179,6 +180,7 @@ func (t *conns) ask(ctx context.Context, c *conn, req *http.Request, deadline ti
 			continue
 		}
 		c.patience, c.head = t.idle, -1
+		resp.TLS = c.state
 		resp.Body = &body{ReadCloser: resp.Body, t: t, c: c, ctx: ctx, stop: stop, keep: !resp.Close && resp.ProtoAtLeast(1, 1) && !req.Close}
 		return resp, nil
 	}
@@ -256,7 +258,8 @@ func (t *conns) connect(ctx context.Context, req *http.Request, deadline time.Ti
 			raw.Close()
 			return nil, err
 		}
-		c.Conn = secure
+		state := secure.ConnectionState()
+		c.Conn, c.state = secure, &state
 	}
 	c.r, c.w = bufio.NewReaderSize(c, connBuffer), bufio.NewWriterSize(c.Conn, connBuffer/2)
 	return c, nil

@@ -33,7 +33,7 @@ type sight struct {
 // open opens the engagement's key. Only a permitted question does, because the
 // key is made at its first use.
 func (s *sight) open(keys *seal.Keyring, engagement id.Engagement) (*seal.EngagementKey, error) {
-	if k := s.key.Load(); k != nil {
+	if k := s.key.Load(); k != nil && k.Err() == nil {
 		return k, nil
 	}
 	k, err := keys.Engagement(engagement)
@@ -98,6 +98,7 @@ type worker struct {
 	writer  *deidfhir.Writer
 	mini    *deidfhir.Minimiser
 	spoilt  bool // it remembers codes that may not be durable
+	begun   int  // the generation of codes that it remembers
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -176,6 +177,7 @@ type Desk struct {
 	direct   Verdict // of a direct read that was not admitted
 	lastID   string
 	lastKey  seal.PatientKey
+	leg      audit.Leg // the weakest over which an answer came
 }
 
 func (g *Gateway) desk(ctx context.Context, s *Standing, permit *policy.Permit, words *Words) (*Desk, error) {
@@ -190,6 +192,9 @@ func (g *Gateway) desk(ctx context.Context, s *Standing, permit *policy.Permit, 
 	}
 	var err error
 	if d.codeKey, err = d.sight.open(g.Keys, permit.Basis().Engagement); err != nil {
+		if seal.IsDestroyed(err) {
+			return nil, err // a refusal, for good
+		}
 		return nil, problem.New(problem.Unavailable, "The engagement's key cannot be opened",
 			"Nothing was released. Try again; if it goes on, tell the operator").Because(err)
 	}
@@ -208,7 +213,7 @@ func (d *Desk) take() (*worker, error) {
 		return d.worker, nil
 	}
 	w, ok := d.sight.pool.Get().(*worker)
-	if !ok {
+	if !ok || w.begun != d.codeKey.CodeGeneration() {
 		var err error
 		if w, err = d.newWorker(); err != nil {
 			return nil, err
@@ -226,7 +231,7 @@ func (d *Desk) take() (*worker, error) {
 }
 
 func (d *Desk) newWorker() (w *worker, err error) {
-	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{}}
+	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{}, begun: d.codeKey.CodeGeneration()}
 	scope := d.sight.scope
 	o := deidfhir.Options{Scope: scope, Codes: &w.codes, Bases: []string{d.s.Source.text}, Public: d.s.Public, AsOf: d.g.Now(),
 		Checked: true} // what protocols write came out of a fhir.Reader, which checks it
@@ -346,7 +351,11 @@ func (d *Desk) Everyone() bool {
 // Get asks the source for what is at rel below its base, which must be encoded
 // and begin with a slash or a question mark. The body must be closed.
 func (d *Desk) Get(ctx context.Context, rel string) (*http.Response, error) {
-	return d.s.Source.get(ctx, rel)
+	resp, err := d.s.Source.get(ctx, rel)
+	if err == nil {
+		d.came(legOf(resp))
+	}
+	return resp, err
 }
 
 // NotFound is the one answer for what does not exist, what the caller has no

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
@@ -30,11 +31,16 @@ type exchange struct {
 	gates    []string
 	removed  []audit.Removal
 	desk     *Desk
+	nonce    string // of the request, for the manifest
+	demand   demand
+	env      *seal.Envelope // nil: the answer leaves in clear
+	signer   *seal.ReleaseKey
 
 	cancel   context.CancelCauseFunc
 	watching bool
 	mu       sync.Mutex
 	lost     *policy.Refusal // what ended the permit while the answer was under way
+	gone     identity.Reason // or what ended the caller's token or session
 }
 
 // run is the whole story. Whatever goes wrong is an error with the caller's
@@ -54,10 +60,17 @@ func (x *exchange) run(ctx context.Context) error {
 	}
 	x.permit = permit
 	x.out.decision = permit.Decision()
+	if err := x.envelope(ctx, permit.Limits()); err != nil {
+		return err
+	}
+	defer x.letGo()
 
 	// Intend: on its way to the disk while the source is asked.
 	d, err := g.desk(ctx, x.s, permit, &x.words)
 	if err != nil {
+		if seal.IsDestroyed(err) { // by an order that the view does not show yet
+			return x.deny(ctx, "key", "destroyed", problem.From(err))
+		}
 		return x.deny(ctx, "gateway", "unavailable", problem.From(err))
 	}
 	x.desk = d
@@ -100,7 +113,10 @@ func (x *exchange) run(ctx context.Context) error {
 			return x.withhold(ctx, ticket, err)
 		}
 		// Seal.
-		sealed := seal.Clear(release)
+		sealed, err := x.seal(release, last)
+		if err != nil {
+			return x.withhold(ctx, ticket, err)
+		}
 		if !sealed.Valid() {
 			return x.withhold(ctx, ticket, NotFound())
 		}
@@ -112,6 +128,12 @@ func (x *exchange) run(ctx context.Context) error {
 		x.patients += len(keys)
 		// Release.
 		x.out.contentType = answer.ContentType()
+		if err := x.sign(x.out.contentType, ticket, receipt, last); err != nil {
+			if last {
+				return err
+			}
+			return x.withhold(ctx, ticket, err)
+		}
 		if !last || !x.out.short(sealed.Len()) {
 			stop := x.watch(ctx)
 			defer stop()
@@ -129,9 +151,13 @@ func (x *exchange) run(ctx context.Context) error {
 
 // request is the question for the policy.
 func (x *exchange) request() policy.Request {
-	c := x.s.Caller
+	c, view := x.s.Caller, x.g.Views.View()
+	var region string
+	if view != nil {
+		region = view.Settings.RegionOfAddress(c.Address())
+	}
 	return policy.Request{
-		View: x.g.Views.View(), Now: x.g.Now(),
+		View: view, Region: region, Now: x.g.Now(),
 		Vendor: c.Vendor(), App: c.App(), Device: c.Device(), Grant: c.Grant(),
 		Direction: policy.Out, Source: x.source(), Interaction: x.words.Interaction,
 		Resources: x.words.Resources, Reads: x.words.Reads, PageSize: x.words.PageSize,
@@ -165,14 +191,17 @@ func (x *exchange) admit(ctx context.Context, d *Desk, r deid.Release, keys []se
 	// is left: then the policy is asked once more, and says so.
 	for range 3 {
 		now := g.Now()
-		if !now.Before(x.s.Caller.Expires()) {
-			return policy.Admission{}, errExpired
-		}
 		content := d.content(r, keys)
 		view := g.Views.View()
+		if err := x.present(view, now); err != nil {
+			return policy.Admission{}, err
+		}
 		admission, refusal := x.permit.Admit(view, now, g.usage(grant, now), content)
 		if refusal != nil {
 			return policy.Admission{}, x.refuse(ctx, refusal)
+		}
+		if !x.sealedAsDecided(view) {
+			return policy.Admission{}, errSealing
 		}
 		record, ok := view.Grants.Get(grant)
 		if !ok {
@@ -207,7 +236,11 @@ func (x *exchange) state(ctx context.Context, d *Desk, ticket *audit.Ticket) err
 	if err != nil {
 		return x.withhold(ctx, ticket, err)
 	}
-	if refusal := x.permit.Still(x.g.Views.View(), x.g.Now()); refusal != nil {
+	view, now := x.g.Views.View(), x.g.Now()
+	if err := x.present(view, now); err != nil {
+		return x.withhold(ctx, ticket, err)
+	}
+	if refusal := x.permit.Still(view, now); refusal != nil {
 		return x.withhold(ctx, ticket, x.refuse(ctx, refusal))
 	}
 	receipt, err := ticket.Complete(ctx, audit.Outcome{
@@ -233,7 +266,7 @@ func (x *exchange) withhold(ctx context.Context, ticket *audit.Ticket, cause err
 	defer cancel()
 	_, err := ticket.Complete(ctx, audit.Outcome{
 		Release: id.New[id.Release](x.g.Now()), Result: result, Final: true,
-		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Removed: x.removals(),
+		Status: problem.From(cause).Kind.Status(), Upstream: x.upstream, Leg: x.desk.upstreamLeg(), Removed: x.removals(),
 	})
 	x.lose(ctx)
 	if err != nil {

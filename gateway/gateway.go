@@ -81,6 +81,9 @@ type Gateway struct {
 	mu     sync.RWMutex
 	sights map[sightKey]*sight
 
+	sealers sealers
+	signer  atomic.Pointer[seal.ReleaseKey]
+
 	counted atomic.Bool // the counters are loaded
 }
 

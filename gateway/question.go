@@ -67,6 +67,8 @@ type Composed struct {
 	Status int
 	Body   []byte // released, as the receipt covers it; or what Explain made
 	OK     bool
+	// Sealed is set where Body is sealed: it is no JSON then, and must leave as it is.
+	Sealed *SealedBody
 }
 
 // Words is a question in the policy's words.

@@ -24,7 +24,7 @@ func (x *exchange) intent(d *Desk) audit.Intent {
 	in.Snapshot, in.SnapshotIndex = p.SnapshotVersion(), p.SnapshotLogIndex()
 	in.ProfileDigest = audit.Digest(d.sight.scope.Profile().Digest())
 	in.ScopeDigest = audit.Digest(d.sight.scope.Digest())
-	in.Transport.Sealing = "none"
+	in.Transport.Sealing = x.sealing()
 	return in
 }
 
@@ -43,6 +43,7 @@ func (x *exchange) facts(decision id.Decision, b policy.Basis, t policy.Transpor
 			Certificate: digest(t.CertificateSHA256), Binding: t.TokenBinding},
 	}
 	if view := x.g.Views.View(); view != nil {
+		in.Region, in.RegionBy = x.region(view)
 		if e, ok := view.Engagements.Get(b.Engagement); ok {
 			in.Category, in.LegalBasis = e.Category, e.Basis
 		}
@@ -58,6 +59,17 @@ func (x *exchange) facts(decision id.Decision, b policy.Basis, t policy.Transpor
 		in.Resource = x.words.Resources[0]
 	}
 	return in
+}
+
+// region is where the caller is, and how that is known.
+func (x *exchange) region(view *snapshot.View) (string, audit.RegionBy) {
+	if r := view.Settings.RegionOfAddress(x.s.Caller.Address()); audit.Region(r) {
+		return r, audit.ByAddress
+	}
+	if d, ok := view.Devices.Get(x.s.Caller.Device()); ok && audit.Region(d.Region) {
+		return d.Region, audit.ByDeclaration
+	}
+	return "", ""
 }
 
 func cmpOr(a, b snapshot.AgentKind) snapshot.AgentKind {
@@ -106,7 +118,7 @@ func clauses(list []string) []string {
 func (x *exchange) outcome(r deid.Release, s seal.Sealed, keys []seal.PatientKey, last bool) audit.Outcome {
 	o := audit.Outcome{
 		Release: id.New[id.Release](x.g.Now()), Result: audit.Released, Final: last,
-		Status: http.StatusOK, Upstream: x.upstream, Digest: s.Digest(), Bytes: uint64(s.Len()),
+		Status: http.StatusOK, Upstream: x.upstream, Leg: x.desk.upstreamLeg(), Digest: s.Digest(), Bytes: uint64(s.Len()), Sealed: x.sealed(s),
 	}
 	if len(keys) > 0 {
 		o.Patients = make([]string, len(keys))
@@ -202,9 +214,13 @@ func (x *exchange) recordRefusal(ctx context.Context, r audit.Refusal, p *proble
 func (x *exchange) scopes(ctx context.Context) error {
 	for _, n := range x.words.Needs {
 		if !allows(x.s.Caller.Scopes(), n) {
+			context := "system/"
+			if x.s.Caller.Person() != "" {
+				context = "user/"
+			}
 			p := problem.New(problem.Refused, "The access token's scopes do not cover this", "Ask for a token with the scope that is named")
 			p.Reasons = []problem.Reason{{Gate: "scope", Who: "vendor", Citation: "SMART App Launch 2, scopes for FHIR resources",
-				Message: "The token may not " + n.Interaction + " " + n.Resource, NextStep: "Ask for a token with system/" + n.Resource + "." + letter(n.Interaction)}}
+				Message: "The token may not " + n.Interaction + " " + n.Resource, NextStep: "Ask for a token with " + context + n.Resource + "." + letter(n.Interaction)}}
 			return x.deny(ctx, "scope", "insufficient", p)
 		}
 	}

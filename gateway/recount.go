@@ -27,7 +27,11 @@ func Recount(ctx context.Context, log *audit.Log, usage *vault.Usage, volume *Vo
 			grant := grants[o.Ticket]
 			if o.Result == audit.Released {
 				count(usage, grant, append(waiting, o.Patients...))
-				volume.Load(grant, e.Time, int64(o.Bytes))
+				n := o.Bytes
+				if o.Sealed != nil {
+					n = o.Sealed.Bytes // the cap is on what was released, not on its wrapping
+				}
+				volume.Load(grant, e.Time, int64(n))
 			}
 			waiting = nil
 			if o.Final {

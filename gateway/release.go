@@ -23,7 +23,10 @@ type exit struct {
 	rc          *http.ResponseController
 	decision    id.Decision
 	contentType string
-	http1       bool // a write goes to the connection, and to nothing before it
+	media       string // Content-Type of a sealed body; empty: it is not sealed
+	opening     string // signed, of a sealed stream
+	manifest    string // signed, of a sealed body that is whole
+	http1       bool   // a write goes to the connection, and to nothing before it
 
 	began   bool // bytes have left
 	written int64
@@ -62,7 +65,8 @@ const decisionHeader = "Sallyport-Decision"
 // release is the one function that writes patient data outward. It takes what
 // only the steps before it make, and what does not fit together does not leave.
 func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r audit.Receipt, last bool) error {
-	if !a.Admitted() || !s.Valid() || a.Bytes() != int64(s.Len()) || !r.Covers(s.Digest(), uint64(s.Len())) {
+	_, inside := s.Inside()
+	if !a.Admitted() || !s.Valid() || a.Bytes() != int64(inside) || !r.Covers(s.Digest(), uint64(s.Len())) {
 		return problem.New(problem.Internal, "a release was put together in the wrong order", "Nothing of it was released; tell the operator").Because(errUncovered)
 	}
 	if err := ctx.Err(); err != nil {
@@ -87,6 +91,7 @@ func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r
 		if last {
 			e.w.Header()["Content-Length"] = []string{strconv.Itoa(s.Len())}
 		}
+		e.declare(last)
 		e.began = true
 	}
 	n, err := s.WriteTo(e.w)
@@ -97,9 +102,27 @@ func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r
 		err = e.rc.Flush()
 	}
 	if last && err == nil {
+		if e.manifest != "" {
+			e.w.Header()[manifestHeader] = []string{e.manifest} // a trailer, if it was declared
+		}
 		err = e.settle()
 	}
 	return err
+}
+
+// declare writes the headers of a sealed body in front of it.
+func (e *exit) declare(last bool) {
+	h := e.w.Header()
+	switch {
+	case e.media == "":
+		return
+	case last:
+		h[manifestHeader] = []string{e.manifest}
+	default:
+		h[openingHeader] = []string{e.opening}
+		h["Trailer"] = []string{manifestHeader}
+	}
+	h["Content-Type"] = []string{e.media}
 }
 
 // statement writes words of the gateway's own under a receipt.

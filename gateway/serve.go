@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal/sealed"
 )
 
 // Handler serves a protocol below prefix: prefix + "/{source}/...". The server's
@@ -38,7 +39,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 		g.metrics.unknown.Inc()
 		g.Logger.LogAttrs(r.Context(), slog.LevelWarn, "unknown caller", slog.String("protocol", p.Name()), slog.String("reason", string(reason)))
 		if problem.From(err).Kind == problem.Unknown {
-			identity.WriteUnknown(w)
+			identity.WriteUnknownCaller(w, err)
 			return
 		}
 		e := &exit{w: w}
@@ -52,8 +53,11 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e := &exit{w: w, rc: http.NewResponseController(w), http1: r.ProtoMajor == 1}
-	x := &exchange{g: g, s: &s, out: e, cancel: cancel, began: began}
+	x := &exchange{g: g, s: &s, out: e, cancel: cancel, began: began, nonce: r.Header.Get(nonceHeader)}
 	reading, err := g.read(p, r, s)
+	if err == nil && x.nonce != "" && !sealed.IsNonce(x.nonce) {
+		err = problem.BadField(nonceHeader, "is not a nonce", "Send 16 to 64 random letters, digits, '-' or '_', or none")
+	}
 	switch {
 	case err != nil:
 		q := problem.From(err)
@@ -129,7 +133,7 @@ func (g *Gateway) batch(ctx context.Context, r *http.Request, p Protocol, readin
 	room := maxBatchAnswer
 	for i, item := range reading.Batch {
 		e := &exit{room: room}
-		x := &exchange{g: g, s: frame.s, out: e, q: item.Question, began: time.Now()}
+		x := &exchange{g: g, s: frame.s, out: e, q: item.Question, began: time.Now(), nonce: frame.nonce}
 		var entryCtx context.Context
 		entryCtx, x.cancel = context.WithCancelCause(ctx)
 		var err error
@@ -152,6 +156,9 @@ func (g *Gateway) batch(ctx context.Context, r *http.Request, p Protocol, readin
 		}
 		room = e.room
 		answers[i] = Composed{Status: http.StatusOK, Body: e.kept, OK: true}
+		if e.manifest != "" {
+			answers[i].Sealed = &SealedBody{MediaType: e.media, Manifest: e.manifest}
+		}
 		kept[i] = x
 	}
 	// The first answer may have waited long for the last: each is decided again,

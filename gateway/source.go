@@ -35,6 +35,9 @@ type SourceConfig struct {
 	SMART       *identity.Client
 	// RootCAs pins who may vouch for the server; nil is the system's.
 	RootCAs *x509.CertPool
+	// Pins are SHA-256 digests in hex, of the server's certificate or of a public
+	// key in its chain; one of them must be there. Empty: no pin.
+	Pins []string
 	// HeaderTimeout is how long the source may think (0: 30 s), IdleTimeout how
 	// long it may pause in the middle of an answer (0: 30 s).
 	HeaderTimeout, IdleTimeout time.Duration
@@ -111,7 +114,7 @@ func upstreamTLS(c SourceConfig) *tls.Config {
 					c.Logger.Warn("the source speaks TLS 1.2 at best; ask its operator for TLS 1.3", "source", c.ID)
 				})
 			}
-			return nil
+			return pinned(c.Pins, cs)
 		},
 	}
 	if c.Certificate != nil {
@@ -230,6 +233,8 @@ func inOurWords(err error) error {
 		return network
 	case errors.As(err, &certificate):
 		return certificate
+	case errors.Is(err, errPinned):
+		return errPinned
 	case errors.As(err, &alert):
 		return alert
 	case errors.As(err, &record):

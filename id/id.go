@@ -32,7 +32,9 @@ type (
 	Review        string // an access review of a grant
 	Connector     string // a system of a vendor, or of the organisation, that speaks to us: identity provider, SCIM client, fleet manager
 	Session       string // a person, signed in on one device
+	Attestation   string // a verified statement about what a device runs
 	Hold          string // a stop on a vendor, engagement, person, device, app or grant
+	Authorization string // what a person lets an application do in their session
 	Source        string // an upstream healthcare system
 	Act           string // one change of the registry
 	Decision      string // one answer of the policy

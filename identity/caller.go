@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 	"unsafe"
@@ -22,6 +23,10 @@ type Caller struct {
 	device id.Device
 	token  *token
 	peer   *peer
+	// until is when the person's session ends, if one acts.
+	until time.Time
+
+	address netip.Addr
 }
 
 // Known reports whether the caller is anybody at all.
@@ -56,6 +61,42 @@ func (c Caller) Scopes() Scopes {
 	return c.token.scopes
 }
 
+// Person is the human for whom the application acts, signed in to us; empty where
+// it acts by itself.
+func (c Caller) Person() id.Person {
+	if c.token == nil {
+		return ""
+	}
+	return c.token.person
+}
+
+// Session is that human's sign-in.
+func (c Caller) Session() id.Session {
+	if c.token == nil {
+		return ""
+	}
+	return c.token.session
+}
+
+// Still reports whether what Verifier.Caller found holds in a newer view: a token
+// that was revoked, a session that has ended, a device or an application that has
+// gone stop what is under way. It is an error of kind Unknown, or nil.
+func (c Caller) Still(view *snapshot.View, now time.Time) error {
+	if !c.Known() {
+		return unknown(TokenAbsent)
+	}
+	if view == nil {
+		return noView()
+	}
+	if d, ok := view.DeviceByKey(c.peer.key); !ok || d.ID != c.device {
+		return unknown(DeviceUnknown)
+	}
+	if _, _, reason := c.token.standing(view, c.device, now); reason != "" {
+		return unknown(reason)
+	}
+	return nil
+}
+
 // TokenID is the token's jti, to find its issue in the log.
 func (c Caller) TokenID() string {
 	if c.token == nil {
@@ -64,28 +105,43 @@ func (c Caller) TokenID() string {
 	return c.token.id
 }
 
-// Expires is when the token, or the certificate if earlier, ends. A stream
+// Expires is when the token ends, or the certificate or the session if earlier. A stream
 // under way must not outlive it.
 func (c Caller) Expires() time.Time {
 	if !c.Known() {
 		return time.Time{}
 	}
-	return earliest(c.token.expires, c.peer.until)
+	t := earliest(c.token.expires, c.peer.until)
+	if !c.until.IsZero() {
+		t = earliest(t, c.until)
+	}
+	return t
 }
+
+// Address is the other end of the connection: the caller's machine, or whatever
+// stands before it. What a header says of it is not looked at. The zero Addr is
+// unknown.
+func (c Caller) Address() netip.Addr { return c.address }
 
 // Transport is how the request arrived.
 func (c Caller) Transport() Transport {
 	if c.peer == nil {
 		return Transport{}
 	}
-	return c.peer.transport
+	t := c.peer.transport
+	if c.token != nil {
+		t.TokenBinding = string(c.token.bound())
+	}
+	return t
 }
 
 // Verifier identifies callers. It is safe for concurrent use.
 type Verifier struct {
 	clients *x509.CertPool
+	domains *TrustDomains // nil: no SPIFFE workload is known
 	tokens  *Tokens
 	now     func() time.Time
+	dpop    *dpop
 	seen    seenTokens
 }
 
@@ -96,7 +152,11 @@ func NewVerifier(clients *x509.CertPool, tokens *Tokens, now func() time.Time, r
 	if clients == nil || tokens == nil || now == nil {
 		return nil, problem.New(problem.Internal, "The verifier lacks its authorities, its token keys or its clock", "Pass all three")
 	}
-	v := &Verifier{clients: clients, tokens: tokens, now: now}
+	proofs, err := newDPoP(tokens.issuer, now())
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{clients: clients, tokens: tokens, now: now, dpop: proofs}
 	if remember <= 0 {
 		remember = 16 << 10
 	}
@@ -108,8 +168,9 @@ func NewVerifier(clients *x509.CertPool, tokens *Tokens, now func() time.Time, r
 }
 
 // Caller identifies an outside application: the device by the certificate of
-// this connection, the application by a token that is bound to it. An error is
-// a problem of kind Unknown, whose Reason is for the log only.
+// this connection, the application by a token that is bound to it, or to a key
+// with which it signed this very request. An error is a problem of kind Unknown,
+// whose Reason is for the log only: answer it with WriteUnknownCaller.
 //
 // Whether device, application and grant are approved is not asked here. The
 // gates ask, and their refusal says why.
@@ -123,30 +184,70 @@ func (v *Verifier) Caller(r *http.Request, view *snapshot.View) (Caller, error) 
 	if err != nil {
 		return Caller{}, err
 	}
-	raw, reason := bearer(r.Header)
+	raw, scheme, reason := credentials(r.Header)
 	if reason != "" {
 		return Caller{}, unknown(reason)
 	}
-	tok, reason := v.token(raw, now)
+	tok, digest, reason := v.token(raw, now)
 	if reason != "" {
 		return Caller{}, unknown(reason)
 	}
-	if tok.binding != p.binding {
-		return Caller{}, unknown(TokenBoundElsewhere)
+	if reason := tok.fits(p, scheme); reason != "" {
+		return Caller{}, unknown(reason)
 	}
-	app, ok := view.Apps.Get(tok.app)
-	if !ok {
-		return Caller{}, unknown(AppUnknown)
+	if tok.jkt != "" {
+		if err := v.proven(r, tok, &digest, now); err != nil {
+			return Caller{}, unproven(err)
+		}
+	}
+	app, until, reason := tok.standing(view, device.ID, now)
+	if reason != "" {
+		return Caller{}, unknown(reason)
 	}
 	if app.Vendor != device.Vendor {
 		return Caller{}, unknown(AppVendorMismatch)
 	}
-	if tok.grant != "" {
-		if g, ok := view.Grants.Get(tok.grant); !ok || g.App != app.ID {
-			return Caller{}, unknown(GrantMismatch)
+	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p, until: until, address: addressOf(r)}, nil
+}
+
+// standing looks up what the token rests on, and that it was not taken back: the
+// application, the grant, and for a person the session and the authorization.
+// It returns when the session ends, if there is one.
+func (k *token) standing(view *snapshot.View, device id.Device, now time.Time) (app *snapshot.App, until time.Time, _ Reason) {
+	app, ok := view.Apps.Get(k.app)
+	if !ok {
+		return nil, until, AppUnknown
+	}
+	if k.grant != "" {
+		g, ok := view.Grants.Get(k.grant)
+		if !ok || g.App != app.ID || k.person != "" && g.Person != k.person {
+			return nil, until, GrantMismatch
 		}
 	}
-	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p}, nil
+	if !app.Accepts(k.id, k.issued) {
+		return nil, until, TokenRevoked
+	}
+	if k.session == "" {
+		return app, until, ""
+	}
+	s, ok := view.Sessions.Get(k.session)
+	if !ok || !s.Live(now) || s.Person != k.person || s.Vendor != app.Vendor {
+		return nil, until, TokenSession
+	}
+	a, ok := s.Authorization(k.authorization)
+	if !ok || !a.Live() || a.App != app.ID || a.Grant != k.grant || a.Device != device {
+		return nil, until, TokenSession
+	}
+	return app, s.ExpiresAt, ""
+}
+
+// addressOf is the address that the server saw the connection come from.
+func addressOf(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
 }
 
 // Person identifies one of the organisation's own people by the key of a
@@ -163,7 +264,7 @@ func (v *Verifier) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 		return "", noView()
 	}
 	person, ok := view.PersonByKey(p.key)
-	if !ok || person.ID == "" {
+	if !ok || person.ID == "" || p.spiffe != "" { // a workload is no person
 		return "", unknown(PersonUnknown)
 	}
 	if person.Vendor != "" {
@@ -181,14 +282,25 @@ func (v *Verifier) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 	return person.ID, nil
 }
 
-// deviceOf finds the registered device that holds the connection's key.
+// deviceOf finds the registered device that holds the connection's key, or the
+// registered workload that its SPIFFE id names.
 func deviceOf(p *peer, view *snapshot.View) (*snapshot.Device, error) {
 	if view == nil {
 		return nil, noView()
 	}
-	d, ok := view.DeviceByKey(p.key)
+	var d *snapshot.Device
+	var ok bool
+	if p.spiffe != "" {
+		d, ok = view.DeviceBySPIFFE(p.spiffe)
+	} else {
+		d, ok = view.DeviceByKey(p.key)
+	}
 	if !ok || d.ID == "" || d.Vendor == "" {
 		return nil, unknown(DeviceUnknown)
+	}
+	// The domain is the vendor's by configuration, whatever was registered.
+	if p.spiffe != "" && (p.domain == nil || p.domain.vendor != d.Vendor) {
+		return nil, unknown(SPIFFEOtherVendor)
 	}
 	return d, nil
 }
@@ -197,31 +309,46 @@ func noView() error {
 	return problem.New(problem.Unavailable, "The registry is not loaded yet", "Try again in a moment")
 }
 
-// bearer takes the token out of the Authorization header (RFC 6750, section
-// 2.1). Query and form parameters are not looked at: they end up in logs.
-func bearer(h http.Header) (string, Reason) {
+// proven checks the DPoP proof of a request with a token that is bound to a key.
+func (v *Verifier) proven(r *http.Request, tok *token, digest *[sha256.Size]byte, now time.Time) error {
+	p, err := v.dpop.read(r.Header, asked{r.Method, r.URL.EscapedPath(), digest}, now)
+	if err != nil {
+		return err
+	}
+	if p.jkt != tok.jkt {
+		return TokenBoundElsewhere
+	}
+	return v.dpop.fresh(p, tok.app, now)
+}
+
+// The schemes of the Authorization header.
+type scheme string
+
+const (
+	bearerScheme scheme = "bearer" // RFC 6750
+	dpopScheme   scheme = "dpop"   // RFC 9449, section 7.1
+)
+
+// credentials takes the token out of the Authorization header (RFC 6750,
+// section 2.1; RFC 9449, section 7.1). Query and form parameters are not looked
+// at: they end up in logs.
+func credentials(h http.Header) (string, scheme, Reason) {
 	values := h["Authorization"]
 	switch {
 	case len(values) == 0:
-		return "", TokenAbsent
+		return "", "", TokenAbsent
 	case len(values) > 1:
-		return "", TokenMalformed
+		return "", "", TokenMalformed
 	}
-	const scheme = "bearer "
-	v := values[0]
-	if len(v) <= len(scheme) || len(v) > len(scheme)+maxToken {
-		return "", TokenMalformed
+	by := bearerScheme
+	v, ok := afterScheme(values[0], bearerScheme)
+	if !ok {
+		by = dpopScheme
+		v, ok = afterScheme(values[0], dpopScheme)
 	}
-	for i := range len(scheme) {
-		c := v[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != scheme[i] {
-			return "", TokenMalformed
-		}
+	if !ok || len(v) > maxToken {
+		return "", "", TokenMalformed
 	}
-	v = v[len(scheme):]
 	dots := 0
 	for i := range len(v) {
 		switch c := v[i]; {
@@ -229,17 +356,35 @@ func bearer(h http.Header) (string, Reason) {
 		case c == '.':
 			dots++
 		default:
-			return "", TokenMalformed
+			return "", "", TokenMalformed
 		}
 	}
 	if dots != 2 {
-		return "", TokenMalformed
+		return "", "", TokenMalformed
 	}
-	return v, ""
+	return v, by, ""
+}
+
+// afterScheme is what follows the scheme's name, in any case, and one space.
+func afterScheme(v string, s scheme) (string, bool) {
+	if len(v) <= len(s)+1 || v[len(s)] != ' ' {
+		return "", false
+	}
+	for i := range len(s) {
+		c := v[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != s[i] {
+			return "", false
+		}
+	}
+	return v[len(s)+1:], true
 }
 
 // token verifies a token's text, or remembers that it has, and checks its time.
-func (v *Verifier) token(raw string, now time.Time) (*token, Reason) {
+// It returns the SHA-256 of the text too.
+func (v *Verifier) token(raw string, now time.Time) (*token, [sha256.Size]byte, Reason) {
 	// The bytes of a string are read, not changed: this spares a copy of each
 	// token at each request.
 	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw)))
@@ -247,17 +392,17 @@ func (v *Verifier) token(raw string, now time.Time) (*token, Reason) {
 	if t == nil {
 		var reason Reason
 		if t, reason = v.tokens.verify(raw); reason != "" {
-			return nil, reason
+			return nil, key, reason
 		}
 		v.seen.put(key, t, now)
 	}
 	switch {
 	case !now.Before(t.expires): // no tolerance: the clock that set it is ours
-		return nil, TokenExpired
+		return nil, key, TokenExpired
 	case t.issued.After(now.Add(skew)):
-		return nil, TokenFromFuture
+		return nil, key, TokenFromFuture
 	}
-	return t, ""
+	return t, key, ""
 }
 
 // seenTokens remembers verified tokens by the SHA-256 of their text; the text

@@ -37,7 +37,7 @@ func TestKnownCaller(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || resp.StatusCode != 200 {
 		t.Fatalf("status %d, %v", resp.StatusCode, err)
 	}
-	want := seenCaller{"northwind", "triage", "mac-7", "g1", snapshot.Workload, got.Scope, got.Transport}
+	want := seenCaller{"northwind", "triage", "mac-7", "g1", snapshot.Workload, got.Scope, got.Transport, "", ""}
 	if got != want {
 		t.Errorf("caller: got %+v, want %+v", got, want)
 	}
@@ -175,7 +175,7 @@ func TestTokenKeyRotation(t *testing.T) {
 	former, present := must2(NewKey(256)), must2(NewKey(256))
 	old := must[*Tokens](t)(NewTokens(w.base, w.base+"/fhir", former))
 	now := must[*Tokens](t)(NewTokens(w.base, w.base+"/fhir", present, former.Public()))
-	k := token{id: "t", app: "triage", scopes: must[Scopes](t)(ParseScopes("system/Patient.rs")), issued: w.now(), expires: w.now().Add(time.Minute)}
+	k := token{id: "t", app: "triage", scopes: must[Scopes](t)(ParseScopes("system/Patient.rs")), binding: binding(w.device), issued: w.now(), expires: w.now().Add(time.Minute)}
 	if _, reason := now.verify(must2(old.sign(k))); reason != "" {
 		t.Errorf("token of the former key: got %s", reason)
 	}
@@ -237,6 +237,11 @@ func TestAuthorizationHeader(t *testing.T) {
 		{nil, "", TokenAbsent},
 		{[]string{"Bearer a.b.c"}, "a.b.c", ""},
 		{[]string{"bEaReR a.b.c"}, "a.b.c", ""},
+		{[]string{"DPoP a.b.c"}, "a.b.c", ""},
+		{[]string{"dpop a.b.c"}, "a.b.c", ""},
+		{[]string{"DPoP"}, "", TokenMalformed},
+		{[]string{"DPoP Bearer a.b.c"}, "", TokenMalformed},
+		{[]string{"Bearer a.b.c, DPoP a.b.c"}, "", TokenMalformed},
 		{[]string{"Bearer a.b.c", "Bearer a.b.c"}, "", TokenMalformed},
 		{[]string{"Bearer a.b.c, Bearer d.e.f"}, "", TokenMalformed},
 		{[]string{"Bearer  a.b.c"}, "", TokenMalformed},
@@ -247,9 +252,9 @@ func TestAuthorizationHeader(t *testing.T) {
 		{[]string{"Bearer "}, "", TokenMalformed},
 		{[]string{""}, "", TokenMalformed},
 	} {
-		got, reason := bearer(http.Header{"Authorization": tc.values})
+		got, _, reason := credentials(http.Header{"Authorization": tc.values})
 		if tc.values == nil {
-			got, reason = bearer(http.Header{})
+			got, _, reason = credentials(http.Header{})
 		}
 		if got != tc.want || reason != tc.reason {
 			t.Errorf("%q: got %q %q, want %q %q", tc.values, got, reason, tc.want, tc.reason)

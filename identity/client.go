@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -30,6 +31,7 @@ import (
 const (
 	maxTokenResponse = 64 << 10
 	tokenTimeout     = 15 * time.Second
+	maxNonce         = 1 << 10
 	// assertionLife leaves room below the five minutes for a clock that is ahead.
 	assertionLife = 4 * time.Minute
 )
@@ -125,12 +127,13 @@ func algorithmFor(pub crypto.PublicKey) (jose.SignatureAlgorithm, error) {
 // ClientConfig says as whom to ask for tokens, and where.
 type ClientConfig struct {
 	ClientID string        // the application's id at the server
-	Key      crypto.Signer // *ecdsa.PrivateKey or *rsa.PrivateKey
+	Key      crypto.Signer // ECDSA on P-256 or P-384, also outside memory (a TPM); or *rsa.PrivateKey
 	KeyID    string        // kid under which it is registered; empty: its RFC 7638 thumbprint
 	TokenURL string        // see Discover
 	Resource string        // base URL for which tokens are meant; Transport sends them nowhere else
 	Scope    string        // SMART scopes
 	Grant    id.Grant      // which grant, where the application has several; empty for other servers
+	DPoP     *Prover       // signs each request too (RFC 9449); nil: tokens are bound to the certificate alone
 	HTTP     *http.Client  // with the client certificate, where one is needed; its redirects are not followed
 	Now      func() time.Time
 }
@@ -149,6 +152,10 @@ type Client struct {
 	turn    chan struct{}
 	token   string
 	renewAt time.Time
+
+	// The servers' last nonces (RFC 9449, section 8): the token endpoint's and the
+	// resource's, which may be two.
+	tokenNonce, nonce atomic.Pointer[string]
 }
 
 // NewClient makes a client; it does not connect yet.
@@ -162,16 +169,17 @@ func NewClient(c ClientConfig) (*Client, error) {
 	if c.ClientID == "" || c.Scope == "" || c.Key == nil || c.HTTP == nil || c.Now == nil {
 		return nil, problem.BadField("client", "The client id, the scope, the key, the HTTP client or the clock is missing", "Set all of them")
 	}
-	alg, err := algorithmFor(c.Key.Public())
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if c.KeyID == "" {
 		if c.KeyID, err = keyID(c.Key.Public()); err != nil {
 			return nil, err
 		}
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: c.Key}, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", c.KeyID))
+	key, err := SigningKey(c.Key, c.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", c.KeyID))
 	if err != nil {
 		return nil, problem.BadField("key", "This key cannot sign assertions here", "Use a key from a file, ECDSA on P-384 or P-256, or RSA").Because(err)
 	}
@@ -249,6 +257,15 @@ func (e *TokenError) Error() string {
 }
 
 func (c *Client) fetch(ctx context.Context, now time.Time) (string, time.Duration, error) {
+	token, life, err := c.ask(ctx, now)
+	var e *TokenError
+	if c.config.DPoP != nil && errors.As(err, &e) && e.Code == "use_dpop_nonce" {
+		return c.ask(ctx, now) // with the nonce that came with the refusal, and a new assertion
+	}
+	return token, life, err
+}
+
+func (c *Client) ask(ctx context.Context, now time.Time) (string, time.Duration, error) {
 	assertion, err := c.assertion(now)
 	if err != nil {
 		return "", 0, fmt.Errorf("sign a client assertion: %w", err)
@@ -270,10 +287,20 @@ func (c *Client) fetch(ctx context.Context, now time.Time) (string, time.Duratio
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	status, body, err := exchange(&c.http, req)
+	wantType := "bearer"
+	if c.config.DPoP != nil {
+		wantType = "dpop"
+		proof, err := c.config.DPoP.Proof(req.Method, req.URL, "", last(&c.tokenNonce), now)
+		if err != nil {
+			return "", 0, err
+		}
+		req.Header.Set("DPoP", proof)
+	}
+	status, header, body, err := exchange(&c.http, req)
 	if err != nil {
 		return "", 0, fmt.Errorf("ask for a token: %w", err)
 	}
+	keepNonce(&c.tokenNonce, header)
 	if status != http.StatusOK {
 		var e errorResponse
 		if err := json.Unmarshal(body, &e); err != nil || !knownCode(e.Error) {
@@ -282,9 +309,9 @@ func (c *Client) fetch(ctx context.Context, now time.Time) (string, time.Duratio
 		return "", 0, &TokenError{Status: status, Code: e.Error}
 	}
 	var t tokenResponse
-	if err := json.Unmarshal(body, &t); err != nil || t.AccessToken == "" || len(t.AccessToken) > maxTokenResponse || !strings.EqualFold(t.TokenType, "bearer") {
+	if err := json.Unmarshal(body, &t); err != nil || t.AccessToken == "" || len(t.AccessToken) > maxTokenResponse || !strings.EqualFold(t.TokenType, wantType) {
 		// The body may hold a token: nothing of it is quoted.
-		return "", 0, errors.New("the token endpoint's answer holds no bearer token")
+		return "", 0, errors.New("the token endpoint's answer holds no token of the type that was asked for")
 	}
 	life := time.Duration(t.ExpiresIn) * time.Second
 	if t.ExpiresIn <= 0 || t.ExpiresIn > 24*3600 {
@@ -297,7 +324,7 @@ func (c *Client) fetch(ctx context.Context, now time.Time) (string, time.Duratio
 func knownCode(code string) bool {
 	switch code {
 	case "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
-		"temporarily_unavailable", "server_error":
+		"temporarily_unavailable", "server_error", "invalid_dpop_proof", "use_dpop_nonce":
 		return true
 	}
 	return false
@@ -305,20 +332,20 @@ func knownCode(code string) bool {
 
 // exchange sends a request and reads a bounded answer. A url.Error names the
 // URL of a token endpoint, which holds no secret.
-func exchange(hc *http.Client, req *http.Request) (int, []byte, error) {
+func exchange(hc *http.Client, req *http.Request) (int, http.Header, []byte, error) {
 	resp, err := hc.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenResponse+1))
 	if err != nil {
-		return 0, nil, fmt.Errorf("read the answer: %w", err)
+		return 0, nil, nil, fmt.Errorf("read the answer: %w", err)
 	}
 	if len(body) > maxTokenResponse {
-		return 0, nil, errors.New("the answer is too long")
+		return 0, nil, nil, errors.New("the answer is too long")
 	}
-	return resp.StatusCode, body, nil
+	return resp.StatusCode, resp.Header, body, nil
 }
 
 // Transport adds the token to requests below Resource, and refuses to carry
@@ -357,13 +384,59 @@ func (t *bearerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, errors.Join(err, closeBody(req))
 	}
-	req = req.Clone(req.Context()) // a RoundTripper must not change the request
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := t.base.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized {
-		c.forget(token)
+	out := req.Clone(req.Context()) // a RoundTripper must not change the request
+	resp, err := t.send(out, token)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
 	}
-	return resp, err
+	// A server that wants another nonce has not looked at the body (RFC 9449,
+	// section 9). Once more, if the body can be sent once more.
+	if c.config.DPoP != nil && keepNonce(&c.nonce, resp.Header) && (req.Body == nil || req.GetBody != nil) {
+		again := req.Clone(req.Context())
+		if req.GetBody != nil {
+			if again.Body, err = req.GetBody(); err != nil {
+				return resp, nil
+			}
+		}
+		resp.Body.Close()
+		if resp, err = t.send(again, token); err != nil || resp.StatusCode != http.StatusUnauthorized {
+			return resp, err
+		}
+	}
+	c.forget(token)
+	return resp, nil
+}
+
+func (t *bearerTransport) send(req *http.Request, token string) (*http.Response, error) {
+	c := t.client
+	if c.config.DPoP == nil {
+		req.Header.Set("Authorization", "Bearer "+token)
+		return t.base.RoundTrip(req)
+	}
+	proof, err := c.config.DPoP.Proof(req.Method, req.URL, token, last(&c.nonce), c.config.Now())
+	if err != nil {
+		return nil, errors.Join(err, closeBody(req))
+	}
+	req.Header.Set("Authorization", "DPoP "+token)
+	req.Header.Set("DPoP", proof)
+	return t.base.RoundTrip(req)
+}
+
+// keepNonce remembers the nonce that a server gave, and reports whether it did.
+func keepNonce(p *atomic.Pointer[string], h http.Header) bool {
+	n := h.Get("DPoP-Nonce")
+	if n == "" || len(n) > maxNonce {
+		return false
+	}
+	p.Store(&n)
+	return true
+}
+
+func last(p *atomic.Pointer[string]) string {
+	if n := p.Load(); n != nil {
+		return *n
+	}
+	return ""
 }
 
 // closeBody does what a RoundTripper owes on an error.
@@ -389,7 +462,7 @@ func Discover(ctx context.Context, hc *http.Client, base string) (string, error)
 	req.Header.Set("Accept", "application/json")
 	client := *hc
 	client.CheckRedirect = noRedirect
-	status, body, err := exchange(&client, req)
+	status, _, body, err := exchange(&client, req)
 	if err != nil {
 		return "", fmt.Errorf("discover the token endpoint: %w", err)
 	}

@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -24,11 +27,18 @@ type peer struct {
 	leaf      *x509.Certificate
 	refused   Reason // not empty: this connection will never be trusted
 	binding   [sha256.Size]byte
-	key       snapshot.KeyDigest
+	key       snapshot.KeyDigest // empty for a SPIFFE workload, which is known by its id alone
 	from      time.Time
 	until     time.Time
 	transport Transport
+
+	spiffe string // "spiffe://domain/path", of an X.509-SVID
+	domain *trustDomain
+	bundle *x509bundle.Bundle // by which it was verified
 }
+
+// stale reports whether the peer's trust domain has another bundle by now.
+func (p *peer) stale() bool { return p.domain != nil && p.domain.bundle.Load() != p.bundle }
 
 // Transport is how a request arrived. Its fields are those of
 // policy.Transport, so that the one converts to the other.
@@ -36,11 +46,8 @@ type Transport struct {
 	TLSVersion        string // "1.3"
 	KeyExchange       string // "X25519MLKEM768"
 	CertificateSHA256 string // hex; of the client's certificate
-	TokenBinding      string // "mtls" (RFC 8705); empty: unbound
+	TokenBinding      string // "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"; empty: unbound
 }
-
-// boundByTLS is the one way in which tokens are bound here.
-const boundByTLS = "mtls"
 
 // connection remembers the peer of a connection between its requests.
 type connection struct{ peer atomic.Pointer[peer] }
@@ -70,7 +77,7 @@ func (v *Verifier) peer(r *http.Request, now time.Time) (*peer, error) {
 	}
 	// The leaf is compared so that a request whose context and TLS state come
 	// from two connections can never borrow the one's trust for the other.
-	if p == nil || p.leaf != r.TLS.PeerCertificates[0] {
+	if p == nil || p.leaf != r.TLS.PeerCertificates[0] || p.stale() {
 		p = v.inspect(r.TLS, now)
 		if conn != nil {
 			conn.peer.Store(p)
@@ -95,7 +102,6 @@ func (v *Verifier) inspect(state *tls.ConnectionState, now time.Time) *peer {
 		TLSVersion:        tlsVersion(state.Version),
 		KeyExchange:       state.CurveID.String(),
 		CertificateSHA256: hex.EncodeToString(p.binding[:]),
-		TokenBinding:      boundByTLS,
 	}
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		p.refused = CertificateExpired
@@ -105,18 +111,15 @@ func (v *Verifier) inspect(state *tls.ConnectionState, now time.Time) *peer {
 		p.refused = CertificateUntrusted
 		return p
 	}
-	intermediates := x509.NewCertPool()
-	for _, c := range state.PeerCertificates[1:] {
-		intermediates.AddCert(c)
-	}
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots:         v.clients,
-		Intermediates: intermediates,
-		CurrentTime:   now,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	if err != nil || leaf.IsCA {
-		p.refused = CertificateUntrusted
+	var chains [][]*x509.Certificate
+	if isSVID(leaf) {
+		p.key = ""
+		var of spiffeid.ID
+		if of, p.domain, p.bundle, chains, p.refused = v.domains.svid(state.PeerCertificates, now); p.refused != "" {
+			return p
+		}
+		p.spiffe = of.String()
+	} else if chains, p.refused = v.chains(state.PeerCertificates, now); p.refused != "" {
 		return p
 	}
 	p.refused = CertificateKeyWeak
@@ -131,6 +134,25 @@ func (v *Verifier) inspect(state *tls.ConnectionState, now time.Time) *peer {
 		}
 	}
 	return p
+}
+
+// chains leads from a client's certificate to the authorities of devices and
+// people.
+func (v *Verifier) chains(certs []*x509.Certificate, now time.Time) ([][]*x509.Certificate, Reason) {
+	leaf, intermediates := certs[0], x509.NewCertPool()
+	for _, c := range certs[1:] {
+		intermediates.AddCert(c)
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots:         v.clients,
+		Intermediates: intermediates,
+		CurrentTime:   now,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil || leaf.IsCA {
+		return nil, CertificateUntrusted
+	}
+	return chains, ""
 }
 
 func tlsVersion(v uint16) string {

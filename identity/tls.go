@@ -52,6 +52,8 @@ func ServerTLS(cert *ServerCertificate, clients *x509.CertPool) *tls.Config {
 type ServerCertificate struct {
 	current atomic.Pointer[Credential]
 
+	authority *Authority // that issues it; nil: it comes from files
+
 	mu   sync.Mutex // one refresh at a time
 	next func(now time.Time, old *Credential) (*Credential, error)
 }
@@ -92,7 +94,7 @@ func mark(path string) fileMark {
 // ServerCertificate issues a certificate for the names and renews it when a
 // third of its life is left.
 func (a *Authority) ServerCertificate(names []string, now time.Time) (*ServerCertificate, error) {
-	s := &ServerCertificate{next: func(now time.Time, old *Credential) (*Credential, error) {
+	s := &ServerCertificate{authority: a, next: func(now time.Time, old *Credential) (*Credential, error) {
 		if old != nil && old.leaf.NotAfter.Sub(now) > ServerLife/3 {
 			return old, nil
 		}

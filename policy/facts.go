@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cedar-policy/cedar-go/types"
@@ -40,6 +41,7 @@ const (
 	numberFact
 	timeFact
 	wordFact
+	wordsFact
 )
 
 // Clause is a term of an agreement that a decision rests on.
@@ -80,6 +82,13 @@ func Word[T ~string](f *Facts, name string, v T, words ...T) {
 		s = string(v)
 	}
 	f.facts = append(f.facts, Fact{Name: name, kind: wordFact, s: s})
+}
+
+// Words writes a set of words, each once and in order, whatever the order of vs.
+// A word must have the form of an id or of a code: no comma.
+func (f *Facts) Words(name string, vs []string) {
+	vs = slices.Compact(slices.Sorted(slices.Values(vs)))
+	f.facts = append(f.facts, Fact{Name: name, kind: wordsFact, s: strings.Join(vs, ",")})
 }
 
 // Start writes when something begins. The zero time never begins.
@@ -174,6 +183,14 @@ func (x Fact) cedar() types.Value {
 		return types.Long(x.n)
 	case timeFact:
 		return types.NewDatetimeFromMillis(x.n)
+	case wordsFact:
+		var vs []types.Value
+		if x.s != "" {
+			for w := range strings.SplitSeq(x.s, ",") {
+				vs = append(vs, types.String(w))
+			}
+		}
+		return types.NewSet(vs...)
 	default:
 		return types.String(x.s)
 	}
@@ -232,6 +249,11 @@ func (v Values) find(name string) Fact {
 		}
 	}
 	return Fact{}
+}
+
+// Has reports whether a set of words holds the word.
+func (v Values) Has(name, word string) bool {
+	return word != "" && slices.Contains(strings.Split(v.find(name).s, ","), word)
 }
 
 // Is reports a boolean; false when it is missing.

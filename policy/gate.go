@@ -167,4 +167,7 @@ type Limits struct {
 	Labels       []string // security labels that may be released, "system|code"
 	Since, Until time.Time
 	DataClass    hipaa.DataClass
+	// Sealing is what the engagement demands, and Recipient the device's key for it.
+	Sealing   snapshot.Sealing
+	Recipient string
 }

@@ -90,6 +90,10 @@ func (p *Permit) Limits() Limits {
 		Until:        c.Role.Until,
 		DataClass:    p.caller.basis.DataClass,
 	}
+	if c.EngagementRecord != nil {
+		l.Sealing = c.EngagementRecord.Sealing
+		l.Recipient, _ = c.DeviceRecord.Recipient(l.Sealing)
+	}
 	if n := p.request.PageSize; n > 0 && n < l.PageSize {
 		l.PageSize = n
 	}

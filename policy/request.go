@@ -34,6 +34,10 @@ type Request struct {
 	Reads     []string // element paths that answering reads, such as "Patient.name": search parameters, sort keys
 	PageSize  int      // asked for; 0: none asked
 
+	// Region is where the caller's address is, by the organisation's table; empty:
+	// no range holds it, or the address is not known.
+	Region string
+
 	Transport Transport
 	Usage     Usage
 	Content   Content
@@ -52,7 +56,7 @@ type Transport struct {
 	TLSVersion        string // "1.3"
 	KeyExchange       string // "X25519MLKEM768"
 	CertificateSHA256 string // hex; of the client's certificate
-	TokenBinding      string // "mtls" (RFC 8705); empty: unbound, which is refused
+	TokenBinding      string // "mtls" (RFC 8705), "dpop" (RFC 9449), "mtls+dpop"; empty: unbound, which is refused
 }
 
 // Usage is what the grant has released so far.

@@ -4,35 +4,127 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// RegisterApp asks to know a vendor's program by its keys.
+// RegisterApp asks to know a vendor's program by its keys: by value, or as a
+// connector of kind jwks publishes them. A program that keeps no key (a public
+// client) acts for a person only. A connector of kind udap registers its own.
 type RegisterApp struct {
 	ID     id.App             `json:"id"` // also its OAuth client_id
 	Vendor id.Vendor          `json:"vendor"`
 	Name   string             `json:"name"`
 	Kind   snapshot.AgentKind `json:"kind"`
-	Keys   json.RawMessage    `json:"keys"` // a JWK Set of public keys (RFC 7517)
+	Keys   json.RawMessage    `json:"keys,omitempty"` // a JWK Set of public keys (RFC 7517)
 	Owner  id.Person          `json:"owner"`
+	// TokenBinding is mtls, dpop or mtls+dpop; see snapshot.App.
+	TokenBinding snapshot.TokenBinding `json:"token_binding,omitempty"`
+	Public       bool                  `json:"public_client,omitempty"`
+	Redirects    []string              `json:"redirect_uris,omitempty"`
+	KeysFrom     id.Connector          `json:"keys_from,omitempty"`
 }
 
+// MaxRedirects is how many addresses an app can be sent back to.
+const MaxRedirects = 16
+
+// Subject implements Act.
 func (a RegisterApp) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
 
-func (a RegisterApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
+func (a RegisterApp) about(*snapshot.View, Actor) party {
+	return party{vendor: a.Vendor, connectors: []snapshot.ConnectorKind{snapshot.UDAPClients}}
+}
+
+func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
+	if len(a.Redirects) > MaxRedirects {
+		return badField("redirect_uris", "names too many addresses", fmt.Sprintf("Name at most %d", MaxRedirects))
+	}
 	return first(fresh("id", v.Apps, a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
 		required("name", a.Name, `"Triage model"`),
 		oneOf("kind", a.Kind, []snapshot.AgentKind{snapshot.Human, snapshot.Workload, snapshot.Agent}),
-		checkKeys("keys", a.Keys),
+		a.checkKeys(v, by),
+		tokenBinding(a.TokenBinding),
+		each("redirect_uris", a.Redirects, checkRedirect),
+		unique("redirect_uris", a.Redirects),
 		personOf(v, "owner", a.Owner, a.Vendor))
 }
 
+// checkKeys wants keys from one place, or a public client that has none.
+func (a RegisterApp) checkKeys(v *snapshot.View, by Actor) error {
+	given := len(a.Keys) > 0 && string(a.Keys) != "null"
+	if a.Public {
+		switch {
+		case given || a.KeysFrom != "":
+			return badField("keys", "are not for a public client", "Leave them out, or leave public_client out")
+		case a.Kind != snapshot.Human:
+			return badField("kind", "is not human", "Only a person's program can do without a key: give it keys")
+		case len(a.Redirects) == 0:
+			return badField("redirect_uris", "is missing", "Name the address to which the person is sent back")
+		}
+		return nil
+	}
+	if a.KeysFrom == "" {
+		if by.Connector != "" {
+			return badField("keys_from", "is not the connector", "Name the connector that registers the app")
+		}
+		return checkKeys("keys", a.Keys)
+	}
+	c, ok := v.Connectors.Get(a.KeysFrom)
+	switch {
+	case !ok:
+		return exists("keys_from", v.Connectors, a.KeysFrom)
+	case c.Vendor != a.Vendor || c.State != snapshot.Approved:
+		return conflict("keys_from", "The connector is not approved, or is another vendor's", "Name an approved connector of the app's vendor")
+	case c.Kind == snapshot.UDAPClients && (by.Connector != c.ID || a.Owner != c.Owner):
+		return badField("keys_from", "is a connector of kind udap", "It registers its apps by itself: leave it out")
+	case c.Kind == snapshot.UDAPClients:
+		return checkKeys("keys", a.Keys)
+	case c.Kind != snapshot.KeyServer || by.Connector != "":
+		return badField("keys_from", "is not a connector of kind jwks", "Name one that publishes keys: sallyport connector register")
+	case given:
+		return badField("keys", "come from the connector", "Leave them out: what it publishes is shown for approval")
+	}
+	return nil
+}
+
+func tokenBinding(b snapshot.TokenBinding) error {
+	if b == "" {
+		return nil
+	}
+	return oneOf("token_binding", b, snapshot.TokenBindings)
+}
+
+// checkRedirect wants an https address, or an http one of the loopback interface
+// by number (RFC 8252, sections 7.3 and 8.3).
+func checkRedirect(field, uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.Contains(uri, "#") || u.String() != uri || len(uri) > MaxText ||
+		strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != "" {
+		return badField(field, "is not a plain address", "Write such as https://app.example.com/callback, without user or fragment")
+	}
+	switch u.Scheme {
+	case "https":
+		return nil
+	case "http":
+		if h := u.Hostname(); h == "127.0.0.1" || h == "::1" {
+			return nil
+		}
+	}
+	return badField(field, "is neither https nor a loopback address", "Write https://..., or http://127.0.0.1/... for a program on the person's own machine")
+}
+
 func (a RegisterApp) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.App{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Kind: a.Kind, Keys: compact(a.Keys), Owner: a.Owner, Approval: asked(s)})
+	app := &snapshot.App{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Kind: a.Kind, Owner: a.Owner, TokenBinding: a.TokenBinding,
+		Public: a.Public, Redirects: a.Redirects, KeysFrom: a.KeysFrom, Approval: asked(s)}
+	if len(a.Keys) > 0 && string(a.Keys) != "null" {
+		app.Keys = compact(a.Keys)
+	}
+	e.Put(app)
 }
 
 func compact(raw json.RawMessage) json.RawMessage {
@@ -58,7 +150,11 @@ func (a ApproveApp) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApproveApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return appIn(v, a.ID, snapshot.Proposed)
+	if err := appIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	p, _ := v.Apps.Get(a.ID)
+	return ownedByApproved(v, p.Kind, p.Owner)
 }
 
 func (a ApproveApp) apply(e *snapshot.Edit, s Stamp) {
@@ -98,10 +194,21 @@ type RotateAppKeys struct {
 
 func (a RotateAppKeys) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
 
+func (a RotateAppKeys) about(v *snapshot.View, _ Actor) party {
+	p, ok := v.Apps.Get(a.ID)
+	if !ok {
+		return party{}
+	}
+	return party{vendor: p.Vendor}
+}
+
 func (a RotateAppKeys) check(v *snapshot.View, by Actor, _ time.Time) error {
 	p, ok := v.Apps.Get(a.ID)
 	if !ok {
 		return found("id", v.Apps, a.ID)
+	}
+	if c, ok := v.Connectors.Get(p.KeysFrom); p.Public || ok && c.Kind == snapshot.KeyServer {
+		return conflict("keys", "The app's keys are not given by people", "A public client has none; what a key server publishes is approved: sallyport app approve-keys")
 	}
 	return first(amendable(fmt.Sprintf("App %q", a.ID), p.Approval, by), checkKeys("keys", a.Keys))
 }

@@ -1,7 +1,10 @@
 package registry
 
 import (
+	"bytes"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/url"
 	"time"
@@ -24,7 +27,13 @@ type RegisterConnector struct {
 	Audience string                 `json:"audience,omitempty"`
 	Keys     json.RawMessage        `json:"keys,omitempty"` // pinned JWK Set; empty: those of the issuer's metadata
 	Token256 string                 `json:"token_sha256,omitempty"`
+	Pins     []snapshot.KeyDigest   `json:"pins_sha256,omitempty"` // jwks
+	Anchors  string                 `json:"anchors,omitempty"`     // udap: PEM
+	Owner    id.Person              `json:"owner,omitempty"`       // udap
 }
+
+// MaxAnchors bounds the certificates of a connector's authorities, in bytes.
+const MaxAnchors = 64 << 10
 
 // maxProgramID leaves room for the prefix under which a program acts.
 const maxProgramID = id.MaxLen - len(connectorPrefix)
@@ -46,15 +55,19 @@ func (a RegisterConnector) check(v *snapshot.View, _ Actor, _ time.Time) error {
 
 func (a RegisterConnector) checkKind(v *snapshot.View) error {
 	signs := a.Kind == snapshot.OIDCProvider || a.Kind == snapshot.SSFSender
+	calls := a.Kind == snapshot.SCIMClient || a.Kind == snapshot.FleetManager
+	udap := a.Kind == snapshot.UDAPClients
 	for _, f := range []struct {
 		field, value string
 		wanted       bool
 	}{
-		{"issuer", a.Issuer, signs},
+		{"issuer", a.Issuer, !calls},
 		{"client_id", a.ClientID, a.Kind == snapshot.OIDCProvider},
 		{"audience", a.Audience, a.Kind == snapshot.SSFSender},
-		{"token_sha256", a.Token256, !signs},
+		{"token_sha256", a.Token256, calls},
 		{"keys", string(a.Keys), signs && len(a.Keys) > 0},
+		{"anchors", a.Anchors, udap},
+		{"owner", string(a.Owner), udap},
 	} {
 		switch {
 		case f.wanted && f.value == "":
@@ -63,7 +76,13 @@ func (a RegisterConnector) checkKind(v *snapshot.View) error {
 			return badField(f.field, fmt.Sprintf("is not for a connector of kind %s", a.Kind), "Leave it out")
 		}
 	}
-	if !signs {
+	if (udap || a.Kind == snapshot.KeyServer) && a.Vendor == "" {
+		return badField("vendor", "is missing", "Applications belong to a vendor: name it")
+	}
+	if len(a.Pins) > 0 && a.Kind != snapshot.KeyServer {
+		return badField("pins_sha256", fmt.Sprintf("is not for a connector of kind %s", a.Kind), "Leave it out")
+	}
+	if calls {
 		if err := sha256Hex("token_sha256", a.Token256); err != nil {
 			return err
 		}
@@ -88,7 +107,39 @@ func (a RegisterConnector) checkKind(v *snapshot.View) error {
 			return err
 		}
 	}
-	return first(shortText("client_id", a.ClientID), shortText("audience", a.Audience))
+	if udap {
+		if err := first(checkAnchors("anchors", a.Anchors), personOf(v, "owner", a.Owner, a.Vendor)); err != nil {
+			return err
+		}
+	}
+	if len(a.Pins) > MaxKeys {
+		return badField("pins_sha256", "names too many keys", fmt.Sprintf("Name at most %d", MaxKeys))
+	}
+	return first(shortText("client_id", a.ClientID), shortText("audience", a.Audience),
+		each("pins_sha256", a.Pins, func(f string, k snapshot.KeyDigest) error { return sha256Hex(f, string(k)) }))
+}
+
+// checkAnchors wants certificates of authorities, and nothing else.
+func checkAnchors(field, text string) error {
+	if len(text) > MaxAnchors {
+		return badField(field, "is too long", fmt.Sprintf("Use at most %d bytes", MaxAnchors))
+	}
+	rest, n := []byte(text), 0
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if block.Type != "CERTIFICATE" || err != nil || !c.IsCA {
+			return badField(field, "holds something else than certificates of authorities", "Name the authority's own certificates, in PEM")
+		}
+		n++
+	}
+	if n == 0 || len(bytes.TrimSpace(rest)) > 0 {
+		return badField(field, "is not PEM", "Name the authority's own certificates, in PEM")
+	}
+	return nil
 }
 
 // freshToken wants the digest of a bearer token that no other connector has.
@@ -103,7 +154,7 @@ func freshToken(v *snapshot.View, self id.Connector, digest string) error {
 
 func (a RegisterConnector) apply(e *snapshot.Edit, s Stamp) {
 	c := &snapshot.Connector{ID: a.ID, Vendor: a.Vendor, Kind: a.Kind, Name: a.Name, Issuer: a.Issuer, ClientID: a.ClientID,
-		Audience: a.Audience, Token256: a.Token256, Approval: asked(s)}
+		Audience: a.Audience, Token256: a.Token256, Pins: a.Pins, Anchors: a.Anchors, Owner: a.Owner, Approval: asked(s)}
 	if len(a.Keys) > 0 {
 		c.Keys = compact(a.Keys)
 	}
@@ -168,6 +219,9 @@ func (a RotateConnector) check(v *snapshot.View, by Actor, _ time.Time) error {
 	}
 	if a.Token256 != "" {
 		return badField("token_sha256", "is not for a connector that signs", "Leave it out")
+	}
+	if c.Kind != snapshot.OIDCProvider && c.Kind != snapshot.SSFSender {
+		return conflict("keys", fmt.Sprintf("A connector of kind %s has no keys of its own", c.Kind), "Register another connector")
 	}
 	return checkKeys("keys", a.Keys)
 }

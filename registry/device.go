@@ -8,11 +8,13 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// EnrollDevice asks to trust a vendor's machine, known by its certificate's key.
+// EnrollDevice asks to trust a vendor's machine, known by its certificate's key,
+// or a workload, known by its SPIFFE id: one of both.
 type EnrollDevice struct {
 	ID     id.Device          `json:"id"`
 	Vendor id.Vendor          `json:"vendor"`
-	Key256 snapshot.KeyDigest `json:"key_sha256"`
+	Key256 snapshot.KeyDigest `json:"key_sha256,omitempty"`
+	SPIFFE string             `json:"spiffe_id,omitempty"`
 	Owner  id.Person          `json:"owner,omitempty"`
 	Region string             `json:"region"` // declared; not attested
 	// KeyStore is where the device says that its key is kept, and SealTo to which
@@ -34,7 +36,7 @@ func (a EnrollDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	}
 	return first(checkRecipients("seal_to", a.SealTo), fresh("id", v.Devices, a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
-		freshKey(v, "key_sha256", a.Key256, false),
+		notBoth(v, a),
 		func() error {
 			if a.Owner == "" {
 				return nil
@@ -56,7 +58,7 @@ func personOf(v *snapshot.View, field string, person id.Person, vendor id.Vendor
 }
 
 func (a EnrollDevice) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, Owner: a.Owner, Region: a.Region, KeyStore: a.KeyStore, SealTo: a.SealTo, Approval: asked(s)})
+	e.Put(&snapshot.Device{ID: a.ID, Vendor: a.Vendor, Key256: a.Key256, SPIFFE: a.SPIFFE, Owner: a.Owner, Region: a.Region, KeyStore: a.KeyStore, SealTo: a.SealTo, Approval: asked(s)})
 }
 
 // MaxDeviceTrust is how far an approval of a device can reach (policy).
@@ -116,7 +118,7 @@ func (a RevokeDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if !ok {
 		return found("id", v.Devices, a.ID)
 	}
-	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
+	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Invited, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
 }
 
 func (a RevokeDevice) apply(e *snapshot.Edit, _ Stamp) {

@@ -27,6 +27,8 @@ type ProposeEngagement struct {
 	StartsAt      time.Time        `json:"starts_at"`
 	EndsAt        time.Time        `json:"ends_at"`
 	Sealing       snapshot.Sealing `json:"sealing,omitempty"`
+	// Workload is what the program must prove of itself; see package provenance.
+	Workload *snapshot.WorkloadDemand `json:"workload,omitempty"`
 }
 
 func (a ProposeEngagement) Subject() snapshot.Subject { return subject(snapshot.NounEngagement, a.ID) }
@@ -50,6 +52,7 @@ func (a ProposeEngagement) checkWork(v *snapshot.View, now time.Time) error {
 		}
 	}
 	return first(
+		checkDemand("workload", a.Workload),
 		exists("vendor", v.Vendors, a.Vendor),
 		each("agreements", a.Agreements, func(field string, g id.Agreement) error { return a.checkAgreement(v, field, g) }),
 		unique("agreements", a.Agreements),
@@ -106,7 +109,7 @@ func (a ProposeEngagement) record(ap snapshot.Approval) *snapshot.Engagement {
 	return &snapshot.Engagement{ID: a.ID, Vendor: a.Vendor, Agreements: a.Agreements, Basis: a.Basis,
 		BasisDocument: a.BasisDocument, BasisExpires: a.BasisExpires.UTC(), Purpose: a.Purpose, Category: a.Category,
 		Sources: a.Sources, DataClass: a.DataClass, Regions: a.Regions, Subprocessors: a.Subprocessors,
-		StartsAt: a.StartsAt.UTC(), EndsAt: a.EndsAt.UTC(), Sealing: a.Sealing, Approval: ap}
+		StartsAt: a.StartsAt.UTC(), EndsAt: a.EndsAt.UTC(), Sealing: a.Sealing, Workload: a.Workload, Approval: ap}
 }
 
 func (a ProposeEngagement) apply(e *snapshot.Edit, s Stamp) { e.Put(a.record(asked(s))) }

@@ -112,7 +112,9 @@ func thumbprints(raw json.RawMessage) []string {
 	}
 	var out []string
 	for i := range set.Keys {
-		out = append(out, set.Keys[i].KeyID+" "+set.Keys[i].Algorithm+" "+thumbprint(&set.Keys[i]))
+		out = append(out, named(&set.Keys[i]))
 	}
 	return out
 }
+
+func named(k *jose.JSONWebKey) string { return k.KeyID + " " + k.Algorithm + " " + thumbprint(k) }

@@ -1,12 +1,23 @@
 package registry_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -138,6 +149,8 @@ var (
 	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
 	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
+	machine2  = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
+	accept2   = registry.AcceptInvitation{ID: "d2", Code256: strings.Repeat("ab", 32), Key256: registrytest.Key("d2"), KeyStore: snapshot.InTPM, Region: "US"}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
 	hold2     = registry.PlaceHold{ID: "h2", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident}
@@ -154,9 +167,114 @@ var (
 	passkey2  = registry.AddPasskey{ID: "grace", Passkey: snapshot.Passkey{ID: []byte("credential"), PublicKey: []byte("key")}}
 	posture2  = registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", UpdateAge: 3, DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckFail, MalwareProtection: snapshot.CheckUnknown, HardwareKey: snapshot.CheckPass}
-	doc2  = registry.NewDocument("text/plain", []byte("two"))
-	first = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
+	pod2               = registry.EnrollDevice{ID: "pod2", Vendor: "northwind", SPIFFE: "spiffe://prod.northwind.example/ns/ml/sa/triage", Region: "US"}
+	build2, otherBuild = newBuild(), newBuild()
+	image2             = strings.Repeat("1b", 32)
+	proven2            = with(engage2, func(a *registry.ProposeEngagement) {
+		a.Workload = &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}, Builders: []string{builder2}, Sources: []string{"https://git.northwind.example/ml"}}
+	})
+	attest2 = registry.AttestWorkload{ID: "w2", Device: "northwind-gpu-1", Engagement: "e2", Image: "sha256:" + image2, ExpiresAt: noon.AddDate(0, 1, 0),
+		Bundle: build2.provenance(image2, builder2, "https://git.northwind.example/ml/triage")}
+	screen2 = registry.ScreenVendor{ID: "northwind", Ownership: snapshot.No, Access: snapshot.Yes, ScreenedAt: noon, ValidUntil: year}
+	keysrv2 = registry.RegisterConnector{ID: "keys2", Vendor: "northwind", Kind: snapshot.KeyServer, Name: "Keys", Issuer: "https://keys.northwind.example/jwks.json"}
+	udap2   = registry.RegisterConnector{ID: "udap2", Vendor: "northwind", Kind: snapshot.UDAPClients, Name: "Community", Issuer: "https://app.northwind.example", Anchors: anchor(), Owner: "lin"}
+	kept2   = with(app2, func(a *registry.RegisterApp) { a.ID, a.Keys, a.KeysFrom = "x4", nil, "keys2" })
+	note2   = registry.RegisterApp{ID: "x3", Vendor: "northwind", Name: "Notebook", Kind: snapshot.Human, Public: true, Owner: "lin", Redirects: []string{"http://127.0.0.1/callback", "https://app.northwind.example/cb"}}
+	lins    = with(session2, func(a *registry.StartSession) { a.ID, a.Person = "s3", "lin" })
+	let2    = registry.AuthorizeApp{ID: "s3", Authorization: "z1", App: "x3", Grant: "g3", Scope: "user/Observation.rs", Redirect: "http://127.0.0.1:4711/callback", Challenge: strings.Repeat("A", 43), Online: true}
+	redeem2 = registry.RedeemCode{ID: "s3", Authorization: "z1"}
+	doc2    = registry.NewDocument("text/plain", []byte("two"))
+	first   = registry.BootstrapOrganisation{ID: "grace", Name: "Grace", Key256: registrytest.Key("g")}
 )
+
+const builder2 = "https://build.northwind.example/hosted"
+
+func engage2with(e id.Engagement, d *snapshot.WorkloadDemand) registry.ProposeEngagement {
+	return with(engage2, func(a *registry.ProposeEngagement) { a.ID, a.Workload = e, d })
+}
+
+// aBuild is a build system and its key in PEM.
+type aBuild struct {
+	registrytest.Build
+	key string
+}
+
+func newBuild() aBuild {
+	b, err := registrytest.NewBuild()
+	if err != nil {
+		panic(err)
+	}
+	key, err := b.Key()
+	if err != nil {
+		panic(err)
+	}
+	return aBuild{b, key}
+}
+
+func (b aBuild) provenance(image, builder, source string) json.RawMessage {
+	raw, err := b.Provenance(image, builder, source)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func (b aBuild) image(image string) json.RawMessage {
+	raw, err := b.SignImage(image)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func anchor() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, NotAfter: noon.AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// notebook leads to a person of the vendor who is signed in, with an application
+// and a grant for it.
+func notebook(acts ...registry.Act) func(*world) {
+	return func(w *world) {
+		w.must("ada", note2)
+		w.must("eve", registry.ApproveApp{ID: "x3"})
+		w.must("ada", with(grant2, func(a *registry.RequestGrant) { a.ID, a.App = "g3", "x3" }))
+		w.must("eve", registry.ApproveGrant{ID: "g3"})
+		w.must("grace", lins)
+		for _, a := range acts {
+			w.must("grace", a)
+		}
+	}
+}
+
+// keyServer leads to an application whose keys a key server offers.
+func keyServer(acts ...registry.Act) func(*world) {
+	return func(w *world) {
+		w.must("ada", keysrv2)
+		w.must("eve", registry.ApproveConnector{ID: "keys2"})
+		w.must("ada", kept2)
+		for _, a := range acts {
+			w.must("ada", a)
+		}
+	}
+}
+
+func thumb(keys json.RawMessage) string {
+	var set jose.JSONWebKeySet
+	if json.Unmarshal(keys, &set) != nil || len(set.Keys) == 0 {
+		return ""
+	}
+	sum, _ := set.Keys[0].Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum)
+}
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused.
@@ -235,6 +353,14 @@ var scenarios = map[registry.Kind]scenario{
 		bad("sources[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Sources = []id.Source{"her"} })),
 		bad("basis_document_sha256", with(engage2, func(a *registry.ProposeEngagement) { a.Basis = hipaa.Waiver })),
 		bad("regions", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = nil })),
+		bad("workload.kind", engage2with("e2", &snapshot.WorkloadDemand{Keys: []string{build2.key}})),
+		bad("workload.keys", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage})),
+		bad("workload.keys[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{"key"}})),
+		bad("workload.keys[1]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key, build2.key}})),
+		bad("workload.builders", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}})),
+		bad("workload.builders", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key}, Builders: []string{builder2}})),
+		bad("workload.sources[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{build2.key}, Builders: []string{builder2}, Sources: []string{"git.northwind.example"}})),
+		bad("workload.images[0]", engage2with("e2", &snapshot.WorkloadDemand{Kind: snapshot.DemandImage, Keys: []string{build2.key}, Images: []string{"latest"}})),
 		bad("regions[0]", with(engage2, func(a *registry.ProposeEngagement) { a.Regions = []string{"us"} })),
 		bad("ends_at", with(engage2, func(a *registry.ProposeEngagement) {
 			a.StartsAt, a.EndsAt = noon.AddDate(-2, 0, 0), noon.AddDate(-1, 0, 0)
@@ -349,6 +475,14 @@ var scenarios = map[registry.Kind]scenario{
 		bad("issuer", with(scim2, func(a *registry.RegisterConnector) { a.Issuer = "https://x.example" })),
 		bad("issuer", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Issuer = "idp3", "http://login.example" })),
 		bad("client_id", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.ClientID = "idp3", "" })),
+		bad("vendor", with(keysrv2, func(a *registry.RegisterConnector) { a.Vendor = "" })),
+		bad("pins_sha256", with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Pins = "idp3", []snapshot.KeyDigest{"x"} })),
+		bad("pins_sha256[0]", with(keysrv2, func(a *registry.RegisterConnector) { a.Pins = []snapshot.KeyDigest{"x"} })),
+		bad("keys", with(keysrv2, func(a *registry.RegisterConnector) { a.Keys = keys2 })),
+		bad("anchors", with(udap2, func(a *registry.RegisterConnector) { a.Anchors = "x" })),
+		bad("anchors", with(udap2, func(a *registry.RegisterConnector) { a.Anchors += "x" })),
+		bad("owner", with(udap2, func(a *registry.RegisterConnector) { a.Owner = "ada" })),
+		bad("token_sha256", with(udap2, func(a *registry.RegisterConnector) { a.Token256 = strings.Repeat("ab", 32) })),
 		{act(with(idp2, func(a *registry.RegisterConnector) { a.ID, a.Vendor = "idp3", "v2" })), "issuer", problem.Conflict}, // pinned to northwind
 		{act(with(idp2, func(a *registry.RegisterConnector) { a.ID = "idp3" })), "issuer", problem.Conflict}}},
 	"connector.approve": {before: by("ada", scim2), allowed: act(registry.ApproveConnector{ID: "scim2"}), refused: []refusal{gone(registry.ApproveConnector{ID: "c3"})}},
@@ -365,7 +499,87 @@ var scenarios = map[registry.Kind]scenario{
 	"device.enroll": {allowed: act(device2), refused: []refusal{
 		{act(with(device2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
 		bad("region", with(device2, func(a *registry.EnrollDevice) { a.Region = "USA" })),
+		bad("key_sha256", with(device2, func(a *registry.EnrollDevice) { a.Key256 = "" })), // neither
+		bad("key_sha256", with(pod2, func(a *registry.EnrollDevice) { a.Key256 = registrytest.Key("d2") })),
+		bad("key_store", with(pod2, func(a *registry.EnrollDevice) { a.KeyStore = snapshot.InTPM })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://v2.example/triage" })), // another vendor's domain
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://fabrikam.example/triage" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://prod.northwind.example" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "spiffe://prod.northwind.example/a/../b" })),
+		bad("spiffe_id", with(pod2, func(a *registry.EnrollDevice) { a.SPIFFE = "SPIFFE://prod.northwind.example/a" })),
 		bad("owner", with(device2, func(a *registry.EnrollDevice) { a.Owner = "ada" }))}},
+	"workload.attest": {before: by("ada", vendor2, proven2, engage2with("e3", nil), registry.EnrollDevice{ID: "d3", Vendor: "v2", Key256: registrytest.Key("d3"), Region: "US"}), allowed: act(attest2), refused: []refusal{
+		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "northwind-gpu-2" })),
+		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "d3" })),
+		bad("engagement", with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e4" })),
+		{act(with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e3" })), "engagement", problem.Conflict},
+		bad("image", with(attest2, func(a *registry.AttestWorkload) { a.Image = "registry.example/triage:latest" })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Image = strings.Repeat("2c", 32) })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Bundle = nil })),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) { a.Bundle = build2.image(image2) })), // no provenance
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = otherBuild.provenance(image2, builder2, "https://git.northwind.example/ml/triage")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = build2.provenance(image2, "https://laptop.example", "https://git.northwind.example/ml/triage")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = build2.provenance(image2, builder2, "https://git.northwind.example/mlx")
+		})),
+		bad("bundle", with(attest2, func(a *registry.AttestWorkload) {
+			a.Bundle = json.RawMessage(strings.Repeat(" ", 300<<10) + string(a.Bundle))
+		})),
+		bad("expires_at", with(attest2, func(a *registry.AttestWorkload) { a.ExpiresAt = noon })),
+		bad("expires_at", with(attest2, func(a *registry.AttestWorkload) { a.ExpiresAt = year }))},
+		then: func(v *snapshot.View) string {
+			e, _ := v.Engagements.Get("e2")
+			list := v.AttestationsOf("northwind-gpu-1")
+			if len(list) != 1 {
+				return "the attestation is not found by its device"
+			}
+			r := list[0]
+			return want(r.Image256 == image2 && r.Demand256 == e.Workload.Digest() && r.Builder == builder2 && r.Source == "https://git.northwind.example/ml/triage" &&
+				r.Location == "US" && r.LocationBy == "declared" && r.DeclaredBy == "grace" && r.At.Equal(noon) && len(r.Key256) == 64 && len(r.Statement256) == 64, fmt.Sprintf("got %+v", *r))
+		}},
+	"workload.revoke": {before: by("grace", proven2, attest2), allowed: act(registry.RevokeAttestation{ID: "w2"}), refused: []refusal{gone(registry.RevokeAttestation{ID: "w3"})}},
+	"vendor.screen": {before: by("grace", vendor2), allowed: act(screen2), refused: []refusal{
+		gone(registry.ScreenVendor{ID: "v3", Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: noon, ValidUntil: year}),
+		{act(with(screen2, func(a *registry.ScreenVendor) { a.ID = "v2" })), "", problem.Refused}, // Grace asked for it
+		bad("ownership", with(screen2, func(a *registry.ScreenVendor) { a.Ownership = "" })),
+		bad("access", with(screen2, func(a *registry.ScreenVendor) { a.Access = "unknown" })),
+		bad("screened_at", with(screen2, func(a *registry.ScreenVendor) { a.ScreenedAt = year })),
+		bad("screened_at", with(screen2, func(a *registry.ScreenVendor) { a.ScreenedAt = noon.AddDate(-1, 0, 0) })), // before the last
+		bad("valid_until", with(screen2, func(a *registry.ScreenVendor) { a.ValidUntil = noon })),
+		bad("report_sha256", with(screen2, func(a *registry.ScreenVendor) { a.Report = "x" }))},
+		then: func(v *snapshot.View) string {
+			w, _ := v.Vendors.Get("northwind")
+			return want(w.State == snapshot.Approved && w.Screening.By == "grace" && !w.Screening.Clear() && w.Screening.Access == snapshot.Yes, "what was found is not on record")
+		}},
+	"device.invite": {allowed: act(machine2), refused: []refusal{
+		bad("owner", with(machine2, func(a *registry.InviteDevice) { a.Owner = "ada" })),
+		bad("code_sha256", with(machine2, func(a *registry.InviteDevice) { a.Code256 = "code" })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = noon })),
+		bad("expires_at", with(machine2, func(a *registry.InviteDevice) { a.ExpiresAt = year })),
+		{act(with(machine2, func(a *registry.InviteDevice) { a.ID, a.Owner = "northwind-gpu-1", "" })), "owner", problem.Invalid},
+		{act(with(machine2, func(a *registry.InviteDevice) { a.App = "triage app" })), "app", problem.Invalid}},
+		then: func(v *snapshot.View) string {
+			d, _ := v.Devices.Get("d2")
+			_, known := v.DeviceByKey("")
+			return want(d.State == snapshot.Invited && d.Key256 == "" && d.Invitation.By == "grace" && !known, "the invitation is not noted, or a device without a key is found")
+		}},
+	"device.accept": {before: by("grace", machine2), allowed: act(accept2), refused: []refusal{
+		gone(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "d3" })),
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.ID = "northwind-gpu-1" })), "code_sha256", problem.Conflict},
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Code256 = strings.Repeat("0", 64) })), "code_sha256", problem.Conflict},
+		{act(with(accept2, func(a *registry.AcceptInvitation) { a.Key256 = registrytest.Key("northwind-gpu-1") })), "key_sha256", problem.Conflict},
+		bad("key_sha256", with(accept2, func(a *registry.AcceptInvitation) { a.Key256 = "" })),
+		bad("key_store", with(accept2, func(a *registry.AcceptInvitation) { a.KeyStore = "" })),
+		bad("region", with(accept2, func(a *registry.AcceptInvitation) { a.Region = "USA" })),
+		bad("seal_to[0]", with(accept2, func(a *registry.AcceptInvitation) { a.SealTo = []string{"a b"} }))},
+		then: func(v *snapshot.View) string {
+			d, _ := v.DeviceByKey(accept2.Key256)
+			return want(d != nil && d.State == snapshot.Proposed && d.RequestedBy == "grace" && !d.Invitation.UsedAt.IsZero(), "the device does not wait for approval in the name of who invited")
+		}},
 	"device.approve": {before: by("ada", device2), allowed: act(registry.ApproveDevice{ID: "d2", TrustedUntil: year}), refused: []refusal{
 		gone(registry.ApproveDevice{ID: "d3"}), bad("trusted_until", registry.ApproveDevice{ID: "d2"}), bad("trusted_until", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(5, 0, 0)})}},
 	"device.revoke": {allowed: act(registry.RevokeDevice{ID: "northwind-gpu-1"}), refused: []refusal{gone(registry.RevokeDevice{ID: "d3"})}},
@@ -383,14 +597,92 @@ var scenarios = map[registry.Kind]scenario{
 		bad("update_age_days", with(posture2, func(a *registry.ReportPosture) { a.UpdateAge = -2 })),
 		bad("os", with(posture2, func(a *registry.ReportPosture) { a.OS = "" }))}},
 
-	"app.register": {allowed: act(app2), refused: []refusal{
+	"session.authorize-app": {before: notebook(), allowed: act(let2), refused: []refusal{
+		gone(with(let2, func(a *registry.AuthorizeApp) { a.ID = "s9" })),
+		bad("code_challenge", with(let2, func(a *registry.AuthorizeApp) { a.Challenge = "plain" })),
+		bad("redirect_uri", with(let2, func(a *registry.AuthorizeApp) { a.Redirect = "http://127.0.0.1:4711/callback2" })),
+		bad("redirect_uri", with(let2, func(a *registry.AuthorizeApp) { a.Redirect = "https://app.northwind.example:444/cb" })),
+		bad("app", with(let2, func(a *registry.AuthorizeApp) { a.App = "x9" })),
+		bad("device", with(let2, func(a *registry.AuthorizeApp) { a.Device = "d9" })),
+		{act(with(let2, func(a *registry.AuthorizeApp) { a.Grant = "triage-grant" })), "grant", problem.Conflict}}, // another application's
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s3")
+			x, ok := s.Authorization("z1")
+			return want(ok && !x.Live() && x.CodeUntil.Equal(noon.Add(registry.CodeLife)), "it counts before its code was brought")
+		}},
+	"session.redeem-code": {before: notebook(let2), allowed: act(redeem2), refused: []refusal{
+		gone(registry.RedeemCode{ID: "s9", Authorization: "z1"}), bad("authorization", registry.RedeemCode{ID: "s3", Authorization: "z9"})},
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s3")
+			x, _ := s.Authorization("z1")
+			return want(x.Live() && x.Generation == 1, "it does not count, or has no refresh token")
+		}},
+	"session.refresh-app": {before: notebook(let2, redeem2), allowed: act(registry.RefreshAuthorization{ID: "s3", Authorization: "z1", Generation: 1}), refused: []refusal{
+		gone(registry.RefreshAuthorization{ID: "s9", Authorization: "z1", Generation: 1}), bad("authorization", registry.RefreshAuthorization{ID: "s3", Authorization: "z9", Generation: 1}),
+		{act(registry.RefreshAuthorization{ID: "s3", Authorization: "z1", Generation: 2}), "generation", problem.Conflict},
+		{act(registry.RefreshAuthorization{ID: "s3", Authorization: "z1"}), "generation", problem.Conflict}}},
+	"session.revoke-app": {before: notebook(let2, redeem2), allowed: act(registry.RevokeAuthorization{ID: "s3", Authorization: "z1", Cause: registry.EndRevoked}), refused: []refusal{
+		gone(registry.RevokeAuthorization{ID: "s9", Authorization: "z1", Cause: registry.EndRevoked}),
+		bad("cause", registry.RevokeAuthorization{ID: "s3", Authorization: "z1", Cause: "bored"})},
+		then: func(v *snapshot.View) string {
+			s, _ := v.Sessions.Get("s3")
+			x, _ := s.Authorization("z1")
+			return want(!x.Live() && s.EndedAt.IsZero(), "it counts still, or the session ended with it")
+		}},
+
+	"app.register": {before: func(w *world) {
+		for _, c := range []registry.RegisterConnector{keysrv2, udap2, idp2} {
+			w.must("ada", c)
+			w.must("eve", registry.ApproveConnector{ID: c.ID})
+		}
+	}, allowed: act(app2), refused: []refusal{
+		bad("keys", with(note2, func(a *registry.RegisterApp) { a.Keys = keys2 })),
+		bad("kind", with(note2, func(a *registry.RegisterApp) { a.Kind = snapshot.Workload })),
+		bad("redirect_uris", with(note2, func(a *registry.RegisterApp) { a.Redirects = nil })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"http://app.example/cb"} })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"http://localhost/cb"} })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"https://app.example/cb#x"} })),
+		bad("redirect_uris[0]", with(note2, func(a *registry.RegisterApp) { a.Redirects = []string{"https://a@app.example/cb"} })),
+		bad("token_binding", with(app2, func(a *registry.RegisterApp) { a.TokenBinding = "none" })),
+		bad("keys", with(kept2, func(a *registry.RegisterApp) { a.Keys = keys2 })),
+		bad("keys_from", with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "idp2" })),
+		bad("keys_from", with(app2, func(a *registry.RegisterApp) { a.KeysFrom = "udap2" })),
+		bad("keys_from", with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "c9" })),
 		bad("keys", with(app2, func(a *registry.RegisterApp) { a.Keys = nil })),
 		bad("owner", with(app2, func(a *registry.RegisterApp) { a.Owner = "ada" }))}},
-	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"})}},
+	"app.approve": {before: by("ada", app2), allowed: act(registry.ApproveApp{ID: "x2"}), refused: []refusal{gone(registry.ApproveApp{ID: "x3"}),
+		{func(w *world) registry.Act { // somebody must answer for an agent
+			w.must("ada", person2)
+			w.must("ada", with(app2, func(a *registry.RegisterApp) { a.ID, a.Owner = "x4", "p2" }))
+			return registry.ApproveApp{ID: "x4"}
+		}, "owner", problem.Conflict}}},
 	"app.rotate-keys": {allowed: act(registry.RotateAppKeys{ID: "triage", Keys: keys2}), refused: []refusal{gone(registry.RotateAppKeys{ID: "x3"}), bad("keys", registry.RotateAppKeys{ID: "triage"})},
 		then: func(v *snapshot.View) string {
 			a, _ := v.Apps.Get("triage")
 			return want(a.State == snapshot.Proposed, "a key put in by one person holds without approval")
+		}},
+	"app.offer-keys": {before: keyServer(), allowed: act(registry.OfferAppKeys{ID: "x4", Keys: keys2}), refused: []refusal{
+		gone(registry.OfferAppKeys{ID: "x9"}), bad("keys.keys[0].k", registry.OfferAppKeys{ID: "x4", Keys: json.RawMessage(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)}),
+		{act(registry.OfferAppKeys{ID: "triage", Keys: keys2}), "id", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("x4")
+			return want(len(a.Keys) == 0 && len(a.PendingKeys) > 0, "a key that was only published counts")
+		}},
+	"app.approve-keys": {before: keyServer(registry.OfferAppKeys{ID: "x4", Keys: keys2}), allowed: act(registry.ApproveAppKeys{ID: "x4", Thumbprints: []string{thumb(keys2)}}), refused: []refusal{
+		gone(registry.ApproveAppKeys{ID: "x9"}), bad("thumbprints", registry.ApproveAppKeys{ID: "x4"}), bad("thumbprints[0]", registry.ApproveAppKeys{ID: "x4", Thumbprints: []string{"x"}})},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("x4")
+			return want(len(a.Keys) > 0 && len(a.PendingKeys) == 0, "the key does not count")
+		}},
+	"app.revoke-token": {allowed: act(registry.RevokeToken{ID: "triage", Token: "t1", Until: noon.Add(time.Minute)}), refused: []refusal{
+		gone(registry.RevokeToken{ID: "x9", Token: "t1", Until: noon.Add(time.Minute)}),
+		bad("token", registry.RevokeToken{ID: "triage", Until: noon.Add(time.Minute)}),
+		bad("until", registry.RevokeToken{ID: "triage", Token: "t1"}),
+		bad("until", registry.RevokeToken{ID: "triage", Token: "t1", Until: noon.Add(2 * time.Hour)}),
+		bad("until", registry.RevokeToken{ID: "triage", Token: "t1", Until: noon})},
+		then: func(v *snapshot.View) string {
+			a, _ := v.Apps.Get("triage")
+			return want(!a.Accepts("t1", noon) && a.Accepts("t2", noon), "the token counts, or another does not")
 		}},
 	"app.revoke": {allowed: act(registry.RevokeApp{ID: "triage"}), refused: []refusal{gone(registry.RevokeApp{ID: "x3"})}},
 
@@ -439,6 +731,54 @@ var scenarios = map[registry.Kind]scenario{
 		bad("cause", with(hold2, func(a *registry.PlaceHold) { a.Cause = "why" }))}},
 	"hold.lift": {before: by("ada", hold2), allowed: act(registry.LiftHold{ID: "h2"}), refused: []refusal{gone(registry.LiftHold{ID: "h3"})}},
 
+	"key.rotate": {allowed: act(registry.RotateKey{ID: "triage-eval", Codes: true}), refused: []refusal{gone(registry.RotateKey{ID: "triage-eval2"}),
+		bad("id", registry.RotateKey{})},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(k.Rotations == 1 && k.CodeRotations == 1 && k.RotatedAt.Equal(noon), "it was not counted")
+		}},
+	"key.request-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}), allowed: act(registry.RequestKeyDestruction{ID: "triage-eval"}),
+		refused: []refusal{gone(registry.RequestKeyDestruction{ID: "triage-eval2"}),
+			{func(w *world) registry.Act { // an engagement that goes on
+				w.must("ada", with(engage2, func(a *registry.ProposeEngagement) { a.ID = "e9" }))
+				return registry.RequestKeyDestruction{ID: "e9"}
+			}, "id", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(!k.Ordered() && k.Destruction.RequestedBy == "grace", "a request is an order")
+		}},
+	"key.approve-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}, registry.RequestKeyDestruction{ID: "triage-eval"}),
+		allowed: act(registry.ApproveKeyDestruction{ID: "triage-eval"}), refused: []refusal{gone(registry.ApproveKeyDestruction{ID: "triage-eval2"}),
+			{func(w *world) registry.Act { // a legal hold keeps it
+				w.must("eve", registry.PlaceHold{ID: "keep", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldLegal})
+				return registry.ApproveKeyDestruction{ID: "triage-eval"}
+			}, "id", problem.Conflict},
+			{func(w *world) registry.Act {
+				w.must("ada", registry.LiftHold{ID: "keep"})
+				return registry.ApproveKeyDestruction{ID: "triage-eval2"}
+			}, "id", problem.NotFound}},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(!k.Ordered() && len(k.Destruction.Approvals) == 1, "one approval was an order")
+		}},
+	"key.withdraw-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}, registry.RequestKeyDestruction{ID: "triage-eval"}),
+		allowed: act(registry.WithdrawKeyDestruction{ID: "triage-eval"}), refused: []refusal{gone(registry.WithdrawKeyDestruction{ID: "triage-eval2"})},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(k.Destruction == nil, "the request is still there")
+		}},
+	"key.rotate-root": {allowed: act(registry.RotateRootKey{Root: "00112233aabbccdd", Kind: "service"}), refused: []refusal{
+		bad("root", registry.RotateRootKey{Root: "00112233AABBCCDD", Kind: "file"}),
+		bad("root", registry.RotateRootKey{Root: "0011", Kind: "file"}),
+		bad("kind", registry.RotateRootKey{Root: "00112233aabbccdd"})}},
+	"key.backup-root": {allowed: act(registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 5, Threshold: 3}), refused: []refusal{
+		bad("root", registry.BackUpRootKey{Shares: 5, Threshold: 3}),
+		bad("threshold", registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 5, Threshold: 1}),
+		bad("threshold", registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 2, Threshold: 3})}},
+	"key.backup-store": {allowed: act(registry.BackUpKeyStore{Generation: 1, SHA256: strings.Repeat("0f", 32)}), refused: []refusal{
+		bad("generation", registry.BackUpKeyStore{SHA256: strings.Repeat("0f", 32)}),
+		bad("sha256", registry.BackUpKeyStore{Generation: 1})}},
+
 	"patient.hold": {allowed: act(patient2), refused: []refusal{
 		bad("source", with(patient2, func(a *registry.HoldPatient) { a.Source = "her" })),
 		bad("patient", with(patient2, func(a *registry.HoldPatient) { a.Patient = "patient-1" })),              // an id
@@ -459,6 +799,9 @@ var scenarios = map[registry.Kind]scenario{
 		bad("digest_sha256", with(cohort2, func(a *registry.DefineCohort) { a.Digest = "sha256:" + a.Digest })),
 		bad("patients", with(cohort2, func(a *registry.DefineCohort) { a.Patients = 0 }))}},
 }
+
+// notes are acts that change no record: they say what is done beside the registry.
+var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}
 
 func worldFor(t *testing.T, k registry.Kind) *world {
 	if strings.HasPrefix(string(k), "organisation.") {
@@ -496,7 +839,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 			if err := w.do("grace", a); err != nil {
 				t.Fatalf("allowed: %v", err)
 			}
-			if spec.Name != "document.put" && !spec.Custody() && dump(t, w.view) == before {
+			if spec.Name != "document.put" && !slices.Contains(notes, spec.Name) && !spec.Custody() && dump(t, w.view) == before {
 				t.Error("the act changed nothing")
 			}
 			if s.then != nil {
@@ -504,8 +847,8 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
-			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "report" {
+			if !spec.Custody() && !slices.Contains(notes, spec.Name) && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
+				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}
@@ -546,7 +889,7 @@ func TestTheTableIsWhole(t *testing.T) {
 func TestSeparationOfDuties(t *testing.T) {
 	tested := map[registry.Kind]bool{}
 	for _, spec := range registry.Acts {
-		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record"}, spec.Name)
+		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "key.approve-destruction"}, spec.Name)
 		if !decides {
 			continue
 		}

@@ -63,35 +63,54 @@ func IsID(s string) bool {
 	return true
 }
 
-// Code gives the code of resourceID: always the same one, and different in each
-// engagement. ok is false where there is none: the id is longer than MaxCodeID
+// Code gives the code of resourceID: always the same one, until the engagement's
+// codes are begun anew, and different in each engagement. ok is false where there is none: the id is longer than MaxCodeID
 // (the vault has its code) or is not one that IsID accepts.
 func (k *EngagementKey) Code(resourceID string) (code string, ok bool) {
-	if k == nil || k.siv == nil || len(resourceID) > MaxCodeID || !IsID(resourceID) {
+	if len(resourceID) > MaxCodeID || !IsID(resourceID) {
 		return "", false
 	}
-	w := k.siv.scratch()
-	defer k.siv.done(w)
+	keys, err := k.keys()
+	if err != nil {
+		return "", false
+	}
+	c := &keys.codes[0]
+	w := c.siv.scratch()
+	defer c.siv.done(w)
 	pack((*[codePacked]byte)(w.buf[aes.BlockSize:]), resourceID)
-	k.siv.seal(w, &k.codes, w.buf[:])
+	c.siv.seal(w, &c.ad, w.buf[:])
 	w.text[0] = codeMark
 	fhirID.Encode(w.text[1:], w.buf[:])
 	return string(w.text[:]), true
 }
 
-// Reveal gives the resource id behind a code of this engagement. ok is false
-// for everything else: a code that was changed, another engagement's, an id.
+// Reveal gives the resource id behind a code of this engagement, of whichever
+// generation. ok is false for everything else: a code that was changed, another
+// engagement's, an id.
 func (k *EngagementKey) Reveal(code string) (resourceID string, ok bool) {
-	if k == nil || k.siv == nil || !IsCode(code) {
+	if !IsCode(code) {
 		return "", false
 	}
-	w := k.siv.scratch()
-	defer k.siv.done(w)
+	keys, err := k.keys()
+	if err != nil {
+		return "", false
+	}
+	for i := range keys.codes {
+		if resourceID, ok := keys.codes[i].reveal(code); ok {
+			return resourceID, true
+		}
+	}
+	return "", false
+}
+
+func (c *codeKey) reveal(code string) (resourceID string, ok bool) {
+	w := c.siv.scratch()
+	defer c.siv.done(w)
 	copy(w.text[:], code)
 	if n, err := fhirID.Decode(w.buf[:], w.text[1:]); err != nil || n != codeBytes {
 		return "", false
 	}
-	if err := k.siv.open(w, &k.codes, w.buf[:]); err != nil {
+	if err := c.siv.open(w, &c.ad, w.buf[:]); err != nil {
 		return "", false
 	}
 	return unpack((*[codePacked]byte)(w.buf[aes.BlockSize:]))

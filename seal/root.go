@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +18,8 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
-// Root is what protects every other key: a key file or a passphrase.
-// The set is closed; a key service will be a third.
+// Root is what protects every other key: a key file, a passphrase or a key of a
+// key service. The set is closed.
 //
 //sumtype:decl
 type Root interface {
@@ -30,10 +31,13 @@ type Root interface {
 
 // rootParams is what keyring.json says about the root.
 type rootParams struct {
-	Kind       string `json:"kind"`                 // "file" or "passphrase"
-	KDF        string `json:"kdf,omitempty"`        // "PBKDF2-HMAC-SHA256"
+	Kind       string `json:"kind"`                 // "file", "passphrase" or "service"
+	File       string `json:"file,omitempty"`       // file: its name in the keyring's directory, if not root.key
+	KDF        string `json:"kdf,omitempty"`        // passphrase: "PBKDF2-HMAC-SHA256"
 	Iterations int    `json:"iterations,omitempty"` //
 	Salt       []byte `json:"salt,omitempty"`       //
+	Service    string `json:"service,omitempty"`    // service: its URL, which holds no secret
+	Wrapped    []byte `json:"wrapped,omitempty"`    // service: the root key, as the service encrypted it
 }
 
 const (
@@ -41,6 +45,7 @@ const (
 	rootSize   = 32
 	kindFile   = "file"
 	kindPhrase = "passphrase"
+	kindKMS    = "service"
 	kdfName    = "PBKDF2-HMAC-SHA256"
 
 	// SP 800-132 asks for a salt of 128 bits and as many iterations as can be
@@ -59,7 +64,7 @@ const (
 // An empty path means root.key in the keyring's directory; a path elsewhere
 // keeps the key apart from what it protects, which is better. Create makes the
 // file where there is none.
-func KeyFile(path string) Root { return keyFile{path} }
+func KeyFile(path string) Root { return keyFile{path: path} }
 
 // Passphrase is a root key derived from a passphrase, by PBKDF2 with
 // HMAC-SHA256 (SP 800-132). Nothing of it is stored.
@@ -67,23 +72,29 @@ func Passphrase(phrase string) Root {
 	return passphrase{phrase: func() string { return phrase }, iterations: iterations}
 }
 
-type keyFile struct{ path string }
+type keyFile struct {
+	path string
+	name string // in the keyring's directory, for one that takes another's place
+}
 
-func (r keyFile) at(dir string) string {
-	if r.path == "" {
-		return filepath.Join(dir, rootFile)
+func (r keyFile) at(dir string, p rootParams) string {
+	switch {
+	case r.path != "":
+		return r.path
+	case p.File != "" && filepath.IsLocal(p.File):
+		return filepath.Join(dir, filepath.Base(p.File))
 	}
-	return r.path
+	return filepath.Join(dir, rootFile)
 }
 
 func (r keyFile) create(dir string) (rootParams, *rootKey, error) {
-	path := r.at(dir)
+	params := rootParams{Kind: kindFile, File: r.name}
+	path := r.at(dir, params)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		key := make([]byte, rootSize)
 		rand.Read(key) // never fails: crypto/rand
-		line := base64.StdEncoding.EncodeToString(key) + "\n"
 		// A loser of a race finds the winner's key, and uses it.
-		if err := writeOnce(path, []byte(line)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := writeOnce(path, keyLine(key)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return rootParams{}, nil, fmt.Errorf("write root key: %w", err)
 		}
 	}
@@ -91,16 +102,15 @@ func (r keyFile) create(dir string) (rootParams, *rootKey, error) {
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return rootParams{}, nil, fmt.Errorf("make root key durable: %w", err)
 	}
-	key, err := r.open(dir, rootParams{Kind: kindFile})
-	return rootParams{Kind: kindFile}, key, err
+	key, err := r.open(dir, params)
+	return params, key, err
 }
 
 func (r keyFile) open(dir string, p rootParams) (*rootKey, error) {
 	if p.Kind != kindFile {
-		return nil, problem.BadField("keyring.root", "this keyring is protected by a passphrase, not by a key file",
-			"Give the passphrase instead of a key file.")
+		return nil, errOtherKind(p.Kind)
 	}
-	path := r.at(dir)
+	path := r.at(dir, p)
 	text, err := readSecret(path)
 	if err != nil {
 		return nil, err
@@ -112,6 +122,11 @@ func (r keyFile) open(dir string, p rootParams) (*rootKey, error) {
 			"Restore the file from its backup. A new key cannot open what the old one sealed.")
 	}
 	return newRootKey(key)
+}
+
+// keyLine is a key file's content.
+func keyLine(key []byte) []byte {
+	return []byte(base64.StdEncoding.EncodeToString(key) + "\n")
 }
 
 // passphrase holds the phrase in a closure: fmt looks into fields.
@@ -134,8 +149,7 @@ func (r passphrase) create(string) (rootParams, *rootKey, error) {
 
 func (r passphrase) open(_ string, p rootParams) (*rootKey, error) {
 	if p.Kind != kindPhrase {
-		return nil, problem.BadField("keyring.root", "this keyring is protected by a key file, not by a passphrase",
-			"Give the key file instead of a passphrase.")
+		return nil, errOtherKind(p.Kind)
 	}
 	if p.KDF != kdfName || p.Iterations < minIterations || p.Iterations > maxIterations || len(p.Salt) < 16 {
 		return nil, errDamaged(keyringFile, errors.New("parameters of the passphrase"))
@@ -147,10 +161,26 @@ func (r passphrase) open(_ string, p rootParams) (*rootKey, error) {
 	return newRootKey(key)
 }
 
+// errOtherKind: the configuration says another kind of root than the keyring.
+func errOtherKind(kind string) error {
+	words := map[string]string{kindFile: "a key file", kindPhrase: "a passphrase", kindKMS: "a key service"}
+	is, ok := words[kind]
+	if !ok {
+		return errDamaged(keyringFile, errors.New("a root of a kind that is not known"))
+	}
+	return problem.BadField("keyring.root", "this keyring is protected by "+is+", and something else was given",
+		"Give "+is+": root_key in the configuration.")
+}
+
 // rootKey wraps the other keys: AES-256-GCM with random nonces, in the form
 // that the FIPS module approves. It wraps few enough keys for 96-bit nonces.
 // It is a tink.AEAD.
-type rootKey struct{ gcm cipher.AEAD }
+type rootKey struct {
+	silent
+	gcm cipher.AEAD
+	id  string        // its fingerprint
+	raw func() []byte // in a closure: fmt looks into fields
+}
 
 func newRootKey(key []byte) (*rootKey, error) {
 	block, err := aes.NewCipher(key)
@@ -161,7 +191,17 @@ func newRootKey(key []byte) (*rootKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rootKey{gcm}, nil
+	return &rootKey{gcm: gcm, id: fingerprint(key), raw: func() []byte { return key }}, nil
+}
+
+// fingerprint names a root key: 64 bits of a hash, in hexadecimal digits. The key
+// has 256 random bits, or is derived at the cost of a passphrase, so the
+// fingerprint gives nothing that the wrapped keys beside it do not.
+func fingerprint(key []byte) string {
+	h := sha256.New()
+	h.Write(purpose("root-fingerprint"))
+	h.Write(key)
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Encrypt implements tink.AEAD.

@@ -2,22 +2,30 @@
 // done with them: codes for resource ids, pseudonyms for patients, sealed
 // documents, opaque tokens.
 //
-// A Keyring is a directory of its own, outside the database and its backups:
+// A Keyring is a directory of its own, the key store, outside the databases and
+// their backups:
 //
-//	root.key              the root, unless it is elsewhere or a passphrase
+//	root.key              the root, unless it is elsewhere, a passphrase or a key service's
 //	keyring.json          the organisation's own keys: owner, documents, tokens
 //	engagements/<id>.json the keys of one engagement
+//	made/<id>             says that the engagement has keys: what is lost is not made anew
+//	destroyed/<id>.json   says that they were destroyed, and by which act
+//	generation.json       the key of the key store's own backups
 //
 // The root wraps every other key, with what the key is for as associated data:
 // a file under another name does not open. An engagement's keys are in one file
 // and nowhere else, so that destroying them takes what was sealed under them
-// along (45 CFR 164.504(e)(2)(ii)(J), return or destroy). The owner's key, under
-// which patients are named in the audit log, is separate and must outlive them:
-// accounting of disclosures and breach notice reach back six years (45 CFR
-// 164.528, 164.404).
+// along (45 CFR 164.504(e)(2)(ii)(J), return or destroy); see Keyring.Destroy for
+// what that rests on. The owner's key, under which patients are named in the audit
+// log, is separate and must outlive them: accounting of disclosures and breach
+// notice reach back six years (45 CFR 164.528, 164.404).
 //
-// Keys are Tink keysets, each with one key for now. A keyset can hold several,
-// and a form letter begins every code, which is what rotation will need.
+// Keys are Tink keysets: the newest key of a set encrypts, all decrypt. See
+// Keyring.Rotate and RotateRoot.
+//
+// Several processes, on several machines, may share a key store. Writers take
+// turns by a lock; readers look again when something does not open, and at
+// Refresh.
 //
 // Nothing here prints: %v of a key says what it is and no more.
 package seal
@@ -31,6 +39,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/aead/xaesgcm"
@@ -48,50 +57,56 @@ import (
 const (
 	keyringFile    = "keyring.json"
 	engagementsDir = "engagements"
-	version        = 1
+	madeDir        = "made"
+	destroyedDir   = "destroyed"
+	generationFile = "generation.json"
+	lockFile       = "lock"
+	version        = 2 // 1 had neither generations nor keys for each use
 )
+
+// storeDirs are the folders of a key store.
+var storeDirs = []string{engagementsDir, madeDir, destroyedDir}
 
 // Keyring is the open keys. It is safe for concurrent use.
 type Keyring struct {
 	silent
 	dir       string
-	root      *rootKey
+	mirror    string // a second folder for generation.json; empty: none
+	byOld     bool   // opened with the root before
 	owner     *OwnerKey
 	documents *Sealer
 	tokens    *Tokens
+	own       atomic.Pointer[organisation]
 
 	mu          sync.RWMutex
 	engagements map[id.Engagement]*EngagementKey
-	making      sync.Mutex // held while a file is read or made: one at a time
+	ordered     map[id.Engagement]bool // their destruction was ordered in this process
+	making      sync.Mutex             // held while files are read or made: one at a time
 }
 
-// keyringDoc is keyring.json. It is written whole and once, so a keyring is
-// there or it is not.
+// organisation is what keyring.json held when it was read last.
+type organisation struct {
+	root      *rootKey
+	before    *rootKey // while a rotation of the root is under way
+	documents tink.AEAD
+	tokens    tink.AEAD
+	doc       keyringDoc
+	seen      seen
+}
+
+// keyringDoc is keyring.json. It is written whole, so a keyring is there or it is
+// not.
 type keyringDoc struct {
 	Version   int        `json:"version"`
 	Root      rootParams `json:"root"`
-	Check     []byte     `json:"check"` // opens under the right root only
+	RootID    string     `json:"root_id,omitempty"` // its fingerprint
+	Check     []byte     `json:"check"`             // opens under the right root only
 	Owner     []byte     `json:"owner"`
 	Documents []byte     `json:"documents"`
 	Tokens    []byte     `json:"tokens"`
-}
-
-// engagementDoc is engagements/<id>.json.
-type engagementDoc struct {
-	Version    int           `json:"version"`
-	Engagement id.Engagement `json:"engagement"`
-	Data       []byte        `json:"data"`
-	Codes      []byte        `json:"codes"`
-}
-
-// EngagementKey is the keys of one engagement. It is safe for concurrent use.
-// The zero value has no codes and seals nothing.
-type EngagementKey struct {
-	silent
-	engagement id.Engagement
-	data       *Sealer
-	siv        *siv
-	codes      sivAD
+	// Before is there while a rotation of the root is under way.
+	Before  *rootBefore   `json:"before,omitempty"`
+	Retired []RetiredRoot `json:"retired,omitempty"` // oldest first
 }
 
 // Create makes a keyring in dir, which is made where it does not exist. It
@@ -103,17 +118,27 @@ func Create(dir string, root Root) error {
 	if _, err := os.Lstat(filepath.Join(dir, keyringFile)); err == nil {
 		return errExists(dir)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, engagementsDir), 0o700); err != nil {
-		return fmt.Errorf("create keyring: %w", err)
+	for _, sub := range storeDirs {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return fmt.Errorf("create keyring: %w", err)
+		}
 	}
 	if err := checkDirs(dir); err != nil {
 		return err
+	}
+	unlock, err := lockStore(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Lstat(filepath.Join(dir, keyringFile)); err == nil {
+		return errExists(dir)
 	}
 	params, key, err := root.create(dir)
 	if err != nil {
 		return err
 	}
-	doc := keyringDoc{Version: version, Root: params}
+	doc := keyringDoc{Version: version, Root: params, RootID: key.id}
 	if doc.Check, err = key.Encrypt(nil, purpose("check")); err != nil {
 		return err
 	}
@@ -126,59 +151,169 @@ func Create(dir string, root Root) error {
 	if doc.Tokens, err = makeKeyset(key, sealerParams, "tokens"); err != nil {
 		return err
 	}
-	err = writeJSON(filepath.Join(dir, keyringFile), doc)
-	if errors.Is(err, fs.ErrExist) {
-		return errExists(dir)
-	}
-	if err != nil {
+	if err := writeJSON(filepath.Join(dir, keyringFile), doc); err != nil {
 		return fmt.Errorf("create keyring: %w", err)
 	}
 	return syncDir(filepath.Dir(filepath.Clean(dir)))
 }
 
+// An Option changes how a keyring is opened.
+type Option func(*Keyring)
+
+// WithMirror keeps the generation key in a second folder too, so that backups of
+// the key store can be read when its disk is lost. The folder should be on
+// another machine or disk, and never in a backup.
+func WithMirror(dir string) Option { return func(k *Keyring) { k.mirror = dir } }
+
 // Open opens the keyring in dir. It refuses files that others can read, and
-// any root but the one that it was made with.
-func Open(dir string, root Root) (*Keyring, error) {
+// any root but the one that it was made with or rotated to.
+func Open(dir string, root Root, options ...Option) (*Keyring, error) {
 	if root == nil {
 		return nil, errNoRoot
 	}
 	if err := checkDirs(dir); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{dir, filepath.Join(dir, engagementsDir)} {
-		if err := sweep(d); err != nil {
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, destroyedDir)} {
+		if err := sweep(d, false); err != nil {
 			return nil, err
 		}
 	}
-	path := filepath.Join(dir, keyringFile)
-	var doc keyringDoc
-	if err := readJSON(path, &doc); err != nil {
-		return nil, err
+	k := &Keyring{dir: dir, engagements: map[id.Engagement]*EngagementKey{}}
+	for _, o := range options {
+		o(k)
 	}
-	if doc.Version != version {
-		return nil, errDamaged(path, fmt.Errorf("version %d", doc.Version))
-	}
-	key, err := root.open(dir, doc.Root)
+	o, err := k.read(func(doc *keyringDoc) (key *rootKey, err error) {
+		key, k.byOld, err = rootOf(dir, root, doc)
+		return key, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := key.Decrypt(doc.Check, purpose("check")); err != nil {
-		return nil, problem.BadField("keyring.root", "this is not the root that the keyring was made with",
-			"Give the passphrase or the key file that was set when the keyring was made.").Because(err)
+	if k.owner, err = openOwner(o.root, o.doc.Owner); err != nil {
+		return nil, errDamaged(keyringFile, err)
 	}
-	k := &Keyring{dir: dir, root: key, engagements: map[id.Engagement]*EngagementKey{}}
-	if k.owner, err = openOwner(key, doc.Owner); err != nil {
-		return nil, errDamaged(path, err)
-	}
-	if k.documents, err = openSealer(key, doc.Documents, "documents"); err != nil {
-		return nil, errDamaged(path, err)
-	}
-	tokens, err := openSealer(key, doc.Tokens, "tokens")
-	if err != nil {
-		return nil, errDamaged(path, err)
-	}
-	k.tokens = &Tokens{sealer: tokens}
+	k.own.Store(o)
+	k.documents = &Sealer{now: func() (tink.AEAD, error) { return k.own.Load().documents, nil }, again: k.renewed}
+	k.tokens = &Tokens{sealer: &Sealer{now: func() (tink.AEAD, error) { return k.own.Load().tokens, nil }, again: k.renewed}}
 	return k, nil
+}
+
+// rootOf opens the root that keyring.json names, or the one before while a
+// rotation is under way, and says which.
+func rootOf(dir string, root Root, doc *keyringDoc) (key *rootKey, old bool, err error) {
+	key, err = root.open(dir, doc.Root)
+	if err == nil {
+		if _, checkErr := key.Decrypt(doc.Check, purpose("check")); checkErr == nil {
+			return key, false, nil
+		}
+		err = problem.BadField("keyring.root", "this is not the root that the keyring was made with",
+			"Give the passphrase, the key file or the service that was set when the keyring was made, or when its root was rotated.")
+	}
+	if doc.Before == nil {
+		return nil, false, err
+	}
+	before, beforeErr := root.open(dir, doc.Before.Root)
+	if beforeErr != nil {
+		return nil, false, err
+	}
+	key, err = doc.Before.cross(before)
+	return key, true, err
+}
+
+// read reads keyring.json and opens what it holds under the root that find gives.
+func (k *Keyring) read(find func(*keyringDoc) (*rootKey, error)) (*organisation, error) {
+	path := filepath.Join(k.dir, keyringFile)
+	o := new(organisation)
+	var err error
+	o.seen, err = readWhole(path, func() error {
+		o.doc = keyringDoc{}
+		if err := readJSON(path, &o.doc); err != nil {
+			return err
+		}
+		if o.doc.Version < 1 || o.doc.Version > version {
+			return errDamaged(path, fmt.Errorf("version %d", o.doc.Version))
+		}
+		if o.root, err = find(&o.doc); err != nil {
+			return err
+		}
+		o.doc.RootID = o.root.id // version 1 had none
+		o.before = nil
+		if o.doc.Before != nil {
+			if o.before, err = o.doc.Before.open(o.root); err != nil {
+				return errDamaged(path, err)
+			}
+		}
+		if o.documents, err = openAEAD(o.root, o.doc.Documents, "documents"); err != nil {
+			return errDamaged(path, err)
+		}
+		if o.tokens, err = openAEAD(o.root, o.doc.Tokens, "tokens"); err != nil {
+			return errDamaged(path, err)
+		}
+		return nil
+	})
+	return o, err
+}
+
+// renewed looks whether another process has changed keyring.json, and reads it
+// again if so.
+func (k *Keyring) renewed() bool {
+	was := k.own.Load()
+	now, err := look(filepath.Join(k.dir, keyringFile))
+	if err != nil || was.seen.same(now) {
+		return false
+	}
+	k.making.Lock()
+	defer k.making.Unlock()
+	return k.reread() == nil
+}
+
+// reread reads keyring.json again if it was changed; k.making is held.
+func (k *Keyring) reread() error {
+	was := k.own.Load()
+	now, err := look(filepath.Join(k.dir, keyringFile))
+	if err != nil {
+		return fileProblem(filepath.Join(k.dir, keyringFile), err)
+	}
+	if was.seen.same(now) {
+		return nil
+	}
+	o, err := k.read(func(doc *keyringDoc) (*rootKey, error) {
+		if _, err := was.root.Decrypt(doc.Check, purpose("check")); err == nil {
+			return was.root, nil
+		}
+		if doc.Before != nil {
+			return doc.Before.cross(was.root)
+		}
+		return nil, problem.New(problem.Unavailable, "the root of the keyring was rotated while this process did not look",
+			"Start the process again with the new root.")
+	})
+	if err != nil {
+		return err
+	}
+	k.own.Store(o)
+	return nil
+}
+
+// Refresh takes up what other processes changed in the key store: rotated keys,
+// and keys that were destroyed, which are forgotten. Who runs for long calls it
+// every few seconds; it costs one look at each file that is in use. What cannot
+// be read is an error, and what is in memory stays, but for keys whose file is
+// gone.
+func (k *Keyring) Refresh() error {
+	k.making.Lock()
+	defer k.making.Unlock()
+	errs := []error{k.reread()}
+	k.mu.RLock()
+	open := make([]*EngagementKey, 0, len(k.engagements))
+	for _, e := range k.engagements {
+		open = append(open, e)
+	}
+	k.mu.RUnlock()
+	for _, e := range open {
+		errs = append(errs, k.refresh(e))
+	}
+	return errors.Join(errs...)
 }
 
 // Owner is the organisation's key for naming patients in its own records.
@@ -190,137 +325,55 @@ func (k *Keyring) Documents() *Sealer { return k.documents }
 // Tokens seals opaque tokens. Every node with this keyring opens them.
 func (k *Keyring) Tokens() *Tokens { return k.tokens }
 
-// Engagement gives the keys of an engagement, and makes them at first use. They
-// are durable before they are returned, and two processes that ask at once get
-// the same ones.
-func (k *Keyring) Engagement(engagement id.Engagement) (*EngagementKey, error) {
-	k.mu.RLock()
-	key := k.engagements[engagement]
-	k.mu.RUnlock()
-	if key != nil {
-		return key, nil
-	}
-	if err := id.Check(engagement); err != nil {
-		return nil, fmt.Errorf("engagement key: %w", err)
-	}
-	k.making.Lock()
-	defer k.making.Unlock()
-	k.mu.RLock()
-	key = k.engagements[engagement]
-	k.mu.RUnlock()
-	if key != nil {
-		return key, nil
-	}
-	key, err := k.load(engagement)
-	if err != nil {
-		return nil, err
-	}
-	k.mu.Lock()
-	k.engagements[engagement] = key
-	k.mu.Unlock()
-	return key, nil
-}
-
-// load reads the engagement's file, and makes it where there is none.
-func (k *Keyring) load(engagement id.Engagement) (*EngagementKey, error) {
-	dir := filepath.Join(k.dir, engagementsDir)
-	path := filepath.Join(dir, string(engagement)+".json")
-	var doc engagementDoc
-	err := readJSON(path, &doc)
-	if errors.Is(err, fs.ErrNotExist) {
-		doc = engagementDoc{Version: version, Engagement: engagement}
-		if doc.Data, err = makeKeyset(k.root, sealerParams, "engagement", string(engagement), "data"); err != nil {
-			return nil, err
-		}
-		if doc.Codes, err = makeKeyset(k.root, codeParams, "engagement", string(engagement), "codes"); err != nil {
-			return nil, err
-		}
-		err = writeJSON(path, doc)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("make engagement key: %w", err)
-		}
-		// What is on disk counts, whoever wrote it.
-		doc = engagementDoc{}
-		err = readJSON(path, &doc)
-	}
-	if err != nil {
-		return nil, err
-	}
-	// Another process may have made the name and not yet synced it. A key must
-	// not be used before it would survive a power cut.
-	if err := syncDir(dir); err != nil {
-		return nil, fmt.Errorf("make engagement key durable: %w", err)
-	}
-	if doc.Version != version || doc.Engagement != engagement {
-		return nil, errDamaged(path, fmt.Errorf("version %d, engagement %q", doc.Version, doc.Engagement))
-	}
-	key := &EngagementKey{engagement: engagement}
-	if key.data, err = openSealer(k.root, doc.Data, "engagement", string(engagement), "data"); err != nil {
-		return nil, errDamaged(path, err)
-	}
-	if key.siv, err = openCodes(k.root, doc.Codes, engagement); err != nil {
-		return nil, errDamaged(path, err)
-	}
-	key.codes = key.siv.bind(purpose("code", string(engagement)))
-	return key, nil
-}
-
-// Engagement is whose keys these are.
-func (k *EngagementKey) Engagement() id.Engagement { return k.engagement }
-
-// Seal seals plain under the engagement's key. aad is not stored; the same must
-// be given to Open, and should say what plain is and where it belongs.
-func (k *EngagementKey) Seal(plain, aad []byte) ([]byte, error) { return k.data.Seal(plain, aad) }
-
-// Open opens what Seal made with the same aad.
-func (k *EngagementKey) Open(box, aad []byte) ([]byte, error) { return k.data.Open(box, aad) }
-
-// Index gives 128 keyed bits for value: the same for the same label and value,
-// unrelated to everything else, and meaningless without the engagement's key.
-// It is how something sealed is found again.
-func (k *EngagementKey) Index(label string, value []byte) [16]byte {
-	ad := k.siv.bind(purpose("index", string(k.engagement), label))
-	w := k.siv.scratch()
-	defer k.siv.done(w)
-	k.siv.s2v(w, &ad, value)
-	return w.tag
-}
-
-// Derive gives 32 bytes for a use that has a key of its own: a pseudo-random
-// function of the label under the engagement's key, in counter mode (NIST SP
-// 800-108r1 section 4.1, on S2V). They are gone with the engagement's key.
-func (k *EngagementKey) Derive(label string) []byte {
-	one, two := k.Index("derive/"+label, []byte{1}), k.Index("derive/"+label, []byte{2})
-	return append(one[:], two[:]...)
-}
+// RootID is the fingerprint of the root: 16 hexadecimal digits. It stands on the
+// shares of the root, and is no secret.
+func (k *Keyring) RootID() string { return k.own.Load().root.id }
 
 // Sealer seals with authenticated encryption: XAES-256-GCM, whose nonces of 192
 // bits can be random for more messages than anyone will seal.
 type Sealer struct {
 	silent
-	aead tink.AEAD
+	now   func() (tink.AEAD, error) // the keys as they are known
+	again func() bool               // looks for newer ones; says whether there are any
 }
 
 // Seal seals plain. aad is not stored; the same must be given to Open, and
 // should say what plain is and where it belongs: two boxes cannot be swapped
 // then.
 func (s *Sealer) Seal(plain, aad []byte) ([]byte, error) {
-	if s == nil || s.aead == nil {
+	if s == nil || s.now == nil {
 		return nil, errNoKey
 	}
-	return s.aead.Encrypt(plain, aad)
+	a, err := s.now()
+	if err != nil {
+		return nil, err
+	}
+	return a.Encrypt(plain, aad)
 }
 
 // Open opens what Seal made with the same aad.
 func (s *Sealer) Open(box, aad []byte) ([]byte, error) {
-	if s == nil || s.aead == nil {
+	if s == nil || s.now == nil {
 		return nil, errNoKey
 	}
-	plain, err := s.aead.Decrypt(box, aad)
+	a, err := s.now()
 	if err != nil {
-		return nil, errOpen // Tink's error says no more, and quotes nothing
+		return nil, err
 	}
-	return plain, nil
+	plain, err := a.Decrypt(box, aad)
+	if err == nil {
+		return plain, nil
+	}
+	// Another process may have sealed it under a key that this one has not seen.
+	if s.again != nil && s.again() {
+		if a, err = s.now(); err != nil {
+			return nil, err
+		}
+		if plain, err = a.Decrypt(box, aad); err == nil {
+			return plain, nil
+		}
+	}
+	return nil, errOpen // Tink's error says no more, and quotes nothing
 }
 
 var (
@@ -355,23 +408,19 @@ func ownerParams() (key.Parameters, error) {
 
 // makeKeyset makes a keyset of one new key and wraps it.
 func makeKeyset(root *rootKey, params func() (key.Parameters, error), what ...string) ([]byte, error) {
-	h, err := newKeyset(params)
+	h, err := addKey(keyset.NewManager(), params)
 	if err != nil {
 		return nil, fmt.Errorf("make %v key: %w", what, err)
 	}
-	var b bytes.Buffer
-	if err := h.WriteWithAssociatedData(keyset.NewBinaryWriter(&b), root, purpose(what...)); err != nil {
-		return nil, fmt.Errorf("wrap %v key: %w", what, err)
-	}
-	return b.Bytes(), nil
+	return wrap(root, h, what...)
 }
 
-func newKeyset(params func() (key.Parameters, error)) (*keyset.Handle, error) {
+// addKey adds a new key to a keyset, and makes it the one that encrypts.
+func addKey(m *keyset.Manager, params func() (key.Parameters, error)) (*keyset.Handle, error) {
 	p, err := params()
 	if err != nil {
 		return nil, err
 	}
-	m := keyset.NewManager()
 	kid, err := m.AddNewKeyFromParameters(p)
 	if err != nil {
 		return nil, err
@@ -382,6 +431,14 @@ func newKeyset(params func() (key.Parameters, error)) (*keyset.Handle, error) {
 	return m.Handle()
 }
 
+func wrap(root *rootKey, h *keyset.Handle, what ...string) ([]byte, error) {
+	var b bytes.Buffer
+	if err := h.WriteWithAssociatedData(keyset.NewBinaryWriter(&b), root, purpose(what...)); err != nil {
+		return nil, fmt.Errorf("wrap %v key: %w", what, err)
+	}
+	return b.Bytes(), nil
+}
+
 func unwrap(root *rootKey, wrapped []byte, what ...string) (*keyset.Handle, error) {
 	h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(wrapped)), root, purpose(what...))
 	if err != nil {
@@ -390,32 +447,21 @@ func unwrap(root *rootKey, wrapped []byte, what ...string) (*keyset.Handle, erro
 	return h, nil
 }
 
-func openSealer(root *rootKey, wrapped []byte, what ...string) (*Sealer, error) {
+// rewrap takes a wrapped keyset from one root to another.
+func rewrap(from, to *rootKey, wrapped []byte, what ...string) ([]byte, error) {
+	h, err := unwrap(from, wrapped, what...)
+	if err != nil {
+		return nil, err
+	}
+	return wrap(to, h, what...)
+}
+
+func openAEAD(root *rootKey, wrapped []byte, what ...string) (tink.AEAD, error) {
 	h, err := unwrap(root, wrapped, what...)
 	if err != nil {
 		return nil, err
 	}
-	a, err := aead.New(h)
-	if err != nil {
-		return nil, err
-	}
-	return &Sealer{aead: a}, nil
-}
-
-func openCodes(root *rootKey, wrapped []byte, engagement id.Engagement) (*siv, error) {
-	h, err := unwrap(root, wrapped, "engagement", string(engagement), "codes")
-	if err != nil {
-		return nil, err
-	}
-	entry, err := h.Primary()
-	if err != nil {
-		return nil, err
-	}
-	key, ok := entry.Key().(*aessiv.Key)
-	if !ok || len(key.OutputPrefix()) != 0 {
-		return nil, errors.New("not an AES-SIV key without prefix")
-	}
-	return newSIV(key.KeyBytes().Data(insecuresecretdataaccess.Token{}))
+	return aead.New(h)
 }
 
 func openOwner(root *rootKey, wrapped []byte) (*OwnerKey, error) {
@@ -435,8 +481,11 @@ func openOwner(root *rootKey, wrapped []byte) (*OwnerKey, error) {
 }
 
 func checkDirs(dir string) error {
-	for _, d := range []string{dir, filepath.Join(dir, engagementsDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, madeDir), filepath.Join(dir, destroyedDir)} {
 		info, err := os.Stat(d)
+		if errors.Is(err, fs.ErrNotExist) && d != dir && filepath.Base(d) != engagementsDir {
+			continue // version 1 had none
+		}
 		if err != nil {
 			return fileProblem(d, err)
 		}

@@ -333,7 +333,7 @@ func TestKeysDoNotPrint(t *testing.T) {
 	k, dir := newKeyring(t)
 	e := engagement(t, k, "sepsis")
 	root, _ := os.ReadFile(filepath.Join(dir, rootFile))
-	for _, v := range []any{k, e, k.Owner(), k.Documents(), k.Tokens(), *e.data, struct{ K *EngagementKey }{e}} {
+	for _, v := range []any{k, e, k.Owner(), k.Documents(), k.Tokens(), e.Documents(), struct{ K *EngagementKey }{e}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 			got := fmt.Sprintf(verb, v)
 			if len(got) > 60 || strings.Contains(got, strings.TrimSpace(string(root))) {

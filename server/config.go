@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,8 +39,19 @@ type Config struct {
 	DataDir string `yaml:"data_dir"`
 	// Database is a PostgreSQL URL. Empty: SQLite in DataDir.
 	Database string `yaml:"database"`
-	// PassphraseFile protects the root key. Empty: a key file in DataDir.
+	// RootKey is what protects every key: "file" (root.key in the key store),
+	// "file:PATH", "passphrase", or the URL of a key service (see seal/kms). Empty:
+	// passphrase, if PassphraseFile is set, or else file.
+	RootKey string `yaml:"root_key"`
+	// PassphraseFile holds the passphrase.
 	PassphraseFile string `yaml:"passphrase_file"`
+	// KeyStore is the folder of the keys. Empty: keys in DataDir. Nodes that serve
+	// one registry share it; backups of the databases must not hold it.
+	KeyStore string `yaml:"key_store"`
+	// GenerationMirror is a second folder for the key of the key store's backups, on
+	// another disk or machine, and in no backup. Empty: none, and then a lost disk
+	// takes the key of its backups along.
+	GenerationMirror string `yaml:"generation_mirror"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
@@ -52,12 +64,18 @@ type Config struct {
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
 	Sources      []Source     `yaml:"sources"`
+	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
+	SPIFFE []TrustDomain `yaml:"spiffe"`
+	// Regions is the organisation's table of networks. Where it has ranges, the
+	// address of a caller must lie in an agreed region.
+	Regions []Network `yaml:"regions"`
 	// PolicyDir holds the site's Cedar files, which can only forbid.
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string `yaml:"profiles_dir"`
-	Policy      Policy `yaml:"policy"`
+	ProfilesDir string     `yaml:"profiles_dir"`
+	KeyServers  KeyServers `yaml:"key_servers"`
+	Policy      Policy     `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
@@ -85,6 +103,16 @@ type Certificates struct {
 	KeyFile  string `yaml:"key_file"`
 }
 
+// KeyServers says where applications' keys may be published (connectors of kind
+// jwks), besides public addresses with certificates of public authorities.
+type KeyServers struct {
+	// Networks are ranges that count as public although they are not, such as a
+	// private network to a vendor: "10.20.0.0/16".
+	Networks []netip.Prefix `yaml:"networks"`
+	// CAFile holds authorities to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
+}
+
 // Source is an upstream healthcare system.
 type Source struct {
 	ID          id.Source         `yaml:"id"`
@@ -92,7 +120,23 @@ type Source struct {
 	DataClasses []hipaa.DataClass `yaml:"data_classes"`
 	Region      string            `yaml:"region"`
 	CAFile      string            `yaml:"ca_file"` // pins the authority of its certificate
-	Credentials Credentials       `yaml:"credentials"`
+	// PinSHA256 pins its certificate, or a key of its chain: SHA-256 in hex of a
+	// certificate or of a SubjectPublicKeyInfo, any one of which must be there.
+	PinSHA256   []string    `yaml:"pin_sha256"`
+	Credentials Credentials `yaml:"credentials"`
+}
+
+// TrustDomain is a SPIFFE trust domain of one vendor.
+type TrustDomain struct {
+	Name       string    `yaml:"trust_domain"` // without spiffe://
+	Vendor     id.Vendor `yaml:"vendor"`
+	BundleFile string    `yaml:"bundle_file"` // PEM; followed while the server runs
+}
+
+// Network is which addresses are in a region.
+type Network struct {
+	Region string   `yaml:"region"` // ISO 3166: US, US-MA
+	CIDRs  []string `yaml:"cidrs"`
 }
 
 // Credentials is how the gateway shows itself to a source: at most one.
@@ -141,6 +185,11 @@ type Policy struct {
 	// Posture which checks must pass.
 	PostureFreshness time.Duration `yaml:"posture_freshness"`
 	Posture          Posture       `yaml:"posture"`
+	// RequireNetworkRegion refuses an address that is in no range of Regions.
+	RequireNetworkRegion bool `yaml:"require_network_region"`
+	// DeviceCertificate is how long the certificate of an enrolled device lasts; its
+	// agent renews it in time.
+	DeviceCertificate time.Duration `yaml:"device_certificate"`
 	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
 	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
 }
@@ -164,6 +213,7 @@ var DefaultPolicy = Policy{
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
 	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 }
 
@@ -234,6 +284,9 @@ func (c *Config) check() error {
 	if c.DataDir == "" {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
 	}
+	if err := c.checkRoot(); err != nil {
+		return err
+	}
 	if c.Database != "" {
 		u, err := url.Parse(c.Database)
 		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
@@ -268,6 +321,9 @@ func (c *Config) check() error {
 	}
 	if len(c.Sources) == 0 {
 		return problem.BadField("sources", "is empty", "Add at least one FHIR server")
+	}
+	if err := c.checkWorkloads(); err != nil {
+		return err
 	}
 	seen := map[id.Source]bool{}
 	for i, s := range c.Sources {
@@ -320,6 +376,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.posture_freshness", "is not between 1m and 720h", "24h is usual")
 	case p.Posture.MaxUpdateAge < 1 || p.Posture.MaxUpdateAge > 365:
 		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
+	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
+		return problem.BadField("policy.device_certificate", "is not between 10m and 720h", "168h (7 days) is usual")
 	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
 		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
 	}
@@ -350,6 +408,14 @@ func (s Source) check(at string) error {
 		case hipaa.PHI, hipaa.LimitedDataSet, hipaa.DeIdentified:
 		default:
 			return problem.BadField(at+".data_classes", fmt.Sprintf("%q is not a data class", dc), "Use phi, limited-data-set or de-identified")
+		}
+	}
+	for i, pin := range s.PinSHA256 {
+		if raw, err := hex.DecodeString(pin); err != nil || len(raw) != sha256.Size || pin != strings.ToLower(pin) {
+			return problem.BadField(fmt.Sprintf("%s.pin_sha256[%d]", at, i), "is not a SHA-256", "Write 64 lower-case hex digits, of the certificate or of its public key")
+		}
+		if u.Scheme != "https" {
+			return problem.BadField(at+".pin_sha256", "pins a certificate, and the address has none", "Use https, or leave the pins out")
 		}
 	}
 	if s.Region == "" {
@@ -397,6 +463,13 @@ func (c *Config) Settings() snapshot.Settings {
 			WorkloadsExempt: c.Policy.Posture.WorkloadsExempt},
 		DeviceApproval: c.Policy.DeviceApproval,
 	}
+	for _, d := range c.SPIFFE {
+		s.TrustDomains = append(s.TrustDomains, snapshot.TrustDomain{Name: d.Name, Vendor: d.Vendor})
+	}
+	for _, n := range c.Regions {
+		s.NetworkRegions = append(s.NetworkRegions, n.settings())
+	}
+	s.RequireNetworkRegion = c.Policy.RequireNetworkRegion
 	for _, src := range c.Sources {
 		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})
 	}

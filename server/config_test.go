@@ -69,6 +69,17 @@ func TestABadConfigurationNamesTheFieldAndTheFix(t *testing.T) {
 		{"not postgres", "# database: postgres://", "database: mysql://", "database"},
 		{"two ways in", "    # ca_file: ehr-ca.pem", "    credentials: {bearer_file: a, basic: {username: u, password_file: p}}\n    #", "sources[0].credentials"},
 		{"half a way", "    # ca_file: ehr-ca.pem", "    credentials: {basic: {username: u}}\n    #", "sources[0].credentials.basic"},
+		{"a pin that is none", "    # ca_file: ehr-ca.pem", "    pin_sha256: [abc]\n    #", "sources[0].pin_sha256[0]"},
+		{"a pin in capitals", "    # ca_file: ehr-ca.pem", "    pin_sha256: [" + strings.Repeat("AB", 32) + "]\n    #", "sources[0].pin_sha256[0]"},
+		{"a trust domain without a bundle", "# policy_dir:", "spiffe: [{trust_domain: a.example, vendor: a}]\n#", "spiffe[0].bundle_file"},
+		{"a trust domain of nobody", "# policy_dir:", "spiffe: [{trust_domain: a.example, bundle_file: a.pem}]\n#", "spiffe[0].vendor"},
+		{"a trust domain of two vendors", "# policy_dir:", "spiffe: [{trust_domain: a.example, vendor: a, bundle_file: a.pem}, {trust_domain: a.example, vendor: b, bundle_file: a.pem}]\n#", "spiffe[1].trust_domain"},
+		{"a region that is none", "# policy_dir:", "regions: [{region: Boston, cidrs: [198.51.100.0/24]}]\n#", "regions[0].region"},
+		{"a region without a range", "# policy_dir:", "regions: [{region: US}]\n#", "regions[0].cidrs"},
+		{"an address for a range", "# policy_dir:", "regions: [{region: US, cidrs: [198.51.100.7]}]\n#", "regions[0].cidrs[0]"},
+		{"a range with host bits", "# policy_dir:", "regions: [{region: US, cidrs: [198.51.100.7/24]}]\n#", "regions[0].cidrs[0]"},
+		{"a range in two regions", "# policy_dir:", "regions: [{region: US, cidrs: [198.51.100.0/24]}, {region: DE, cidrs: [198.51.100.0/24]}]\n#", "regions[1].cidrs[0]"},
+		{"a region demanded without a table", "require_network_region: false", "require_network_region: true", "policy.require_network_region"},
 		{"half a certificate", "  # cert_file: server.crt", "  cert_file: server.crt\n  #", "certificates"},
 	} {
 		text := strings.Replace(good, tc.old, tc.new, 1)

@@ -41,7 +41,9 @@ type Setup struct {
 	HealthPort   int
 	PeoplePort   int    // pages for people with browsers; 0: none
 	Database     string // a PostgreSQL URL; empty: SQLite
-	// PassphraseFile protects the root key. Empty: a key file in the data folder.
+	// RootKey says what protects the keys, as Config.RootKey; PassphraseFile names a
+	// passphrase. Both empty: a key file in the data folder.
+	RootKey        string
 	PassphraseFile string
 	Now            func() time.Time
 }
@@ -156,7 +158,7 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 	if _, err := identity.CreateAuthority(c.Data(authorityDir), c.Organisation, now); err != nil {
 		return err
 	}
-	if err := seal.Create(c.Data(keysDir), root); err != nil {
+	if err := seal.Create(c.keyStore(), root); err != nil {
 		return err
 	}
 	if _, err := identity.ReadOrMakeKey(c.Data(tokenKeyFile), 256); err != nil {
@@ -177,7 +179,7 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 
 // makeVault makes the vault, which is made only here: see openVault.
 func makeVault(ctx context.Context, c *Config, root seal.Root) error {
-	keys, err := seal.Open(c.Data(keysDir), root)
+	keys, err := c.openKeysUnder(root)
 	if err != nil {
 		return err
 	}

@@ -27,10 +27,12 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -56,8 +58,12 @@ type Server struct {
 	vault        *vault.Vault
 	cert         *identity.ServerCertificate
 	clients      *x509.CertPool
+	authority    *identity.Authority
 	verifier     *identity.Verifier
+	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
+	signIn       identity.SignIn // nil: people cannot sign in here
+	keys         *identity.KeyFetcher
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -65,11 +71,15 @@ type Server struct {
 	sessions     *signin.Sessions
 	metrics      *prometheus.Registry
 	ready        atomic.Bool
+	// of carryOut alone: what is done
+	destroyed map[id.Engagement]bool
+	rotated   map[id.Engagement]seal.Rotation
 }
 
 const (
 	certificateEvery = time.Minute
 	vaultEvery       = 2 * time.Second
+	bundleEvery      = 10 * time.Second
 	shutdownGrace    = 10 * time.Second
 	headerTimeout    = 10 * time.Second
 	idleTimeout      = 2 * time.Minute
@@ -106,6 +116,11 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if s.vault, err = openVault(ctx, c, s.record.keys); err != nil {
 		return nil, err
 	}
+	// What was ordered while this node was down is done before anything can leave.
+	s.destroyed, s.rotated = map[id.Engagement]bool{}, map[id.Engagement]seal.Rotation{}
+	if err := s.carryOut(ctx); err != nil {
+		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
+	}
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
@@ -117,7 +132,8 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	}
 	s.api, err = s.withCustody(api.New(api.Config{
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
-		Log: s.record.log, LogVerifier: s.record.verifier, Identity: s.verifier, Sessions: s.sessions, Now: o.Now, Logger: o.Logger,
+		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Identity: s.verifier, Sessions: s.sessions,
+		Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
@@ -136,7 +152,7 @@ func (s *Server) identities() error {
 	if err != nil {
 		return err
 	}
-	s.clients = authority.Pool()
+	s.authority, s.clients = authority, authority.Pool()
 	if c.Certificates.ClientCAFile != "" {
 		raw, err := os.ReadFile(c.path(c.Certificates.ClientCAFile))
 		if err != nil || !s.clients.AppendCertsFromPEM(raw) {
@@ -159,8 +175,14 @@ func (s *Server) identities() error {
 	if err != nil {
 		return err
 	}
-	s.verifier, err = identity.NewVerifier(s.clients, tokens, s.o.Now, 0)
-	return err
+	if s.verifier, err = identity.NewVerifier(s.clients, tokens, s.o.Now, 0); err != nil {
+		return err
+	}
+	if s.domains, err = s.trustDomains(); err != nil {
+		return err
+	}
+	s.verifier.TrustSPIFFE(s.domains)
+	return nil
 }
 
 // Run serves until ctx ends, then lets requests under way finish for a while,
@@ -171,7 +193,13 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tlsConfig := identity.ServerTLS(s.cert, s.clients)
+	hint := s.clients
+	if s.domains != nil {
+		// The authorities of workloads change while the server runs; without a hint a
+		// client shows the certificate that it has.
+		hint = nil
+	}
+	tlsConfig := identity.ServerTLS(s.cert, hint)
 	quiet := slog.NewLogLogger(s.o.Logger.With("from", "http").Handler(), slog.LevelDebug) // TLS handshakes of strangers
 	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
@@ -183,6 +211,11 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	group.Go(func() error { s.record.registry.Run(ctx); return nil })
 	group.Go(func() error { s.cert.Watch(ctx, certificateEvery, s.o.Now, s.o.Logger); return nil })
 	group.Go(func() error { s.watchVault(ctx); return nil })
+	if s.domains != nil {
+		group.Go(func() error { s.domains.Watch(ctx, bundleEvery, s.o.Logger); return nil })
+	}
+	group.Go(func() error { s.watchKeys(ctx); return nil })
+	group.Go(func() error { s.keys.Run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error

@@ -24,7 +24,7 @@ func (s *Server) sources() ([]*gateway.Source, error) {
 
 func (s *Server) source(src Source) (*gateway.Source, error) {
 	field := "sources." + string(src.ID)
-	c := gateway.SourceConfig{ID: src.ID, BaseURL: src.URL, Logger: s.o.Logger}
+	c := gateway.SourceConfig{ID: src.ID, BaseURL: src.URL, Pins: src.PinSHA256, Logger: s.o.Logger}
 	var err error
 	if src.CAFile != "" {
 		if c.RootCAs, err = identity.PoolFromFiles(s.config.path(src.CAFile)); err != nil {

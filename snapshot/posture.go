@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -30,6 +31,31 @@ const (
 
 // Sealings lists every way.
 var Sealings = []Sealing{SealAge, SealHPKE}
+
+// Recipient is the public key on record to which releases for the device are
+// sealed in a way; of two for age the post-quantum one. Whether it is a key at
+// all is for the sealing to see.
+func (d *Device) Recipient(s Sealing) (recipient string, ok bool) {
+	if d == nil {
+		return "", false
+	}
+	prefixes := []string{"age1pq1", "age1"}
+	switch s {
+	case SealAge:
+	case SealHPKE:
+		prefixes = []string{"hpke-p256:"}
+	default:
+		return "", false
+	}
+	for _, p := range prefixes {
+		for _, r := range d.SealTo {
+			if strings.HasPrefix(r, p) {
+				return r, true
+			}
+		}
+	}
+	return "", false
+}
 
 // PostureSource says who read a device's state.
 type PostureSource string

@@ -30,11 +30,13 @@ const (
 	NounConnector     Noun = "connector"
 	NounSession       Noun = "session"
 	NounPosture       Noun = "posture"
+	NounAttestation   Noun = "attestation"
+	NounKey           Noun = "key"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -53,6 +55,7 @@ type KeyDigest string
 type State string
 
 const (
+	Invited   State = "invited" // a device whose key is not known yet
 	Proposed  State = "proposed"
 	Approved  State = "approved"
 	Suspended State = "suspended"
@@ -82,6 +85,8 @@ type Vendor struct {
 	// RequiredCertifications are types (hipaa.CertificationTypes) that the
 	// organisation demands of this vendor.
 	RequiredCertifications []string `json:"required_certifications,omitempty"`
+	// Screening is the last look at the vendor under 28 CFR Part 202.
+	Screening Screening `json:"screening,omitzero"`
 	Approval
 }
 
@@ -215,6 +220,8 @@ type Engagement struct {
 	// Sealing is how releases are sealed to the recipient's key inside TLS; empty:
 	// TLS alone protects them.
 	Sealing Sealing `json:"sealing,omitempty"`
+	// Workload is what the engagement demands of the program; nil: nothing.
+	Workload *WorkloadDemand `json:"workload,omitempty"`
 	Approval
 }
 
@@ -275,11 +282,14 @@ type Training struct {
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
 }
 
-// Device is a machine of a vendor that holds a client certificate.
+// Device is a machine of a vendor that holds a client certificate, or a workload
+// that has an X.509-SVID: it is known by the one key, or by the SPIFFE id whose
+// keys change by the hour. Never by both.
 type Device struct {
 	ID     id.Device `json:"id"`
 	Vendor id.Vendor `json:"vendor"`
-	Key256 KeyDigest `json:"key_sha256"`
+	Key256 KeyDigest `json:"key_sha256,omitempty"`
+	SPIFFE string    `json:"spiffe_id,omitempty"` // "spiffe://domain/path"
 	Owner  id.Person `json:"owner,omitempty"`
 	Region string    `json:"region"` // declared; not attested
 	// KeyStore is where the device says that its key is kept; empty: it did not say.
@@ -289,7 +299,18 @@ type Device struct {
 	SealTo []string `json:"seal_to,omitempty"`
 	// TrustedUntil is how far the approval reaches (policy).
 	TrustedUntil time.Time `json:"trusted_until,omitzero"`
+	// Invitation is the newest by which the machine was asked to enrol.
+	Invitation DeviceInvitation `json:"invitation,omitzero"`
 	Approval
+}
+
+// DeviceInvitation lets who holds its code enrol a machine, once.
+type DeviceInvitation struct {
+	By        id.Person `json:"by"`
+	Code256   string    `json:"code_sha256"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	App       id.App    `json:"app,omitempty"` // the program that is registered with the machine
 }
 
 // AgentKind says what acts (45 CFR 164.312(a)(1): "persons or software
@@ -309,9 +330,27 @@ type App struct {
 	Name   string    `json:"name"`
 	Kind   AgentKind `json:"kind"`
 	// Keys is a JWK Set of public keys (RFC 7517) for private_key_jwt.
-	Keys json.RawMessage `json:"keys"`
+	Keys json.RawMessage `json:"keys,omitempty"`
 	// Owner is the vendor's person who answers for the program.
 	Owner id.Person `json:"owner"`
+	// TokenBinding is what its access tokens must be bound to. Empty: to the
+	// certificate of the device, and to the program's key if it sends a proof.
+	TokenBinding TokenBinding `json:"token_binding,omitempty"`
+	// Public says that the program keeps no key of its own (RFC 6749, section 2.1):
+	// it acts for a person only, who is signed in.
+	Public bool `json:"public_client,omitempty"`
+	// Redirects are the addresses to which a person may be sent back with a code.
+	Redirects []string `json:"redirect_uris,omitempty"`
+	// KeysFrom is the connector that offers the program's keys (kind "jwks") or that
+	// registered it (kind "udap"); empty: its keys are given by people.
+	KeysFrom id.Connector `json:"keys_from,omitempty"`
+	// PendingKeys is a JWK Set of keys that were offered and not approved. They sign
+	// nothing yet.
+	PendingKeys json.RawMessage `json:"pending_keys,omitempty"`
+	// Revoked are access tokens that were revoked before their time.
+	Revoked []RevokedToken `json:"revoked_tokens,omitempty"`
+	// TokensAfter is when the oldest token that counts was issued.
+	TokensAfter time.Time `json:"tokens_after,omitzero"`
 	Approval
 }
 
@@ -497,6 +536,13 @@ type Settings struct {
 	PostureFreshness time.Duration  `json:"posture_freshness"` // how old a device's report may be
 	Posture          PostureRule    `json:"posture"`
 	DeviceApproval   DeviceApproval `json:"device_approval"`
+
+	TrustDomains []TrustDomain `json:"trust_domains,omitempty"` // each name once
+	// NetworkRegions is the organisation's table of addresses; empty: regions are
+	// declared only. With RequireNetworkRegion an address that no range holds is
+	// refused.
+	NetworkRegions       []NetworkRegion `json:"network_regions,omitempty"`
+	RequireNetworkRegion bool            `json:"require_network_region,omitempty"`
 }
 
 // ProfileNamed finds a profile that the node offers. No profile is called "".

@@ -19,10 +19,12 @@ const (
 	SCIMClient   ConnectorKind = "scim"    // tells of joiners, movers and leavers (RFC 7644)
 	SSFSender    ConnectorKind = "ssf"     // sends security events (OpenID Shared Signals Framework, CAEP)
 	FleetManager ConnectorKind = "posture" // reports the state of devices
+	KeyServer    ConnectorKind = "jwks"    // publishes the keys of applications (RFC 7517) at an address
+	UDAPClients  ConnectorKind = "udap"    // registers applications by certificate (UDAP Dynamic Client Registration)
 )
 
 // ConnectorKinds lists every kind.
-var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager}
+var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager, KeyServer, UDAPClients}
 
 // Connector is a system of one vendor, or (Vendor empty) of the organisation,
 // that speaks to us. What it says counts for its own vendor's people and devices
@@ -33,7 +35,8 @@ type Connector struct {
 	Kind   ConnectorKind `json:"kind"`
 	Name   string        `json:"name"`
 	// Issuer is who signs: the iss of an identity provider or of an SSF
-	// transmitter, exactly as it writes it.
+	// transmitter, exactly as it writes it; the address of a key server; the URI in
+	// the certificates of UDAP clients (subjectAltName).
 	Issuer string `json:"issuer,omitempty"`
 	// ClientID is our name at an identity provider.
 	ClientID string `json:"client_id,omitempty"`
@@ -45,6 +48,14 @@ type Connector struct {
 	// Token256 is the SHA-256, in hex, of the bearer token of a SCIM client or a
 	// fleet manager; the token itself is nowhere.
 	Token256 string `json:"token_sha256,omitempty"`
+	// Pins are the keys (SubjectPublicKeyInfo) of which a key server's certificate
+	// chain must hold one; empty: any authority that the node trusts.
+	Pins []KeyDigest `json:"pins_sha256,omitempty"`
+	// Anchors are the authorities, in PEM, to which the certificates of UDAP clients
+	// lead.
+	Anchors string `json:"anchors,omitempty"`
+	// Owner is the vendor's person who answers for what UDAP clients register.
+	Owner id.Person `json:"owner,omitempty"`
 	Approval
 }
 
@@ -139,6 +150,8 @@ type Session struct {
 	StartedAt time.Time `json:"started_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// Apps are the applications that the person lets act for them.
+	Apps []Authorization `json:"apps,omitempty"`
 }
 
 // Live reports whether the session counts at t.

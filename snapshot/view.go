@@ -42,6 +42,8 @@ type View struct {
 	Connectors     Table[id.Connector, Connector]
 	Sessions       Table[id.Session, Session]
 	Postures       Table[id.Device, Posture]
+	Keys           Table[id.Engagement, Key]
+	Attestations   Table[id.Attestation, Attestation]
 
 	index index
 }
@@ -96,6 +98,7 @@ func (t Table[K, V]) All() iter.Seq2[K, *V] {
 // index holds the lookups that a decision needs, from a subject to records.
 type index struct {
 	deviceByKey      map[KeyDigest]*Device
+	deviceBySPIFFE   map[string]*Device
 	personByKey      map[KeyDigest]*Person
 	grantsByApp      map[id.App][]*Grant
 	assessments      map[id.Vendor][]*Assessment
@@ -108,12 +111,19 @@ type index struct {
 	personByLogin    map[Login]*Person
 	personByPasskey  map[string]*Person
 	sessions         map[id.Person][]*Session
+	attestations     map[id.Device][]*Attestation
 	sessionBySecret  map[string]*Session
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
 func (v *View) DeviceByKey(k KeyDigest) (*Device, bool) {
 	d, ok := v.index.deviceByKey[k]
+	return d, ok
+}
+
+// DeviceBySPIFFE finds the workload that is registered under this SPIFFE id.
+func (v *View) DeviceBySPIFFE(spiffe string) (*Device, bool) {
+	d, ok := v.index.deviceBySPIFFE[spiffe]
 	return d, ok
 }
 
@@ -174,6 +184,10 @@ func (v *View) SessionBySecret(secret256 string) (*Session, bool) {
 // SessionsOf lists a person's sessions, ended ones too, oldest first.
 func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
 
+// AttestationsOf lists what is attested of a device, oldest first, revoked ones
+// too.
+func (v *View) AttestationsOf(d id.Device) []*Attestation { return v.index.attestations[d] }
+
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
 	base    *View
@@ -232,6 +246,10 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Sessions, r.ID, r)
 	case *Posture:
 		put(e, &e.next.Postures, r.Device, r)
+	case *Attestation:
+		put(e, &e.next.Attestations, r.ID, r)
+	case *Key:
+		put(e, &e.next.Keys, r.Engagement, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {
@@ -268,8 +286,18 @@ func (e *Edit) Publish(version, logIndex uint64, t time.Time) *View {
 func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounDevice] {
 		x.deviceByKey = make(map[KeyDigest]*Device, v.Devices.Len())
+		x.deviceBySPIFFE = map[string]*Device{}
 		for _, d := range v.Devices.All() {
-			x.deviceByKey[d.Key256] = d
+			// One of both: a record with neither, or with both, is found by nothing.
+			if d.Key256 != "" && d.SPIFFE == "" {
+				x.deviceByKey[d.Key256] = d
+			}
+			if d.SPIFFE != "" && d.Key256 == "" {
+				// A workload that was revoked may be registered anew under its id.
+				if old, ok := x.deviceBySPIFFE[d.SPIFFE]; !ok || old.State == Ended {
+					x.deviceBySPIFFE[d.SPIFFE] = d
+				}
+			}
 		}
 	}
 	if touched[NounPerson] {
@@ -306,6 +334,10 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 	if touched[NounTraining] {
 		x.trainings = group(v.Trainings, func(t *Training) id.Person { return t.Person },
 			func(a, b *Training) int { return a.CompletedAt.Compare(b.CompletedAt) })
+	}
+	if touched[NounAttestation] {
+		x.attestations = group(v.Attestations, func(a *Attestation) id.Device { return a.Device },
+			func(a, b *Attestation) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
 	}
 	if touched[NounReview] {
 		x.reviews = group(v.Reviews, func(r *Review) id.Grant { return r.Grant },

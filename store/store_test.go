@@ -353,7 +353,7 @@ func TestADatabaseOfAnOlderVersionIsUpdated(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := raw(t, where)
-		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
+		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DROP TABLE attestations`, `DROP TABLE engagement_keys`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
 			if _, err := db.ExecContext(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}

@@ -30,7 +30,9 @@ var tables = map[snapshot.Noun]string{
 	snapshot.NounHold:          "holds",
 	snapshot.NounConnector:     "connectors",
 	snapshot.NounSession:       "sessions",
+	snapshot.NounAttestation:   "attestations",
 	snapshot.NounPosture:       "postures",
+	snapshot.NounKey:           "engagement_keys",
 }
 
 // put writes a record's present row and its revision.
@@ -62,6 +64,8 @@ func state(r snapshot.Record) string {
 	switch r := r.(type) {
 	case *snapshot.Certification:
 		return unless(r.RevokedAt, "revoked")
+	case *snapshot.Attestation:
+		return unless(r.RevokedAt, "revoked")
 	case *snapshot.Training:
 		return unless(r.RevokedAt, "revoked")
 	case *snapshot.Review:
@@ -70,6 +74,14 @@ func state(r snapshot.Record) string {
 		return unless(r.LiftedAt, "lifted")
 	case *snapshot.Session:
 		return unless(r.EndedAt, "ended")
+	case *snapshot.Key:
+		switch {
+		case r.Ordered():
+			return "destroyed"
+		case r.Destruction != nil:
+			return "destruction-requested"
+		}
+		return "recorded"
 	case *snapshot.Assessment, *snapshot.Posture:
 		return "recorded"
 	default:

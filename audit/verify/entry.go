@@ -15,7 +15,7 @@ import (
 var schema = map[string][]string{
 	"intent":   strings.Fields(common + facts),
 	"refusal":  strings.Fields(common + facts + " failing"),
-	"outcome":  strings.Fields(common + " decision ticket chunk release result final status upstream_status digest bytes patient_count parts patients resources removed changed"),
+	"outcome":  strings.Fields(common + " decision ticket chunk release result final status upstream_status upstream_tls upstream_key_exchange upstream_certificate digest bytes sealing recipients clear_digest clear_bytes patient_count parts patients resources removed changed"),
 	"patients": strings.Fields(common + " decision ticket chunk part patients"),
 	"act":      strings.Fields(common + " act act_kind actor approver subject id digest registry"),
 	"recovery": strings.Fields(common + " replayed cut"),
@@ -25,7 +25,7 @@ const (
 	common = "v time kind origin"
 	facts  = " decision vendor engagement app device person grant role agent direction destination source" +
 		" action resource purpose category legal_basis data_class profile profile_digest scope_digest policy snapshot snapshot_index" +
-		" clauses derives_from tls key_exchange certificate token_binding sealing"
+		" clauses derives_from tls key_exchange certificate token_binding sealing region region_by"
 )
 
 // entry is what the rules below need of an entry.

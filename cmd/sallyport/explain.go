@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,6 +113,41 @@ func readWith(file string) (api.WithAct, error) {
 	return api.WithAct{Kind: doc.Kind, Act: act}, nil
 }
 
+// layers prints what protected the request and its answer.
+type layers api.Layers
+
+func (l layers) print() {
+	line := func(name string, parts ...string) {
+		if text := strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ", "); text != "" {
+			fmt.Printf("  %-12s %s\n", name, text)
+		}
+	}
+	short := func(name, digest string) string {
+		if digest == "" {
+			return ""
+		}
+		return name + " sha256:" + digest
+	}
+	way := func(version, exchange string) string {
+		switch version {
+		case "":
+			return ""
+		case "none":
+			return "plain, on the gateway's own machine"
+		}
+		return strings.TrimSpace("TLS " + version + " " + exchange)
+	}
+	line("transport", way(l.TLS, l.KeyExchange), short("client certificate", l.Certificate))
+	line("token", cmp.Or(l.TokenBinding, "not bound"))
+	line("sealing", cmp.Or(l.Sealing, "not recorded"))
+	if l.Region != "" {
+		line("region", l.Region+" by "+map[string]string{"address": "the address, by the organisation's table", "declared": "declaration"}[l.RegionBy])
+	}
+	for _, u := range l.Upstream {
+		line("upstream", way(u.TLS, u.KeyExchange), short("certificate", u.Certificate))
+	}
+}
+
 func (e *explanation) print(all bool) {
 	if r := e.Recorded; r != nil {
 		was := "refused"
@@ -118,6 +155,7 @@ func (e *explanation) print(all bool) {
 			was = fmt.Sprintf("permitted: %d releases, %d bytes", r.Releases, r.Bytes)
 		}
 		fmt.Printf("The log says (entry %d, %s): %s\n", r.LogIndex, r.At.Format(time.RFC3339), was)
+		layers(r.Layers).print()
 		for _, f := range r.Failing {
 			fmt.Printf("  %s: %s\n", f.Gate, f.Reason)
 		}

@@ -32,6 +32,8 @@ type cli struct {
 	Keys keysCmd `cmd:"" group:"vendor" help:"Make the keys of a device and a program, and what to send to the organisation."`
 	Ask  askCmd  `cmd:"" group:"vendor" help:"Ask the gateway for something, as a program of the vendor."`
 
+	Agent agentCmd `cmd:"" group:"vendor" help:"enroll, connect, status, whoami, posture, report: the vendor's side, on its own machine."`
+
 	Apply      applyCmd      `cmd:"" group:"work" help:"Bring the registry to what a file says. Applying twice changes nothing."`
 	Explain    explainCmd    `cmd:"" group:"work" help:"Why a request was, or would be, permitted or refused."`
 	Acts       actsCmd       `cmd:"" group:"work" help:"Every act there is, or (--done) every act that was done."`
@@ -90,7 +92,7 @@ func run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
-		if !errors.Is(err, errFound) {
+		if !errors.Is(err, errFound) && !errors.Is(err, errTold) {
 			report(err)
 		}
 		return exitCode(err)

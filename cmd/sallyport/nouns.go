@@ -48,11 +48,12 @@ func nounCommands() []kong.Option {
 			values = append(values, v)
 		}
 		for _, spec := range byNoun[noun] {
-			if spec.Name == invitePerson {
-				add(spec.Verb, spec.Summary+".", inviteCmd{})
-				continue
+			if !hiddenActs[spec.Name] && !slices.ContainsFunc(extraCommands[noun], func(e extraCommand) bool { return e.name == spec.Verb }) {
+				add(spec.Verb, spec.Summary+".", actCmd{Kind: spec.Name})
 			}
-			add(spec.Verb, spec.Summary+".", actCmd{Kind: spec.Name})
+		}
+		for _, e := range extraCommands[noun] {
+			add(e.name, e.help, e.command)
 		}
 		if plural, ok := collections[noun]; ok {
 			add("list", "List "+plural+".", listCmd{Plural: plural})
@@ -71,13 +72,20 @@ func nounCommands() []kong.Option {
 var collections = map[string]string{
 	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
 	"engagement": "engagements", "determination": "determinations", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
-	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures",
+	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures", "workload": "attestations", "key": "keys",
 }
 
 func nounHelp(noun string, specs []registry.Spec) string {
-	verbs := make([]string, len(specs))
-	for i, s := range specs {
-		verbs[i] = s.Verb
+	var verbs []string
+	for _, s := range specs {
+		if !hiddenActs[s.Name] {
+			verbs = append(verbs, s.Verb)
+		}
+	}
+	for _, e := range extraCommands[noun] {
+		if !slices.Contains(verbs, e.name) {
+			verbs = append(verbs, e.name)
+		}
 	}
 	if _, ok := collections[noun]; ok {
 		verbs = append(verbs, "list", "get")
@@ -120,6 +128,12 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var invited *invitation
+	if c.Kind == inviteKind {
+		if invited, err = c.newInvitation(ctx, fields); err != nil {
+			return err
+		}
+	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("writing the act: %w", err)
@@ -139,6 +153,10 @@ func (c *actCmd) Run(ctx context.Context) error {
 	var done api.ActResult
 	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
 		return err
+	}
+	if invited != nil {
+		invited.tell()
+		return nil
 	}
 	if c.JSON {
 		return printJSON(done)

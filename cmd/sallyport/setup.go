@@ -29,6 +29,7 @@ type initCmd struct {
 	Host         string    `help:"The name by which vendors reach this server." default:"localhost"`
 	Port         int       `help:"The gateway's port; the API, health and the pages for people take the next three." default:"8443"`
 	Database     string    `help:"A PostgreSQL URL instead of SQLite." placeholder:"URL"`
+	RootKey      string    `name:"root-key" help:"What protects the keys: file, passphrase, or the URL of a key service (docs/keys.md)." placeholder:"ROOT"`
 	Passphrase   string    `name:"passphrase-file" help:"A file with a passphrase that protects the root key; without it a key file does." placeholder:"FILE" type:"path"`
 }
 
@@ -40,7 +41,7 @@ func (c *initCmd) Run(ctx context.Context) error {
 	}
 	file, err := server.Init(ctx, server.Setup{Dir: c.Dir, Organisation: c.Organisation, Node: c.Node, Person: c.Person, PersonName: c.Name,
 		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2, PeoplePort: pages,
-		Database: c.Database, PassphraseFile: c.Passphrase, Now: time.Now})
+		Database: c.Database, RootKey: c.RootKey, PassphraseFile: c.Passphrase, Now: time.Now})
 	if err != nil {
 		return err
 	}

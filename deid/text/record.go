@@ -31,17 +31,17 @@ const (
 // Record is what the patient's own record says of the patient, the relatives
 // and those who treat them, as a dictionary. Its values are found in a text in
 // any case and in the forms that people write: "LAST, FIRST M", initials,
-// digits without their marks, possessives, one wrong letter.
+// digits without their marks, possessives, one typing error.
 //
 // A Record is built by one goroutine and may then be read by many. It holds
 // patient data: it prints nothing of it.
 type Record struct {
 	people []person
 	words  map[uint64]recordWord
-	typos  map[uint64][]int32 // a name with a letter left out: which of names
-	names  []string
+	maybe  [64]uint64 // the hashes of words, by their lowest bits: most words of a text are in none
+	near   nearWords
 	values map[uint32][]recordValue // by the first three characters
-	bloom  [1 << 12]bool
+	bloom  [64]uint64               // a bit for each of these
 	days   map[date]bool
 	last4  map[string]bool // of Social Security numbers
 	inits  map[string]bool // initials of the patient: JPS
@@ -59,17 +59,10 @@ type recordWord struct {
 	person int32 // in people, -1 for none
 }
 
-type recordValue struct {
-	norm  string // letters and digits only, lower case
-	cat   Category
-	whole bool // only as a whole word or number
-	title bool // only where its first letter is a capital or its text in one case
-}
-
 // NewRecord returns an empty Record.
 func NewRecord() *Record {
 	return &Record{
-		words: map[uint64]recordWord{}, typos: map[uint64][]int32{}, values: map[uint32][]recordValue{},
+		words: map[uint64]recordWord{}, values: map[uint32][]recordValue{},
 		days: map[date]bool{}, last4: map[string]bool{}, inits: map[string]bool{},
 	}
 }
@@ -154,41 +147,16 @@ func (r *Record) nameWord(w string, person int32) {
 	h := lexicon.Hash(w)
 	if _, ok := r.words[h]; !ok {
 		r.words[h] = recordWord{Name, person}
+		r.maybe[h>>6&63] |= 1 << (h & 63)
 	}
-	if len(w) < 5 || len(w) > 24 {
-		return
-	}
-	n := int32(len(r.names))
-	r.names = append(r.names, w)
-	r.typos[h] = append(r.typos[h], n)
-	for i := range len(w) {
-		d := lexicon.Hash(w[:i] + w[i+1:])
-		r.typos[d] = append(r.typos[d], n)
-	}
+	r.near.add(w, Name)
 }
-
-// value adds a string that is matched on its letters and digits alone.
-func (r *Record) value(norm string, c Category, whole, title bool) {
-	if len(norm) < 4 && !whole || len(norm) < 3 {
-		return
-	}
-	k := triple(norm[0], norm[1], norm[2])
-	v := recordValue{norm, c, whole || len(norm) < 6, title}
-	if !slices.Contains(r.values[k], v) {
-		r.values[k] = append(r.values[k], v)
-	}
-	r.bloom[bloomOf(k)] = true
-}
-
-func triple(a, b, c byte) uint32 { return uint32(a)<<16 | uint32(b)<<8 | uint32(c) }
-
-func bloomOf(k uint32) uint32 { return k * 2654435761 >> 20 }
 
 // Address adds a postal address. The State stands: it is no identifier.
 func (r *Record) Address(lines []string, city, state, zip string) {
 	for _, l := range lines {
 		w := wordsOf(l)
-		r.value(strings.Join(w, ""), Address, true, false)
+		r.phrase(strings.Join(w, ""), Address, false)
 		for i, x := range w {
 			if i == 0 || i > 6 {
 				continue
@@ -196,16 +164,16 @@ func (r *Record) Address(lines []string, city, state, zip string) {
 			if other := streetOther[x]; other != "" {
 				v := slices.Clone(w)
 				v[i] = other
-				r.value(strings.Join(v, ""), Address, true, false)
-				r.value(strings.Join(v[:i+1], ""), Address, true, false)
-				r.value(strings.Join(w[:i+1], ""), Address, true, false)
+				r.phrase(strings.Join(v, ""), Address, false)
+				r.phrase(strings.Join(v[:i+1], ""), Address, false)
+				r.phrase(strings.Join(w[:i+1], ""), Address, false)
 				if i >= 2 {
-					r.value(strings.Join(w[:i], ""), Address, true, false)
+					r.phrase(strings.Join(w[:i], ""), Address, false)
 				}
 			}
 		}
 	}
-	r.value(normal(city), City, true, plainWord(normal(city)))
+	r.place(city, City)
 	if z := normal(zip); len(z) >= 5 {
 		r.value(z, ZIP, true, false)
 		r.value(z[:5], ZIP, true, false)
@@ -233,9 +201,9 @@ func (r *Record) phone(c Category, s string) {
 	if len(d) == 11 && d[0] == '1' {
 		d = d[1:]
 	}
-	r.value(d, c, len(d) < 7, false)
+	r.number(d, c, len(d) < 7)
 	if len(d) == 10 {
-		r.value(d[3:], c, true, false)
+		r.number(d[3:], c, true)
 	}
 }
 
@@ -259,10 +227,10 @@ func (r *Record) ID(c Category, value string) {
 		return
 	}
 	n := normal(value)
-	r.value(n, c, false, false)
+	r.number(n, c, false)
 	d := digitsOf(value)
 	if len(d) >= 5 && d != n {
-		r.value(d, c, true, false)
+		r.number(d, c, true)
 	}
 	if z := strings.TrimLeft(n, "0"); z != n && len(z) >= 5 {
 		r.value(z, c, true, false)
@@ -288,13 +256,29 @@ func (r *Record) Date(year, month, day int) {
 
 // Facility adds the name of a hospital or practice.
 func (r *Record) Facility(name string) {
-	r.value(normal(name), Facility, true, plainWord(normal(name)))
+	r.place(name, Facility)
+}
+
+func (r *Record) place(name string, c Category) {
+	n := normal(name)
+	if w := wordsOf(name); len(w) != 1 {
+		r.phrase(n, c, plainWord(n))
+		return
+	}
+	r.value(n, c, true, plainWord(n))
+	if isWord(n) {
+		r.near.add(n, c)
+	}
 }
 
 // Other adds any other value, such as an employer.
 func (r *Record) Other(c Category, value string) {
 	n := normal(value)
-	r.value(n, c, len(n) < 6 || isWord(n) && digitsOf(n) == "", false)
+	if isWord(n) && digitsOf(n) == "" {
+		r.phrase(n, c, false)
+		return
+	}
+	r.value(n, c, len(n) < 6, false)
 }
 
 func digitsOf(s string) string {
@@ -336,18 +320,34 @@ func (r *Record) hasMonthDay(m, d int) bool {
 func (r *Record) match(f *finder) {
 	for i := 0; i < len(f.toks); i++ {
 		t := &f.toks[i]
+		switch t.kind {
+		case num:
+			if t.len() == 4 && r.last4[string(f.str(t))] && f.maskedBefore(i) {
+				f.addToks(i, i, SSN, FromRecord, 1)
+			}
+			continue
+		case word, mix:
+		default:
+			continue
+		}
+		exact := r.has(t.hash)
+		near := !exact && r.near.may(f.str(t))
+		if !exact && !near && t.caps != upper {
+			continue // so it is with nearly every word
+		}
 		switch {
-		case t.kind == num && t.len() == 4 && r.last4[string(f.str(t))] && f.maskedBefore(i):
-			f.addToks(i, i, SSN, FromRecord, 1)
-		case t.kind != word && t.kind != mix:
-		case r.knows(f, i):
+		case (exact || near) && r.knows(f, i):
 			i = r.nameFrom(f, i)
-		case t.caps == upper && r.inits[strings.ToLower(string(f.str(t)))] && t.lex&(lexicon.Common|lexicon.Word) == 0:
+		case t.caps == upper && r.hasInitials(f.str(t)) && t.lex&(lexicon.Common|lexicon.Word) == 0:
 			f.addToks(i, i, Name, FromRecord, 1)
 		case r.dottedInitials(f, i) > i:
 			j := r.dottedInitials(f, i)
 			f.addToks(i, j, Name, FromRecord, 1)
 			i = j
+		case near:
+			if c := r.misspeltPlace(f, i); c != Unknown {
+				f.addToks(i, i, c, FromRecord, 1)
+			}
 		}
 	}
 	r.matchValues(f)
@@ -362,19 +362,25 @@ func (f *finder) maskedBefore(i int) bool {
 	return p.is('-') && p.gap == tight && (f.at(i-2).is('*') || f.at(i-2).kind == word && f.at(i-2).cue&cFake != 0 || f.at(i-2).is('#'))
 }
 
+// has: the word is a name of the record.
+func (r *Record) has(hash uint64) bool {
+	if r.maybe[hash>>6&63]>>(hash&63)&1 == 0 {
+		return false
+	}
+	_, ok := r.words[hash]
+	return ok
+}
+
 // knows: token i is a name of the record, or one letter away from one.
 func (r *Record) knows(f *finder, i int) bool {
 	t := f.at(i)
-	if _, ok := r.words[t.hash]; ok {
+	if r.has(t.hash) {
 		if t.caps != lower || f.lexOf(t)&(lexicon.Common|lexicon.Word) == 0 && t.cue&cStop == 0 {
 			return t.cue&cStop == 0 || t.caps == title || r.neighbour(f, i)
 		}
 		return r.neighbour(f, i)
 	}
-	if t.kind != word || t.caps == lower || t.len() < 5 || t.len() > 24 || t.lex&(lexicon.Common|lexicon.Word|lexicon.Word2) != 0 || len(r.names) == 0 {
-		return false
-	}
-	return r.typo(f, t)
+	return r.misspelt(f, i)
 }
 
 // neighbour: a name of the record stands right beside token i.
@@ -382,62 +388,12 @@ func (r *Record) neighbour(f *finder, i int) bool {
 	for _, j := range [...]int{i - 1, i + 1, i - 2, i + 2} {
 		n := f.at(j)
 		if n.kind == word && n.len() > 1 && n.cue&cStop == 0 {
-			if _, ok := r.words[n.hash]; ok {
+			if r.has(n.hash) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// typo: the word is a name of the record with one letter wrong, left out, put in,
-// or two changed round.
-func (r *Record) typo(f *finder, t *token) bool {
-	var buf [24]byte
-	w := buf[:t.len()]
-	for i, c := range f.str(t) {
-		w[i] = c | 0x20
-	}
-	near := func(h uint64) bool {
-		for _, n := range r.typos[h] {
-			if oneEdit(string(w), r.names[n]) {
-				return true
-			}
-		}
-		return false
-	}
-	if near(t.hash) {
-		return true
-	}
-	var cut [24]byte
-	for i := range w {
-		d := append(append(cut[:0], w[:i]...), w[i+1:]...)
-		if near(lexicon.HashBytes(d)) {
-			return true
-		}
-	}
-	return false
-}
-
-// oneEdit: a and b are at most one edit apart, a change of two neighbours being one.
-func oneEdit(a, b string) bool {
-	if len(a) > len(b) {
-		a, b = b, a
-	}
-	if len(b)-len(a) > 1 {
-		return false
-	}
-	i := 0
-	for i < len(a) && a[i] == b[i] {
-		i++
-	}
-	if len(a) < len(b) {
-		return a[i:] == b[i+1:]
-	}
-	if i == len(a) || a[i+1:] == b[i+1:] {
-		return true
-	}
-	return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
 }
 
 // nameFrom proposes the name that starts at token i, with the names, initials
@@ -492,6 +448,17 @@ func (r *Record) initial(f *finder, t *token) bool {
 	return false
 }
 
+func (r *Record) hasInitials(w []byte) bool {
+	if len(w) < 3 || len(w) > 4 || len(r.inits) == 0 {
+		return false
+	}
+	var small [4]byte
+	for i, c := range w {
+		small[i] = c | 0x20
+	}
+	return r.inits[string(small[:len(w)])]
+}
+
 // dottedInitials: J.P.S. or J.S. of the patient; it returns the last token.
 func (r *Record) dottedInitials(f *finder, i int) int {
 	if !f.toks[i].initial() || len(r.inits) == 0 || !f.at(i+1).is('.') {
@@ -514,82 +481,4 @@ func (r *Record) dottedInitials(f *finder, i int) int {
 		}
 	}
 	return i
-}
-
-// matchValues looks for the values at every letter and digit of the text.
-func (r *Record) matchValues(f *finder) {
-	if len(r.values) == 0 {
-		return
-	}
-	b := f.text
-	for i := 0; i < len(b); i++ {
-		cl := class[b[i]]
-		if cl <= clLine {
-			continue
-		}
-		k, ok := firstThree(b, i)
-		if !ok || !r.bloom[bloomOf(k)] {
-			continue
-		}
-		for _, v := range r.values[k] {
-			if end := v.at(b, i); end > 0 && (!v.title || cl == clUpper || cl != clLower) {
-				f.add(int32(i), int32(end), v.cat, FromRecord, 1)
-			}
-		}
-	}
-}
-
-// firstThree is the key of the next three letters or digits from i.
-func firstThree(b []byte, i int) (uint32, bool) {
-	var k uint32
-	n, skipped := 0, 0
-	for ; i < len(b) && n < 3; i++ {
-		c := b[i]
-		switch class[c] {
-		case clUpper:
-			c |= 0x20
-		case clPunct, clSpace, clLine:
-			if skipped++; skipped > 4 {
-				return 0, false
-			}
-			continue
-		}
-		k = k<<8 | uint32(c)
-		n++
-		skipped = 0
-	}
-	return k, n == 3
-}
-
-// at matches v at i, skipping up to four marks and spaces in a row, and returns
-// the end, or 0.
-func (v *recordValue) at(b []byte, i int) int {
-	if v.whole && i > 0 && class[b[i-1]] > clLine && (class[b[i-1]] == clDigit) == (class[b[i]] == clDigit) {
-		return 0
-	}
-	n, skipped := 0, 0
-	for ; i < len(b); i++ {
-		c := b[i]
-		switch class[c] {
-		case clUpper:
-			c |= 0x20
-		case clPunct, clSpace, clLine:
-			if skipped++; skipped > 4 {
-				return 0
-			}
-			continue
-		}
-		if c != v.norm[n] {
-			return 0
-		}
-		skipped = 0
-		if n++; n == len(v.norm) {
-			i++
-			if v.whole && i < len(b) && class[b[i]] > clLine && (class[b[i]] == clDigit) == (class[b[i-1]] == clDigit) {
-				return 0
-			}
-			return i
-		}
-	}
-	return 0
 }

@@ -38,6 +38,10 @@ func TestRecordVariants(t *testing.T) {
 		"mail [j.hart at example dot org] now", "lives at [8285 Babcock Avenue] there", "[8285 BABCOCK AVE #243]", "[8285 babcock ave] there",
 		"at [bemidji regional medical center] then", "moved to [Reading] then", "reading is fun", "zip [79207] here", "[79207-1234]",
 		"born [11/26/1990]", "born [19901126]", "born [11/26/90]", "born [26.11.1990]", "born [26-NOV-90]", "born [1990-11-26T00:00:00Z]", "born [26 November 1990]", "born [november 26]", "came on [11/26] again", "[11 26 1990]",
+		"[Hartwel1son] in pain", "the knee of [joesph hartwelson] hurt", "Mr. [Hartwellsong] in pain", "seen: [Bill Hartwellson]",
+		"at [Bemidgi Regional Medical Center] then", "at [Bemidji Regoinal Medical Center] then", "at [ebmidji regional medical center] then", "at [Quibblestone Work] then",
+		"lives at [8285 Babcok Ave] there", "lives at [2885 Babcock Ave] there", "[8285 babcock avve #243]", "moved to [Raeding] then", "lives in [Heading], PA", "the heading is bold",
+		"call [3055551014] now", "call [305-555-1014] now", "account [0612690367] here", "SSN [933-40-4104]", "he will ease the pain", "chest pain of the heart",
 		"at [Bemidji Regional Medical Center] then", "at [BEMIDJI REGIONAL MEDICAL CENTER] then", "at [Quibblestone Works] then",
 	} {
 		doc := strings.NewReplacer("[", "", "]", "").Replace(want)

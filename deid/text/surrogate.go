@@ -188,15 +188,14 @@ func (s *Surrogates) nameWord(t *token, w string) string {
 
 // canonical is the record's spelling of a word that has one letter wrong.
 func (s *Surrogates) canonical(t *token, w string) string {
-	if _, ok := s.rec.words[t.hash]; ok || len(w) < 5 {
+	if _, ok := s.rec.words[t.hash]; ok {
 		return w
 	}
-	for _, n := range s.rec.names {
-		if oneEdit(w, n) {
-			return n
-		}
+	n := s.rec.near.of([]byte(w))
+	if n.cat != Name || len(n.word) < 5 && s.dict.lex.Find(lexicon.Hash(w))&(lexicon.GivenTop|lexicon.SurnameTop) != 0 {
+		return w // Mary is not a misspelt Gary
 	}
-	return w
+	return n.word
 }
 
 func (s *Surrogates) given(w string, g Gender, l lexicon.Flags) string {

@@ -107,6 +107,7 @@ func Settings() snapshot.Settings {
 		ReviewEvery:       90 * 24 * time.Hour,
 		Sources: []snapshot.Source{{ID: Source, Region: "US",
 			Classes: []hipaa.DataClass{hipaa.PHI, hipaa.LimitedDataSet, hipaa.DeIdentified}}},
+		PostureFreshness: 24 * time.Hour,
 		Profiles: []snapshot.Profile{
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: Digest("safe-harbor")},
 			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: Digest("limited-data-set")},
@@ -120,6 +121,7 @@ func Settings() snapshot.Settings {
 // Records are every record of the world as of now.
 func Records(now time.Time) []snapshot.Record {
 	begun, ends := now.AddDate(0, -1, 0), now.AddDate(0, 6, 0)
+	screened := snapshot.Screening{Ownership: snapshot.No, Access: snapshot.No, By: Approver, At: begun, ValidUntil: ends, Report: Digest("screening")}
 	signed := func(a, b snapshot.Party) []snapshot.Signature {
 		return []snapshot.Signature{
 			{Party: a, Signer: "O. Officer", At: begun, By: Requester},
@@ -132,8 +134,8 @@ func Records(now time.Time) []snapshot.Record {
 	contractTerms := map[string]snapshot.Term{"no_reidentification": {Value: json.RawMessage(`true`), Clause: "section 9"}}
 	return []snapshot.Record{
 		&snapshot.Vendor{ID: Vendor, Name: "Northwind AI", Approval: Approved(now),
-			Subcontractors: []id.Vendor{Subcontractor}, RequiredCertifications: []string{"SOC2_T2"}},
-		&snapshot.Vendor{ID: Subcontractor, Name: "Southwind Labels", Approval: Approved(now)},
+			Subcontractors: []id.Vendor{Subcontractor}, RequiredCertifications: []string{"SOC2_T2"}, Screening: screened},
+		&snapshot.Vendor{ID: Subcontractor, Name: "Southwind Labels", Screening: screened, Approval: Approved(now)},
 		&snapshot.Assessment{ID: Assessment, Vendor: Vendor, Verdict: snapshot.Pass, DecidedBy: Approver,
 			DecidedAt: begun, ValidUntil: ends, Report: Digest("assessment")},
 		&snapshot.Certification{ID: Certification, Vendor: Vendor, Type: "SOC2_T2", IssuedAt: now.AddDate(0, -2, 0),
@@ -162,7 +164,10 @@ func Records(now time.Time) []snapshot.Record {
 		&snapshot.Training{ID: Training, Person: Person, Course: Course, Version: "2026.2", Score: .95, Passed: true,
 			CompletedAt: begun, ExpiresAt: ends, RecordedBy: Requester},
 		&snapshot.Device{ID: Device, Vendor: Vendor, Key256: snapshot.KeyDigest(Digest("device")), Owner: Person,
-			Region: "US-MA", TrustedUntil: ends, Approval: Approved(now)},
+			Region: "US-MA", KeyStore: snapshot.InTPM, TrustedUntil: ends, Approval: Approved(now)},
+		&snapshot.Posture{Device: Device, Source: snapshot.FromAgent, ReportedAt: now.Add(-time.Hour), OS: "linux", OSVersion: "12", UpdateAge: 3,
+			DiskEncryption: snapshot.CheckPass, ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckPass,
+			MalwareProtection: snapshot.CheckPass, HardwareKey: snapshot.CheckPass},
 		&snapshot.App{ID: App, Vendor: Vendor, Name: "Triage", Kind: snapshot.Workload, Owner: Person, Approval: Approved(now),
 			Keys: json.RawMessage(`{"keys":[{"kty":"EC","crv":"P-384","x":"AA","y":"AA","alg":"ES384"}]}`)},
 		&snapshot.Role{ID: Role, Title: "Reads what triage needs", Resources: map[string]snapshot.ResourceScope{

@@ -2,6 +2,7 @@ package fhirapi
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"strconv"
@@ -90,6 +91,10 @@ func compose(answers []gateway.Composed) (string, []byte) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
+		if a.Sealed != nil {
+			sealedEntry(&b, a)
+			continue
+		}
 		if a.OK {
 			b.WriteString(`{"resource":`)
 			b.Write(a.Body)
@@ -102,4 +107,17 @@ func compose(answers []gateway.Composed) (string, []byte) {
 	}
 	b.WriteString(`]}`)
 	return fhirJSON, b.Bytes()
+}
+
+// ManifestURL names the extension that holds the signed manifest of a sealed entry.
+const ManifestURL = "urn:sallyport:manifest"
+
+// sealedEntry frames an answer that is sealed: a Binary, and beside it what to
+// open it with.
+func sealedEntry(b *bytes.Buffer, a gateway.Composed) {
+	b.WriteString(`{"resource":{"resourceType":"Binary","contentType":"` + a.Sealed.MediaType + `","data":"`)
+	e := base64.NewEncoder(base64.StdEncoding, b)
+	_, _ = e.Write(a.Body) // a Buffer takes all
+	_ = e.Close()
+	b.WriteString(`"},"response":{"extension":[{"url":"` + ManifestURL + `","valueString":"` + a.Sealed.Manifest + `"}],"status":"200"}}`)
 }

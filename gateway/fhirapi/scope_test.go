@@ -232,6 +232,10 @@ func TestPagesAreTheCallersOwn(t *testing.T) {
 		x := *d
 		x.ID, x.Key256 = "thief", thief.KeyDigest()
 		e.Put(&x)
+		report, _ := w.View().Postures.Get(gatetest.Device)
+		own := *report
+		own.Device = "thief"
+		e.Put(&own)
 		g, _ := w.View().Grants.Get(gatetest.Grant)
 		y := *g
 		y.Devices = append(y.Devices[:1:1], "thief")

@@ -334,7 +334,7 @@ func everythingOfTheOrganisation(t *testing.T, b *hospitaltest.Box, take func(st
 		}
 		return take("API: "+method+" "+path, a)
 	}
-	for _, noun := range []string{"vendors", "assessments", "certifications", "agreements", "engagements", "determinations", "persons", "trainings", "devices", "apps", "roles", "grants", "reviews", "holds"} {
+	for _, noun := range []string{"vendors", "assessments", "certifications", "agreements", "engagements", "determinations", "persons", "trainings", "devices", "apps", "roles", "grants", "reviews", "holds", "attestations"} {
 		read(http.MethodGet, "/v1/"+noun, nil, http.StatusOK)
 		read(http.MethodGet, "/v1/"+noun+"/ZZNOBODY", nil, http.StatusNotFound)
 	}

@@ -113,8 +113,19 @@ func (b *Box) FHIRKit(out any) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	task, err := json.Marshal(map[string]string{"base": b.Base(), "token": token, "ca": b.Client.CA,
-		"cert": filepath.Join(b.Client.Dir, "device.crt"), "key": filepath.Join(b.Client.Dir, "device.key")})
+	b.fhirKit(map[string]string{"base": b.Base(), "token": token, "ca": b.Client.CA,
+		"cert": filepath.Join(b.Client.Dir, "device.crt"), "key": filepath.Join(b.Client.Dir, "device.key")}, out)
+}
+
+// FHIRKitAt runs it against an agent's endpoint, without certificate and token.
+func (b *Box) FHIRKitAt(base string, out any) {
+	b.t.Helper()
+	b.fhirKit(map[string]string{"base": base}, out)
+}
+
+func (b *Box) fhirKit(what map[string]string, out any) {
+	b.t.Helper()
+	task, err := json.Marshal(what)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -108,6 +108,7 @@ func Settings() snapshot.Settings {
 		StepUpLife:        5 * time.Minute,
 		PostureFreshness:  24 * time.Hour,
 		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US"}},
+		TrustDomains:      []snapshot.TrustDomain{{Name: "prod.northwind.example", Vendor: "northwind"}, {Name: "v2.example", Vendor: "v2"}},
 		Profiles: []snapshot.Profile{
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: digest("safe-harbor")},
 			{Name: "limited-data-set", Basis: snapshot.BasisLimitedDataSet, SHA256: digest("limited-data-set")},
@@ -196,6 +197,7 @@ func (d Demo) Steps() ([]Step, error) {
 		{Ada, registry.ProposeVendor{ID: "northwind", Name: "Northwind AI, Inc.", Contact: "privacy@northwind.example", RequiredCertifications: []string{"SOC2_T2"}}, "triage of reports"},
 		{Grace, registry.ApproveVendor{ID: "northwind"}, "references checked"},
 		{Grace, registry.RecordAssessment{ID: "northwind-2026", Vendor: "northwind", Verdict: snapshot.Pass, DecidedAt: now, ValidUntil: year}, "questionnaire answered"},
+		{Grace, registry.ScreenVendor{ID: "northwind", Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: now, ValidUntil: year}, "owners and staff looked at"},
 		{Ada, registry.RecordCertification{ID: "northwind-soc2", Vendor: "northwind", Type: "SOC2_T2", PeriodStart: now.AddDate(0, -8, 0),
 			PeriodEnd: now.AddDate(0, -2, 0), ExpiresAt: now.AddDate(0, 10, 0)}, "report received"},
 		{Grace, registry.VerifyCertification{ID: "northwind-soc2", How: "auditor-letter"}, "letter from the auditor"},

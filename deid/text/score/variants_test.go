@@ -107,9 +107,9 @@ func TestVariantsOfEveryRecord(t *testing.T) {
 	t.Logf("%d of %d variants missed", missed, total)
 }
 
-// One letter wrong, left out, put in or two changed round: a name of five letters
-// and more is still found, unless what came out is a plain word.
-func TestTyposOfEveryName(t *testing.T) {
+// The middle of every family name of five letters and more, and a letter that makes
+// no word: a set of its own, kept since the first measurement.
+func TestTyposOfFamilyNames(t *testing.T) {
 	e, err := text.New(text.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestTyposOfEveryName(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d misspelt names missed", missed, total)
-	if missed*50 > total {
-		t.Errorf("%d of %d misspelt names are not found, want at most one in fifty", missed, total)
+	if missed > 0 {
+		t.Errorf("%d of %d misspelt names are not found", missed, total)
 	}
 }

@@ -1,0 +1,652 @@
+package hospitaltest_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/agent"
+	"github.com/sallyport/sallyport/agent/keystore"
+	"github.com/sallyport/sallyport/agent/posture"
+	"github.com/sallyport/sallyport/agent/posture/posturetest"
+	"github.com/sallyport/sallyport/agent/wire"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/internal/need"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/server"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+const (
+	laptop   = id.Device("lin-laptop")
+	linApp   = id.App("lin-notebook")
+	linGrant = id.Grant("lin-grant")
+)
+
+// engineer is a person of the vendor with a laptop: what they have in hand, and
+// what their terminal was told.
+type engineer struct {
+	t      *testing.T
+	box    *hospitaltest.Box
+	dir    string
+	tpm    string
+	laptop *posturetest.Machine
+	mu     sync.Mutex
+	lines  []string
+}
+
+func (e *engineer) say(line string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lines = append(e.lines, line)
+}
+
+func (e *engineer) heard() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Join(e.lines, "\n")
+}
+
+func (e *engineer) options() agent.Options {
+	return agent.Options{Dir: e.dir, TPM: e.tpm, Now: e.box.Clock.Now, Say: e.say, System: e.laptop}
+}
+
+func newEngineer(t *testing.T, b *hospitaltest.Box) *engineer {
+	return &engineer{t: t, box: b, dir: filepath.Join(t.TempDir(), "agent"), laptop: posturetest.Laptop(time.Now())}
+}
+
+// waive lets a laptop without a TPM, whose key is in a file, be good enough.
+func waive(checks string) func(string) string {
+	return func(s string) string {
+		return strings.Replace(s, "waived: []", "waived: ["+checks+"]", 1)
+	}
+}
+
+// invited is the word that a person of the organisation hands over.
+func invited(t *testing.T, b *hospitaltest.Box) string {
+	t.Helper()
+	code := rand.Text()
+	b.Act(registrytest.Ada, registry.InviteDevice{ID: laptop, Vendor: hospitaltest.Vendor, Owner: registrytest.Lin, App: linApp,
+		Code256: wire.CodeDigest(code), ExpiresAt: b.Clock.Now().Add(72 * time.Hour)})
+	raw, err := os.ReadFile(b.Client.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(raw)
+	return wire.Invite{Device: string(laptop), Code: code, Pin: wire.PinOf(block.Bytes)}.String()
+}
+
+func (e *engineer) enrol(invite string) (*agent.Agent, wire.Enrolment, error) {
+	kind := keystore.File
+	if e.tpm != "" {
+		kind = keystore.TPM
+	}
+	return agent.Enrol(e.t.Context(), agent.EnrolOptions{Options: e.options(), Server: e.box.Gateway, Invite: invite, Region: "US", KeyStore: kind})
+}
+
+// approve is the organisation's side: the machine, the program, the grant.
+func approve(b *hospitaltest.Box) {
+	now := b.Clock.Now()
+	b.Act(registrytest.Grace, registry.ApproveDevice{ID: laptop, TrustedUntil: now.AddDate(0, 3, 0)})
+	b.Act(registrytest.Grace, registry.ApproveApp{ID: linApp})
+	b.Act(registrytest.Ada, registry.RequestGrant{ID: linGrant, Engagement: hospitaltest.Engagement, App: linApp, Person: registrytest.Lin, Devices: []id.Device{laptop},
+		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(-time.Second), EndsAt: now.AddDate(0, 2, 0), MaxPatients: 100, MaxDailyBytes: 1 << 30})
+	b.Act(registrytest.Grace, registry.ApproveGrant{ID: linGrant})
+}
+
+// enrolled goes from the invitation to an open door.
+func (e *engineer) enrolled() *agent.Agent {
+	e.t.Helper()
+	a, _, err := e.enrol(invited(e.t, e.box))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	approve(e.box)
+	ctx, cancel := context.WithTimeout(e.t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := a.Await(ctx); err != nil {
+		e.t.Fatal(err)
+	}
+	if _, err := a.Report(e.t.Context(), a.Look(e.t.Context())); err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(func() { _ = a.Close() })
+	return a
+}
+
+// serve starts the local endpoint; it ends with the test.
+func (e *engineer) serve(a *agent.Agent, o agent.ConnectOptions) *agent.Local {
+	e.t.Helper()
+	l, err := a.Listen(e.t.Context(), o)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx) }()
+	e.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			e.t.Errorf("the agent ended with %v", err)
+		}
+	})
+	return l
+}
+
+// get is an ordinary HTTP client.
+func get(t *testing.T, url string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("GET %s: %v", url, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("GET %s: %v", url, err)
+	}
+	return resp, string(body)
+}
+
+// From an invitation to the first resource, with the key in a TPM: refused with
+// words at each step that is missing, and then served to a plain HTTP client,
+// page by page.
+func TestFromInvitationToFirstResource(t *testing.T) {
+	t.Parallel()
+	b := hospitaltest.Start(t, hospitaltest.Options{})
+	b.Paper()
+	e := newEngineer(t, b)
+	e.tpm = need.SoftwareTPM(t)
+
+	word := invited(t, b)
+	a, state, err := e.enrol(word)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Ready() || state.State != "proposed" || a.KeyStore() != keystore.TPM || !strings.Contains(state.Next, "device approve") {
+		t.Fatalf("got %+v, ready %v", state, a.Ready())
+	}
+	if _, err := a.Listen(t.Context(), agent.ConnectOptions{}); err == nil {
+		t.Error("it serves before it is approved")
+	}
+	// Interrupted and run again: the same keys, nothing is done twice.
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a, state, err = e.enrol(word); err != nil || state.State != "proposed" {
+		t.Fatalf("run again: %+v, %v", state, err)
+	}
+	d, _ := deviceOf(t, b)
+	if d.KeyStore != snapshot.InTPM || len(d.SealTo) != 2 || d.RequestedBy != registrytest.Ada || d.Key256 == "" {
+		t.Errorf("the record is %+v", d)
+	}
+	approve(b)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := a.Await(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	if left := a.CertificateEnds().Sub(b.Clock.Now()); left < 6*24*time.Hour || left > 7*24*time.Hour {
+		t.Errorf("the certificate lasts %s, want a week", left)
+	}
+
+	// Its state was not reported yet, and the notebook is no workload.
+	s, err := a.Standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Grants) != 1 || s.Grants[0].Open || len(s.Grants[0].Reasons) != 1 || s.Grants[0].Reasons[0].Gate != "posture" {
+		t.Fatalf("the standing is %+v", s)
+	}
+	if _, err := a.Report(t.Context(), a.Look(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = a.Standing(t.Context()); err != nil || len(s.Grants) != 1 || !s.Grants[0].Open || s.Source != "agent" {
+		t.Fatalf("the standing is %+v, %v", s, err)
+	}
+
+	l := e.serve(a, agent.ConnectOptions{})
+	if l.Source() != string(hospitaltest.Source) {
+		t.Errorf("/fhir stands for %q", l.Source())
+	}
+	pages, patients := 0, 0
+	for url := l.Base() + "/fhir/Patient?_count=2"; url != ""; pages++ {
+		if !strings.HasPrefix(url, l.Base()+"/fhir/") {
+			t.Fatalf("the link %s does not lead through the agent", url)
+		}
+		resp, body := get(t, url)
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: %d %s", url, resp.StatusCode, body)
+		}
+		if strings.Contains(body, b.Gateway) {
+			t.Errorf("a link to the gateway is left in %s", body)
+		}
+		var page bundle
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		patients += len(page.resources("Patient", ""))
+		url = page.next()
+	}
+	if pages < 2 || patients != 5 {
+		t.Errorf("%d patients on %d pages, want 5 on several", patients, pages)
+	}
+	resp, body := get(t, l.Base()+"/fhir/"+string(hospitaltest.Source)+"/metadata")
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "CapabilityStatement") {
+		t.Errorf("by the source's name: %d %.200s", resp.StatusCode, body)
+	}
+	for path, want := range map[string]int{"/llm/v1/models": 501, "/datasets": 501, "/token": 404, "/fhir/../token": 400, "/fhir/other-source/Patient": 404, "/": 404} {
+		req, _ := http.NewRequest(http.MethodGet, l.Base(), nil)
+		req.URL.Path = path
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("GET %s: got %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+
+	// What the agent keeps on its disk: keys, certificates, settings; no patient.
+	err = filepath.WalkDir(e.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(raw), "Patient") {
+			t.Errorf("%s holds an answer", d.Name())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deviceOf(t *testing.T, b *hospitaltest.Box) (snapshot.Device, bool) {
+	t.Helper()
+	got, err := b.People[registrytest.Ada].Do(http.MethodGet, "/v1/devices/"+string(laptop), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d snapshot.Device
+	if got.Status != http.StatusOK || json.Unmarshal(got.Body, &d) != nil {
+		return d, false
+	}
+	return d, true
+}
+
+// The invitation is a secret of one use: everything else is a stranger.
+func TestWhoHoldsNoInvitationLearnsNothing(t *testing.T) {
+	t.Parallel()
+	b := hospitaltest.Start(t, hospitaltest.Options{})
+	b.Paper()
+	word := invited(t, b)
+	inv, err := wire.ParseInvite(word)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name   string
+		change func(*wire.Invite)
+		kind   problem.Kind
+	}{
+		{"a guessed code", func(i *wire.Invite) { i.Code = rand.Text() }, problem.Unknown},
+		{"another device", func(i *wire.Invite) { i.Device = "nobodys" }, problem.Unknown},
+		{"a device without an invitation", func(i *wire.Invite) { i.Device = string(hospitaltest.Device) }, problem.Unknown},
+		{"another server's invitation", func(i *wire.Invite) { i.Pin = wire.PinOf([]byte("other")) }, problem.Refused},
+	} {
+		x := inv
+		tc.change(&x)
+		e := newEngineer(t, b)
+		if _, _, err := e.enrol(x.String()); problem.From(err).Kind != tc.kind || err == nil {
+			t.Errorf("%s: got %v, want %s", tc.name, err, tc.kind)
+		} else if strings.Contains(err.Error(), x.Code) {
+			t.Errorf("%s: the error quotes the code", tc.name)
+		}
+	}
+	first := newEngineer(t, b)
+	a, _, err := first.enrol(word)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Close()
+	thief := newEngineer(t, b)
+	if _, _, err := thief.enrol(word); problem.From(err).Field != "code_sha256" {
+		t.Errorf("used by another machine: got %v, want a refusal of the code", err)
+	}
+	log := b.Log.String()
+	for _, secret := range []string{inv.Code, word} {
+		if strings.Contains(log, secret) {
+			t.Error("the server's log holds the code")
+		}
+	}
+	// An invitation in a body that is no invitation, without a certificate, and by
+	// another method.
+	plain := &http.Client{Transport: b.Client.HTTP.Transport}
+	for _, body := range []string{"", "{", `{"device":1}`, `{"unknown":true}`, strings.Repeat("[", 100000), `{} {}`} {
+		resp, err := plain.Post(b.Gateway+wire.Enrol, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%.20q: got %d", body, resp.StatusCode)
+		}
+	}
+}
+
+// What stops a machine, told to a client in FHIR, and to the terminal once.
+func TestARevokedDeviceHearsWhyAndDoesNotStorm(t *testing.T) {
+	t.Parallel()
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key")})
+	b.Paper()
+	e := newEngineer(t, b)
+	a := e.enrolled()
+	l := e.serve(a, agent.ConnectOptions{})
+	if resp, body := get(t, l.Base()+"/fhir/Patient?_count=1"); resp.StatusCode != http.StatusOK {
+		t.Fatalf("before: %d %s", resp.StatusCode, body)
+	}
+	b.Act(registrytest.Grace, registry.RevokeDevice{ID: laptop})
+	for range 20 {
+		resp, body := get(t, l.Base()+"/fhir/Patient?_count=1")
+		var o struct {
+			ResourceType string
+			Issue        []struct {
+				Severity, Code, Diagnostics string
+				Details                     struct{ Text string }
+			}
+		}
+		if resp.StatusCode != http.StatusForbidden || json.Unmarshal([]byte(body), &o) != nil || o.ResourceType != "OperationOutcome" {
+			t.Fatalf("after: %d %s", resp.StatusCode, body)
+		}
+		last := o.Issue[len(o.Issue)-1]
+		if !strings.Contains(body, "The device is not approved, or no longer") || !strings.Contains(last.Diagnostics, "sallyport device approve lin-laptop") {
+			t.Fatalf("the words are %s", body)
+		}
+	}
+	if n := strings.Count(e.heard(), "Refused."); n != 1 {
+		t.Errorf("the terminal was told %d times, want once:\n%s", n, e.heard())
+	}
+	if _, err := a.RenewIfDue(t.Context()); err != nil {
+		t.Errorf("a renewal that is not due: %v", err)
+	}
+	b.Clock.Move(5 * 24 * time.Hour)
+	if _, err := a.RenewIfDue(t.Context()); problem.From(err).Kind != problem.Refused || err == nil {
+		t.Errorf("renewed though revoked: %v", err)
+	}
+	if _, err := a.Report(t.Context(), a.Look(t.Context())); err == nil {
+		t.Error("a revoked device reported its state")
+	}
+	b.Clock.Move(3 * 24 * time.Hour)
+	resp, body := get(t, l.Base()+"/fhir/Patient?_count=1")
+	if resp.StatusCode/100 != 4 || !strings.Contains(body, "OperationOutcome") {
+		t.Errorf("with a certificate that ended: %d %s", resp.StatusCode, body)
+	}
+	// The token endpoint was not stormed: its refusals are few.
+	for range 50 {
+		get(t, l.Base()+"/fhir/Patient?_count=1")
+	}
+	if n := strings.Count(b.Log.String(), "access token refused"); n > 8 {
+		t.Errorf("the token endpoint refused %d times", n)
+	}
+}
+
+// A posture that gets worse closes the door; one that gets better opens it.
+func TestPostureDecides(t *testing.T) {
+	t.Parallel()
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key")})
+	b.Paper()
+	e := newEngineer(t, b)
+	a := e.enrolled()
+	l := e.serve(a, agent.ConnectOptions{})
+	ask := func() (int, string) {
+		resp, body := get(t, l.Base()+"/fhir/Patient?_count=1")
+		return resp.StatusCode, body
+	}
+	if status, body := ask(); status != http.StatusOK {
+		t.Fatalf("in order: %d %s", status, body)
+	}
+	report := func() error {
+		b.Clock.Move(time.Minute)
+		_, err := a.Report(t.Context(), a.Look(t.Context()))
+		return err
+	}
+	e.laptop.Programs["gsettings get org.gnome.desktop.screensaver lock-enabled"] = posture.Output{Stdout: "false\n"}
+	if err := report(); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := ask(); status != http.StatusForbidden || !strings.Contains(body, "does not lock by itself") || !strings.Contains(body, "sallyport agent report") {
+		t.Errorf("without a screen lock: %d %s", status, body)
+	}
+	e.laptop.Programs["gsettings get org.gnome.desktop.screensaver lock-enabled"] = posture.Output{Stdout: "true\n"}
+	if err := report(); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := ask(); status != http.StatusOK {
+		t.Errorf("locked again: %d %s", status, body)
+	}
+	// Nothing is said anew while nothing changed: the log does not fill.
+	before := strings.Count(acts(t, b), "posture.report")
+	for range 5 {
+		if err := report(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := strings.Count(acts(t, b), "posture.report"); after != before {
+		t.Errorf("five reports of the same made %d acts", after-before)
+	}
+	b.Clock.Move(25 * time.Hour)
+	if status, body := ask(); status != http.StatusForbidden || !strings.Contains(body, "is too old") {
+		t.Errorf("after a day without a report: %d %s", status, body)
+	}
+}
+
+func acts(t *testing.T, b *hospitaltest.Box) string {
+	t.Helper()
+	got, err := b.People[registrytest.Ada].Do(http.MethodGet, "/v1/acts?limit=1000", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(got.Body)
+}
+
+// The certificate is renewed while clients ask; nobody notices. The server is
+// restarted; the next question is answered.
+func TestRenewalAndRestartUnderLoad(t *testing.T) {
+	t.Parallel()
+	const life = 6 * time.Second
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key"), Before: func(c *server.Config) { c.Policy.DeviceCertificate = life }})
+	b.Paper()
+	e := newEngineer(t, b)
+	a := e.enrolled()
+	l := e.serve(a, agent.ConnectOptions{})
+	ends := a.CertificateEnds()
+
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	var asked [4]int
+	for i := range asked {
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				resp, err := http.Get(l.Base() + "/fhir/Patient?_count=2")
+				if err != nil {
+					t.Errorf("asking: %v", err)
+					return
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Errorf("asking: %d %v %.300s", resp.StatusCode, err, body)
+					return
+				}
+				asked[i]++
+			}
+		})
+	}
+	// Each certificate would end before the next but one is there.
+	for range 5 {
+		time.Sleep(life / 3)
+		if renewed, err := a.RenewIfDue(t.Context()); err != nil || !renewed {
+			t.Errorf("renewing: %v, %v", renewed, err)
+		}
+		if !a.CertificateEnds().After(ends) {
+			t.Errorf("the certificate ends on %s still", ends)
+		}
+		ends = a.CertificateEnds()
+	}
+	close(stop)
+	group.Wait()
+	total := 0
+	for _, n := range asked {
+		total += n
+	}
+	if total == 0 {
+		t.Error("nothing was asked meanwhile")
+	}
+	t.Logf("%d questions were answered across five renewals, of certificates of %s", total, life)
+
+	b.Restart()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		resp, body := get(t, l.Base()+"/fhir/Patient?_count=1")
+		if resp.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after the server's restart: %d %s", resp.StatusCode, body)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+
+	// While the server is down, clients hear so, in FHIR, and at once.
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	resp, body := get(t, l.Base()+"/fhir/Patient?_count=1")
+	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "does not answer") || !strings.Contains(body, "OperationOutcome") {
+		t.Errorf("without a server: %d %s", resp.StatusCode, body)
+	}
+}
+
+// A fleet manager of the vendor speaks for its own vendor's devices alone.
+func TestFleetManager(t *testing.T) {
+	t.Parallel()
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key")})
+	b.Paper()
+	e := newEngineer(t, b)
+	a := e.enrolled()
+	l := e.serve(a, agent.ConnectOptions{})
+	token := rand.Text()
+	b.Act(registrytest.Ada, registry.RegisterConnector{ID: "fleet", Vendor: hospitaltest.Vendor, Kind: snapshot.FleetManager, Name: "Fleet", Token256: sha256Hex(token)})
+	send := func(token, body string) (int, string) {
+		req, err := http.NewRequest(http.MethodPost, b.Gateway+wire.Fleet, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := b.Client.HTTP.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		raw, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(raw)
+	}
+	const state = `{"devices":[{"id":"lin-laptop","os":"debian","os_version":"12","update_age_days":2,"disk_encryption":"fail","screen_lock":"pass","firewall":"pass","malware_protection":"pass"},{"id":"nobodys","os":"x"}]}`
+	if status, _ := send(token, state); status != http.StatusUnauthorized {
+		t.Errorf("before it is approved: got %d, want 401", status)
+	}
+	b.Act(registrytest.Grace, registry.ApproveConnector{ID: "fleet"})
+	for _, bad := range []string{"", rand.Text(), token + "x"} {
+		if status, _ := send(bad, state); status != http.StatusUnauthorized {
+			t.Errorf("with another token: got %d, want 401", status)
+		}
+	}
+	b.Clock.Move(time.Minute)
+	status, body := send(token, state)
+	if status != http.StatusOK || !strings.Contains(body, `{"id":"lin-laptop","recorded":true}`) || !strings.Contains(body, `"id":"nobodys","recorded":false,"problem":"not a device of yours"`) {
+		t.Fatalf("got %d %s", status, body)
+	}
+	if resp, body := get(t, l.Base()+"/fhir/Patient?_count=1"); resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "disk is not encrypted") {
+		t.Errorf("after the fleet manager's report: %d %s", resp.StatusCode, body)
+	}
+	for _, rubbish := range []string{"", "{}", `{"devices":[]}`, `{"devices":{}}`, `{"devices":[{"id":1}]}`, "[" + strings.Repeat(`{"id":"x"},`, 10)} {
+		if status, body := send(token, rubbish); status != http.StatusBadRequest {
+			t.Errorf("%.30q: got %d %s", rubbish, status, body)
+		}
+	}
+	if strings.Contains(b.Log.String(), token) {
+		t.Error("the log holds the token")
+	}
+}
+
+// The FHIR client that others wrote goes through the agent as it is: no
+// certificate, no token.
+func TestFHIRKitThroughTheAgent(t *testing.T) {
+	t.Parallel()
+	need.Node(t)
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key")})
+	b.Paper()
+	e := newEngineer(t, b)
+	l := e.serve(e.enrolled(), agent.ConnectOptions{})
+	var got struct {
+		Metadata struct{ ResourceType string }
+		Search   bundle
+		Pages    []bundle
+		Read     map[string]any
+		Batch    bundle
+		Resolved map[string]any
+		Refused  struct {
+			Status int
+			Data   map[string]any
+		} `json:"refusedRead"`
+	}
+	b.FHIRKitAt(l.Base()+"/fhir", &got)
+	if got.Metadata.ResourceType != "CapabilityStatement" || len(got.Pages) < 2 || got.Read["resourceType"] != "Patient" || got.Resolved["resourceType"] != "Patient" {
+		t.Errorf("got %+v", got)
+	}
+	if len(got.Batch.Entry) != 3 || got.Batch.Entry[0].Response.Status != "200" {
+		t.Errorf("the batch: %+v", got.Batch)
+	}
+	if got.Refused.Status != http.StatusForbidden || got.Refused.Data["resourceType"] != "OperationOutcome" {
+		t.Errorf("the refusal: %+v", got.Refused)
+	}
+	for _, p := range got.Pages {
+		for _, link := range p.Link {
+			if !strings.HasPrefix(link.URL, l.Base()) {
+				t.Errorf("the link %s does not lead through the agent", link.URL)
+			}
+		}
+	}
+}
+
+func sha256Hex(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
