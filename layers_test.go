@@ -72,7 +72,11 @@ var layers = map[string][]string{
 	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	"people":  {"hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
 	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
-	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
+	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
+	// these are faces like api, on the gateway's listener.
+	"scim": {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"ssf":  {"id", "identity", "problem", "registry", "snapshot"},
+	"scan": {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},

@@ -68,6 +68,10 @@ var Acts = []Spec{
 	// People.
 	{"person.propose", "person", "propose", "Ask to enrol a person",
 		"/v1/persons", []Duty{Operator, SecurityOfficer}, func() Act { return new(ProposePerson) }, []Admission{Connectors}},
+	{"person.amend", "person", "amend", "Replace a person's particulars; what could open a door must be approved anew",
+		"/v1/persons/{id}/amend", []Duty{Operator, SecurityOfficer}, func() Act { return new(AmendPerson) }, []Admission{Connectors}},
+	{"person.link-directory", "person", "link-directory", "Say who a person is to their vendor's directory",
+		"/v1/persons/{id}/link-directory", []Duty{Operator, SecurityOfficer}, func() Act { return new(LinkDirectory) }, []Admission{Connectors}},
 	{"person.approve", "person", "approve", "Enrol a proposed person",
 		"/v1/persons/{id}/approve", []Duty{SecurityOfficer, PrivacyOfficer, Operator}, func() Act { return new(ApprovePerson) }, nil},
 	{"person.deactivate", "person", "deactivate", "End a person's access for good",
@@ -167,9 +171,9 @@ var Acts = []Spec{
 	{"review.complete", "review", "complete", "Decide whether a grant goes on",
 		"/v1/reviews/{id}/complete", []Duty{PrivacyOfficer, DataOwner}, func() Act { return new(CompleteReview) }, nil},
 	{"hold.place", "hold", "place", "Stop everything about a subject, at once",
-		"/v1/holds", []Duty{PrivacyOfficer, SecurityOfficer, DataOwner, Operator, Procurement}, func() Act { return new(PlaceHold) }, nil},
+		"/v1/holds", []Duty{PrivacyOfficer, SecurityOfficer, DataOwner, Operator, Procurement}, func() Act { return new(PlaceHold) }, []Admission{Connectors}},
 	{"hold.lift", "hold", "lift", "End a hold that another placed",
-		"/v1/holds/{id}/lift", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(LiftHold) }, nil},
+		"/v1/holds/{id}/lift", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(LiftHold) }, []Admission{Connectors}},
 	// Keys; see key.go.
 	{"key.rotate", "key", "rotate", "Give an engagement new keys; what was sealed before opens as before",
 		"/v1/keys/{id}/rotate", []Duty{SecurityOfficer, Operator}, func() Act { return new(RotateKey) }, nil},

@@ -63,6 +63,7 @@ type Config struct {
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
+	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
 	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
 	SPIFFE []TrustDomain `yaml:"spiffe"`
@@ -111,6 +112,15 @@ type KeyServers struct {
 	Networks []netip.Prefix `yaml:"networks"`
 	// CAFile holds authorities to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
+}
+
+// Connectors is how the vendors' own systems are reached, where their keys are not
+// pinned.
+type Connectors struct {
+	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
+	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
+	// only, so that no vendor's issuer can lead inside.
+	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
 }
 
 // Source is an upstream healthcare system.

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -90,6 +91,9 @@ func (s *Server) openGateway(ctx context.Context) error {
 	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
 	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier, keys: s.record.keys,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
+	if s.signals, err = s.openSignals(); err != nil {
+		return err
+	}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -98,6 +102,8 @@ func (s *Server) openGateway(ctx context.Context) error {
 			return
 		}
 		switch path := r.URL.Path; {
+		case path == sealed.KeysPath:
+			g.ServeReleaseKeys(w, r)
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)
 		case path == revokePath:
@@ -112,6 +118,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 			smart.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/"):
 			fhir.ServeHTTP(w, r)
+		case strings.HasPrefix(path, scimPath+"/"):
+			s.signals.directory.ServeHTTP(w, r)
+		case path == ssfPath:
+			s.signals.events.ServeHTTP(w, r)
 		default: // tells nothing, not even that it is not there
 			identity.WriteUnknown(w)
 		}

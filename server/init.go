@@ -59,17 +59,18 @@ var configTemplate string
 
 // files below the data directory
 const (
-	authorityDir = "authority"
-	keysDir      = "keys"
-	auditDir     = "audit"
-	peopleDir    = "people"
-	tokenKeyFile = "token.key"
-	logKeyFile   = "log.key"
-	logPubFile   = "log.pub"
-	registryFile = "registry.db"
-	vaultFile    = "vault.db"
-	replaysFile  = "replays"
-	firstRunFile = "first-run"
+	authorityDir    = "authority"
+	keysDir         = "keys"
+	auditDir        = "audit"
+	peopleDir       = "people"
+	tokenKeyFile    = "token.key"
+	logKeyFile      = "log.key"
+	logPubFile      = "log.pub"
+	releaseKeysFile = "release-keys.json"
+	registryFile    = "registry.db"
+	vaultFile       = "vault.db"
+	replaysFile     = "replays"
+	firstRunFile    = "first-run"
 )
 
 // Init makes a new installation: the configuration, the certificate authority,
@@ -183,11 +184,32 @@ func makeVault(ctx context.Context, c *Config, root seal.Root) error {
 	if err != nil {
 		return err
 	}
+	if err := writeReleaseKeys(c, keys); err != nil {
+		return err
+	}
 	v, err := vault.Open(ctx, c.Data(vaultFile), keys)
 	if err != nil {
 		return fmt.Errorf("making the vault: %w", err)
 	}
 	return v.Close()
+}
+
+// writeReleaseKeys writes the public keys with which vendors verify sealed
+// releases. The gateway serves the same; a file that came by another way is
+// what a middlebox cannot exchange.
+func writeReleaseKeys(c *Config, keys *seal.Keyring) error {
+	key, err := keys.ReleaseKey()
+	if err != nil {
+		return err
+	}
+	set, err := key.PublicKeys()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Data(releaseKeysFile), set, 0o644); err != nil {
+		return fmt.Errorf("writing the release keys: %w", err)
+	}
+	return nil
 }
 
 // openVault opens the vault that makeVault made. A vault that is lost must not

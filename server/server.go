@@ -64,6 +64,7 @@ type Server struct {
 	replays      *identity.Replays
 	signIn       identity.SignIn // nil: people cannot sign in here
 	keys         *identity.KeyFetcher
+	signals      *signals
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -348,6 +349,9 @@ func (s *Server) close() error {
 	}
 	if s.replays != nil {
 		errs = append(errs, s.replays.Close())
+	}
+	if s.signals != nil {
+		errs = append(errs, s.signals.replays.Close())
 	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())

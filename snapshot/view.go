@@ -111,6 +111,7 @@ type index struct {
 	personByLogin    map[Login]*Person
 	personByPasskey  map[string]*Person
 	sessions         map[id.Person][]*Session
+	directories      map[id.Connector][]*Person
 	attestations     map[id.Device][]*Attestation
 	sessionBySecret  map[string]*Session
 }
@@ -170,6 +171,10 @@ func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
 	p, ok := v.index.personByPasskey[string(credential)]
 	return p, ok
 }
+
+// PersonsOfDirectory lists the people whom a SCIM client knows, ended ones too, in
+// the order of their ids.
+func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.directories[c] }
 
 // SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
 // hex. Whether its time is over is Live's question.
@@ -309,13 +314,19 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 		}
 		x.personByLogin, x.personByPasskey = map[Login]*Person{}, map[string]*Person{}
 		for _, p := range v.Persons.All() {
-			if p.Login != (Login{}) {
+			// A login that passed on, as when a person is hired again, is the one's who
+			// is still there.
+			if old, ok := x.personByLogin[p.Login]; p.Login != (Login{}) && (!ok || old.State == Ended) {
 				x.personByLogin[p.Login] = p
 			}
 			for _, k := range p.Passkeys {
 				x.personByPasskey[string(k.ID)] = p
 			}
 		}
+	}
+	if touched[NounPerson] {
+		x.directories = group(v.Persons, func(p *Person) id.Connector { return p.Directory.Connector }, nil)
+		delete(x.directories, "")
 	}
 	if touched[NounGrant] {
 		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)

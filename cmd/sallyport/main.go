@@ -29,8 +29,9 @@ type cli struct {
 	Hospital    hospitalCmd    `cmd:"" group:"start" help:"Serve a synthetic hospital (FHIR R4), to try Sallyport without a server of your own."`
 	Certificate certificateCmd `cmd:"" group:"start" help:"Issue a client certificate to a person or a device, on the server's machine."`
 
-	Keys keysCmd `cmd:"" group:"vendor" help:"Make the keys of a device and a program, and what to send to the organisation."`
-	Ask  askCmd  `cmd:"" group:"vendor" help:"Ask the gateway for something, as a program of the vendor."`
+	Keys   keysCmd   `cmd:"" group:"vendor" help:"Make the keys of a device and a program, and what to send to the organisation."`
+	Ask    askCmd    `cmd:"" group:"vendor" help:"Ask the gateway for something, as a program of the vendor."`
+	Unseal unsealCmd `cmd:"" group:"vendor" help:"Open a sealed release, or make the key for it. Offline."`
 
 	Agent agentCmd `cmd:"" group:"vendor" help:"enroll, connect, status, whoami, posture, report: the vendor's side, on its own machine."`
 

@@ -50,6 +50,7 @@ func (c *initCmd) Run(ctx context.Context) error {
   configuration   %s   (commented; read it)
   you             %s   (your certificate and key)
   log's key       %s   (public; give it to your auditors)
+  release keys    %s   (public; give them to your vendors, who check sealed releases with them)
 
 Next:
   sallyport serve --config %s
@@ -58,6 +59,7 @@ Next:
   a passkey         serve prints a code; use it on https://%s:%d/enroll   (optional: your certificate is enough)
   then enrol a second person, because nobody approves their own request: see docs/first-hour.md
 `, filepath.Dir(file), file, filepath.Join(people, string(c.Person)+".crt"), filepath.Join(filepath.Dir(file), "data", "log.pub"),
+		filepath.Join(filepath.Dir(file), "data", "release-keys.json"),
 		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"), c.Host, c.Port+3)
 	return nil
 }

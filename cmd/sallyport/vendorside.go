@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal/sealed"
 )
 
 // The vendor's folder.
@@ -79,6 +82,9 @@ type askCmd struct {
 	URL  string `arg:"" help:"What to ask for, such as https://gateway:8443/fhir/ehr/Patient?_count=1"`
 	App  string `help:"The program's id." required:"" placeholder:"ID"`
 	Keys string `help:"The folder with device.key, device.crt, ca.crt and app.key." default:"." type:"path"`
+	// For engagements whose releases are sealed.
+	Identity    string `help:"Your private key for sealed releases: see sallyport unseal." placeholder:"FILE" type:"path"`
+	ReleaseKeys string `help:"The organisation's release keys, with which it signs them." placeholder:"FILE" type:"path"`
 }
 
 // Run asks, and prints what came: the resource, or why not.
@@ -115,13 +121,23 @@ func (c *askCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("asking: %w", err)
 	}
 	req.Header.Set("Accept", "application/fhir+json, application/problem+json")
+	nonce := rand.Text()
+	req.Header.Set("Sallyport-Nonce", nonce)
 	resp, err := client.Do(req)
 	if err != nil {
 		return notAsked(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
-		if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
+		body, err := c.unsealed(resp, nonce)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(os.Stdout, body); err != nil {
+			var p *problem.Problem
+			if errors.As(err, &p) { // of a sealed answer
+				return p
+			}
 			return problem.New(problem.Unavailable, "The answer was cut off: it is not whole", "Ask again: a refusal then says why").Because(err)
 		}
 		fmt.Println()
@@ -132,6 +148,31 @@ func (c *askCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	return refusedByGateway(resp.StatusCode, raw)
+}
+
+// unsealed is an answer's body, opened where it is sealed.
+func (c *askCmd) unsealed(resp *http.Response, nonce string) (io.Reader, error) {
+	switch resp.Header.Get("Content-Type") {
+	case sealed.Age.MediaType(), sealed.HPKE.MediaType():
+	default:
+		return resp.Body, nil
+	}
+	text, err := small("identity", c.Identity, "The answer is sealed: give your private key, --identity FILE")
+	if err != nil {
+		return nil, err
+	}
+	x := sealed.Expect{Nonce: nonce, Decision: id.Decision(resp.Header.Get("Sallyport-Decision"))}
+	if x.Identities, err = sealed.ParseIdentities(text); err != nil {
+		return nil, err
+	}
+	if text, err = small("release-keys", c.ReleaseKeys, "The answer is sealed: give the organisation's release keys, --release-keys FILE"); err != nil {
+		return nil, err
+	}
+	if x.Keys, err = sealed.ParseKeys(text); err != nil {
+		return nil, err
+	}
+	x.FromHeaders(resp.Header, func() map[string][]string { return resp.Trailer })
+	return sealed.Open(resp.Body, x)
 }
 
 // refusedByGateway reads a problem, or a FHIR OperationOutcome.
