@@ -42,6 +42,7 @@ type Config struct {
 	Identity     *identity.Verifier
 	Sessions     *signin.Sessions
 	Passkeys     *signin.Passkeys
+	Providers    *signin.Providers
 	FirstRun     *signin.FirstRun
 	Now          func() time.Time
 	Logger       *slog.Logger
@@ -61,6 +62,7 @@ type server struct {
 	templates map[string]*template.Template
 	codes     *signin.Limit // tries of codes
 	tries     *signin.Limit // proofs, which cost a signature
+	outs      *signin.Limit // logout tokens, of which a provider may send many
 	cli       *handovers
 }
 
@@ -70,7 +72,7 @@ const maxForm = 128 << 10
 // New is the handler of every page.
 func New(c Config) (http.Handler, error) {
 	s := &server{Config: c, templates: map[string]*template.Template{}, codes: signin.NewLimit(10, 30*time.Second),
-		tries: signin.NewLimit(30, time.Second), cli: newHandovers(c.Now)}
+		tries: signin.NewLimit(30, time.Second), outs: signin.NewLimit(500, 20*time.Millisecond), cli: newHandovers(c.Now)}
 	names, err := fs.Glob(pages, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -87,29 +89,33 @@ func New(c Config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":                 s.home,
-		"GET /signin":              s.signin,
-		"POST /signin":             s.signinPasskey,
-		"POST /signin/certificate": s.signinCertificate,
-		"GET /enroll":              s.enroll,
-		"POST /enroll":             s.enrollCode,
-		"POST /enroll/passkey":     s.enrollPasskey,
-		"GET /step-up":             s.stepUp,
-		"POST /step-up":            s.stepUpPasskey,
-		"GET /passkeys/new":        s.newPasskey,
-		"POST /passkeys/remove":    s.removePasskey,
-		"POST /sessions/end":       s.endSession,
-		"POST /sessions/end-all":   s.endAll,
-		"POST /signout":            s.signOut,
-		"GET /cli/signin":          s.cliSignin,
-		"POST /cli/signin":         s.cliSigninPasskey,
-		"POST /cli/signin/session": s.cliSigninSession,
-		"POST /cli/session":        s.cliSession,
-		"GET /cli/step-up":         s.cliStepUp,
-		"POST /cli/step-up":        s.cliStepUpPasskey,
-		"GET /assets/people.css":   s.asset("people.css", "text/css; charset=utf-8"),
-		"GET /assets/people.js":    s.asset("people.js", "text/javascript; charset=utf-8"),
-		"/":                        s.rest,
+		"GET /{$}":                         s.home,
+		"GET /signin":                      s.signin,
+		"POST /signin":                     s.signinPasskey,
+		"POST /signin/certificate":         s.signinCertificate,
+		"GET /signin/with":                 s.signinWith,
+		"GET /signin/with/{connector}":     s.signinAway,
+		"GET /signin/callback/{connector}": s.signinBack,
+		"POST /backchannel/{connector}":    s.backchannel,
+		"GET /enroll":                      s.enroll,
+		"POST /enroll":                     s.enrollCode,
+		"POST /enroll/passkey":             s.enrollPasskey,
+		"GET /step-up":                     s.stepUp,
+		"POST /step-up":                    s.stepUpPasskey,
+		"GET /passkeys/new":                s.newPasskey,
+		"POST /passkeys/remove":            s.removePasskey,
+		"POST /sessions/end":               s.endSession,
+		"POST /sessions/end-all":           s.endAll,
+		"POST /signout":                    s.signOut,
+		"GET /cli/signin":                  s.cliSignin,
+		"POST /cli/signin":                 s.cliSigninPasskey,
+		"POST /cli/signin/session":         s.cliSigninSession,
+		"POST /cli/session":                s.cliSession,
+		"GET /cli/step-up":                 s.cliStepUp,
+		"POST /cli/step-up":                s.cliStepUpPasskey,
+		"GET /assets/people.css":           s.asset("people.css", "text/css; charset=utf-8"),
+		"GET /assets/people.js":            s.asset("people.js", "text/javascript; charset=utf-8"),
+		"/":                                s.rest,
 	} {
 		mux.Handle(pattern, h)
 	}
@@ -199,6 +205,7 @@ type message struct {
 	Reasons   []problem.Reason
 	Link      string
 	LinkText  string
+	Away      string // where the person signs out at their identity provider
 	Important bool
 }
 

@@ -14,7 +14,9 @@ import (
 type signinPage struct {
 	signin.Challenge
 	Next        string
-	Certificate *snapshot.Person // whose personal certificate the connection showed
+	Own         []*snapshot.Connector // the organisation's own providers
+	Vendors     bool                  // whether a vendor has one
+	Certificate *snapshot.Person      // whose personal certificate the connection showed
 	Notice      string
 }
 
@@ -35,6 +37,10 @@ func (s *server) showSignin(w http.ResponseWriter, r *http.Request, next, notice
 	}
 	p := signinPage{Challenge: c, Next: next, Notice: notice}
 	v := s.Registry.View()
+	p.Own = own(v)
+	for _, c := range v.Connectors.All() {
+		p.Vendors = p.Vendors || c.Kind == snapshot.OIDCProvider && c.State == snapshot.Approved && c.Vendor != ""
+	}
 	if who, err := s.Identity.Person(r, v); err == nil {
 		p.Certificate, _ = v.Persons.Get(who)
 	}
@@ -80,14 +86,15 @@ func (s *server) signinCertificate(w http.ResponseWriter, r *http.Request) {
 func (s *server) signOut(w http.ResponseWriter, r *http.Request) {
 	person, session, ok := s.Sessions.SignedIn(r)
 	signin.ClearCookie(w)
+	m := message{Text: "This session is over. Others, if you have any, go on.", Link: "/signin", LinkText: "Sign in again"}
 	if ok {
+		m.Away = s.providerSignOut(r, session)
 		if err := s.do(r.Context(), registry.Actor{Person: person}, registry.EndSession{ID: session}, "signed out"); err != nil {
 			s.fail(w, r, err)
 			return
 		}
 	}
-	s.write(w, r, http.StatusOK, "message", page{Title: "You are signed out", Organisation: s.Organisation, Data: message{
-		Text: "This session is over. Others, if you have any, go on.", Link: "/signin", LinkText: "Sign in again"}})
+	s.write(w, r, http.StatusOK, "message", page{Title: "You are signed out", Organisation: s.Organisation, Data: m})
 }
 
 // stepUpPage asks for a passkey.
