@@ -64,7 +64,7 @@ func checkRoot(field, root, passphrase string) error {
 			return problem.BadField(field, "is a key service, and passphrase_file names a passphrase", "Keep one of the two")
 		}
 	default:
-		return problem.BadField(field, "is none that is known", "Write file, file:PATH, passphrase, or the URL of a key service such as hashivault://sallyport or awskms:///ARN?region=REGION")
+		return problem.BadField(field, "is none that is known", "Write file, file:PATH, passphrase, or the URL of a key service such as hashivault://phi-root or awskms:///ARN?region=REGION")
 	}
 	return nil
 }
