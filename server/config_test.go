@@ -105,6 +105,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("organisation: x\nnode: y\n"))
 	f.Add([]byte("sources:\n  - id: ehr\n    url: https://x/y\n"))
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("spiffe: [{trust_domain: a.example, vendor: a, bundle_file: b}]\nregions: [{region: US, cidrs: [\"::ffff:1.2.3.4/100\", 0.0.0.0/0]}]\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c, err := parse(raw, "/")
 		if err == nil && (c.Organisation == "" || len(c.Sources) == 0) {
