@@ -114,12 +114,38 @@ func (k *Keyring) Engagement(engagement id.Engagement) (*EngagementKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k.hold(engagement, keys), nil
+}
+
+// Find gives the keys of an engagement that has some, and makes none: fs.ErrNotExist
+// where there are none.
+func (k *Keyring) Find(engagement id.Engagement) (*EngagementKey, error) {
+	if e := k.held(engagement); e != nil {
+		return e, nil
+	}
+	if err := id.Check(engagement); err != nil {
+		return nil, fmt.Errorf("engagement key: %w", err)
+	}
+	k.making.Lock()
+	defer k.making.Unlock()
+	if e := k.held(engagement); e != nil {
+		return e, nil
+	}
+	keys, err := k.load(engagement, false)
+	if err != nil {
+		return nil, err
+	}
+	return k.hold(engagement, keys), nil
+}
+
+// hold remembers keys that were read or made. k.making is held.
+func (k *Keyring) hold(engagement id.Engagement, keys *engagementKeys) *EngagementKey {
 	e := &EngagementKey{engagement: engagement, ring: k}
 	e.now.Store(keys)
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.engagements[engagement] = e
-	k.mu.Unlock()
-	return e, nil
+	return e
 }
 
 func (k *Keyring) held(engagement id.Engagement) *EngagementKey {
@@ -471,6 +497,9 @@ func (e *EngagementKey) Documents() *Sealer {
 func (e *EngagementKey) Cache() *Sealer {
 	return e.sealer(func(k *engagementKeys) tink.AEAD { return k.cache })
 }
+
+// Tokens makes opaque tokens that nobody opens once the keys are destroyed.
+func (e *EngagementKey) Tokens() *Tokens { return &Tokens{sealer: e.Cache()} }
 
 // Index gives 128 keyed bits for value: the same for the same label and value,
 // unrelated to everything else, and meaningless without the engagement's key.

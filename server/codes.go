@@ -59,7 +59,7 @@ func (c *Config) hasEngagement(ctx context.Context, keys *seal.Keyring, engageme
 	if where == "" {
 		where = c.Data(registryFile)
 	}
-	s, err := store.Open(ctx, where, keys.Documents())
+	s, err := store.Open(ctx, where, keys.Documents(), store.WithEngagements(documentsOf(keys)))
 	if err != nil {
 		return fmt.Errorf("opening the registry: %w", err)
 	}

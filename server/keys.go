@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/seal/kms"
 	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/store"
 )
 
 // What root_key may say besides the URL of a key service.
@@ -274,6 +275,17 @@ func RestoreKeyStore(c *Config, from io.Reader) (seal.Restored, error) {
 	return seal.RestoreStore(c.keyStore(), mirror, root, from)
 }
 
+// documentsOf gives the sealers of documents that are under an engagement's key.
+func documentsOf(keys *seal.Keyring) func(id.Engagement) (store.Sealer, error) {
+	return func(engagement id.Engagement) (store.Sealer, error) {
+		key, err := keys.Engagement(engagement)
+		if err != nil {
+			return nil, err
+		}
+		return key.Documents(), nil
+	}
+}
+
 // carryOut does what the view orders for the keys: rotations and destructions. It
 // is idempotent, and every node does it: who shares the key store finds it done.
 // What the key store itself says counts too, for nodes that have not heard yet.
@@ -304,6 +316,9 @@ func (s *Server) destroyKeys(ctx context.Context, k *snapshot.Key) error {
 	rows, err := s.vault.CountCodes(ctx, k.Engagement)
 	if err == nil {
 		order.Under["vault_codes"] = rows
+	}
+	if n, err := s.record.registry.DocumentsOf(ctx, k.Engagement); err == nil {
+		order.Under["documents"] = n
 	}
 	d, err := s.record.keys.Destroy(k.Engagement, order, s.o.Now)
 	if err != nil {
