@@ -333,7 +333,19 @@ func (s *Server) destroyKeys(ctx context.Context, k *snapshot.Key) error {
 	}
 	s.destroyed[k.Engagement] = true
 	s.o.Logger.InfoContext(ctx, "the keys of an engagement are destroyed", "engagement", string(k.Engagement), "act", string(d.Act), "generation", d.Generation)
+	s.warnOfBackups(ctx)
 	return nil
+}
+
+// warnOfBackups says when no backup of the key store can be read: there was one,
+// and a destruction has replaced its key since.
+func (s *Server) warnOfBackups(ctx context.Context) {
+	switch b, err := s.record.keys.Backups(); {
+	case err != nil:
+		s.o.Logger.WarnContext(ctx, "the key of the key store's backups cannot be read", "err", err)
+	case b.Generation > 0 && b.BackedUpAt.IsZero():
+		s.o.Logger.WarnContext(ctx, "no backup of the key store can be read: keys were destroyed since the last one", "generation", b.Generation, "next", "sallyport key backup-store")
+	}
 }
 
 // keysEvery is how often the key store is looked at without news of the registry:
