@@ -180,12 +180,21 @@ func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, 
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	default:
-		if _, statErr := os.Lstat(k.file(madeDir, engagement)); statErr == nil {
-			return nil, errMissing(engagement)
-		} else if !errors.Is(statErr, fs.ErrNotExist) {
+		if _, statErr := os.Lstat(k.file(madeDir, engagement)); errors.Is(statErr, fs.ErrNotExist) {
+			return nil, err
+		} else if statErr != nil {
 			return nil, statErr
 		}
-		return nil, err
+		// Made, or destroyed, by another process since it was looked for? The file is
+		// written before the mark, and the note of a destruction before the file goes.
+		if keys, err = k.readEngagement(engagement); errors.Is(err, fs.ErrNotExist) {
+			if err = k.destroyedOrNil(engagement); err == nil {
+				err = errMissing(engagement)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	// Another process may have made the name and not yet synced it. A key must
 	// not be used before it would survive a power cut.
