@@ -178,6 +178,9 @@ func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, 
 	switch {
 	case err == nil:
 	case !errors.Is(err, fs.ErrNotExist):
+		if gone := k.destroyedOrNil(engagement); gone != nil { // while it was read
+			return nil, gone
+		}
 		return nil, err
 	default:
 		if _, statErr := os.Lstat(k.file(madeDir, engagement)); errors.Is(statErr, fs.ErrNotExist) {
@@ -408,6 +411,10 @@ func (k *Keyring) refresh(e *EngagementKey) error {
 	}
 	next, err := k.readEngagement(e.engagement)
 	if err != nil {
+		if IsDestroyed(k.destroyedOrNil(e.engagement)) { // while it was read
+			k.forget(e)
+			return nil
+		}
 		return err
 	}
 	e.now.Store(next)
