@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -17,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/hipaa"
@@ -250,10 +249,10 @@ func Load(file string) (*Config, error) {
 
 func parse(raw []byte, dir string) (*Config, error) {
 	c := &Config{Policy: DefaultPolicy, dir: dir}
-	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	dec := yamldoc.New(raw)
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		// goccy/go-yaml names the line and shows it; the file holds no secret.
-		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yaml.FormatError(err, false, true), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
+		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yamldoc.Explain(err), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, problem.BadField("config", "the file holds more than one document", "Keep one")
