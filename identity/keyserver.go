@@ -265,24 +265,4 @@ func fewest(keys []jose.JSONWebKey, held json.RawMessage) []jose.JSONWebKey {
 	return out[:min(len(out), maxOffered)]
 }
 
-// notPublic are ranges that lead into a house, or nowhere, and that netip does
-// not call private (IANA special-purpose address registries).
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
-	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("fec0::/10"),
-}
-
-func (f *KeyFetcher) public(a netip.Addr) bool {
-	a = a.Unmap()
-	within := func(ps []netip.Prefix) bool {
-		return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(a.WithZone("")) })
-	}
-	if within(f.c.Networks) {
-		return true
-	}
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !within(notPublic)
-}
+func (f *KeyFetcher) public(a netip.Addr) bool { return isPublic(a, f.c.Networks) }

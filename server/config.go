@@ -62,7 +62,6 @@ type Config struct {
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
-	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
 	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
 	SPIFFE []TrustDomain `yaml:"spiffe"`
@@ -103,23 +102,15 @@ type Certificates struct {
 	KeyFile  string `yaml:"key_file"`
 }
 
-// KeyServers says where applications' keys may be published (connectors of kind
-// jwks), besides public addresses with certificates of public authorities.
+// KeyServers says where vendors' keys may be published, besides public addresses
+// with certificates of public authorities: applications' (connectors of kind jwks),
+// and those of senders of security events that pin none (kind ssf).
 type KeyServers struct {
 	// Networks are ranges that count as public although they are not, such as a
 	// private network to a vendor: "10.20.0.0/16".
 	Networks []netip.Prefix `yaml:"networks"`
 	// CAFile holds authorities to trust instead of the system's.
 	CAFile string `yaml:"ca_file"`
-}
-
-// Connectors is how the vendors' own systems are reached, where their keys are not
-// pinned.
-type Connectors struct {
-	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
-	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
-	// only, so that no vendor's issuer can lead inside.
-	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
 }
 
 // Source is an upstream healthcare system.
@@ -221,7 +212,7 @@ var DefaultPolicy = Policy{
 	SessionIdle:       30 * time.Minute,
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
-	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 }
