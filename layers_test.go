@@ -37,9 +37,9 @@ var layers = map[string][]string{
 	"problem":       {"hipaa"},
 	// KNOWLEDGE
 	"fhir":          {"fhir/spec", "phi", "problem"},
-	"deid":          {"deid/internal/*", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid":          {"deid/internal/*", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/*":        {"deid", "deid/internal/*", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
-	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "phi", "problem"},
+	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "internal/yamldoc", "phi", "problem"},
 	"deid/table/*":  {"deid/table/csv", "problem"},
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
@@ -64,23 +64,31 @@ var layers = map[string][]string{
 	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
 	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
+	"identity/signin":     {"id", "problem", "snapshot"}, // proves who a person is; what follows is an act, by people and api
 	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
-	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "policy", "problem", "registry", "snapshot"},
-	"scan":    {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
+	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"people":  {"hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
+	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
+	// these are faces like api, on the gateway's listener.
+	"scim": {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"ssf":  {"id", "identity", "problem", "registry", "snapshot"},
+	"scan": {"deid", "deid/*", "internal/yamldoc", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
+	"internal/yamldoc":      {},
+	"internal/browser":      {"internal/need"}, // Chromium, for tests
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
 	"":                      {},

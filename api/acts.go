@@ -107,7 +107,7 @@ func (s *server) act(ctx context.Context, spec registry.Spec, pathID, key string
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.Registry.Do(ctx, registry.Actor{Person: caller(ctx)}, a, registry.Meta{Reason: in.Reason, IdempotencyKey: key})
+	done, err := s.Registry.Do(ctx, actor(ctx), a, registry.Meta{Reason: in.Reason, IdempotencyKey: key})
 	if err != nil {
 		return nil, err
 	}

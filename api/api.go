@@ -3,8 +3,10 @@
 // Routes, schemas and checks of acts come from the one table registry.Acts, so
 // nothing can be done here that is not an act, and OpenAPI cannot drift from
 // the code. Callers are the organisation's own people, by personal client
-// certificates; a person must be approved to read, and the policy of acts says
-// who may do what. No patient data passes: the package cannot hold any.
+// certificates or by the session of a sign-in; a person must be approved to read,
+// and the policy of acts says who may do what. A vendor's person who is signed in
+// reaches the few acts that admit one, and reads nothing but themselves. No patient
+// data passes: the package cannot hold any.
 package api
 
 import (
@@ -12,6 +14,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,6 +24,7 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -35,10 +40,13 @@ type Config struct {
 	Policy       *policy.Engine    // the policy of releases, for explain
 	Log          *audit.Log
 	LogVerifier  string // the log's public key, in note form
+	Node         string // whose log that is
+	Keys         Keys
 	Gateway      string // where vendors' machines enrol
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
 	Identity *identity.Verifier
+	Sessions *signin.Sessions // who is signed in; nil: certificates only
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -54,7 +62,7 @@ type server struct {
 	api huma.API
 }
 
-type personKey struct{}
+type actorKey struct{}
 
 // New is the handler of every route.
 func New(c Config) http.Handler {
@@ -68,44 +76,96 @@ func New(c Config) http.Handler {
 	hc.OpenAPIPath = "/openapi"
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-key"},
+		"session":     {Type: "http", Scheme: "bearer", Description: "The secret of a session, as sallyport login gets it"},
 	}
-	hc.Security = []map[string][]string{{"certificate": {}}}
+	hc.Security = []map[string][]string{{"certificate": {}}, {"session": {}}}
 	s := &server{Config: c, api: humago.New(mux, hc)}
 	s.acts()
 	s.reads()
 	s.logReads()
 	s.explain()
+	s.keys()
 	s.apply()
 
 	return http.MaxBytesHandler(s.identify(mux), maxBody)
 }
 
-// identify lets in nobody but the organisation's approved people.
+// identify lets in nobody but approved people: the organisation's, by certificate or
+// session, and, for what admits them, a vendor's by session.
 func (s *server) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		view := s.Registry.View()
-		who, err := s.Identity.Person(r, view)
-		if err != nil {
-			s.Logger.InfoContext(r.Context(), "unknown caller of the API", "err", err)
-			identity.WriteUnknown(w)
-			return
+		var by registry.Actor
+		if s.Sessions != nil && len(r.Header["Authorization"]) > 0 {
+			person, session, ok := s.Sessions.Bearer(r)
+			if !ok {
+				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "err", "session-unknown")
+				identity.WriteUnknown(w)
+				return
+			}
+			by = registry.Actor{Person: person, Session: session}
+		} else {
+			who, err := s.Identity.Person(r, view)
+			if err != nil {
+				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "err", err)
+				identity.WriteUnknown(w)
+				return
+			}
+			by = registry.Actor{Person: who}
 		}
-		p, ok := view.Persons.Get(who)
+		p, ok := view.Persons.Get(by.Person)
 		if !ok || p.State != snapshot.Approved {
 			writeProblem(w, problem.New(problem.Refused, "You are known, but not approved",
-				"Ask another of the organisation's people to approve you: sallyport person approve "+string(who)))
+				"Ask another of the organisation's people to approve you: sallyport person approve "+string(by.Person)))
+			return
+		}
+		if p.Vendor != "" && !forVendors(r) {
+			writeProblem(w, problem.New(problem.Refused, "This is for the organisation's own people",
+				"Ask the organisation; your own access is on the pages where you signed in"))
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), personKey{}, who)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, by)))
 	})
 }
 
-func caller(ctx context.Context) id.Person {
-	who, _ := ctx.Value(personKey{}).(id.Person)
-	return who
+// forVendors says whether a vendor's person may reach the route at all: who they
+// are, and acts that admit them to what is their own. Whether this is their own is
+// the policy's question, which comes before any that could tell of others.
+func forVendors(r *http.Request) bool {
+	if r.Method == http.MethodGet {
+		return r.URL.Path == "/v1/whoami"
+	}
+	for _, spec := range registry.Acts {
+		if r.Method == http.MethodPost && spec.Routed() && pathFits(spec.Path, r.URL.Path) &&
+			(slices.Contains(spec.Admits, registry.Self) || slices.Contains(spec.Admits, registry.VendorPeople)) {
+			return true
+		}
+	}
+	return false
 }
+
+func pathFits(pattern, path string) bool {
+	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(got) {
+		return false
+	}
+	for i := range want {
+		if want[i] != got[i] && want[i] != "{id}" {
+			return false
+		}
+	}
+	return true
+}
+
+// actor is who calls, and in which session.
+func actor(ctx context.Context) registry.Actor {
+	by, _ := ctx.Value(actorKey{}).(registry.Actor)
+	return by
+}
+
+func caller(ctx context.Context) id.Person { return actor(ctx).Person }
 
 // statusProblem lets huma write a Problem as RFC 9457 problem details.
 type statusProblem struct {

@@ -72,7 +72,7 @@ func (s *server) applied(ctx context.Context, in ApplyRequest) (*Applied, error)
 			return nil, at(i, err)
 		}
 	}
-	by := registry.Actor{Person: caller(ctx)}
+	by := actor(ctx)
 	view, now := s.Registry.View(), s.Now()
 	acts, diff, err := registry.Plan(view, by, now, desired)
 	if err != nil {

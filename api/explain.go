@@ -276,7 +276,7 @@ func (s *server) imagine(ctx context.Context, v *snapshot.View, w WithAct, now t
 	if spec, ok := registry.SpecOf(a); ok && !spec.Routed() {
 		return nil, problem.BadField("with.kind", "cannot be imagined: it changes the vault and not the registry", "Leave it out")
 	}
-	by := registry.Actor{Person: caller(ctx)}
+	by := actor(ctx)
 	if err := registry.Check(v, by, a, now); err != nil {
 		return nil, err
 	}

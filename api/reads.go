@@ -42,6 +42,7 @@ func (s *server) reads() {
 	noun(s, "connectors", func(v *snapshot.View) snapshot.Table[id.Connector, snapshot.Connector] { return v.Connectors })
 	noun(s, "sessions", func(v *snapshot.View) snapshot.Table[id.Session, snapshot.Session] { return v.Sessions })
 	noun(s, "attestations", func(v *snapshot.View) snapshot.Table[id.Attestation, snapshot.Attestation] { return v.Attestations })
+	noun(s, "keys", func(v *snapshot.View) snapshot.Table[id.Engagement, snapshot.Key] { return v.Keys })
 	noun(s, "postures", func(v *snapshot.View) snapshot.Table[id.Device, snapshot.Posture] { return v.Postures })
 	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })
 

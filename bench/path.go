@@ -79,7 +79,7 @@ func (b *bench) open(ctx context.Context, name string, keep bool, streams ...sit
 		return nil, err
 	}
 	w.stop = append(w.stop, w.hospital)
-	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now}); err != nil {
+	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now, SealTo: b.sealTo}); err != nil {
 		return nil, err
 	}
 	program, err := b.sallyport(ctx, name)

@@ -60,4 +60,5 @@ const (
 	AgeOver89     = release.AgeOver89
 	Geography     = release.Geography
 	DateShifted   = release.DateShifted
+	Unrecorded    = release.Unrecorded
 )

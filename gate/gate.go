@@ -41,6 +41,7 @@ var All = []policy.Gate{
 	device,
 	workload,
 	posture,
+	key,
 	app,
 	grant,
 	review,
@@ -54,7 +55,7 @@ var All = []policy.Gate{
 }
 
 // allGates is len(All), which policyLoaded cannot ask for itself.
-const allGates = 29
+const allGates = 30
 
 // unknown writes the standing of a record that does not exist.
 func unknown(f *policy.Facts) {

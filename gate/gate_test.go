@@ -67,7 +67,7 @@ func TestTheZeroRequestIsRefusedByEveryGate(t *testing.T) {
 }
 
 func TestAllIsInOrderAndWhole(t *testing.T) {
-	if got, want := len(gate.All), 29; got != want {
+	if got, want := len(gate.All), 30; got != want {
 		t.Fatalf("%d gates, want %d: change allGates and policy_loaded.cedar too", got, want)
 	}
 	for _, g := range gate.All {

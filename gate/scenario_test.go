@@ -177,6 +177,8 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Vendor{}
 	case snapshot.NounAttestation:
 		r = &snapshot.Attestation{}
+	case snapshot.NounKey:
+		r = &snapshot.Key{}
 	case snapshot.NounAgreement:
 		r = &snapshot.Agreement{}
 	case snapshot.NounReview:

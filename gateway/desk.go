@@ -33,7 +33,7 @@ type sight struct {
 // open opens the engagement's key. Only a permitted question does, because the
 // key is made at its first use.
 func (s *sight) open(keys *seal.Keyring, engagement id.Engagement) (*seal.EngagementKey, error) {
-	if k := s.key.Load(); k != nil {
+	if k := s.key.Load(); k != nil && k.Err() == nil {
 		return k, nil
 	}
 	k, err := keys.Engagement(engagement)
@@ -98,6 +98,7 @@ type worker struct {
 	writer  *deidfhir.Writer
 	mini    *deidfhir.Minimiser
 	spoilt  bool // it remembers codes that may not be durable
+	begun   int  // the generation of codes that it remembers
 }
 
 // codes gives ids their codes: the engagement's own, or for long ids the vault's.
@@ -191,6 +192,9 @@ func (g *Gateway) desk(ctx context.Context, s *Standing, permit *policy.Permit, 
 	}
 	var err error
 	if d.codeKey, err = d.sight.open(g.Keys, permit.Basis().Engagement); err != nil {
+		if seal.IsDestroyed(err) {
+			return nil, err // a refusal, for good
+		}
 		return nil, problem.New(problem.Unavailable, "The engagement's key cannot be opened",
 			"Nothing was released. Try again; if it goes on, tell the operator").Because(err)
 	}
@@ -209,7 +213,7 @@ func (d *Desk) take() (*worker, error) {
 		return d.worker, nil
 	}
 	w, ok := d.sight.pool.Get().(*worker)
-	if !ok {
+	if !ok || w.begun != d.codeKey.CodeGeneration() {
 		var err error
 		if w, err = d.newWorker(); err != nil {
 			return nil, err
@@ -227,7 +231,7 @@ func (d *Desk) take() (*worker, error) {
 }
 
 func (d *Desk) newWorker() (w *worker, err error) {
-	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{}}
+	w = &worker{codes: codes{key: d.codeKey, vault: d.g.Vault}, records: records{}, begun: d.codeKey.CodeGeneration()}
 	scope := d.sight.scope
 	o := deidfhir.Options{Scope: scope, Codes: &w.codes, Bases: []string{d.s.Source.text}, Public: d.s.Public, AsOf: d.g.Now(),
 		Checked: true} // what protocols write came out of a fhir.Reader, which checks it

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
@@ -39,6 +40,7 @@ type exchange struct {
 	watching bool
 	mu       sync.Mutex
 	lost     *policy.Refusal // what ended the permit while the answer was under way
+	gone     identity.Reason // or what ended the caller's token or session
 }
 
 // run is the whole story. Whatever goes wrong is an error with the caller's
@@ -66,6 +68,9 @@ func (x *exchange) run(ctx context.Context) error {
 	// Intend: on its way to the disk while the source is asked.
 	d, err := g.desk(ctx, x.s, permit, &x.words)
 	if err != nil {
+		if seal.IsDestroyed(err) { // by an order that the view does not show yet
+			return x.deny(ctx, "key", "destroyed", problem.From(err))
+		}
 		return x.deny(ctx, "gateway", "unavailable", problem.From(err))
 	}
 	x.desk = d
@@ -186,11 +191,11 @@ func (x *exchange) admit(ctx context.Context, d *Desk, r deid.Release, keys []se
 	// is left: then the policy is asked once more, and says so.
 	for range 3 {
 		now := g.Now()
-		if !now.Before(x.s.Caller.Expires()) {
-			return policy.Admission{}, errExpired
-		}
 		content := d.content(r, keys)
 		view := g.Views.View()
+		if err := x.present(view, now); err != nil {
+			return policy.Admission{}, err
+		}
 		admission, refusal := x.permit.Admit(view, now, g.usage(grant, now), content)
 		if refusal != nil {
 			return policy.Admission{}, x.refuse(ctx, refusal)
@@ -231,7 +236,11 @@ func (x *exchange) state(ctx context.Context, d *Desk, ticket *audit.Ticket) err
 	if err != nil {
 		return x.withhold(ctx, ticket, err)
 	}
-	if refusal := x.permit.Still(x.g.Views.View(), x.g.Now()); refusal != nil {
+	view, now := x.g.Views.View(), x.g.Now()
+	if err := x.present(view, now); err != nil {
+		return x.withhold(ctx, ticket, err)
+	}
+	if refusal := x.permit.Still(view, now); refusal != nil {
 		return x.withhold(ctx, ticket, x.refuse(ctx, refusal))
 	}
 	receipt, err := ticket.Complete(ctx, audit.Outcome{

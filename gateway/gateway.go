@@ -82,7 +82,7 @@ type Gateway struct {
 	sights map[sightKey]*sight
 
 	sealers sealers
-	signer  atomic.Pointer[seal.ReleaseKey]
+	signer  atomic.Pointer[signer]
 
 	counted atomic.Bool // the counters are loaded
 }

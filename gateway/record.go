@@ -214,9 +214,13 @@ func (x *exchange) recordRefusal(ctx context.Context, r audit.Refusal, p *proble
 func (x *exchange) scopes(ctx context.Context) error {
 	for _, n := range x.words.Needs {
 		if !allows(x.s.Caller.Scopes(), n) {
+			context := "system/"
+			if x.s.Caller.Person() != "" {
+				context = "user/"
+			}
 			p := problem.New(problem.Refused, "The access token's scopes do not cover this", "Ask for a token with the scope that is named")
 			p.Reasons = []problem.Reason{{Gate: "scope", Who: "vendor", Citation: "SMART App Launch 2, scopes for FHIR resources",
-				Message: "The token may not " + n.Interaction + " " + n.Resource, NextStep: "Ask for a token with system/" + n.Resource + "." + letter(n.Interaction)}}
+				Message: "The token may not " + n.Interaction + " " + n.Resource, NextStep: "Ask for a token with " + context + n.Resource + "." + letter(n.Interaction)}}
 			return x.deny(ctx, "scope", "insufficient", p)
 		}
 	}

@@ -70,7 +70,7 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 		}
 		r.asked[patientID] = true
 		// Without the Patient there is no record, whatever relatives say.
-		known, _, err := r.ask("/Patient/" + patientID)
+		known, _, err := r.ask("/Patient/"+patientID, patientID)
 		if known {
 			err = r.relatives("/RelatedPerson?patient=" + patientID)
 		}
@@ -82,13 +82,13 @@ func (r *records) Of(patientID string) (deid.Record, bool) {
 	return r.collector.Of(patientID)
 }
 
-var errRecord = errors.New("the source's answer about a patient is too large or cannot be read")
+var errRecord = errors.New("the source's answer about a patient is too large, cannot be read or is another resource")
 
 // relatives asks page after page. A dictionary without the last of them would
 // leave their names standing, so too many are an error.
 func (r *records) relatives(rel string) error {
 	for range maxPages {
-		_, next, err := r.ask(rel)
+		_, next, err := r.ask(rel, "")
 		if err != nil || next == "" {
 			return err
 		}
@@ -101,8 +101,10 @@ func (r *records) relatives(rel string) error {
 }
 
 // ask takes in a resource, or those of a Bundle. A source that does not have the
-// resource, or the type, says nothing: that is no error.
-func (r *records) ask(rel string) (known bool, next string, err error) {
+// resource, or the type, says nothing: that is no error. Where patient is given, the
+// answer must be that Patient: with another's record, or an OperationOutcome in its
+// place, the patient's own names would stand.
+func (r *records) ask(rel, patient string) (known bool, next string, err error) {
 	ctx, cancel := context.WithTimeoutCause(r.ctx, recordPatience, errSlow)
 	defer cancel()
 	resp, err := r.d.Get(ctx, rel)
@@ -123,6 +125,12 @@ func (r *records) ask(rel string) (known bool, next string, err error) {
 	}
 	if len(raw) > maxRecord {
 		return false, "", odd(errRecord)
+	}
+	if patient != "" {
+		if err := r.collector.AddPatient(raw, patient); err != nil {
+			return false, "", odd(errRecord)
+		}
+		return true, "", nil
 	}
 	if next, err = r.collector.AddAll(raw); err != nil {
 		return false, "", odd(errRecord)

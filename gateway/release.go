@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
+	"github.com/sallyport/sallyport/seal/sealed"
 )
 
 // exit is where an answer leaves: a response, or for one question of a batch a
@@ -103,7 +104,7 @@ func (e *exit) release(ctx context.Context, a policy.Admission, s seal.Sealed, r
 	}
 	if last && err == nil {
 		if e.manifest != "" {
-			e.w.Header()[manifestHeader] = []string{e.manifest} // a trailer, if it was declared
+			e.w.Header()[sealed.ManifestHeader] = []string{e.manifest} // a trailer, if it was declared
 		}
 		err = e.settle()
 	}
@@ -117,10 +118,10 @@ func (e *exit) declare(last bool) {
 	case e.media == "":
 		return
 	case last:
-		h[manifestHeader] = []string{e.manifest}
+		h[sealed.ManifestHeader] = []string{e.manifest}
 	default:
-		h[openingHeader] = []string{e.opening}
-		h["Trailer"] = []string{manifestHeader}
+		h[sealed.OpeningHeader] = []string{e.opening}
+		h["Trailer"] = []string{sealed.ManifestHeader}
 	}
 	h["Content-Type"] = []string{e.media}
 }

@@ -2,21 +2,18 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
+	"net/http"
+	"time"
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
-)
-
-// Headers of sealed answers, see docs/sealing.md.
-const (
-	openingHeader  = "Sallyport-Seal"     // before a stream: the signed opening
-	manifestHeader = "Sallyport-Manifest" // the signed manifest: a trailer of a stream, else a header
-	nonceHeader    = "Sallyport-Nonce"    // of a request: stands in the manifest of its answer
 )
 
 // SealedBody is how the answer to one question of a batch was sealed.
@@ -72,16 +69,50 @@ func (x *exchange) envelope(ctx context.Context, l policy.Limits) error {
 	return nil
 }
 
-// releaseKey is the key that signs manifests, opened once.
+// signer is the key that signs manifests, and when it was read.
+type signer struct {
+	key *seal.ReleaseKey
+	at  time.Time
+}
+
+// signerLife is how soon a rotation by another process is seen.
+const signerLife = time.Minute
+
+// releaseKey is the key that signs manifests.
 func (g *Gateway) releaseKey() (*seal.ReleaseKey, error) {
-	if k := g.signer.Load(); k != nil {
-		return k, nil
+	now := g.Now()
+	if s := g.signer.Load(); s != nil && now.Sub(s.at) < signerLife && !now.Before(s.at) {
+		return s.key, nil
 	}
 	k, err := g.Keys.ReleaseKey()
-	if err == nil {
-		g.signer.Store(k)
+	if err != nil {
+		return nil, err
 	}
-	return k, err
+	g.signer.Store(&signer{k, now})
+	return k, nil
+}
+
+// ServeReleaseKeys serves the public keys that verify manifests, as a JWK Set. It
+// asks nobody who they are: they are public, and worth no more than the way by
+// which they came.
+func (g *Gateway) ServeReleaseKeys(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		identity.WriteUnknown(w)
+		return
+	}
+	k, err := g.releaseKey()
+	var set []byte
+	if err == nil {
+		set, err = k.PublicKeys()
+	}
+	if err != nil {
+		g.Logger.LogAttrs(r.Context(), slog.LevelError, "release keys", slog.String("cause", err.Error()))
+		http.Error(w, "", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jwk-set+json")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = w.Write(set) // the caller may be gone
 }
 
 // sealing is the audit log's word.

@@ -53,10 +53,10 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e := &exit{w: w, rc: http.NewResponseController(w), http1: r.ProtoMajor == 1}
-	x := &exchange{g: g, s: &s, out: e, cancel: cancel, began: began, nonce: r.Header.Get(nonceHeader)}
+	x := &exchange{g: g, s: &s, out: e, cancel: cancel, began: began, nonce: r.Header.Get(sealed.NonceHeader)}
 	reading, err := g.read(p, r, s)
 	if err == nil && x.nonce != "" && !sealed.IsNonce(x.nonce) {
-		err = problem.BadField(nonceHeader, "is not a nonce", "Send 16 to 64 random letters, digits, '-' or '_', or none")
+		err = problem.BadField(sealed.NonceHeader, "is not a nonce", "Send 16 to 64 random letters, digits, '-' or '_', or none")
 	}
 	switch {
 	case err != nil:

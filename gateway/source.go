@@ -38,7 +38,8 @@ type SourceConfig struct {
 	// Pins are SHA-256 digests in hex, of the server's certificate or of a public
 	// key in its chain; one of them must be there. Empty: no pin.
 	Pins []string
-	// HeaderTimeout is how long the source may think (0: 30 s), IdleTimeout how
+	// HeaderTimeout is how long the source, and its token endpoint, may think before
+	// an answer's head is there (0: 30 s), IdleTimeout how
 	// long it may pause in the middle of an answer (0: 30 s).
 	HeaderTimeout, IdleTimeout time.Duration
 	Logger                     *slog.Logger
@@ -85,7 +86,7 @@ func NewSource(c SourceConfig) (*Source, error) {
 		return nil, problem.BadField(field+".credentials", "names more than one way", "Keep one of bearer, basic and smart")
 	}
 	s := &Source{id: c.ID, base: base, text: base.String()}
-	s.conns = &conns{dial: dialer(), tls: upstreamTLS(c), header: cmp.Or(max(c.HeaderTimeout, 0), 30*time.Second), idle: cmp.Or(max(c.IdleTimeout, 0), 30*time.Second)}
+	s.conns = &conns{dial: dialer(), tls: upstreamTLS(c), header: c.headerTimeout(), idle: cmp.Or(max(c.IdleTimeout, 0), 30*time.Second)}
 	s.transport = s.conns
 	switch {
 	case c.Bearer != "":
@@ -134,10 +135,15 @@ func TokenTransport(c SourceConfig) *http.Transport {
 		DialContext:            dialer().DialContext,
 		TLSClientConfig:        upstreamTLS(c),
 		TLSHandshakeTimeout:    connectTimeout,
+		ResponseHeaderTimeout:  c.headerTimeout(),
 		IdleConnTimeout:        keptFor,
 		MaxResponseHeaderBytes: maxAnswerHead,
 		DisableCompression:     true,
 	}
+}
+
+func (c SourceConfig) headerTimeout() time.Duration {
+	return cmp.Or(max(c.HeaderTimeout, 0), 30*time.Second)
 }
 
 // ID is the source's name.

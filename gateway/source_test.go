@@ -1,9 +1,13 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -101,6 +105,34 @@ func TestSourceCredentials(t *testing.T) {
 			t.Error("nobody was told that the source speaks TLS 1.2")
 		}
 	})
+}
+
+// A token endpoint that takes the question and says nothing is not waited for longer
+// than the source itself.
+func TestASlowTokenEndpoint(t *testing.T) {
+	hold := make(chan struct{})
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		<-hold
+	}))
+	defer up.Close()
+	defer close(hold)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // whoever waits for this waits for the endpoint
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, up.URL, strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := gateway.TokenTransport(gateway.SourceConfig{ID: "ehr", HeaderTimeout: 50 * time.Millisecond})
+	defer tr.CloseIdleConnections()
+	resp, err := tr.RoundTrip(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	var slow net.Error
+	if ctx.Err() != nil || !errors.As(err, &slow) || !slow.Timeout() {
+		t.Errorf("got %v, want a timeout of the transport's own", err)
+	}
 }
 
 // Without the vault nothing leaves.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // watch keeps an eye on the registry while an answer is under way. A caller that
@@ -62,10 +64,11 @@ func watch(ctx context.Context, g *Gateway, out *exit, cancel context.CancelCaus
 
 // holds decides the question again on the newest view.
 func (x *exchange) holds(now time.Time) error {
-	if !now.Before(x.s.Caller.Expires()) {
-		return errExpired
+	view := x.g.Views.View()
+	if err := x.present(view, now); err != nil {
+		return err
 	}
-	if refusal := x.permit.Still(x.g.Views.View(), now); refusal != nil {
+	if refusal := x.permit.Still(view, now); refusal != nil {
 		x.mu.Lock()
 		x.lost = refusal
 		x.mu.Unlock()
@@ -77,14 +80,34 @@ func (x *exchange) holds(now time.Time) error {
 	return nil
 }
 
+// present reports whether the caller is still who they were: the token neither
+// expired nor revoked, the person's session not over.
+func (x *exchange) present(view *snapshot.View, now time.Time) error {
+	if !now.Before(x.s.Caller.Expires()) {
+		return errExpired
+	}
+	if err := x.s.Caller.Still(view, now); err != nil {
+		x.mu.Lock()
+		x.gone, _ = identity.ReasonOf(err)
+		x.mu.Unlock()
+		return errGone
+	}
+	return nil
+}
+
+var errGone = problem.New(problem.Unknown, "The access token or the sign-in behind it has ended", "")
+
 var errRevoked = problem.New(problem.Refused, "The permit no longer holds", "Ask again; the refusal says what is missing")
 
 // lose records the refusal that cut the answer off, if one did.
 func (x *exchange) lose(ctx context.Context) {
 	x.mu.Lock()
-	lost := x.lost
-	x.lost = nil
+	lost, gone := x.lost, x.gone
+	x.lost, x.gone = nil, ""
 	x.mu.Unlock()
+	if gone != "" {
+		_ = x.deny(ctx, "token", string(gone), errGone)
+	}
 	if lost != nil {
 		_ = x.refuse(ctx, lost) // the outcome says incomplete in any case
 	}

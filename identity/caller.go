@@ -23,6 +23,8 @@ type Caller struct {
 	device id.Device
 	token  *token
 	peer   *peer
+	// until is when the person's session ends, if one acts.
+	until time.Time
 
 	address netip.Addr
 }
@@ -59,6 +61,47 @@ func (c Caller) Scopes() Scopes {
 	return c.token.scopes
 }
 
+// Person is the human for whom the application acts, signed in to us; empty where
+// it acts by itself.
+func (c Caller) Person() id.Person {
+	if c.token == nil {
+		return ""
+	}
+	return c.token.person
+}
+
+// Session is that human's sign-in.
+func (c Caller) Session() id.Session {
+	if c.token == nil {
+		return ""
+	}
+	return c.token.session
+}
+
+// Still reports whether what Verifier.Caller found holds in a newer view: a token
+// that was revoked, a session that has ended, a device or an application that has
+// gone stop what is under way. It is an error of kind Unknown, or nil.
+func (c Caller) Still(view *snapshot.View, now time.Time) error {
+	if !c.Known() {
+		return unknown(TokenAbsent)
+	}
+	if view == nil {
+		return noView()
+	}
+	if d, err := deviceOf(c.peer, view); err != nil || d.ID != c.device {
+		return unknown(DeviceUnknown)
+	}
+	// The bundle that vouched for a workload is another by now: what is under way
+	// stops, and the next request is judged by the new one.
+	if c.peer.stale() {
+		return unknown(CertificateUntrusted)
+	}
+	if _, _, reason := c.token.standing(view, c.device, now); reason != "" {
+		return unknown(reason)
+	}
+	return nil
+}
+
 // TokenID is the token's jti, to find its issue in the log.
 func (c Caller) TokenID() string {
 	if c.token == nil {
@@ -67,13 +110,17 @@ func (c Caller) TokenID() string {
 	return c.token.id
 }
 
-// Expires is when the token, or the certificate if earlier, ends. A stream
+// Expires is when the token ends, or the certificate or the session if earlier. A stream
 // under way must not outlive it.
 func (c Caller) Expires() time.Time {
 	if !c.Known() {
 		return time.Time{}
 	}
-	return earliest(c.token.expires, c.peer.until)
+	t := earliest(c.token.expires, c.peer.until)
+	if !c.until.IsZero() {
+		t = earliest(t, c.until)
+	}
+	return t
 }
 
 // Address is the other end of the connection: the caller's machine, or whatever
@@ -158,19 +205,45 @@ func (v *Verifier) Caller(r *http.Request, view *snapshot.View) (Caller, error) 
 			return Caller{}, unproven(err)
 		}
 	}
-	app, ok := view.Apps.Get(tok.app)
-	if !ok {
-		return Caller{}, unknown(AppUnknown)
+	app, until, reason := tok.standing(view, device.ID, now)
+	if reason != "" {
+		return Caller{}, unknown(reason)
 	}
 	if app.Vendor != device.Vendor {
 		return Caller{}, unknown(AppVendorMismatch)
 	}
-	if tok.grant != "" {
-		if g, ok := view.Grants.Get(tok.grant); !ok || g.App != app.ID {
-			return Caller{}, unknown(GrantMismatch)
+	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p, until: until, address: addressOf(r)}, nil
+}
+
+// standing looks up what the token rests on, and that it was not taken back: the
+// application, the grant, and for a person the session and the authorization.
+// It returns when the session ends, if there is one.
+func (k *token) standing(view *snapshot.View, device id.Device, now time.Time) (app *snapshot.App, until time.Time, _ Reason) {
+	app, ok := view.Apps.Get(k.app)
+	if !ok {
+		return nil, until, AppUnknown
+	}
+	if k.grant != "" {
+		g, ok := view.Grants.Get(k.grant)
+		if !ok || g.App != app.ID || k.person != "" && g.Person != k.person {
+			return nil, until, GrantMismatch
 		}
 	}
-	return Caller{vendor: app.Vendor, app: app.ID, kind: app.Kind, device: device.ID, token: tok, peer: p, address: addressOf(r)}, nil
+	if !app.Accepts(k.id, k.issued) {
+		return nil, until, TokenRevoked
+	}
+	if k.session == "" {
+		return app, until, ""
+	}
+	s, ok := view.Sessions.Get(k.session)
+	if !ok || !s.Live(now) || s.Person != k.person || s.Vendor != app.Vendor {
+		return nil, until, TokenSession
+	}
+	a, ok := s.Authorization(k.authorization)
+	if !ok || !a.Live() || a.App != app.ID || a.Grant != k.grant || a.Device != device {
+		return nil, until, TokenSession
+	}
+	return app, s.ExpiresAt, ""
 }
 
 // addressOf is the address that the server saw the connection come from.

@@ -37,7 +37,7 @@ func TestKnownCaller(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || resp.StatusCode != 200 {
 		t.Fatalf("status %d, %v", resp.StatusCode, err)
 	}
-	want := seenCaller{"northwind", "triage", "mac-7", "g1", snapshot.Workload, got.Scope, got.Transport}
+	want := seenCaller{"northwind", "triage", "mac-7", "g1", snapshot.Workload, got.Scope, got.Transport, "", ""}
 	if got != want {
 		t.Errorf("caller: got %+v, want %+v", got, want)
 	}

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,8 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
@@ -27,23 +26,50 @@ const (
 	grantParameter = "grant"
 )
 
-// TokenEndpoint gives access tokens to applications: SMART App Launch 2,
-// Backend Services (OAuth 2.0 client credentials, RFC 6749 section 4.4, with
-// private_key_jwt, RFC 7523), over mutual TLS (RFC 8705), with DPoP proofs (RFC
-// 9449) or without.
+// TokenEndpoint gives access tokens to applications over mutual TLS (RFC 8705),
+// with DPoP proofs (RFC 9449) or without:
 //
-// An application names its grant in the form field "grant". If it does not, its
-// one approved grant is taken, or its only grant of any kind; with none the
-// token carries none, and the gates say so. With several it must choose.
+//   - to an application by itself: SMART App Launch 2, Backend Services (OAuth 2.0
+//     client credentials, RFC 6749 section 4.4, with private_key_jwt, RFC 7523);
+//   - to an application that acts for a person who is signed in: SMART App Launch
+//     2, standalone (authorization code with PKCE, and refresh tokens; see
+//     codes.go), with private_key_jwt or as a public client. In both a registered
+//     device of the application's vendor must bring the request.
+//
+// An application that acts by itself names its grant in the form field "grant". If
+// it does not, its one approved grant is taken, or its only grant of any kind;
+// with none the token carries none, and the gates say so. With several it must
+// choose.
 type TokenEndpoint struct{ c TokenEndpointConfig }
 
-// TokenEndpointConfig is what the endpoint needs; all of it.
+// TokenEndpointConfig is what the endpoint needs; all of it but Book.
 type TokenEndpointConfig struct {
 	URL      string                // of the endpoint itself: the only accepted aud of an assertion
 	Verifier *Verifier             // for the client's certificate, and the keys and the clock
 	View     func() *snapshot.View // the newest snapshot
 	Replays  *Replays
 	Log      *slog.Logger // the owner's: ids, digests, reasons
+	// Book writes to the registry. Without it authorization codes and refresh tokens
+	// are not accepted, and nothing can be revoked.
+	Book Book
+}
+
+// Book writes what every node must know of tokens to the registry, as acts. Each
+// method returns when the act is in force here, or an error: a problem of kind
+// Conflict where the registry stands otherwise by now, Refused where the device
+// may not, Unavailable. An error means that no token may be given.
+type Book interface {
+	// RevokeToken ends an access token before its time.
+	RevokeToken(ctx context.Context, by id.Device, app id.App, token string, until time.Time) error
+	// Authorize records a person's consent in their session. Its ID is new.
+	Authorize(ctx context.Context, person id.Person, session id.Session, a snapshot.Authorization) error
+	// Redeem is the one use of an authorization's code.
+	Redeem(ctx context.Context, by id.Device, session id.Session, a id.Authorization, jkt string) error
+	// Refresh uses up the refresh token of that generation.
+	Refresh(ctx context.Context, by id.Device, session id.Session, a id.Authorization, generation int) error
+	// EndAuthorization ends an authorization: CodeReused, RefreshReused, or TokenRevoked
+	// where the application asked for it.
+	EndAuthorization(ctx context.Context, by id.Device, session id.Session, a id.Authorization, why Reason) error
 }
 
 // NewTokenEndpoint makes the endpoint.
@@ -83,112 +109,191 @@ func tryLater(reason Reason) *refusal {
 	return &refusal{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "try again later", reason: reason}
 }
 
+// request is a request from a known device, as far as it has been checked.
+type request struct {
+	ctx   context.Context
+	view  *snapshot.View
+	now   time.Time
+	form  url.Values
+	proof *proof // nil: none came
+	logFacts
+}
+
 // ServeHTTP answers a token request.
 func (e *TokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	now := e.c.Verifier.now()
-	view := e.c.View()
-	// The device comes first, so that a stranger costs no signature check and
-	// learns nothing.
-	p, err := e.c.Verifier.peer(r, now)
-	var device *snapshot.Device
+	q, err := e.open(w, r)
+	var a answer
 	if err == nil {
-		device, err = deviceOf(p, view)
+		a, err = e.issue(r, q)
 	}
 	if err != nil {
-		e.refuse(w, r, logFacts{}, err)
+		e.refuse(w, r, "access token refused", q.logFacts, err)
 		return
 	}
-	facts := logFacts{device: device, peer: p}
-	raw, tok, err := e.issue(w, r, view, p, &facts, now)
-	if err != nil {
-		e.refuse(w, r, facts, err)
-		return
+	tok := a.token
+	attrs := append(q.attrs(), slog.String("grant", string(tok.grant)), slog.String("token", tok.id), slog.Time("expires", tok.expires))
+	if tok.person != "" {
+		attrs = append(attrs, slog.String("person", string(tok.person)), slog.String("session", string(tok.session)))
 	}
-	e.c.Log.LogAttrs(r.Context(), slog.LevelInfo, "access token issued", append(facts.attrs(),
-		slog.String("grant", string(tok.grant)), slog.String("token", tok.id), slog.Time("expires", tok.expires))...)
+	e.c.Log.LogAttrs(r.Context(), slog.LevelInfo, "access token issued", attrs...)
 	writeJSON(w, http.StatusOK, tokenResponse{
-		AccessToken: raw,
-		TokenType:   tok.tokenType(),
-		ExpiresIn:   int(tok.expires.Sub(now) / time.Second),
-		Scope:       tok.scopes.String(),
-		Grant:       tok.grant,
+		AccessToken:  a.raw,
+		TokenType:    tok.tokenType(),
+		ExpiresIn:    int(tok.expires.Sub(q.now) / time.Second),
+		Scope:        tok.scopes.String() + a.online(),
+		Grant:        tok.grant,
+		RefreshToken: a.refresh,
 	})
+}
+
+// answer is a token that is to be given.
+type answer struct {
+	raw     string
+	token   *token
+	refresh string
+}
+
+func (a answer) online() string {
+	if a.refresh == "" {
+		return ""
+	}
+	return " " + onlineAccess
 }
 
 // tokenResponse is RFC 6749, section 5.1, and the grant that was chosen.
 type tokenResponse struct {
-	AccessToken string   `json:"access_token"`
-	TokenType   string   `json:"token_type"`
-	ExpiresIn   int      `json:"expires_in"`
-	Scope       string   `json:"scope"`
-	Grant       id.Grant `json:"grant,omitempty"`
+	AccessToken  string   `json:"access_token"`
+	TokenType    string   `json:"token_type"`
+	ExpiresIn    int      `json:"expires_in"`
+	Scope        string   `json:"scope"`
+	Grant        id.Grant `json:"grant,omitempty"`
+	RefreshToken string   `json:"refresh_token,omitempty"`
 }
 
-// issue checks a request from a known device, step by step.
-func (e *TokenEndpoint) issue(w http.ResponseWriter, r *http.Request, view *snapshot.View, p *peer, facts *logFacts, now time.Time) (string, *token, error) {
-	form, err := readForm(w, r)
+// open reads a request. The device comes first, so that a stranger costs no
+// signature check and learns nothing.
+func (e *TokenEndpoint) open(w http.ResponseWriter, r *http.Request) (*request, error) {
+	q := &request{ctx: r.Context(), view: e.c.View(), now: e.c.Verifier.now()}
+	p, err := e.c.Verifier.peer(r, q.now)
 	if err != nil {
-		return "", nil, err
+		return q, err
 	}
-	switch form.Get("grant_type") {
-	case "client_credentials":
-	case "":
-		return "", nil, badRequest("invalid_request", "grant_type is missing", RequestMalformed)
-	default:
-		return "", nil, badRequest("unsupported_grant_type", "grant_type must be client_credentials", GrantTypeUnsupported)
-	}
-	if form.Get("client_assertion_type") != assertionType {
-		return "", nil, badRequest("invalid_request", "client_assertion_type must be "+assertionType, RequestMalformed)
-	}
-	// What is wrong with a proof is said before the assertion is used up.
-	pr, err := e.proof(r, now)
+	device, err := deviceOf(p, q.view)
 	if err != nil {
-		return "", nil, err
+		return q, err
 	}
-	a, reason := verifyAssertion(form.Get("client_assertion"), view, e.c.URL, now)
-	if reason != "" {
-		return "", nil, badClient(reason)
-	}
-	facts.app = a.app
-	if c := form.Get("client_id"); c != "" && c != string(a.app.ID) {
-		return "", nil, badClient(AssertionClaims)
-	}
-	if a.app.Vendor != facts.device.Vendor {
-		return "", nil, badClient(AppVendorMismatch)
-	}
-	switch reason := e.c.Replays.Use(a.app.ID, a.jti, a.expires, now); reason {
-	case "":
-	case AssertionReplayed:
-		return "", nil, badClient(reason)
+	q.device, q.peer = device, p
+	q.form, err = readForm(w, r)
+	return q, err
+}
+
+// issue gives a token, by the kind of grant that is asked for.
+func (e *TokenEndpoint) issue(r *http.Request, q *request) (answer, error) {
+	var issue func(*request) (answer, error)
+	switch kind := q.form.Get("grant_type"); {
+	case kind == "client_credentials":
+		issue = e.forApp
+	case kind == "authorization_code" && e.c.Book != nil:
+		issue = e.forCode
+	case kind == "refresh_token" && e.c.Book != nil:
+		issue = e.forRefresh
+	case kind == "":
+		return answer{}, badRequest("invalid_request", "grant_type is missing", RequestMalformed)
 	default:
-		return "", nil, tryLater(reason)
+		return answer{}, badRequest("unsupported_grant_type", "grant_type is not one of those in the server's metadata", GrantTypeUnsupported)
+	}
+	// What is wrong with a proof is said before an assertion is used up.
+	var err error
+	if q.proof, err = e.proof(r, q.now); err != nil {
+		return answer{}, err
+	}
+	if err := e.client(q); err != nil {
+		return answer{}, err
+	}
+	if q.app.Public && q.form.Get("grant_type") == "client_credentials" {
+		return answer{}, badClient(ClientPublic) // it proves nothing but what a person's consent led to
 	}
 	// From here on the application has proved who it is, and is told more.
-	if err := e.useProof(pr, a.app, now); err != nil {
-		return "", nil, err
+	if err := e.useProof(q.proof, q.app, q.now); err != nil {
+		return answer{}, err
 	}
-	if a.app.State != snapshot.Approved {
-		return "", nil, badRequest("unauthorized_client", "this application's registration is not approved now; the organisation can approve it", AppNotApproved)
+	if q.app.State != snapshot.Approved {
+		return answer{}, badRequest("unauthorized_client", "this application's registration is not approved now; the organisation can approve it", AppNotApproved)
 	}
-	scopes, err := ParseScopes(form.Get("scope"))
+	return issue(q)
+}
+
+// client finds which application asks: by its signature, or, where it is
+// registered as a public client, by its name alone.
+func (e *TokenEndpoint) client(q *request) error {
+	if q.form.Get("client_assertion_type") == "" && q.form.Get("client_assertion") == "" && q.form.Get("client_id") != "" {
+		return e.publicClient(q)
+	}
+	if q.form.Get("client_assertion_type") != assertionType {
+		return badRequest("invalid_request", "client_assertion_type must be "+assertionType, RequestMalformed)
+	}
+	a, reason := verifyAssertion(q.form.Get("client_assertion"), q.view, e.c.URL, q.now)
+	if reason != "" {
+		return badClient(reason)
+	}
+	q.app, q.assertion = a.app, &a
+	if c := q.form.Get("client_id"); c != "" && c != string(a.app.ID) {
+		return badClient(AssertionClaims)
+	}
+	if a.app.Vendor != q.device.Vendor {
+		return badClient(AppVendorMismatch)
+	}
+	switch reason := e.c.Replays.Use(a.app.ID, a.jti, a.expires, q.now); reason {
+	case "":
+		return nil
+	case AssertionReplayed:
+		return badClient(reason)
+	default:
+		return tryLater(reason)
+	}
+}
+
+func (e *TokenEndpoint) publicClient(q *request) error {
+	app, ok := q.view.Apps.Get(id.App(q.form.Get("client_id")))
+	switch {
+	case !ok || app.ID == "":
+		return badClient(AppUnknown)
+	case app.Vendor != q.device.Vendor:
+		return badClient(AppVendorMismatch)
+	case !app.Public:
+		q.app = app
+		return badClient(ClientPublic)
+	}
+	q.app = app
+	return nil
+}
+
+// forApp gives a token to an application that acts by itself.
+func (e *TokenEndpoint) forApp(q *request) (answer, error) {
+	scopes, err := ParseScopes(q.form.Get("scope"))
 	if err != nil {
-		return "", nil, badRequest("invalid_scope", `scope must list SMART v2 scopes, such as "system/Patient.r"`, ScopeInvalid)
+		return answer{}, badRequest("invalid_scope", `scope must list SMART v2 scopes, such as "system/Patient.r"`, ScopeInvalid)
 	}
-	grant, err := chooseGrant(view, a.app.ID, id.Grant(form.Get(grantParameter)))
+	grant, err := chooseGrant(q.view, q.app.ID, id.Grant(q.form.Get(grantParameter)))
 	if err != nil {
-		return "", nil, err
+		return answer{}, err
 	}
-	tok := &token{id: id.New[string](now), app: a.app.ID, grant: grant, scopes: scopes,
-		issued: now.Truncate(time.Second), expires: now.Add(TokenLife).Truncate(time.Second)}
-	tok.bind(p, pr, a.app)
+	return e.mint(q, &token{app: q.app.ID, grant: grant, scopes: scopes})
+}
+
+// mint binds and signs an access token.
+func (e *TokenEndpoint) mint(q *request, tok *token) (answer, error) {
+	tok.id = id.New[string](q.now)
+	tok.issued, tok.expires = q.now.Truncate(time.Second), q.now.Add(TokenLife).Truncate(time.Second)
+	tok.bind(q.peer, q.proof, q.app)
 	raw, err := e.c.Verifier.tokens.sign(*tok)
 	if err != nil {
-		return "", nil, problem.New(problem.Internal, "The access token could not be signed", "").Because(SigningFailed)
+		return answer{}, problem.New(problem.Internal, "The access token could not be signed", "").Because(SigningFailed)
 	}
 	if len(raw) > maxToken {
-		return "", nil, badRequest("invalid_scope", "too many scopes: ask for fewer, or for broader ones", ScopeInvalid)
+		return answer{}, badRequest("invalid_scope", "too many scopes: ask for fewer, or for broader ones", ScopeInvalid)
 	}
-	return raw, tok, nil
+	return answer{raw: raw, token: tok}, nil
 }
 
 // proof is the request's DPoP proof, checked but not yet used; nil without one.
@@ -321,9 +426,9 @@ type errorResponse struct {
 }
 
 // refuse answers, and tells the owner's log why.
-func (e *TokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, facts logFacts, err error) {
+func (e *TokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, what string, facts logFacts, err error) {
 	reason, _ := ReasonOf(err)
-	e.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "access token refused", append(facts.attrs(), slog.String("reason", string(reason)))...)
+	e.c.Log.LogAttrs(r.Context(), slog.LevelWarn, what, append(facts.attrs(), slog.String("reason", string(reason)))...)
 	var no *refusal
 	if errors.As(err, &no) {
 		switch no.status {
@@ -352,6 +457,8 @@ type logFacts struct {
 	device *snapshot.Device
 	app    *snapshot.App
 	peer   *peer
+
+	assertion *assertion // what the application signed; nil for a public client
 }
 
 func (f logFacts) attrs() []slog.Attr {
@@ -380,45 +487,4 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h.Set("Pragma", "no-cache")
 	w.WriteHeader(status)
 	w.Write(body)
-}
-
-// smartConfiguration is SMART App Launch 2, "Conformance", with RFC 8414's
-// names, RFC 8705's (section 3.3) and RFC 9449's (section 5.1).
-type smartConfiguration struct {
-	TokenEndpoint     string   `json:"token_endpoint"`
-	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
-	SigningAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
-	GrantTypes        []string `json:"grant_types_supported"`
-	Scopes            []string `json:"scopes_supported"`
-	Capabilities      []string `json:"capabilities"`
-	ChallengeMethods  []string `json:"code_challenge_methods_supported"`
-	CertificateBound  bool     `json:"tls_client_certificate_bound_access_tokens"`
-	ProofAlgorithms   []string `json:"dpop_signing_alg_values_supported"`
-}
-
-// SMARTConfiguration serves .well-known/smart-configuration: how to get a
-// token. It holds nothing about anybody.
-func SMARTConfiguration(tokenURL string) http.Handler {
-	c := smartConfiguration{
-		TokenEndpoint: tokenURL,
-		AuthMethods:   []string{"private_key_jwt"},
-		GrantTypes:    []string{"client_credentials"},
-		Scopes:        []string{"system/*.rs"},
-		Capabilities:  []string{"client-confidential-asymmetric", "permission-v2"},
-		// Required of every server by SMART, though no code flow is offered.
-		ChallengeMethods: []string{"S256"},
-		CertificateBound: true,
-		ProofAlgorithms:  []string{string(jose.ES256)},
-	}
-	for _, alg := range assertionAlgorithms {
-		c.SigningAlgorithms = append(c.SigningAlgorithms, string(alg))
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			return
-		}
-		writeJSON(w, http.StatusOK, c)
-	})
 }

@@ -230,7 +230,7 @@ func TestTokenRequests(t *testing.T) {
 		{"no certificate", nil, nil, 401, "", NoCertificate},
 		{"a rival's device", w.rival, nil, 401, "invalid_client", AppVendorMismatch},
 		{"a person's certificate", w.ada, nil, 401, "", DeviceUnknown},
-		{"another grant type", w.device, set("grant_type", "authorization_code"), 400, "unsupported_grant_type", GrantTypeUnsupported},
+		{"another grant type", w.device, set("grant_type", "password"), 400, "unsupported_grant_type", GrantTypeUnsupported},
 		{"no grant type", w.device, set("grant_type"), 400, "invalid_request", RequestMalformed},
 		{"another assertion type", w.device, set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"), 400, "invalid_request", RequestMalformed},
 		{"no assertion", w.device, set("client_assertion", ""), 401, "invalid_client", AssertionMalformed},

@@ -24,6 +24,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -37,6 +39,8 @@ type world struct {
 	tokens   *Tokens
 	replays  *Replays
 	log      lockedBuffer
+	bookMu   sync.Mutex
+	bookErr  error
 	base     string // https://127.0.0.1:port
 
 	device  *Credential // northwind's
@@ -97,12 +101,13 @@ func newWorld(t testing.TB) *world {
 	w.rival, w.ada = client(DeviceSubject("contoso-1")), client(PersonSubject("ada"))
 	w.appKey = must[*ecdsa.PrivateKey](t)(NewKey(384))
 	w.rivKey = must[*ecdsa.PrivateKey](t)(NewKey(384))
-	w.view.Store(&snapshot.View{})
+	w.view.Store((&snapshot.View{}).WithSettings(registrytest.Settings()))
 	w.edit(func(e *snapshot.Edit) {
 		keys := func(k ...crypto.PublicKey) json.RawMessage { return must[json.RawMessage](t)(PublicKeys(k...)) }
-		e.Put(&snapshot.Device{ID: "mac-7", Vendor: "northwind", Key256: w.device.KeyDigest(), Approval: approved})
-		e.Put(&snapshot.Device{ID: "mac-8", Vendor: "northwind", Key256: w.device2.KeyDigest(), Approval: approved})
-		e.Put(&snapshot.Device{ID: "contoso-1", Vendor: "contoso", Key256: w.rival.KeyDigest(), Approval: approved})
+		year := w.now().AddDate(1, 0, 0)
+		e.Put(&snapshot.Device{ID: "mac-7", Vendor: "northwind", Key256: w.device.KeyDigest(), TrustedUntil: year, Approval: approved})
+		e.Put(&snapshot.Device{ID: "mac-8", Vendor: "northwind", Key256: w.device2.KeyDigest(), TrustedUntil: year, Approval: approved})
+		e.Put(&snapshot.Device{ID: "contoso-1", Vendor: "contoso", Key256: w.rival.KeyDigest(), TrustedUntil: year, Approval: approved})
 		e.Put(&snapshot.App{ID: "triage", Vendor: "northwind", Kind: snapshot.Workload, Keys: keys(w.appKey.Public()), Approval: approved})
 		e.Put(&snapshot.App{ID: "rival", Vendor: "contoso", Kind: snapshot.Agent, Keys: keys(w.rivKey.Public()), Approval: approved})
 		e.Put(&snapshot.Grant{ID: "g1", App: "triage", Approval: approved})
@@ -117,10 +122,15 @@ func newWorld(t testing.TB) *world {
 	w.verifier = must[*Verifier](t)(NewVerifier(w.ca.Pool(), w.tokens, w.now, 0))
 	logger := slog.New(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	endpoint := must[*TokenEndpoint](t)(NewTokenEndpoint(TokenEndpointConfig{URL: w.tokenURL(), Verifier: w.verifier,
-		View: w.view.Load, Replays: w.replays, Log: logger}))
+		View: w.view.Load, Replays: w.replays, Log: logger, Book: newBook(w)}))
+	authorize := must[*AuthorizeEndpoint](t)(NewAuthorizeEndpoint(AuthorizeConfig{URL: w.base + "/authorize", Audience: func(aud string) bool { return aud == w.base+"/fhir" },
+		Verifier: w.verifier, View: w.view.Load, SignIn: cookieSignIn{}, Book: newBook(w), Log: logger}))
 	mux := http.NewServeMux()
 	mux.Handle("/token", endpoint)
-	mux.Handle("/fhir/.well-known/smart-configuration", SMARTConfiguration(w.tokenURL()))
+	mux.Handle("/revoke", endpoint.Revocation())
+	mux.Handle("/introspect", endpoint.Introspection())
+	mux.Handle("/authorize", authorize)
+	mux.Handle("/fhir/.well-known/smart-configuration", SMARTConfiguration(Endpoints{Token: w.tokenURL()}))
 	mux.HandleFunc("/fhir/", func(rw http.ResponseWriter, r *http.Request) {
 		c, err := w.verifier.Caller(r, w.view.Load())
 		if err != nil {
@@ -129,7 +139,7 @@ func newWorld(t testing.TB) *world {
 			WriteUnknownCaller(rw, err)
 			return
 		}
-		writeJSON(rw, 200, seenCaller{c.Vendor(), c.App(), c.Device(), c.Grant(), c.AgentKind(), c.Scopes().String(), c.Transport()})
+		writeJSON(rw, 200, seenCaller{c.Vendor(), c.App(), c.Device(), c.Grant(), c.AgentKind(), c.Scopes().String(), c.Transport(), c.Person(), c.Session()})
 	})
 	cert := must[*ServerCertificate](t)(w.ca.ServerCertificate([]string{"127.0.0.1", "localhost"}, w.now()))
 	config := ServerTLS(cert, w.ca.Pool())
@@ -150,6 +160,17 @@ type seenCaller struct {
 	Kind      snapshot.AgentKind
 	Scope     string
 	Transport Transport
+	Person    id.Person
+	Session   id.Session
+}
+
+// failBook makes the registry refuse to answer, or answer again.
+func (w *world) failBook(fail bool) {
+	w.bookMu.Lock()
+	defer w.bookMu.Unlock()
+	if w.bookErr = nil; fail {
+		w.bookErr = problem.New(problem.Unavailable, "The registry does not answer", "")
+	}
 }
 
 func (w *world) http(c *Credential) *http.Client {

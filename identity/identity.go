@@ -46,12 +46,12 @@ const (
 	PersonUnknown          Reason = "person-unknown"           // no registered person has this key
 	PersonOfVendor         Reason = "person-of-vendor"         // a vendor's person used an interface of the organisation
 	TokenAbsent            Reason = "token-absent"             // no Authorization header
-	TokenMalformed         Reason = "token-malformed"          // not one well-formed Bearer token
+	TokenMalformed         Reason = "token-malformed"          // not one well-formed Bearer or DPoP token
 	TokenInvalid           Reason = "token-invalid"            // signature, algorithm, type, issuer or audience is wrong
 	TokenExpired           Reason = "token-expired"            // its time is over
 	TokenFromFuture        Reason = "token-from-future"        // issued later than now: a clock went backwards
-	TokenUnbound           Reason = "token-unbound"            // bound to no certificate
-	TokenBoundElsewhere    Reason = "token-bound-elsewhere"    // bound to another certificate: stolen, or mixed up
+	TokenUnbound           Reason = "token-unbound"            // bound to no certificate and no key
+	TokenBoundElsewhere    Reason = "token-bound-elsewhere"    // bound to another certificate or key: stolen, or mixed up
 	TokenScheme            Reason = "token-scheme"             // presented by another scheme than its binding demands
 	ProofAbsent            Reason = "proof-absent"             // no DPoP proof, where one is demanded
 	ProofMalformed         Reason = "proof-malformed"          // not one well-formed proof with a public P-256 key
@@ -67,7 +67,7 @@ const (
 	GrantMismatch          Reason = "grant-mismatch"           // the grant does not exist or is another application's
 	GrantAmbiguous         Reason = "grant-ambiguous"          // several grants, and none was named
 	RequestMalformed       Reason = "request-malformed"        // not a token request
-	GrantTypeUnsupported   Reason = "grant-type-unsupported"   // not client_credentials
+	GrantTypeUnsupported   Reason = "grant-type-unsupported"   // not one that is offered
 	ScopeInvalid           Reason = "scope-invalid"            // no scope, or one that is not a SMART v2 scope
 	AssertionMalformed     Reason = "assertion-malformed"      // not a compact JWS of an accepted algorithm
 	AssertionKeyUnknown    Reason = "assertion-key-unknown"    // no registered key of the application fits it
@@ -80,6 +80,22 @@ const (
 	ReplayCacheFull        Reason = "replay-cache-full"        // no room to remember its jti, so it is refused
 	ReplayCacheFailed      Reason = "replay-cache-failed"      // its jti could not be made durable, so it is refused
 	SigningFailed          Reason = "signing-failed"           // the access token could not be signed
+)
+
+// The reasons of revocation, of tokens for people, and of UDAP.
+const (
+	TokenRevoked       Reason = "token-revoked"       // ended before its time
+	TokenSession       Reason = "token-session"       // the person's session, or what they authorized in it, is over
+	ClientPublic       Reason = "client-public"       // a public client asked for what needs a key, or the reverse
+	CodeInvalid        Reason = "code-invalid"        // not a code of ours, too old, or another application's
+	CodeMismatch       Reason = "code-mismatch"       // the redirect URI, the PKCE verifier or the device is another
+	CodeReused         Reason = "code-reused"         // it came a second time: what it yielded has ended
+	RefreshInvalid     Reason = "refresh-invalid"     // not a refresh token of ours, or another application's or device's
+	RefreshReused      Reason = "refresh-reused"      // it came a second time: what it yielded has ended
+	NotRecorded        Reason = "not-recorded"        // the registry refused the act, or did not answer
+	PurposeMismatch    Reason = "purpose-mismatch"    // the purpose of use is none, not known, or not the engagement's
+	StatementInvalid   Reason = "statement-invalid"   // not a well-formed software statement, or its claims are wrong
+	StatementUntrusted Reason = "statement-untrusted" // its certificate leads to no authority of an approved connector
 )
 
 // Error makes a Reason the cause of a problem.

@@ -160,6 +160,17 @@ func (r *Replays) Use(app id.App, jti string, expires, now time.Time) Reason {
 	return ""
 }
 
+// Used reports whether Use would say that it was used. It marks nothing: what must
+// not be lost if the work fails half-way is looked up first, and marked when it is
+// done.
+func (r *Replays) Used(app id.App, jti string, expires time.Time) bool {
+	key := sha256.Sum256([]byte(string(app) + "\x00" + jti))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.used[key]
+	return ok || expires.Add(replayMargin).Unix() <= r.forgotten
+}
+
 // full reports whether there is no room for one more of the application.
 func (r *Replays) full(app id.App) bool { return len(r.used) >= r.max || r.count[app] >= r.maxApp }
 

@@ -21,7 +21,13 @@ type Scopes struct {
 // "system" are accepted, since no user and no patient takes part in backend
 // services, and none narrowed by a query: what could not be kept to is better
 // refused at once.
-func ParseScopes(s string) (Scopes, error) {
+func ParseScopes(s string) (Scopes, error) { return parseScopes(s, "system") }
+
+// ParseUserScopes is ParseScopes for an application that acts for a person: of
+// context "user" only. Which patients, their grant says and not a launch.
+func ParseUserScopes(s string) (Scopes, error) { return parseScopes(s, "user") }
+
+func parseScopes(s, context string) (Scopes, error) {
 	list, err := spec.ParseScopes(s)
 	if err != nil {
 		return Scopes{}, err
@@ -29,8 +35,8 @@ func ParseScopes(s string) (Scopes, error) {
 	var out Scopes
 	for _, sc := range list {
 		switch {
-		case sc.Context != "system":
-			return Scopes{}, errors.New(`scope: only "system/" scopes are offered`)
+		case sc.Context != context:
+			return Scopes{}, errors.New("scope: a scope of another context is not offered here")
 		case sc.Query != "":
 			return Scopes{}, errors.New("scope: a scope narrowed by a query is not offered")
 		case !slices.Contains(out.list, sc):
@@ -48,6 +54,16 @@ func ParseScopes(s string) (Scopes, error) {
 	return out, nil
 }
 
+// Within reports whether each of the scopes is among those of the other.
+func (s Scopes) Within(other Scopes) bool {
+	for _, sc := range s.list {
+		if !slices.Contains(other.list, sc) {
+			return false
+		}
+	}
+	return len(s.list) > 0
+}
+
 // Allows says whether any of the scopes allows an interaction (R4's names:
 // "read", "search-type" ...) on the resource type.
 func (s Scopes) Allows(resource, interaction string) bool {
@@ -61,3 +77,10 @@ func (s Scopes) Allows(resource, interaction string) bool {
 
 // String is the scopes as they are written in a token.
 func (s Scopes) String() string { return s.text }
+
+// withoutOnline takes online_access, which is no scope of resources, out of a
+// list.
+func withoutOnline(s string) string {
+	words := strings.Fields(s)
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == onlineAccess }), " ")
+}

@@ -42,6 +42,7 @@ type Tokens struct {
 	issuer   string
 	audience string
 	kid      string
+	key      *ecdsa.PrivateKey
 	signer   jose.Signer
 	keys     map[string]*ecdsa.PublicKey // by kid: the present one and former ones
 }
@@ -59,7 +60,7 @@ func NewTokens(issuer, audience string, key crypto.Signer, former ...crypto.Publ
 	if !ok || private.Curve != elliptic.P256() {
 		return nil, problem.BadField("token_key", "Access tokens are signed with ES256, which needs a P-256 key", "Make the key with 256 bits")
 	}
-	t := &Tokens{issuer: issuer, audience: audience, keys: map[string]*ecdsa.PublicKey{}}
+	t := &Tokens{issuer: issuer, audience: audience, key: private, keys: map[string]*ecdsa.PublicKey{}}
 	for _, pub := range append([]crypto.PublicKey{private.Public()}, former...) {
 		ec, ok := pub.(*ecdsa.PublicKey)
 		if !ok || ec.Curve != elliptic.P256() {
@@ -104,8 +105,14 @@ func keyID(pub crypto.PublicKey) (string, error) {
 
 // token is a verified access token.
 type token struct {
-	id      string
-	app     id.App
+	id  string
+	app id.App
+	// An application that acts for a person does so in that person's session, by
+	// their authorization there. All three are empty otherwise.
+	person        id.Person
+	session       id.Session
+	authorization id.Authorization
+
 	grant   id.Grant // empty: the application had none to choose
 	scopes  Scopes
 	binding [sha256.Size]byte // SHA-256 of the client certificate; zero: of any
@@ -149,6 +156,10 @@ type accessClaims struct {
 	Scope        string       `json:"scope"`
 	Grant        string       `json:"grant,omitempty"`
 	Confirmation confirmation `json:"cnf"`
+	// For a person (sub is theirs then): their session (OpenID Connect's sid) and
+	// what they authorized in it.
+	Session       id.Session       `json:"sid,omitempty"`
+	Authorization id.Authorization `json:"authorization,omitempty"`
 }
 
 // confirmation binds the token to a certificate (RFC 8705, section 3.1), to a
@@ -171,7 +182,7 @@ func (t *Tokens) sign(k token) (string, error) {
 	return jwt.Signed(t.signer).Claims(accessClaims{
 		Claims: jwt.Claims{
 			Issuer:   t.issuer,
-			Subject:  string(k.app),
+			Subject:  k.subject(),
 			Audience: jwt.Audience{t.audience},
 			Expiry:   jwt.NewNumericDate(k.expires),
 			IssuedAt: jwt.NewNumericDate(k.issued),
@@ -181,7 +192,19 @@ func (t *Tokens) sign(k token) (string, error) {
 		Scope:        k.scopes.String(),
 		Grant:        string(k.grant),
 		Confirmation: k.confirmation(),
+
+		Session:       k.session,
+		Authorization: k.authorization,
 	}).Serialize()
+}
+
+// subject is who the token speaks for (RFC 9068, section 2.2): a person, or the
+// application itself.
+func (k *token) subject() string {
+	if k.person != "" {
+		return string(k.person)
+	}
+	return string(k.app)
 }
 
 // verify checks everything about a token's text that does not change with
@@ -205,15 +228,22 @@ func (t *Tokens) verify(raw string) (*token, Reason) {
 		return nil, TokenInvalid
 	}
 	if c.Issuer != t.issuer || len(c.Audience) != 1 || c.Audience[0] != t.audience || c.Expiry == nil || c.IssuedAt == nil ||
-		c.ClientID == "" || c.ClientID != c.Subject {
+		c.ClientID == "" || c.Subject == "" || (c.Session == "") != (c.Authorization == "") || c.Session == "" && c.ClientID != c.Subject {
 		return nil, TokenInvalid
 	}
-	scopes, err := ParseScopes(c.Scope)
+	parse := ParseScopes
+	if c.Session != "" {
+		parse = ParseUserScopes
+	}
+	scopes, err := parse(c.Scope)
 	if err != nil {
 		return nil, TokenInvalid
 	}
-	k := &token{id: c.ID, app: id.App(c.ClientID), grant: id.Grant(c.Grant), scopes: scopes,
+	k := &token{session: c.Session, authorization: c.Authorization, id: c.ID, app: id.App(c.ClientID), grant: id.Grant(c.Grant), scopes: scopes,
 		issued: c.IssuedAt.Time(), expires: c.Expiry.Time()}
+	if c.Session != "" {
+		k.person = id.Person(c.Subject)
+	}
 	if x := c.Confirmation.CertificateSHA256; x != "" {
 		sum, err := base64.RawURLEncoding.Strict().DecodeString(x)
 		if err != nil || len(sum) != len(k.binding) {

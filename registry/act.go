@@ -122,7 +122,8 @@ type admitting interface {
 // passkey just now: decisions, what opens, and what changes how somebody signs in.
 func (s Spec) StepUp() bool { return slices.Contains(stepUpVerbs, s.Verb) }
 
-var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release"}
+var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
+	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}
 
 // Custody reports whether the act is done by the gateway's custody alone, which
 // changes the vault with it. API and commands offer no route of their own for

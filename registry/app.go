@@ -103,7 +103,8 @@ func tokenBinding(b snapshot.TokenBinding) error {
 // by number (RFC 8252, sections 7.3 and 8.3).
 func checkRedirect(field, uri string) error {
 	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.Contains(uri, "#") || u.String() != uri || len(uri) > MaxText {
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.Contains(uri, "#") || u.String() != uri || len(uri) > MaxText ||
+		strings.Trim(u.Host, "abcdefghijklmnopqrstuvwxyz0123456789.-:[]") != "" {
 		return badField(field, "is not a plain address", "Write such as https://app.example.com/callback, without user or fragment")
 	}
 	switch u.Scheme {

@@ -209,14 +209,19 @@ func (a RefreshAuthorization) check(v *snapshot.View, _ Actor, now time.Time) er
 	if err != nil {
 		return err
 	}
+	if s, _ := v.Sessions.Get(a.ID); s.Idle(now, v.Settings.SessionIdle) {
+		return conflict("id", "Nobody has used the session for too long", "Sign in again")
+	}
 	if !x.Online || x.RedeemedAt.IsZero() || a.Generation <= 0 || a.Generation != x.Generation {
 		return conflict("generation", "The refresh token was used before", "Begin again")
 	}
 	return nil
 }
 
-func (a RefreshAuthorization) apply(e *snapshot.Edit, _ Stamp) {
+func (a RefreshAuthorization) apply(e *snapshot.Edit, s Stamp) {
 	changeAuthorization(e, a.ID, a.Authorization, func(x *snapshot.Authorization) { x.Generation++ })
+	// The person's program is at work: their session is in use.
+	change(e, e.View().Sessions, a.ID, func(x *snapshot.Session) { x.SeenAt = s.At })
 }
 
 // AuthorizationEnd is why an authorization ended before its session.

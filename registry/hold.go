@@ -27,6 +27,18 @@ func (a PlaceHold) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		oneOf("cause", a.Cause, []snapshot.HoldCause{snapshot.HoldIncident, snapshot.HoldFinding, snapshot.HoldOffboarding, snapshot.HoldLegal, snapshot.HoldOwner}))
 }
 
+// A sender of security events holds its own vendor's devices, which it says are
+// not in order.
+func (a PlaceHold) about(v *snapshot.View, _ Actor) party { return heldDevice(v, a.On) }
+
+func heldDevice(v *snapshot.View, on snapshot.Subject) party {
+	d, ok := v.Devices.Get(id.Device(on.ID))
+	if !ok || on.Noun != snapshot.NounDevice {
+		return party{}
+	}
+	return party{vendor: d.Vendor, connectors: []snapshot.ConnectorKind{snapshot.SSFSender}}
+}
+
 func existsSubject(v *snapshot.View, field string, s snapshot.Subject) error {
 	switch s.Noun {
 	case snapshot.NounVendor:
@@ -52,8 +64,8 @@ func (a PlaceHold) apply(e *snapshot.Edit, s Stamp) {
 	e.Put(&snapshot.Hold{ID: cmp.Or(a.ID, id.Hold(s.ID)), On: a.On, Cause: a.Cause, PlacedBy: s.By, PlacedAt: s.At})
 }
 
-// LiftHold ends a hold. Whoever placed it does not lift it, nor does the person
-// whom it is on.
+// LiftHold ends a hold. Of people, whoever placed it does not lift it, nor does the
+// person whom it is on. A connector lifts those that it placed itself.
 type LiftHold struct {
 	ID id.Hold `json:"id"`
 }
@@ -65,11 +77,22 @@ func (a LiftHold) apart(v *snapshot.View) []id.Person {
 	if !ok {
 		return nil
 	}
-	out := []id.Person{h.PlacedBy}
+	var out []id.Person
+	if !isProgram(h.PlacedBy) {
+		out = append(out, h.PlacedBy)
+	}
 	if h.On.Noun == snapshot.NounPerson {
 		out = append(out, id.Person(h.On.ID))
 	}
 	return out
+}
+
+func (a LiftHold) about(v *snapshot.View, by Actor) party {
+	h, ok := v.Holds.Get(a.ID)
+	if !ok || by.Name() == "" || h.PlacedBy != by.Name() {
+		return party{}
+	}
+	return heldDevice(v, h.On)
 }
 
 func (a LiftHold) check(v *snapshot.View, _ Actor, _ time.Time) error {

@@ -126,6 +126,9 @@ func (a RevealCode) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if err := exists("engagement", v.Engagements, a.Engagement); err != nil {
 		return err
 	}
+	if k, _ := v.Keys.Get(a.Engagement); k.Ordered() {
+		return errKeyDestroyed(a.Engagement)
+	}
 	// No longer and no shorter than codes are: a patient's id is not recorded in
 	// place of one.
 	if len(a.Code) != 33 && len(a.Code) != 64 || id.Check(a.Code) != nil {

@@ -22,6 +22,10 @@ type ProposePerson struct {
 	Key256         snapshot.KeyDigest   `json:"key_sha256,omitempty"`
 	Region         string               `json:"region,omitempty"`
 	Login          snapshot.Login       `json:"login,omitzero"`
+	Directory      snapshot.Directory   `json:"directory,omitzero"`
+	// Suspended: the person begins as suspended by whoever proposes them, as a
+	// directory does that makes an account before the first day of work.
+	Suspended bool `json:"suspended,omitempty"`
 }
 
 // A vendor's SCIM client asks for its own people.
@@ -31,7 +35,7 @@ func (a ProposePerson) about(*snapshot.View, Actor) party {
 
 func (a ProposePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
 
-func (a ProposePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
+func (a ProposePerson) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if a.Vendor != "" {
 		if len(a.Duties) > 0 {
 			return badField("duties", "are for the organisation's people", "Leave them out, or leave the vendor out")
@@ -45,6 +49,11 @@ func (a ProposePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	}
 	if a.Login != (snapshot.Login{}) {
 		if err := checkLogin(v, "login", a.Vendor, a.ID, a.Login); err != nil {
+			return err
+		}
+	}
+	if a.Directory != (snapshot.Directory{}) {
+		if err := checkDirectory(v, "directory", a.Vendor, a.ID, a.Directory, by); err != nil {
 			return err
 		}
 	}
@@ -88,8 +97,12 @@ func freshKey(v *snapshot.View, field string, k snapshot.KeyDigest, optional boo
 }
 
 func (a ProposePerson) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.Person{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Classification: a.Classification, Basis: a.Basis,
-		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Login: a.Login, Approval: asked(s)})
+	p := &snapshot.Person{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Classification: a.Classification, Basis: a.Basis,
+		Duties: words(a.Duties), Key256: a.Key256, Region: a.Region, Login: a.Login, Directory: a.Directory, Approval: asked(s)}
+	if a.Suspended {
+		p.State, p.SuspendedBy = snapshot.Suspended, []id.Person{s.By}
+	}
+	e.Put(p)
 }
 
 func words(duties []Duty) []string {

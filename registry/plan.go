@@ -383,6 +383,8 @@ func find(v *snapshot.View, s snapshot.Subject) (snapshot.Record, bool) {
 		return get(v.Connectors, id.Connector(s.ID))
 	case snapshot.NounSession:
 		return get(v.Sessions, id.Session(s.ID))
+	case snapshot.NounKey:
+		return get(v.Keys, id.Engagement(s.ID))
 	case snapshot.NounPosture:
 		return get(v.Postures, id.Device(s.ID))
 	case snapshot.NounAttestation:

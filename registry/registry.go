@@ -253,7 +253,7 @@ func requester(v *snapshot.View, a Act) id.Person {
 		}
 	}
 	spec, _ := SpecOf(a)
-	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify") {
+	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify" || spec.Verb == "approve-destruction") {
 		if people := s.apart(v); len(people) > 0 {
 			return people[0]
 		}
@@ -517,6 +517,18 @@ func (r *Registry) Acts(ctx context.Context, version uint64, limit int) ([]Entry
 		return nil, unavailable("The registry's database does not answer", err)
 	}
 	return entries, nil
+}
+
+// Act reads an act by its id, once it is in a log.
+func (r *Registry) Act(ctx context.Context, act id.Act) (Entry, error) {
+	e, ok, err := r.o.Store.ByID(ctx, act)
+	switch {
+	case err != nil:
+		return Entry{}, unavailable("The registry's database does not answer", err)
+	case !ok || !e.Logged():
+		return Entry{}, problem.New(problem.NotFound, "There is no such act", "List them: sallyport acts --done")
+	}
+	return e, nil
 }
 
 // Document reads a stored paper, after comparing it with its digest.

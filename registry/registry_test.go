@@ -122,6 +122,9 @@ func dump(t *testing.T, v *snapshot.View) string {
 	for _, r := range v.Attestations.All() {
 		put(r)
 	}
+	for _, r := range v.Keys.All() {
+		put(r)
+	}
 	for _, r := range v.Connectors.All() {
 		put(r)
 	}

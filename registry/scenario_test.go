@@ -400,6 +400,23 @@ var scenarios = map[registry.Kind]scenario{
 			a.Vendor, a.Duties = "", []registry.Duty{registry.Operator, registry.Auditor}
 		})),
 		{act(with(person2, func(a *registry.ProposePerson) { a.Vendor, a.Key256 = "", registrytest.Key("ada") })), "key_sha256", problem.Conflict}}},
+	"person.amend": {allowed: act(registry.AmendPerson{ID: "lin", Name: "Lin", Classification: hipaa.BusinessAssociate, Basis: "employee of the vendor", Region: "CA"}), refused: []refusal{
+		gone(registry.AmendPerson{ID: "p3"}), bad("name", registry.AmendPerson{ID: "lin"}), bad("classification", registry.AmendPerson{ID: "lin", Name: "L"}),
+		bad("region", registry.AmendPerson{ID: "lin", Name: "L", Classification: hipaa.BusinessAssociate, Basis: "b", Region: "x"}),
+		{act(registry.AmendPerson{ID: "grace", Name: "G", Classification: hipaa.Workforce, Basis: "b"}), "", problem.Refused}},
+		then: func(v *snapshot.View) string {
+			p, _ := v.Persons.Get("lin")
+			return want(p.State == snapshot.Proposed && p.Region == "CA", "a new region holds without approval")
+		}},
+	"person.link-directory": {before: by("ada", scim2, person2, idp2), allowed: act(registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "scim2", UserName: "lin@northwind.example"}}), refused: []refusal{
+		gone(registry.LinkDirectory{ID: "p3"}), bad("directory.connector", registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "none", UserName: "l"}}),
+		bad("directory.connector", registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "idp2", UserName: "l"}}),
+		bad("directory.connector", registry.LinkDirectory{ID: "ada", Directory: snapshot.Directory{Connector: "scim2", UserName: "a"}}),
+		bad("directory.user_name", registry.LinkDirectory{ID: "lin", Directory: snapshot.Directory{Connector: "scim2"}})},
+		then: func(v *snapshot.View) string {
+			ps := v.PersonsOfDirectory("scim2")
+			return want(len(ps) == 1 && ps[0].ID == "lin" && ps[0].State == snapshot.Approved, "the directory does not know the person")
+		}},
 	"person.approve":    {before: by("ada", person2), allowed: act(registry.ApprovePerson{ID: "p2"}), refused: []refusal{gone(registry.ApprovePerson{ID: "p3"}), wrongState(registry.ApprovePerson{ID: "lin"})}},
 	"person.deactivate": {allowed: act(registry.DeactivatePerson{ID: "ada"}), refused: []refusal{gone(registry.DeactivatePerson{ID: "p3"})}},
 	"person.amend-duties": {allowed: act(registry.AmendDuties{ID: "ada", Duties: []registry.Duty{registry.Operator}}), refused: []refusal{
@@ -417,7 +434,7 @@ var scenarios = map[registry.Kind]scenario{
 		gone(registry.ResumePerson{ID: "p3"}), wrongState(registry.ResumePerson{ID: "ada"})},
 		then: func(v *snapshot.View) string {
 			p, _ := v.Persons.Get("lin")
-			return want(p.State == snapshot.Approved && p.SuspendedBy == "" && p.ApprovedBy == "grace", "the person is not as before")
+			return want(p.State == snapshot.Approved && len(p.SuspendedBy) == 0 && p.ApprovedBy == "grace", "the person is not as before")
 		}},
 	"person.link-login": {before: by("ada", idp2, registry.RegisterConnector{ID: "own", Kind: snapshot.OIDCProvider, Name: "Ours", Issuer: "https://login.example", ClientID: "s"}),
 		allowed: act(registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "idp2", Subject: "00u1"}}), refused: []refusal{
@@ -731,6 +748,54 @@ var scenarios = map[registry.Kind]scenario{
 		bad("cause", with(hold2, func(a *registry.PlaceHold) { a.Cause = "why" }))}},
 	"hold.lift": {before: by("ada", hold2), allowed: act(registry.LiftHold{ID: "h2"}), refused: []refusal{gone(registry.LiftHold{ID: "h3"})}},
 
+	"key.rotate": {allowed: act(registry.RotateKey{ID: "triage-eval", Codes: true}), refused: []refusal{gone(registry.RotateKey{ID: "triage-eval2"}),
+		bad("id", registry.RotateKey{})},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(k.Rotations == 1 && k.CodeRotations == 1 && k.RotatedAt.Equal(noon), "it was not counted")
+		}},
+	"key.request-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}), allowed: act(registry.RequestKeyDestruction{ID: "triage-eval"}),
+		refused: []refusal{gone(registry.RequestKeyDestruction{ID: "triage-eval2"}),
+			{func(w *world) registry.Act { // an engagement that goes on
+				w.must("ada", with(engage2, func(a *registry.ProposeEngagement) { a.ID = "e9" }))
+				return registry.RequestKeyDestruction{ID: "e9"}
+			}, "id", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(!k.Ordered() && k.Destruction.RequestedBy == "grace", "a request is an order")
+		}},
+	"key.approve-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}, registry.RequestKeyDestruction{ID: "triage-eval"}),
+		allowed: act(registry.ApproveKeyDestruction{ID: "triage-eval"}), refused: []refusal{gone(registry.ApproveKeyDestruction{ID: "triage-eval2"}),
+			{func(w *world) registry.Act { // a legal hold keeps it
+				w.must("eve", registry.PlaceHold{ID: "keep", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldLegal})
+				return registry.ApproveKeyDestruction{ID: "triage-eval"}
+			}, "id", problem.Conflict},
+			{func(w *world) registry.Act {
+				w.must("ada", registry.LiftHold{ID: "keep"})
+				return registry.ApproveKeyDestruction{ID: "triage-eval2"}
+			}, "id", problem.NotFound}},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(!k.Ordered() && len(k.Destruction.Approvals) == 1, "one approval was an order")
+		}},
+	"key.withdraw-destruction": {before: by("ada", registry.EndEngagement{ID: "triage-eval"}, registry.RequestKeyDestruction{ID: "triage-eval"}),
+		allowed: act(registry.WithdrawKeyDestruction{ID: "triage-eval"}), refused: []refusal{gone(registry.WithdrawKeyDestruction{ID: "triage-eval2"})},
+		then: func(v *snapshot.View) string {
+			k, _ := v.Keys.Get("triage-eval")
+			return want(k.Destruction == nil, "the request is still there")
+		}},
+	"key.rotate-root": {allowed: act(registry.RotateRootKey{Root: "00112233aabbccdd", Kind: "service"}), refused: []refusal{
+		bad("root", registry.RotateRootKey{Root: "00112233AABBCCDD", Kind: "file"}),
+		bad("root", registry.RotateRootKey{Root: "0011", Kind: "file"}),
+		bad("kind", registry.RotateRootKey{Root: "00112233aabbccdd"})}},
+	"key.backup-root": {allowed: act(registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 5, Threshold: 3}), refused: []refusal{
+		bad("root", registry.BackUpRootKey{Shares: 5, Threshold: 3}),
+		bad("threshold", registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 5, Threshold: 1}),
+		bad("threshold", registry.BackUpRootKey{Root: "00112233aabbccdd", Shares: 2, Threshold: 3})}},
+	"key.backup-store": {allowed: act(registry.BackUpKeyStore{Generation: 1, SHA256: strings.Repeat("0f", 32)}), refused: []refusal{
+		bad("generation", registry.BackUpKeyStore{SHA256: strings.Repeat("0f", 32)}),
+		bad("sha256", registry.BackUpKeyStore{Generation: 1})}},
+
 	"patient.hold": {allowed: act(patient2), refused: []refusal{
 		bad("source", with(patient2, func(a *registry.HoldPatient) { a.Source = "her" })),
 		bad("patient", with(patient2, func(a *registry.HoldPatient) { a.Patient = "patient-1" })),              // an id
@@ -751,6 +816,9 @@ var scenarios = map[registry.Kind]scenario{
 		bad("digest_sha256", with(cohort2, func(a *registry.DefineCohort) { a.Digest = "sha256:" + a.Digest })),
 		bad("patients", with(cohort2, func(a *registry.DefineCohort) { a.Patients = 0 }))}},
 }
+
+// notes are acts that change no record: they say what is done beside the registry.
+var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}
 
 func worldFor(t *testing.T, k registry.Kind) *world {
 	if strings.HasPrefix(string(k), "organisation.") {
@@ -788,7 +856,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 			if err := w.do("grace", a); err != nil {
 				t.Fatalf("allowed: %v", err)
 			}
-			if spec.Name != "document.put" && !spec.Custody() && dump(t, w.view) == before {
+			if spec.Name != "document.put" && !slices.Contains(notes, spec.Name) && !spec.Custody() && dump(t, w.view) == before {
 				t.Error("the act changed nothing")
 			}
 			if s.then != nil {
@@ -796,7 +864,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
-			if !spec.Custody() && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
+			if !spec.Custody() && !slices.Contains(notes, spec.Name) && spec.Verb != "link-directory" && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
 				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
@@ -838,7 +906,7 @@ func TestTheTableIsWhole(t *testing.T) {
 func TestSeparationOfDuties(t *testing.T) {
 	tested := map[registry.Kind]bool{}
 	for _, spec := range registry.Acts {
-		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record"}, spec.Name)
+		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "key.approve-destruction"}, spec.Name)
 		if !decides {
 			continue
 		}

@@ -13,10 +13,8 @@ import (
 
 // notReserved refuses the names under which connectors and devices act.
 func notReserved(field string, p id.Person) error {
-	for _, prefix := range []string{connectorPrefix, devicePrefix} {
-		if strings.HasPrefix(string(p), prefix) {
-			return badField(field, fmt.Sprintf("begins with %q, as only a program's name does", prefix), "Choose another id")
-		}
+	if isProgram(p) {
+		return badField(field, fmt.Sprintf("begins with %q or %q, as only a program's name does", connectorPrefix, devicePrefix), "Choose another id")
 	}
 	return nil
 }
@@ -72,7 +70,7 @@ func checkLogin(v *snapshot.View, field string, vendor id.Vendor, person id.Pers
 	case l.Subject == "" || len(l.Subject) > 255:
 		return badField(field+".subject", "is missing or too long", "Write the provider's sub, 1 to 255 characters (OpenID Connect Core, section 2)")
 	}
-	if other, ok := v.PersonByLogin(l); ok && other.ID != person {
+	if other, ok := v.PersonByLogin(l); ok && other.ID != person && other.State != snapshot.Ended {
 		return conflict(field, fmt.Sprintf("It is the login of %q", string(other.ID)), "One person, one login: accounts are not shared")
 	}
 	return shortText(field+".subject", l.Subject)
@@ -89,14 +87,18 @@ func (a LinkLogin) apply(e *snapshot.Edit, s Stamp) {
 }
 
 // reapprove has the person approved anew, unless they changed it themselves.
-// That the person was once approved stays: second-person-once counts it.
+// That the person was once approved stays: second-person-once counts it. Who is
+// suspended stays so, and is only proposed when that ends.
 func reapprove(p *snapshot.Person, s Stamp) {
 	if s.By == p.ID {
 		return
 	}
-	first := p.ApprovedAt
+	first, state := p.ApprovedAt, p.State
 	p.Approval = asked(s)
 	p.ApprovedAt = first
+	if state == snapshot.Suspended {
+		p.State = state
+	}
 }
 
 // MaxPasskeys is how many passkeys a person may have (policy).
@@ -239,59 +241,4 @@ func (a RemovePasskey) apply(e *snapshot.Edit, s Stamp) {
 		p.Passkeys = slices.DeleteFunc(slices.Clone(p.Passkeys), func(k snapshot.Passkey) bool { return bytes.Equal(k.ID, a.Credential) })
 	})
 	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
-}
-
-// SuspendPerson stops a person until they are resumed, and ends their sessions.
-type SuspendPerson struct {
-	ID id.Person `json:"id"`
-}
-
-// Subject implements Act.
-func (a SuspendPerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
-
-func (a SuspendPerson) about(v *snapshot.View, _ Actor) party {
-	p := personParty(v, a.ID)
-	p.connectors = append(p.connectors, snapshot.SSFSender)
-	return p
-}
-
-func (a SuspendPerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	if err := personIn(v, a.ID, snapshot.Approved); err != nil {
-		return err
-	}
-	return twoRemain(v, a.ID, "suspended")
-}
-
-func (a SuspendPerson) apply(e *snapshot.Edit, s Stamp) {
-	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State, p.SuspendedBy = snapshot.Suspended, s.By })
-	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
-}
-
-// ResumePerson ends a suspension. A connector ends only its own, and nobody
-// their own.
-type ResumePerson struct {
-	ID id.Person `json:"id"`
-}
-
-// Subject implements Act.
-func (a ResumePerson) Subject() snapshot.Subject { return subject(snapshot.NounPerson, a.ID) }
-
-func (a ResumePerson) about(v *snapshot.View, by Actor) party {
-	p, ok := v.Persons.Get(a.ID)
-	if !ok || p.SuspendedBy == "" || p.SuspendedBy != by.Name() {
-		return party{}
-	}
-	out := personParty(v, a.ID)
-	out.connectors = append(out.connectors, snapshot.SSFSender)
-	return out
-}
-
-func (a ResumePerson) apart(*snapshot.View) []id.Person { return []id.Person{a.ID} }
-
-func (a ResumePerson) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return personIn(v, a.ID, snapshot.Suspended)
-}
-
-func (a ResumePerson) apply(e *snapshot.Edit, _ Stamp) {
-	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.State, p.SuspendedBy = snapshot.Approved, "" })
 }

@@ -210,6 +210,8 @@ func newRecord(noun snapshot.Noun) (snapshot.Record, bool) {
 		return new(snapshot.Connector), true
 	case snapshot.NounSession:
 		return new(snapshot.Session), true
+	case snapshot.NounKey:
+		return new(snapshot.Key), true
 	case snapshot.NounPosture:
 		return new(snapshot.Posture), true
 	case snapshot.NounAttestation:

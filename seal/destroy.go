@@ -17,6 +17,9 @@ import (
 type Order struct {
 	Act id.Act    // the approval that completed it
 	At  time.Time // when it was done
+	// Under counts what the caller knows to be sealed under the keys, by kind, for
+	// the statement.
+	Under map[string]int
 }
 
 // Destruction is what became of an order; destroyed/<id>.json.
@@ -30,8 +33,10 @@ type Destruction struct {
 	DoneAt     time.Time `json:"done_at,omitzero"`
 	Pending    []string  `json:"pending,omitempty"`
 	Generation int       `json:"generation,omitempty"` // of the key store since
-	HadKeys    bool      `json:"had_keys"`             // false: no key was ever made
-	Media      string    `json:"media"`                // what the disk may keep
+	// Under counts what was sealed under the keys, as far as it was known.
+	Under   map[string]int `json:"under,omitempty"`
+	HadKeys bool           `json:"had_keys"` // false: no key was ever made
+	Media   string         `json:"media"`    // what the disk may keep
 }
 
 // Done reports whether nothing is pending.
@@ -99,13 +104,16 @@ func (k *Keyring) Destroy(engagement id.Engagement, o Order, now func() time.Tim
 	}
 	k.making.Lock()
 	defer k.making.Unlock()
-	defer func() {
-		if e := k.held(engagement); e != nil {
-			if t, err := k.tombstone(engagement); err != nil || t != nil {
-				k.forget(e)
-			}
-		}
-	}()
+	// Whatever the disk says, this process has done with them.
+	k.mu.Lock()
+	if k.ordered == nil {
+		k.ordered = map[id.Engagement]bool{}
+	}
+	k.ordered[engagement] = true
+	k.mu.Unlock()
+	if e := k.held(engagement); e != nil {
+		k.forget(e)
+	}
 	if d, err := k.tombstone(engagement); err != nil {
 		return nil, err
 	} else if d.Done() && !k.left(engagement) {
@@ -121,7 +129,7 @@ func (k *Keyring) Destroy(engagement id.Engagement, o Order, now func() time.Tim
 		return nil, err
 	}
 	if d == nil {
-		d = &Destruction{Version: 1, Engagement: engagement, Act: o.Act, OrderedAt: o.At.UTC(),
+		d = &Destruction{Version: 1, Engagement: engagement, Act: o.Act, OrderedAt: o.At.UTC(), Under: o.Under,
 			HadKeys: k.left(engagement), Media: media(k.dir), Pending: []string{"begun and not finished"}}
 		if err := writeJSON(k.file(destroyedDir, engagement), d); err != nil {
 			return nil, fmt.Errorf("destroy engagement key: %w", err)

@@ -139,10 +139,8 @@ func (k *Keyring) file(dir string, engagement id.Engagement) string {
 // load reads the engagement's file; fs.ErrNotExist: it has none and never had.
 // k.making is held, and with locked the store's lock.
 func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, error) {
-	if t, err := k.tombstone(engagement); err != nil {
+	if err := k.destroyedOrNil(engagement); err != nil {
 		return nil, err
-	} else if t != nil {
-		return nil, t.refusal()
 	}
 	keys, err := k.readEngagement(engagement)
 	if err != nil {
@@ -191,6 +189,21 @@ func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, 
 		return nil, err
 	}
 	return k.readEngagement(engagement)
+}
+
+// destroyedOrNil refuses keys that were destroyed, or are about to be.
+func (k *Keyring) destroyedOrNil(engagement id.Engagement) error {
+	k.mu.RLock()
+	ordered := k.ordered[engagement]
+	k.mu.RUnlock()
+	if ordered {
+		return (&Destruction{Engagement: engagement}).refusal()
+	}
+	t, err := k.tombstone(engagement)
+	if err == nil && t != nil {
+		err = t.refusal()
+	}
+	return err
 }
 
 // lock takes the store's lock, and then knows the newest root.
@@ -406,8 +419,8 @@ func (e *EngagementKey) keys() (*engagementKeys, error) {
 	if e.ring == nil {
 		return nil, errNoKey
 	}
-	if t, err := e.ring.tombstone(e.engagement); err == nil && t != nil {
-		return nil, t.refusal()
+	if err := e.ring.destroyedOrNil(e.engagement); err != nil {
+		return nil, err
 	}
 	return nil, errMissing(e.engagement)
 }

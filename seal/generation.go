@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -193,8 +194,16 @@ func (k *Keyring) BackupStore(w io.Writer, at time.Time) (Backup, error) {
 		files[name] = content
 		return err
 	}
-	if err := add(keyringFile); err != nil {
-		return Backup{}, err
+	top, err := os.ReadDir(k.dir)
+	if err != nil {
+		return Backup{}, fileProblem(k.dir, err)
+	}
+	for _, e := range top {
+		if storeFile(e.Name()) { // keyring.json, and the keys that sign releases
+			if err := add(e.Name()); err != nil {
+				return Backup{}, err
+			}
+		}
 	}
 	for _, dir := range storeDirs {
 		entries, err := os.ReadDir(filepath.Join(k.dir, dir))
@@ -253,9 +262,12 @@ func (b *backup) aad() []byte {
 	return purpose("backup", strconv.Itoa(b.Generation), b.Keyring, strconv.FormatInt(b.MadeAt.Unix(), 10))
 }
 
+// releaseName is the name of a generation of the key that signs releases.
+var releaseName = regexp.MustCompile(`^release-[1-9][0-9]?\.json$`)
+
 // storeFile reports whether a name, with slashes, is one of a key store's.
 func storeFile(name string) bool {
-	if name == keyringFile {
+	if name == keyringFile || releaseName.MatchString(name) {
 		return true
 	}
 	dir, file, ok := strings.Cut(name, "/")
@@ -263,9 +275,15 @@ func storeFile(name string) bool {
 		return false
 	}
 	switch dir {
+	case "":
+		return false
 	case engagementsDir, destroyedDir:
 		file, ok = strings.CutSuffix(file, ".json")
 		return ok && id.Check(id.Engagement(file)) == nil
+	case releasesDir:
+		file, ok = strings.CutSuffix(file, ".json")
+		n, err := strconv.Atoi(file)
+		return ok && err == nil && n > 0 && n <= maxGenerations && strconv.Itoa(n) == file
 	case madeDir:
 		return id.Check(id.Engagement(file)) == nil
 	}
@@ -348,7 +366,7 @@ func restoreFiles(dir string, g *generation, files map[string][]byte) (Restored,
 		return err
 	}
 	// What is destroyed comes first, so that it is never there without.
-	for _, sub := range []string{destroyedDir, madeDir, "", engagementsDir} {
+	for _, sub := range []string{destroyedDir, madeDir, "", releasesDir, engagementsDir} {
 		for name, content := range files {
 			if at, _, ok := strings.Cut(name, "/"); ok != (sub != "") || ok && at != sub {
 				continue

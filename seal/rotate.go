@@ -307,5 +307,12 @@ func (k *Keyring) Finish(at time.Time) (retired *RetiredRoot, err error) {
 // Rotating reports whether a rotation of the root is begun and not finished.
 func (k *Keyring) Rotating() bool { return k.own.Load().doc.Before != nil }
 
+// ByOldRoot reports whether the keyring was opened with the root before, while a
+// rotation is under way: when that is finished, the same root will not open it.
+func (k *Keyring) ByOldRoot() bool { return k.byOld }
+
+// RootKind is "file", "passphrase" or "service".
+func (k *Keyring) RootKind() string { return k.own.Load().doc.Root.Kind }
+
 // Retired lists the roots that were rotated away, oldest first.
 func (k *Keyring) Retired() []RetiredRoot { return slices.Clone(k.own.Load().doc.Retired) }

@@ -10,6 +10,7 @@
 //	engagements/<id>.json the keys of one engagement
 //	made/<id>             says that the engagement has keys: what is lost is not made anew
 //	destroyed/<id>.json   says that they were destroyed, and by which act
+//	releases/<n>.json     the keys that sign sealed releases, one generation a file
 //	generation.json       the key of the key store's own backups
 //
 // The root wraps every other key, with what the key is for as associated data:
@@ -57,6 +58,7 @@ import (
 const (
 	keyringFile    = "keyring.json"
 	engagementsDir = "engagements"
+	releasesDir    = "releases"
 	madeDir        = "made"
 	destroyedDir   = "destroyed"
 	generationFile = "generation.json"
@@ -65,13 +67,14 @@ const (
 )
 
 // storeDirs are the folders of a key store.
-var storeDirs = []string{engagementsDir, madeDir, destroyedDir}
+var storeDirs = []string{engagementsDir, madeDir, destroyedDir, releasesDir}
 
 // Keyring is the open keys. It is safe for concurrent use.
 type Keyring struct {
 	silent
 	dir       string
 	mirror    string // a second folder for generation.json; empty: none
+	byOld     bool   // opened with the root before
 	owner     *OwnerKey
 	documents *Sealer
 	tokens    *Tokens
@@ -79,7 +82,8 @@ type Keyring struct {
 
 	mu          sync.RWMutex
 	engagements map[id.Engagement]*EngagementKey
-	making      sync.Mutex // held while files are read or made: one at a time
+	ordered     map[id.Engagement]bool // their destruction was ordered in this process
+	making      sync.Mutex             // held while files are read or made: one at a time
 }
 
 // organisation is what keyring.json held when it was read last.
@@ -172,7 +176,7 @@ func Open(dir string, root Root, options ...Option) (*Keyring, error) {
 	if err := checkDirs(dir); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, destroyedDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, destroyedDir), filepath.Join(dir, releasesDir)} {
 		if err := sweep(d, false); err != nil {
 			return nil, err
 		}
@@ -181,7 +185,10 @@ func Open(dir string, root Root, options ...Option) (*Keyring, error) {
 	for _, o := range options {
 		o(k)
 	}
-	o, err := k.read(func(doc *keyringDoc) (*rootKey, error) { return rootOf(dir, root, doc) })
+	o, err := k.read(func(doc *keyringDoc) (key *rootKey, err error) {
+		key, k.byOld, err = rootOf(dir, root, doc)
+		return key, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -195,24 +202,25 @@ func Open(dir string, root Root, options ...Option) (*Keyring, error) {
 }
 
 // rootOf opens the root that keyring.json names, or the one before while a
-// rotation is under way.
-func rootOf(dir string, root Root, doc *keyringDoc) (*rootKey, error) {
-	key, err := root.open(dir, doc.Root)
+// rotation is under way, and says which.
+func rootOf(dir string, root Root, doc *keyringDoc) (key *rootKey, old bool, err error) {
+	key, err = root.open(dir, doc.Root)
 	if err == nil {
 		if _, checkErr := key.Decrypt(doc.Check, purpose("check")); checkErr == nil {
-			return key, nil
+			return key, false, nil
 		}
 		err = problem.BadField("keyring.root", "this is not the root that the keyring was made with",
 			"Give the passphrase, the key file or the service that was set when the keyring was made, or when its root was rotated.")
 	}
 	if doc.Before == nil {
-		return nil, err
+		return nil, false, err
 	}
 	before, beforeErr := root.open(dir, doc.Before.Root)
 	if beforeErr != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return doc.Before.cross(before)
+	key, err = doc.Before.cross(before)
+	return key, true, err
 }
 
 // read reads keyring.json and opens what it holds under the root that find gives.
@@ -475,7 +483,7 @@ func openOwner(root *rootKey, wrapped []byte) (*OwnerKey, error) {
 }
 
 func checkDirs(dir string) error {
-	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, madeDir), filepath.Join(dir, destroyedDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, madeDir), filepath.Join(dir, destroyedDir), filepath.Join(dir, releasesDir)} {
 		info, err := os.Stat(d)
 		if errors.Is(err, fs.ErrNotExist) && d != dir && filepath.Base(d) != engagementsDir {
 			continue // version 1 had none

@@ -31,11 +31,7 @@ type Codes struct {
 // assigned asks for codes from a random source (45 CFR 164.514(c)). The engagement
 // must be in the registry: a name that was mistyped would make a key of its own.
 func OpenCodes(ctx context.Context, c *Config, engagement id.Engagement, assigned bool) (_ *Codes, err error) {
-	root, err := c.rootKey()
-	if err != nil {
-		return nil, err
-	}
-	keys, err := seal.Open(c.Data(keysDir), root)
+	keys, err := c.openKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +72,17 @@ func (c *Config) hasEngagement(ctx context.Context, keys *seal.Keyring, engageme
 	if err != nil {
 		return fmt.Errorf("reading the registry: %w", err)
 	}
+	found := false
 	for _, r := range records {
 		if e, ok := r.(*snapshot.Engagement); ok && e.ID == engagement {
-			return nil
+			found = true
 		}
+		if k, ok := r.(*snapshot.Key); ok && k.Engagement == engagement && k.Ordered() {
+			return problem.BadField("engagement", "its keys were destroyed", "Nothing can be coded or turned back under it any more")
+		}
+	}
+	if found {
+		return nil
 	}
 	return problem.BadField("engagement", "is not in the registry", "List them: sallyport engagement list")
 }

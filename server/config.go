@@ -1,13 +1,13 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/hipaa"
@@ -38,15 +38,31 @@ type Config struct {
 	DataDir string `yaml:"data_dir"`
 	// Database is a PostgreSQL URL. Empty: SQLite in DataDir.
 	Database string `yaml:"database"`
-	// PassphraseFile protects the root key. Empty: a key file in DataDir.
+	// RootKey is what protects every key: "file" (root.key in the key store),
+	// "file:PATH", "passphrase", or the URL of a key service (see seal/kms). Empty:
+	// passphrase, if PassphraseFile is set, or else file.
+	RootKey string `yaml:"root_key"`
+	// PassphraseFile holds the passphrase.
 	PassphraseFile string `yaml:"passphrase_file"`
+	// KeyStore is the folder of the keys. Empty: keys in DataDir. Nodes that serve
+	// one registry share it; backups of the databases must not hold it.
+	KeyStore string `yaml:"key_store"`
+	// GenerationMirror is a second folder for the key of the key store's backups, on
+	// another disk or machine, and in no backup. Empty: none, and then a lost disk
+	// takes the key of its backups along.
+	GenerationMirror string `yaml:"generation_mirror"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
 	PublicURL string `yaml:"public_url"`
+	// PeopleURL is how people's browsers reach their pages. Its host is what passkeys
+	// are made for (WebAuthn, relying party id): if it changes, everybody needs new
+	// ones. Empty, with listen.people: there are no pages.
+	PeopleURL string `yaml:"people_url"`
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
+	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
 	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
 	SPIFFE []TrustDomain `yaml:"spiffe"`
@@ -57,18 +73,20 @@ type Config struct {
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string `yaml:"profiles_dir"`
-	Policy      Policy `yaml:"policy"`
+	ProfilesDir string     `yaml:"profiles_dir"`
+	KeyServers  KeyServers `yaml:"key_servers"`
+	Policy      Policy     `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
 	profiles []*deid.Profile
 }
 
-// Listen is where the two doors are. Both speak TLS 1.3 only.
+// Listen is where the doors are. All but health speak TLS 1.3 only.
 type Listen struct {
 	Gateway string `yaml:"gateway"` // vendors: token endpoint and FHIR
 	API     string `yaml:"api"`     // the organisation's people: acts and reads
+	People  string `yaml:"people"`  // people with browsers: sign-in, sessions; no client certificate is needed
 	Health  string `yaml:"health"`  // plain HTTP: /healthz, /readyz, /metrics; loopback only
 }
 
@@ -83,6 +101,25 @@ type Certificates struct {
 	// issues one.
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+}
+
+// KeyServers says where applications' keys may be published (connectors of kind
+// jwks), besides public addresses with certificates of public authorities.
+type KeyServers struct {
+	// Networks are ranges that count as public although they are not, such as a
+	// private network to a vendor: "10.20.0.0/16".
+	Networks []netip.Prefix `yaml:"networks"`
+	// CAFile holds authorities to trust instead of the system's.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Connectors is how the vendors' own systems are reached, where their keys are not
+// pinned.
+type Connectors struct {
+	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
+	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
+	// only, so that no vendor's issuer can lead inside.
+	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
 }
 
 // Source is an upstream healthcare system.
@@ -150,6 +187,8 @@ type Policy struct {
 	// SessionLife is how long a sign-in lasts, and StepUpLife how long ago a
 	// passkey may have been touched for a decision.
 	SessionLife time.Duration `yaml:"session_life"`
+	// SessionIdle is how long a session may be unused before it is over.
+	SessionIdle time.Duration `yaml:"session_idle"`
 	StepUpLife  time.Duration `yaml:"step_up_life"`
 	// PostureFreshness is how old a device's report of its state may be, and
 	// Posture which checks must pass.
@@ -179,6 +218,7 @@ var DefaultPolicy = Policy{
 	ReviewEvery:       90 * 24 * time.Hour,
 	TokenLifetime:     5 * time.Minute,
 	SessionLife:       8 * time.Hour,
+	SessionIdle:       30 * time.Minute,
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
 	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
@@ -209,10 +249,10 @@ func Load(file string) (*Config, error) {
 
 func parse(raw []byte, dir string) (*Config, error) {
 	c := &Config{Policy: DefaultPolicy, dir: dir}
-	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	dec := yamldoc.New(raw)
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		// goccy/go-yaml names the line and shows it; the file holds no secret.
-		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yaml.FormatError(err, false, true), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
+		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yamldoc.Explain(err), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, problem.BadField("config", "the file holds more than one document", "Keep one")
@@ -253,6 +293,9 @@ func (c *Config) check() error {
 	if c.DataDir == "" {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
 	}
+	if err := c.checkRoot(); err != nil {
+		return err
+	}
 	if c.Database != "" {
 		u, err := url.Parse(c.Database)
 		if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
@@ -269,6 +312,9 @@ func (c *Config) check() error {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return problem.BadField(field, "is not an address", "Write host:port, such as 127.0.0.1:8443").Because(err)
 		}
+	}
+	if err := c.checkPeople(); err != nil {
+		return err
 	}
 	if host, _, _ := net.SplitHostPort(c.Listen.Health); !loopback(host) {
 		return problem.BadField("listen.health", "is not a loopback address", "It is plain HTTP: listen on 127.0.0.1, and let a local collector read it")
@@ -301,6 +347,24 @@ func (c *Config) check() error {
 	return nil
 }
 
+// checkPeople wants the pages' address to be one for which browsers make passkeys.
+func (c *Config) checkPeople() error {
+	if c.Listen.People == "" && c.PeopleURL == "" {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Listen.People); err != nil {
+		return problem.BadField("listen.people", "is not an address", "Write host:port, such as 127.0.0.1:8446; or leave people_url out too").Because(err)
+	}
+	u, err := url.Parse(c.PeopleURL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" || u.Host != strings.ToLower(u.Host) {
+		return problem.BadField("people_url", "is not the https address of the pages for people", "Write https://host:port in lower case, without a path")
+	}
+	if net.ParseIP(u.Hostname()) != nil {
+		return problem.BadField("people_url", "has an address for a host", "Write a name: browsers make no passkeys for addresses")
+	}
+	return nil
+}
+
 func (p Policy) check() error {
 	switch {
 	case p.SnapshotFreshness < time.Second || p.SnapshotFreshness > time.Hour:
@@ -313,6 +377,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.token_lifetime", "is not between 30s and 5m", "SMART backend services advises at most 5m")
 	case p.SessionLife < time.Minute || p.SessionLife > 24*time.Hour:
 		return problem.BadField("policy.session_life", "is not between 1m and 24h", "8h is usual")
+	case p.SessionIdle < time.Minute || p.SessionIdle > p.SessionLife:
+		return problem.BadField("policy.session_idle", "is not between 1m and session_life", "30m is usual")
 	case p.StepUpLife < 10*time.Second || p.StepUpLife > time.Hour:
 		return problem.BadField("policy.step_up_life", "is not between 10s and 1h", "5m is usual")
 	case p.PostureFreshness < time.Minute || p.PostureFreshness > 30*24*time.Hour:
@@ -399,6 +465,7 @@ func (c *Config) Settings() snapshot.Settings {
 		ReviewEvery:       c.Policy.ReviewEvery,
 		Profiles:          offered(c.profiles),
 		SessionLife:       c.Policy.SessionLife,
+		SessionIdle:       c.Policy.SessionIdle,
 		StepUpLife:        c.Policy.StepUpLife,
 		PostureFreshness:  c.Policy.PostureFreshness,
 		Posture: snapshot.PostureRule{Waived: c.Policy.Posture.Waived, MaxUpdateAge: c.Policy.Posture.MaxUpdateAge,

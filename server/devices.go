@@ -59,6 +59,8 @@ func (d *devices) handler(path string) http.HandlerFunc {
 		return d.renew
 	case wire.Posture:
 		return d.posture
+	case wire.Attest:
+		return d.attest
 	case wire.Fleet:
 		return d.fleet
 	case wire.Standing:
@@ -281,6 +283,10 @@ func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
 	m, err := d.verifier.Machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
+		return
+	}
+	if m.Device.SPIFFE != "" {
+		d.fail(w, r, problem.New(problem.Refused, "The workload's certificates come from its own SPIFFE issuer", "Nothing is renewed here: fetch the next SVID from the Workload API"))
 		return
 	}
 	now := d.now()

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,14 +13,20 @@ import (
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/gateway/fhirapi"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
 
 const (
-	fhirPath  = "/fhir"
-	tokenPath = "/token"
+	fhirPath       = "/fhir"
+	tokenPath      = "/token"
+	revokePath     = "/revoke"
+	introspectPath = "/introspect"
+	authorizePath  = "/authorize"
+	metadataPath   = "/.well-known/oauth-authorization-server"
 )
 
 // views is the registry as the gateway knows it: pictures, and news of them.
@@ -58,16 +66,34 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if s.replays, err = identity.OpenReplays(s.config.Data(replaysFile), s.o.Now()); err != nil {
 		return err
 	}
-	tokenURL := s.config.PublicURL + tokenPath
-	tokens, err := identity.NewTokenEndpoint(identity.TokenEndpointConfig{URL: tokenURL, Verifier: s.verifier,
-		View: s.record.registry.View, Replays: s.replays, Log: s.o.Logger})
+	at := identity.Endpoints{Issuer: s.config.PublicURL, Token: s.config.PublicURL + tokenPath,
+		Revoke: s.config.PublicURL + revokePath, Introspect: s.config.PublicURL + introspectPath}
+	book := book{s.record.registry}
+	tokens, err := identity.NewTokenEndpoint(identity.TokenEndpointConfig{URL: at.Token, Verifier: s.verifier,
+		View: s.record.registry.View, Replays: s.replays, Log: s.o.Logger, Book: book})
 	if err != nil {
 		return err
 	}
+	if s.keys, err = s.keyFetcher(book); err != nil {
+		return err
+	}
+	// People consent where they can sign in; else none of it is offered.
+	var authorize http.Handler
+	if s.signIn != nil {
+		at.Authorize = s.config.PublicURL + authorizePath
+		authorize, err = identity.NewAuthorizeEndpoint(identity.AuthorizeConfig{URL: at.Authorize, Audience: s.fhirBase, Verifier: s.verifier,
+			View: s.record.registry.View, SignIn: s.signIn, Book: book, Log: s.o.Logger})
+		if err != nil {
+			return err
+		}
+	}
+	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, at.Token))
+	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
 	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier, keys: s.record.keys,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
-	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, tokenURL))
-	smart := identity.SMARTConfiguration(tokenURL)
+	if s.signals, err = s.openSignals(); err != nil {
+		return err
+	}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,15 +102,48 @@ func (s *Server) openGateway(ctx context.Context) error {
 			return
 		}
 		switch path := r.URL.Path; {
+		case path == sealed.KeysPath:
+			g.ServeReleaseKeys(w, r)
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)
+		case path == revokePath:
+			revoke.ServeHTTP(w, r)
+		case path == introspectPath:
+			introspect.ServeHTTP(w, r)
+		case path == authorizePath && authorize != nil:
+			authorize.ServeHTTP(w, r)
+		case path == metadataPath:
+			metadata.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, "/.well-known/smart-configuration"):
 			smart.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/"):
 			fhir.ServeHTTP(w, r)
+		case strings.HasPrefix(path, scimPath+"/"):
+			s.signals.directory.ServeHTTP(w, r)
+		case path == ssfPath:
+			s.signals.events.ServeHTTP(w, r)
 		default: // tells nothing, not even that it is not there
 			identity.WriteUnknown(w)
 		}
 	}))
 	return nil
+}
+
+// keyFetcher asks the key servers of applications in the background.
+func (s *Server) keyFetcher(b book) (*identity.KeyFetcher, error) {
+	c := identity.KeyFetcherConfig{View: s.record.registry.View, Offer: b.OfferKeys, Networks: s.config.KeyServers.Networks, Now: s.o.Now, Log: s.o.Logger}
+	if file := s.config.KeyServers.CAFile; file != "" {
+		raw, err := os.ReadFile(s.config.path(file))
+		c.Roots = x509.NewCertPool()
+		if err != nil || !c.Roots.AppendCertsFromPEM(raw) {
+			return nil, problem.BadField("key_servers.ca_file", "holds no certificate", "Name a PEM file").Because(err)
+		}
+	}
+	return identity.NewKeyFetcher(c)
+}
+
+// fhirBase reports whether aud is the base URL of one of the sources here.
+func (s *Server) fhirBase(aud string) bool {
+	name, ok := strings.CutPrefix(strings.TrimSuffix(aud, "/"), s.config.PublicURL+fhirPath+"/")
+	return ok && slices.ContainsFunc(s.config.Sources, func(x Source) bool { return string(x.ID) == name })
 }

@@ -39,8 +39,11 @@ type Setup struct {
 	GatewayPort  int
 	APIPort      int
 	HealthPort   int
+	PeoplePort   int    // pages for people with browsers; 0: none
 	Database     string // a PostgreSQL URL; empty: SQLite
-	// PassphraseFile protects the root key. Empty: a key file in the data folder.
+	// RootKey says what protects the keys, as Config.RootKey; PassphraseFile names a
+	// passphrase. Both empty: a key file in the data folder.
+	RootKey        string
 	PassphraseFile string
 	Now            func() time.Time
 }
@@ -56,16 +59,18 @@ var configTemplate string
 
 // files below the data directory
 const (
-	authorityDir = "authority"
-	keysDir      = "keys"
-	auditDir     = "audit"
-	peopleDir    = "people"
-	tokenKeyFile = "token.key"
-	logKeyFile   = "log.key"
-	logPubFile   = "log.pub"
-	registryFile = "registry.db"
-	vaultFile    = "vault.db"
-	replaysFile  = "replays"
+	authorityDir    = "authority"
+	keysDir         = "keys"
+	auditDir        = "audit"
+	peopleDir       = "people"
+	tokenKeyFile    = "token.key"
+	logKeyFile      = "log.key"
+	logPubFile      = "log.pub"
+	releaseKeysFile = "release-keys.json"
+	registryFile    = "registry.db"
+	vaultFile       = "vault.db"
+	replaysFile     = "replays"
+	firstRunFile    = "first-run"
 )
 
 // Init makes a new installation: the configuration, the certificate authority,
@@ -133,9 +138,9 @@ func (s Setup) check() error {
 	if err := id.Check(s.Person); err != nil {
 		return problem.BadField("person", err.Error(), "Use a short id such as ada")
 	}
-	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort} {
-		if p < 1 || p > 65535 {
-			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65533: the API and health take the next two")
+	for _, p := range []int{s.GatewayPort, s.APIPort, s.HealthPort, s.PeoplePort} {
+		if p < 0 || p < 1 && p != s.PeoplePort || p > 65535 {
+			return problem.BadField("port", fmt.Sprintf("%d is not a port", p), "Choose one from 1 to 65532: the API, health and the pages for people take the next three")
 		}
 	}
 	return nil
@@ -154,7 +159,7 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 	if _, err := identity.CreateAuthority(c.Data(authorityDir), c.Organisation, now); err != nil {
 		return err
 	}
-	if err := seal.Create(c.Data(keysDir), root); err != nil {
+	if err := seal.Create(c.keyStore(), root); err != nil {
 		return err
 	}
 	if _, err := identity.ReadOrMakeKey(c.Data(tokenKeyFile), 256); err != nil {
@@ -175,8 +180,11 @@ func makeKeys(c *Config, root seal.Root, now time.Time) error {
 
 // makeVault makes the vault, which is made only here: see openVault.
 func makeVault(ctx context.Context, c *Config, root seal.Root) error {
-	keys, err := seal.Open(c.Data(keysDir), root)
+	keys, err := c.openKeysUnder(root)
 	if err != nil {
+		return err
+	}
+	if err := writeReleaseKeys(c, keys); err != nil {
 		return err
 	}
 	v, err := vault.Open(ctx, c.Data(vaultFile), keys)
@@ -184,6 +192,24 @@ func makeVault(ctx context.Context, c *Config, root seal.Root) error {
 		return fmt.Errorf("making the vault: %w", err)
 	}
 	return v.Close()
+}
+
+// writeReleaseKeys writes the public keys with which vendors verify sealed
+// releases. The gateway serves the same; a file that came by another way is
+// what a middlebox cannot exchange.
+func writeReleaseKeys(c *Config, keys *seal.Keyring) error {
+	key, err := keys.ReleaseKey()
+	if err != nil {
+		return err
+	}
+	set, err := key.PublicKeys()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Data(releaseKeysFile), set, 0o644); err != nil {
+		return fmt.Errorf("writing the release keys: %w", err)
+	}
+	return nil
 }
 
 // openVault opens the vault that makeVault made. A vault that is lost must not

@@ -35,18 +35,6 @@ type record struct {
 // Origin is the log's name: it is in every checkpoint and in every entry.
 func (c *Config) Origin() string { return c.Node }
 
-// rootKey is the key that protects all others.
-func (c *Config) rootKey() (seal.Root, error) {
-	if c.PassphraseFile == "" {
-		return seal.KeyFile(""), nil
-	}
-	phrase, err := readSecret("passphrase_file", c.path(c.PassphraseFile))
-	if err != nil {
-		return nil, err
-	}
-	return seal.Passphrase(phrase), nil
-}
-
 // readSecret reads a file that only its owner may read: the same rule as for
 // keys (identity.ReadKey).
 func readSecret(field, file string) (string, error) {
@@ -83,11 +71,7 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 			err = errors.Join(err, r.close())
 		}
 	}()
-	root, err := c.rootKey()
-	if err != nil {
-		return nil, err
-	}
-	if r.keys, err = seal.Open(c.Data(keysDir), root); err != nil {
+	if r.keys, err = c.openKeys(); err != nil {
 		return nil, err
 	}
 	private, err := readSecret("data_dir/"+logKeyFile, c.Data(logKeyFile))

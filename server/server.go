@@ -27,9 +27,12 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/snapshot"
 	"github.com/sallyport/sallyport/vault"
 )
@@ -43,8 +46,8 @@ type Options struct {
 	Listeners *Listeners
 }
 
-// Listeners are open sockets for the three addresses.
-type Listeners struct{ Gateway, API, Health net.Listener }
+// Listeners are open sockets for the addresses. People may be nil: no pages.
+type Listeners struct{ Gateway, API, Health, People net.Listener }
 
 // Server is everything, opened but not yet listening.
 type Server struct {
@@ -59,11 +62,19 @@ type Server struct {
 	verifier     *identity.Verifier
 	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
+	signIn       identity.SignIn // nil: people cannot sign in here
+	keys         *identity.KeyFetcher
+	signals      *signals
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
+	people       http.Handler // nil: no pages
+	sessions     *signin.Sessions
 	metrics      *prometheus.Registry
 	ready        atomic.Bool
+	// of carryOut alone: what is done
+	destroyed map[id.Engagement]bool
+	rotated   map[id.Engagement]seal.Rotation
 }
 
 const (
@@ -106,15 +117,24 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if s.vault, err = openVault(ctx, c, s.record.keys); err != nil {
 		return nil, err
 	}
+	// What was ordered while this node was down is done before anything can leave.
+	s.destroyed, s.rotated = map[id.Engagement]bool{}, map[id.Engagement]seal.Rotation{}
+	if err := s.carryOut(ctx); err != nil {
+		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
+	}
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
 	if err := s.openGateway(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.openPeople(); err != nil {
+		return nil, err
+	}
 	s.api, err = s.withCustody(api.New(api.Config{
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
-		Log: s.record.log, LogVerifier: s.record.verifier, Identity: s.verifier, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
+		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Identity: s.verifier, Sessions: s.sessions,
+		Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
@@ -195,6 +215,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if s.domains != nil {
 		group.Go(func() error { s.domains.Watch(ctx, bundleEvery, s.o.Logger); return nil })
 	}
+	group.Go(func() error { s.watchKeys(ctx); return nil })
+	group.Go(func() error { s.keys.Run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
@@ -221,6 +243,11 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	serve(gatewayServer, l.Gateway, true)
 	serve(apiServer, l.API, true)
 	serve(healthServer, l.Health, false)
+	if l.People != nil && s.people != nil {
+		serve(&http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
+			ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}, l.People, true)
+		s.o.Logger.InfoContext(ctx, "listening for people", "people", l.People.Addr().String(), "url", s.config.PeopleURL)
+	}
 	s.ready.Store(true)
 	s.o.Logger.InfoContext(ctx, "listening", "gateway", l.Gateway.Addr().String(), "api", l.API.Addr().String(), "health", l.Health.Addr().String())
 	return group.Wait()
@@ -238,10 +265,14 @@ func (s *Server) listeners() (*Listeners, error) {
 		{"listen.gateway", s.config.Listen.Gateway, &l.Gateway},
 		{"listen.api", s.config.Listen.API, &l.API},
 		{"listen.health", s.config.Listen.Health, &l.Health},
+		{"listen.people", s.config.Listen.People, &l.People},
 	} {
+		if x.addr == "" {
+			continue // the pages for people, which need not be
+		}
 		var err error
 		if *x.into, err = net.Listen("tcp", x.addr); err != nil {
-			for _, open := range []net.Listener{l.Gateway, l.API} {
+			for _, open := range []net.Listener{l.Gateway, l.API, l.Health} {
 				if open != nil {
 					_ = open.Close() // the start has failed already
 				}
@@ -307,6 +338,9 @@ func (s *Server) notReady() (why []string) {
 // View is the registry as decisions see it now.
 func (s *Server) View() *snapshot.View { return s.record.registry.View() }
 
+// Close closes a server that was opened and is not run.
+func (s *Server) Close() error { return s.close() }
+
 func (s *Server) close() error {
 	s.ready.Store(false)
 	var errs []error
@@ -315,6 +349,9 @@ func (s *Server) close() error {
 	}
 	if s.replays != nil {
 		errs = append(errs, s.replays.Close())
+	}
+	if s.signals != nil {
+		errs = append(errs, s.signals.replays.Close())
 	}
 	if s.vault != nil {
 		errs = append(errs, s.vault.Close())

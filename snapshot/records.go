@@ -31,11 +31,12 @@ const (
 	NounSession       Noun = "session"
 	NounPosture       Noun = "posture"
 	NounAttestation   Noun = "attestation"
+	NounKey           Noun = "key"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.
@@ -261,9 +262,11 @@ type Person struct {
 	Passkeys []Passkey `json:"passkeys,omitempty"`
 	// Invitation is the open or last invitation to register a passkey.
 	Invitation Invitation `json:"invitation,omitzero"`
-	// SuspendedBy is who suspended the person; a connector ends only its own
-	// suspensions.
-	SuspendedBy id.Person `json:"suspended_by,omitempty"`
+	// Directory is who the person is to the directory of their vendor.
+	Directory Directory `json:"directory,omitzero"`
+	// SuspendedBy is who has suspended the person, in the order of time. The
+	// person is suspended until each has ended its own.
+	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
 	Approval
 }
 

@@ -66,6 +66,19 @@ type Login struct {
 	Subject   string       `json:"subject,omitempty"`
 }
 
+// Directory is who a person is to the SCIM client of their vendor. What it holds
+// can be an e-mail address, so it is not for logs.
+type Directory struct {
+	Connector  id.Connector `json:"connector,omitempty"`
+	UserName   string       `json:"user_name,omitempty"`   // unique there, without regard to case (RFC 7643, section 4.1.1)
+	ExternalID string       `json:"external_id,omitempty"` // what the directory itself calls the person (RFC 7643, section 3.1)
+	// The person's name as the directory has it, in the parts that it gave.
+	Formatted   string `json:"formatted,omitempty"`
+	GivenName   string `json:"given_name,omitempty"`
+	FamilyName  string `json:"family_name,omitempty"`
+	DisplayName string `json:"display_name,omitempty"`
+}
+
 // Passkey is the public half of a WebAuthn credential (W3C WebAuthn Level 3).
 type Passkey struct {
 	ID         []byte    `json:"id"`         // the credential's id

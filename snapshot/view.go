@@ -42,6 +42,7 @@ type View struct {
 	Connectors     Table[id.Connector, Connector]
 	Sessions       Table[id.Session, Session]
 	Postures       Table[id.Device, Posture]
+	Keys           Table[id.Engagement, Key]
 	Attestations   Table[id.Attestation, Attestation]
 
 	index index
@@ -110,6 +111,7 @@ type index struct {
 	personByLogin    map[Login]*Person
 	personByPasskey  map[string]*Person
 	sessions         map[id.Person][]*Session
+	directories      map[id.Connector][]*Person
 	attestations     map[id.Device][]*Attestation
 	sessionBySecret  map[string]*Session
 }
@@ -169,6 +171,10 @@ func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
 	p, ok := v.index.personByPasskey[string(credential)]
 	return p, ok
 }
+
+// PersonsOfDirectory lists the people whom a SCIM client knows, ended ones too, in
+// the order of their ids.
+func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.directories[c] }
 
 // SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
 // hex. Whether its time is over is Live's question.
@@ -247,6 +253,8 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Postures, r.Device, r)
 	case *Attestation:
 		put(e, &e.next.Attestations, r.ID, r)
+	case *Key:
+		put(e, &e.next.Keys, r.Engagement, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {
@@ -306,13 +314,19 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 		}
 		x.personByLogin, x.personByPasskey = map[Login]*Person{}, map[string]*Person{}
 		for _, p := range v.Persons.All() {
-			if p.Login != (Login{}) {
+			// A login that passed on, as when a person is hired again, is the one's who
+			// is still there.
+			if old, ok := x.personByLogin[p.Login]; p.Login != (Login{}) && (!ok || old.State == Ended) {
 				x.personByLogin[p.Login] = p
 			}
 			for _, k := range p.Passkeys {
 				x.personByPasskey[string(k.ID)] = p
 			}
 		}
+	}
+	if touched[NounPerson] {
+		x.directories = group(v.Persons, func(p *Person) id.Connector { return p.Directory.Connector }, nil)
+		delete(x.directories, "")
 	}
 	if touched[NounGrant] {
 		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)

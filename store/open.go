@@ -17,7 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations/*.sql
@@ -104,23 +105,45 @@ func openSQLite(path string) (*sql.DB, error) {
 }
 
 // migrate brings the schema up to date. Two processes may start at once: the
-// one that loses the race tries again and finds the work done.
+// one that loses the race tries again and finds the work done. On SQLite it may have
+// to wait before it can even look: a change to WAL mode is refused at once where
+// another connection has the file, whatever the busy timeout.
 func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("store: migrations: %w", err)
 	}
-	for attempt := 0; ; attempt++ {
+	patience := time.Now().Add(busyPatience)
+	for attempt := 0; ; {
 		err = migrateOnce(ctx, db, dialect, dir)
-		if err == nil || errors.Is(err, errNewer) || attempt == 9 || ctx.Err() != nil {
+		if err == nil || errors.Is(err, errNewer) || ctx.Err() != nil {
 			break
 		}
-		time.Sleep(time.Duration(attempt+1) * 50 * time.Millisecond)
+		pause := busyAgain
+		if !busy(err) || time.Now().After(patience) {
+			if attempt++; attempt == 10 {
+				break
+			}
+			pause = time.Duration(attempt) * 50 * time.Millisecond
+		}
+		time.Sleep(pause)
 	}
 	if err != nil {
 		return fmt.Errorf("store: migrate: %w", err)
 	}
 	return nil
+}
+
+// How long an SQLite file that another process is making is waited for.
+const (
+	busyPatience = 10 * time.Second
+	busyAgain    = 20 * time.Millisecond
+)
+
+// busy: another connection has the file (SQLITE_BUSY and its extended codes).
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 var errNewer = errors.New("the database was made by a newer version")

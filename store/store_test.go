@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -353,7 +355,7 @@ func TestADatabaseOfAnOlderVersionIsUpdated(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := raw(t, where)
-		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DROP TABLE attestations`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
+		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DROP TABLE attestations`, `DROP TABLE engagement_keys`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
 			if _, err := db.ExecContext(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
@@ -400,4 +402,72 @@ func raw(t *testing.T, where string) *sql.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// Processes that make one database at once wait for each other: SQLite refuses the
+// change to WAL mode without waiting.
+func TestProcessesMakeOneDatabase(t *testing.T) {
+	if where := os.Getenv("STORE_TEST_WHERE"); where != "" {
+		for line := range strings.Lines(where) {
+			s, err := store.Open(t.Context(), strings.TrimSpace(line), registrytest.Sealer{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return
+	}
+	dir := t.TempDir()
+	var where []string
+	for n := range 20 {
+		where = append(where, filepath.Join(dir, fmt.Sprintf("%d.db", n)))
+	}
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestProcessesMakeOneDatabase$")
+			cmd.Env = append(os.Environ(), "STORE_TEST_WHERE="+strings.Join(where, "\n"))
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("process %d: %v\n%s", i, err, out)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A new database that another process holds is waited for, for longer than a few
+// quick tries.
+func TestADatabaseThatIsBeingMadeIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	where := filepath.Join(t.TempDir(), "registry.db")
+	db, err := sql.Open("sqlite", where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		s, err := store.Open(context.Background(), where, registrytest.Sealer{})
+		if err == nil {
+			err = s.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatalf("not waited for: %v", err)
+	case <-time.After(4 * time.Second):
+	}
+	if _, err := db.Exec("COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
 }

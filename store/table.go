@@ -32,6 +32,7 @@ var tables = map[snapshot.Noun]string{
 	snapshot.NounSession:       "sessions",
 	snapshot.NounAttestation:   "attestations",
 	snapshot.NounPosture:       "postures",
+	snapshot.NounKey:           "engagement_keys",
 }
 
 // put writes a record's present row and its revision.
@@ -73,6 +74,14 @@ func state(r snapshot.Record) string {
 		return unless(r.LiftedAt, "lifted")
 	case *snapshot.Session:
 		return unless(r.EndedAt, "ended")
+	case *snapshot.Key:
+		switch {
+		case r.Ordered():
+			return "destroyed"
+		case r.Destruction != nil:
+			return "destruction-requested"
+		}
+		return "recorded"
 	case *snapshot.Assessment, *snapshot.Posture:
 		return "recorded"
 	default:

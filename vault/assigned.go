@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/sallyport/sallyport/id"
@@ -74,12 +75,22 @@ func (p *pending) drop(k cacheKey) {
 	delete(p.codes, k)
 }
 
+// forget drops what waits of an engagement.
+func (p *pending) forget(e id.Engagement) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.codes, func(k cacheKey, _ string) bool { return k.engagement == e })
+}
+
 // Code gives the id's code: the one that it always had, or a new one.
 func (a *Assigned) Code(ctx context.Context, resourceID string) (string, error) {
 	if !seal.IsID(resourceID) {
 		return "", errNoID(resourceID)
 	}
 	engagement := a.key.Engagement()
+	if err := a.key.Err(); err != nil {
+		return "", err
+	}
 	if code, ok := a.v.cache.code(engagement, resourceID); ok {
 		return code, nil
 	}
@@ -174,7 +185,7 @@ func (v *Vault) writeCodes(ctx context.Context, key *seal.EngagementKey, codes m
 func (v *Vault) codeOf(ctx context.Context, q querier, key *seal.EngagementKey, resourceID string) (string, error) {
 	byID := key.Index("vault/id", []byte(resourceID))
 	var byCode, sealed []byte
-	err := q.QueryRowContext(ctx, "SELECT by_code, sealed FROM codes WHERE engagement = ? AND by_id = ?", v.engagement(key), byID[:]).Scan(&byCode, &sealed)
+	err := q.QueryRowContext(ctx, "SELECT by_code, sealed FROM codes WHERE engagement = ? AND by_id = ?", v.engagement(key.Engagement()), byID[:]).Scan(&byCode, &sealed)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return "", nil
@@ -194,7 +205,7 @@ func (v *Vault) insertCode(ctx context.Context, tx *sql.Tx, key *seal.Engagement
 	if err != nil {
 		return fmt.Errorf("seal code: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO codes (engagement, by_id, by_code, sealed) VALUES (?, ?, ?, ?)", v.engagement(key), byID[:], byCode[:], sealed); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO codes (engagement, by_id, by_code, sealed) VALUES (?, ?, ?, ?)", v.engagement(key.Engagement()), byID[:], byCode[:], sealed); err != nil {
 		return unavailable(err)
 	}
 	return nil

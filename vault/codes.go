@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/base32"
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/sallyport/sallyport/id"
@@ -127,7 +128,7 @@ func (v *Vault) Reveal(ctx context.Context, engagement id.Engagement, code strin
 	}
 	index := key.Index("vault/code", []byte(code))
 	var byID, sealed []byte
-	err = v.db.QueryRowContext(ctx, "SELECT by_id, sealed FROM codes WHERE engagement = ? AND by_code = ?", v.engagement(key), index[:]).Scan(&byID, &sealed)
+	err = v.db.QueryRowContext(ctx, "SELECT by_id, sealed FROM codes WHERE engagement = ? AND by_code = ?", v.engagement(engagement), index[:]).Scan(&byID, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}
@@ -144,9 +145,38 @@ func (v *Vault) Reveal(ctx context.Context, engagement id.Engagement, code strin
 
 // engagement is how rows name their engagement: so that they can be found when
 // its key is destroyed, and so that the file does not say whom it is about.
-func (v *Vault) engagement(key *seal.EngagementKey) []byte {
-	index := v.keys.Owner().Index("vault/engagement", []byte(key.Engagement()))
+func (v *Vault) engagement(engagement id.Engagement) []byte {
+	index := v.keys.Owner().Index("vault/engagement", []byte(engagement))
 	return index[:]
+}
+
+// CountCodes counts the rows that are sealed under an engagement's key.
+func (v *Vault) CountCodes(ctx context.Context, engagement id.Engagement) (n int, err error) {
+	err = v.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM codes WHERE engagement = ?", v.engagement(engagement)).Scan(&n)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return n, nil
+}
+
+// Forget takes out what is kept of an engagement whose keys were destroyed: its
+// rows, which nobody can open any more, and what is in memory. It returns how many
+// rows there were. Copies of the file keep theirs, unreadable.
+func (v *Vault) Forget(ctx context.Context, engagement id.Engagement) (rows int64, err error) {
+	v.cache.forget(engagement)
+	v.pending.forget(engagement)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	v.writing.Lock()
+	defer v.writing.Unlock()
+	done, err := v.db.ExecContext(ctx, "DELETE FROM codes WHERE engagement = ?", v.engagement(engagement))
+	if err == nil {
+		rows, err = done.RowsAffected()
+	}
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return rows, nil
 }
 
 func newCode() string {
@@ -217,6 +247,17 @@ func (c *cache) id(e id.Engagement, code string) (string, bool) {
 	}
 	resourceID, ok := c.old.ids[k]
 	return resourceID, ok
+}
+
+// forget drops what is remembered of an engagement.
+func (c *cache) forget(e id.Engagement) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range []*half{&c.young, &c.old} {
+		for _, m := range []map[cacheKey]string{h.codes, h.ids} {
+			maps.DeleteFunc(m, func(k cacheKey, _ string) bool { return k.engagement == e })
+		}
+	}
 }
 
 func (c *cache) put(e id.Engagement, resourceID, code string) {

@@ -51,6 +51,8 @@ type Options struct {
 	PKI *PKI   // of the hospital
 	URL string // the hospital's base
 	Now func() time.Time
+	// SealTo are the recipients of the device, for sealed releases.
+	SealTo []string
 }
 
 // Site is an installation. It does not run by itself: see Serve.
@@ -67,6 +69,7 @@ type Site struct {
 	now     func() time.Time
 	grace   *identity.Credential
 	papers  int // BAAs signed after the first
+	sealTo  []string
 }
 
 // New makes the installation and the keys of all who take part.
@@ -77,7 +80,7 @@ func New(ctx context.Context, o Options) (*Site, error) {
 	}
 	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	s := &Site{Dir: o.Dir, Gateway: "https://" + address(0), API: "https://" + address(1), Health: "http://" + address(2),
-		people: map[id.Person]*http.Client{}, now: o.Now}
+		people: map[id.Person]*http.Client{}, now: o.Now, sealTo: o.SealTo}
 	s.Config, err = server.Init(ctx, server.Setup{Dir: o.Dir, Organisation: "Bench Hospital", Node: "bench-1",
 		Person: registrytest.Ada, PersonName: "Ada Example", SourceID: Source, SourceURL: o.URL,
 		Host: "127.0.0.1", GatewayPort: ports[0], APIPort: ports[1], HealthPort: ports[2], Now: o.Now})
@@ -237,6 +240,9 @@ func (s *Site) Steps() ([]registrytest.Step, error) {
 		switch a := step.Act.(type) {
 		case registry.RecordTraining:
 			a.Course, a.Version = server.DefaultPolicy.Course, server.DefaultPolicy.CourseVersion
+			steps[i].Act = a
+		case registry.EnrollDevice:
+			a.SealTo = s.sealTo
 			steps[i].Act = a
 		case registry.RequestGrant:
 			a.MaxDailyBytes = 1 << 50

@@ -17,22 +17,52 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
-// connection says which server to talk to and as whom. A person's folder holds
-// NAME.crt, NAME.key and ca.crt, as `sallyport init` and `sallyport
-// certificate` write them.
+// connection says which server to talk to and as whom: by a client certificate, or,
+// where none is named, by the session of `sallyport login`. A person's folder holds
+// NAME.crt, NAME.key and ca.crt, as `sallyport init` and `sallyport certificate`
+// write them.
 type connection struct {
 	Server string `help:"The API's address." env:"SALLYPORT_SERVER" default:"https://127.0.0.1:8444" placeholder:"URL"`
 	Cert   string `help:"Your client certificate; the key is beside it as .key." env:"SALLYPORT_CERT" placeholder:"FILE" type:"path"`
 	CA     string `help:"The server's authority; without it ca.crt beside your certificate." env:"SALLYPORT_CA" placeholder:"FILE" type:"path" name:"ca"`
 }
 
+// defaultServer is that of the struct above.
+const defaultServer = "https://127.0.0.1:8444"
+
 const callTimeout = 60 * time.Second
 
-func (c connection) client() (*http.Client, error) {
-	if c.Cert == "" {
-		return nil, problem.BadField("cert", "your client certificate is not named",
-			"Give --cert data/people/NAME.crt, or set SALLYPORT_CERT; `sallyport init` made the first one")
+// as is the client, and the secret of the session where there is no certificate.
+func (c connection) as() (hc *http.Client, secret string, err error) {
+	if c.Cert != "" {
+		hc, err = c.client()
+		return hc, "", err
 	}
+	s, err := readSession()
+	if p := problem.From(err); err != nil && p.Kind == problem.Unknown {
+		return nil, "", problem.BadField("cert", "your client certificate is not named, and you are not signed in",
+			"Give --cert data/people/NAME.crt, or set SALLYPORT_CERT; `sallyport init` made the first one. Or sign in: sallyport login")
+	} else if err != nil {
+		return nil, "", err
+	}
+	if c.Server != "" && c.Server != defaultServer && strings.TrimSuffix(c.Server, "/") != strings.TrimSuffix(s.Server, "/") {
+		return nil, "", problem.BadField("server", "is not the server that you signed in to: "+s.Server, "Sign in there: sallyport login --server "+c.Server)
+	}
+	hc, err = s.client()
+	return hc, s.Secret, err
+}
+
+// at is the address of the API: a session's own where no certificate is named.
+func (c connection) at() string {
+	if c.Cert == "" {
+		if s, err := readSession(); err == nil {
+			return s.Server
+		}
+	}
+	return c.Server
+}
+
+func (c connection) client() (*http.Client, error) {
 	cred, err := identity.ReadCredential(c.Cert, strings.TrimSuffix(c.Cert, filepath.Ext(c.Cert))+".key")
 	if err != nil {
 		return nil, err
@@ -56,10 +86,11 @@ func (c connection) client() (*http.Client, error) {
 // call sends in (nil: no body) and decodes the answer into out: a *[]byte as it
 // is, anything else as JSON.
 func (c connection) call(ctx context.Context, method, path string, in, out any, header ...string) error {
-	hc, err := c.client()
+	hc, secret, err := c.as()
 	if err != nil {
 		return err
 	}
+	server := c.at()
 	var body io.Reader
 	if in != nil {
 		raw, err := json.Marshal(in)
@@ -68,19 +99,22 @@ func (c connection) call(ctx context.Context, method, path string, in, out any, 
 		}
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(server, "/")+path, body)
 	if err != nil {
 		return problem.BadField("server", "is not an address", "Write https://host:port").Because(err)
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if secret != "" {
+		req.Header.Set("Authorization", "Bearer "+secret)
+	}
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return problem.New(problem.Unavailable, "The server at "+c.Server+" does not answer: "+plain(err),
+		return problem.New(problem.Unavailable, "The server at "+server+" does not answer: "+plain(err),
 			"Check the address and that `sallyport serve` runs").Because(err)
 	}
 	defer resp.Body.Close()
@@ -89,6 +123,9 @@ func (c connection) call(ctx context.Context, method, path string, in, out any, 
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
+		if secret != "" && resp.StatusCode == http.StatusUnauthorized {
+			return problem.New(problem.Unknown, "Your session is over", "Sign in again: sallyport login")
+		}
 		return answered(resp.StatusCode, raw)
 	}
 	switch out := out.(type) {

@@ -29,8 +29,9 @@ type cli struct {
 	Hospital    hospitalCmd    `cmd:"" group:"start" help:"Serve a synthetic hospital (FHIR R4), to try Sallyport without a server of your own."`
 	Certificate certificateCmd `cmd:"" group:"start" help:"Issue a client certificate to a person or a device, on the server's machine."`
 
-	Keys keysCmd `cmd:"" group:"vendor" help:"Make the keys of a device and a program, and what to send to the organisation."`
-	Ask  askCmd  `cmd:"" group:"vendor" help:"Ask the gateway for something, as a program of the vendor."`
+	Keys   keysCmd   `cmd:"" group:"vendor" help:"Make the keys of a device and a program, and what to send to the organisation."`
+	Ask    askCmd    `cmd:"" group:"vendor" help:"Ask the gateway for something, as a program of the vendor."`
+	Unseal unsealCmd `cmd:"" group:"vendor" help:"Open a sealed release, or make the key for it. Offline."`
 
 	Agent agentCmd `cmd:"" group:"vendor" help:"enroll, connect, status, whoami, posture, report: the vendor's side, on its own machine."`
 
@@ -38,6 +39,9 @@ type cli struct {
 	Explain    explainCmd    `cmd:"" group:"work" help:"Why a request was, or would be, permitted or refused."`
 	Acts       actsCmd       `cmd:"" group:"work" help:"Every act there is, or (--done) every act that was done."`
 	Terms      termsCmd      `cmd:"" group:"work" help:"The terms that an agreement can have, with citations."`
+	Login      loginCmd      `cmd:"" group:"work" help:"Sign in with your passkey, in a browser, instead of a certificate."`
+	Logout     logoutCmd     `cmd:"" group:"work" help:"Sign out: end the session of this command line."`
+	StepUp     stepUpCmd     `cmd:"" group:"work" help:"Touch your passkey, so that you can decide something in the next minutes."`
 	Whoami     whoamiCmd     `cmd:"" group:"work" help:"Who you are to the server."`
 	Checkpoint checkpointCmd `cmd:"" group:"record" help:"The audit log's newest signed checkpoint; keep it elsewhere."`
 	Proof      proofCmd      `cmd:"" group:"record" help:"A proof that one entry is in the log, to check offline."`

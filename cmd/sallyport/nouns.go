@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/problem"
@@ -48,7 +48,12 @@ func nounCommands() []kong.Option {
 			values = append(values, v)
 		}
 		for _, spec := range byNoun[noun] {
-			add(spec.Verb, spec.Summary+".", actCmd{Kind: spec.Name})
+			if !hiddenActs[spec.Name] && !slices.ContainsFunc(extraCommands[noun], func(e extraCommand) bool { return e.name == spec.Verb }) {
+				add(spec.Verb, spec.Summary+".", actCmd{Kind: spec.Name})
+			}
+		}
+		for _, e := range extraCommands[noun] {
+			add(e.name, e.help, e.command)
 		}
 		if plural, ok := collections[noun]; ok {
 			add("list", "List "+plural+".", listCmd{Plural: plural})
@@ -67,13 +72,20 @@ func nounCommands() []kong.Option {
 var collections = map[string]string{
 	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
 	"engagement": "engagements", "determination": "determinations", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
-	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures", "workload": "attestations",
+	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures", "workload": "attestations", "key": "keys",
 }
 
 func nounHelp(noun string, specs []registry.Spec) string {
-	verbs := make([]string, len(specs))
-	for i, s := range specs {
-		verbs[i] = s.Verb
+	var verbs []string
+	for _, s := range specs {
+		if !hiddenActs[s.Name] {
+			verbs = append(verbs, s.Verb)
+		}
+	}
+	for _, e := range extraCommands[noun] {
+		if !slices.Contains(verbs, e.name) {
+			verbs = append(verbs, e.name)
+		}
 	}
 	if _, ok := collections[noun]; ok {
 		verbs = append(verbs, "list", "get")
@@ -161,8 +173,8 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := yaml.Unmarshal(raw, &out); err != nil {
-			return nil, problem.BadField("file", yaml.FormatError(err, false, true), "Mend the line that is marked").Because(err)
+		if err := yamldoc.Loose(raw).First(&out); err != nil {
+			return nil, problem.BadField("file", yamldoc.Explain(err), "Mend the line that is marked").Because(err)
 		}
 	}
 	shapes := map[string]field{}
@@ -299,7 +311,7 @@ func (f field) parse(text string, now time.Time) (any, error) {
 		return strings.Split(text, ","), nil
 	}
 	var v any
-	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+	if err := yamldoc.Loose([]byte(text)).First(&v); err != nil {
 		return nil, problem.BadField(f.name, "cannot be read", "Write "+f.shape).Because(err)
 	}
 	return v, nil
@@ -348,7 +360,7 @@ func (c *listCmd) Run(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	columns := []string{"id"}
-	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at"} {
+	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "expires_at"} {
 		for _, item := range page.Items {
 			if _, ok := item[name]; ok {
 				columns = append(columns, name)

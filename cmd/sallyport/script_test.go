@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // TestScript tells the command line's stories: see testdata/script.
 //
-// $PORT, $API and $HEALTH are free ports for `sallyport init --port $PORT`,
+// $PORT, $API, $HEALTH and $PEOPLE are free ports for `sallyport init --port $PORT`,
 // $EHR one for `sallyport hospital`, $AGENT one for `sallyport agent connect`. Three commands are ours: `ready` waits
 // until a server is, `silent` wants nobody to listen, and `replace OLD NEW FILE`
 // changes a file, as a person would.
@@ -59,13 +59,13 @@ func TestScript(t *testing.T) {
 
 var lastPort atomic.Int32
 
-// ports finds five that are free now, and that no other script of this run has.
+// ports finds six that are free now, and that no other script of this run has.
 func ports(t testing.TB) map[string]int {
 	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%2000*10))
 	for range 200 {
-		base := int(lastPort.Add(5)) - 5
+		base := int(lastPort.Add(6)) - 6
 		free := true
-		for i := range 5 {
+		for i := range 6 {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+i))
 			if err != nil {
 				free = false
@@ -74,10 +74,10 @@ func ports(t testing.TB) map[string]int {
 			_ = l.Close() // it was only tried
 		}
 		if free {
-			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "EHR": base + 3, "AGENT": base + 4}
+			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "PEOPLE": base + 3, "EHR": base + 4, "AGENT": base + 5}
 		}
 	}
-	t.Fatal("there are no five free ports together")
+	t.Fatal("there are no six free ports together")
 	return nil
 }
 
@@ -145,7 +145,7 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // typed makes a shell script of what pages say, with other ports. Only the build is
 // left out, and what "leave it running" means is done with &.
 func typed(p map[string]int, pages ...string) (script string, commands int) {
-	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]), "8090", strconv.Itoa(p["AGENT"]))
+	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]), "8446", strconv.Itoa(p["PEOPLE"]), "8090", strconv.Itoa(p["AGENT"]))
 	var b strings.Builder
 	b.WriteString("set -eu\nservers=''; trap 'kill $servers; wait' EXIT\n")
 	for _, page := range pages {

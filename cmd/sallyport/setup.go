@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,16 +27,21 @@ type initCmd struct {
 	Source       id.Source `help:"The id of your FHIR server." default:"ehr"`
 	URL          string    `help:"Your FHIR server's base URL." default:"https://fhir.example.org/r4"`
 	Host         string    `help:"The name by which vendors reach this server." default:"localhost"`
-	Port         int       `help:"The gateway's port; the API and health take the next two." default:"8443"`
+	Port         int       `help:"The gateway's port; the API, health and the pages for people take the next three." default:"8443"`
 	Database     string    `help:"A PostgreSQL URL instead of SQLite." placeholder:"URL"`
+	RootKey      string    `name:"root-key" help:"What protects the keys: file, passphrase, or the URL of a key service (docs/keys.md)." placeholder:"ROOT"`
 	Passphrase   string    `name:"passphrase-file" help:"A file with a passphrase that protects the root key; without it a key file does." placeholder:"FILE" type:"path"`
 }
 
 // Run makes the installation and says what comes next.
 func (c *initCmd) Run(ctx context.Context) error {
+	pages := c.Port + 3
+	if net.ParseIP(c.Host) != nil {
+		pages = 0 // browsers make no passkeys for addresses
+	}
 	file, err := server.Init(ctx, server.Setup{Dir: c.Dir, Organisation: c.Organisation, Node: c.Node, Person: c.Person, PersonName: c.Name,
-		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2,
-		Database: c.Database, PassphraseFile: c.Passphrase, Now: time.Now})
+		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2, PeoplePort: pages,
+		Database: c.Database, RootKey: c.RootKey, PassphraseFile: c.Passphrase, Now: time.Now})
 	if err != nil {
 		return err
 	}
@@ -43,14 +50,17 @@ func (c *initCmd) Run(ctx context.Context) error {
   configuration   %s   (commented; read it)
   you             %s   (your certificate and key)
   log's key       %s   (public; give it to your auditors)
+  release keys    %s   (public; give them to your vendors, who check sealed releases with them)
 
 Next:
   sallyport serve --config %s
   export SALLYPORT_SERVER=https://127.0.0.1:%d SALLYPORT_CERT=%s
   sallyport whoami
+  a passkey         serve prints a code; use it on https://%s:%d/enroll   (optional: your certificate is enough)
   then enrol a second person, because nobody approves their own request: see docs/first-hour.md
 `, filepath.Dir(file), file, filepath.Join(people, string(c.Person)+".crt"), filepath.Join(filepath.Dir(file), "data", "log.pub"),
-		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"))
+		filepath.Join(filepath.Dir(file), "data", "release-keys.json"),
+		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"), c.Host, c.Port+3)
 	return nil
 }
 
@@ -89,6 +99,13 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	s, err := server.Open(ctx, config, server.Options{Now: time.Now, Logger: slog.New(handler), Version: version})
 	if err != nil {
 		return err
+	}
+	switch person, code, err := s.FirstRun(); {
+	case err != nil:
+		return errors.Join(err, s.Close())
+	case code != "":
+		// On the terminal, never in the log.
+		fmt.Printf("The first passkey of %s: open %s/enroll and use this code, once, within an hour:\n\n    %s\n\n", person, config.PeopleURL, code)
 	}
 	return s.Run(ctx)
 }

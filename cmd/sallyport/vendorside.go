@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/seal/sealed"
 )
 
 // The vendor's folder.
@@ -79,6 +82,10 @@ type askCmd struct {
 	URL  string `arg:"" help:"What to ask for, such as https://gateway:8443/fhir/ehr/Patient?_count=1"`
 	App  string `help:"The program's id." required:"" placeholder:"ID"`
 	Keys string `help:"The folder with device.key, device.crt, ca.crt and app.key." default:"." type:"path"`
+	// For engagements whose releases are sealed.
+	Identity    string `help:"Your private key for sealed releases: see sallyport unseal." placeholder:"FILE" type:"path"`
+	ReleaseKeys string `help:"The organisation's release keys, with which it signs them." placeholder:"FILE" type:"path"`
+	Save        string `help:"Keep a sealed answer as it comes, with its manifest in FILE.manifest.json, for sallyport unseal." placeholder:"FILE" type:"path"`
 }
 
 // Run asks, and prints what came: the resource, or why not.
@@ -115,13 +122,26 @@ func (c *askCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("asking: %w", err)
 	}
 	req.Header.Set("Accept", "application/fhir+json, application/problem+json")
+	nonce := rand.Text()
+	req.Header.Set("Sallyport-Nonce", nonce)
 	resp, err := client.Do(req)
 	if err != nil {
 		return notAsked(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
-		if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
+		if c.Save != "" {
+			return c.save(resp)
+		}
+		body, err := c.unsealed(resp, nonce)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(os.Stdout, body); err != nil {
+			var p *problem.Problem
+			if errors.As(err, &p) { // of a sealed answer
+				return p
+			}
 			return problem.New(problem.Unavailable, "The answer was cut off: it is not whole", "Ask again: a refusal then says why").Because(err)
 		}
 		fmt.Println()
@@ -132,6 +152,58 @@ func (c *askCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	return refusedByGateway(resp.StatusCode, raw)
+}
+
+// save keeps a sealed answer. What is not sealed is not put on a disk.
+func (c *askCmd) save(resp *http.Response) (err error) {
+	if !sealed.IsMediaType(resp.Header.Get("Content-Type")) {
+		return problem.BadField("save", "the answer is not sealed, and would be on the disk in clear", "Leave --save out")
+	}
+	f, err := os.OpenFile(c.Save, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return problem.BadField("save", c.Save+" cannot be written, or is there already", "Name a new file").Because(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(c.Save))
+		}
+	}()
+	_, err = io.Copy(f, resp.Body)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return problem.New(problem.Unavailable, "The answer was cut off: it is not whole", "Ask again: a refusal then says why").Because(err)
+	}
+	manifest := resp.Header.Get(sealed.ManifestHeader)
+	if manifest == "" {
+		manifest = resp.Trailer.Get(sealed.ManifestHeader)
+	}
+	text, err := sealed.ManifestFile(manifest)
+	if err != nil {
+		return problem.New(problem.Unavailable, "The answer came without its manifest: it is not whole", "Ask again").Because(err)
+	}
+	return os.WriteFile(c.Save+".manifest.json", text, 0o600)
+}
+
+// unsealed is an answer's body, opened where it is sealed.
+func (c *askCmd) unsealed(resp *http.Response, nonce string) (io.Reader, error) {
+	if !sealed.IsMediaType(resp.Header.Get("Content-Type")) {
+		return resp.Body, nil
+	}
+	text, err := small("identity", c.Identity, "The answer is sealed: give your private key, --identity FILE")
+	if err != nil {
+		return nil, err
+	}
+	x := sealed.Expect{Nonce: nonce, Decision: id.Decision(resp.Header.Get("Sallyport-Decision"))}
+	if x.Identities, err = sealed.ParseIdentities(text); err != nil {
+		return nil, err
+	}
+	if text, err = small("release-keys", c.ReleaseKeys, "The answer is sealed: give the organisation's release keys, --release-keys FILE"); err != nil {
+		return nil, err
+	}
+	if x.Keys, err = sealed.ParseKeys(text); err != nil {
+		return nil, err
+	}
+	x.FromHeaders(resp.Header, func() map[string][]string { return resp.Trailer })
+	return sealed.Open(resp.Body, x)
 }
 
 // refusedByGateway reads a problem, or a FHIR OperationOutcome.

@@ -493,6 +493,25 @@ func (x *Index) ID(typ, query string) (string, bool) {
 	return id, id != ""
 }
 
+var errOther = errors.New("another resource stands in the place of the Patient")
+
+// AddPatient takes in what was said to be the Patient with this id, and nothing that is
+// not.
+func (c *Collector) AddPatient(raw []byte, id string) error {
+	var f fhir.Facts
+	if err := fhir.Check(raw, fhir.Limits{Resource: DefaultMaxBytes}); err != nil {
+		return err
+	}
+	raw = bytes.TrimSpace(raw)
+	if err := f.Inspect(raw); err != nil {
+		return err
+	}
+	if f.Type != "Patient" || f.ID != id {
+		return errOther
+	}
+	return c.Add(raw, nil)
+}
+
 // AddAll takes in a resource, or those of a Bundle; next is the Bundle's link to
 // its next page, if it has one. The link is the source's and can hold patient data.
 func (c *Collector) AddAll(raw []byte) (next string, err error) {

@@ -150,9 +150,17 @@ func (m *Minimiser) prose(dst, value []byte, div bool) ([]byte, error) {
 		m.tally[deid.TextGone]++
 		return dst, nil
 	}
-	m.tally[deid.TextScrubbed]++
-	p.stands = true
+	m.scrubbed()
 	return out, nil
+}
+
+// scrubbed counts words that stand.
+func (m *Minimiser) scrubbed() {
+	m.tally[deid.TextScrubbed]++
+	if !m.text.known {
+		m.tally[deid.Unrecorded]++
+	}
+	m.text.stands = true
 }
 
 // contextual copies a member whose ruling depends on one that stands beside it,
@@ -256,8 +264,7 @@ func (m *Minimiser) file(dst, value []byte, contentType string) ([]byte, error) 
 	if !ok || len(p.out) == 0 {
 		return gone()
 	}
-	m.tally[deid.TextScrubbed]++
-	p.stands = true
+	m.scrubbed()
 	dst = append(dst, '"')
 	dst = base64.StdEncoding.AppendEncode(dst, p.out)
 	return append(dst, '"'), nil

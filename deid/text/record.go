@@ -346,7 +346,7 @@ func (r *Record) match(f *finder) {
 			i = j
 		case near:
 			if c := r.misspeltPlace(f, i); c != Unknown {
-				f.addToks(i, i, c, FromRecord, 1)
+				f.addToks(i, i, c, FromRecord, typoSure)
 			}
 		}
 	}

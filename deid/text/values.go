@@ -7,16 +7,21 @@ type recordValue struct {
 	cat   Category
 	whole bool  // only as a whole word or number
 	title bool  // only where its first letter is a capital or its text in one case
-	typo  uint8 // where a typing error is looked for
+	typo  uint8 // the typing error that is looked for
 }
 
-// Where a typing error is looked for in a value. What is found first of it are the
+// The typing error that is looked for in a value. What is found first of it are the
 // three letters that the value is kept under.
 const (
-	noTypo    uint8 = iota
-	typoAfter       // behind the first three letters
-	typoFirst       // in the first four: the value is kept under the three that follow
+	noTypo     uint8 = iota
+	typoAfter        // one behind the first three letters
+	typoFirst        // one in the first four: the value is kept under the three that follow
+	typoNumber       // norm is with the error
 )
+
+// typoSure is the confidence in a value with a typing error: what a label beside it
+// calls a fax number stays one, though it is near to the telephone number.
+const typoSure = .6
 
 const typoHead = 4 // letters that typoFirst speaks of
 
@@ -58,7 +63,8 @@ func (r *Record) number(norm string, c Category, whole bool) {
 	}
 	for i := 1; i < len(norm); i++ {
 		if a, b := norm[i-1], norm[i]; a != b && class[a] == clDigit && class[b] == clDigit {
-			r.value(norm[:i-1]+string([]byte{b, a})+norm[i+1:], c, true, false)
+			n := norm[:i-1] + string([]byte{b, a}) + norm[i+1:]
+			r.keep(n, recordValue{n, c, true, false, typoNumber})
 		}
 	}
 }
@@ -114,7 +120,7 @@ func (r *Record) valuesAt(f *finder, k uint32, i int) {
 		v := &r.values[k][j]
 		start, end := i, 0
 		switch v.typo {
-		case noTypo:
+		case noTypo, typoNumber:
 			end = v.at(f.text, i)
 		case typoAfter:
 			end = v.near(f.text, i)
@@ -125,7 +131,11 @@ func (r *Record) valuesAt(f *finder, k uint32, i int) {
 			}
 		}
 		if end > 0 && (!v.title || class[f.text[start]] != clLower) {
-			f.add(int32(start), int32(end), v.cat, FromRecord, 1)
+			sure := float32(1)
+			if v.typo != noTypo {
+				sure = typoSure
+			}
+			f.add(int32(start), int32(end), v.cat, FromRecord, sure)
 		}
 	}
 }

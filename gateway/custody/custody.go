@@ -53,11 +53,16 @@ type Registry interface {
 	Do(ctx context.Context, who id.Person, kind string, fields json.RawMessage, reason string) (id.Act, error)
 }
 
+// Identity says which of the organisation's approved people asks.
+type Identity interface {
+	Person(r *http.Request, view *snapshot.View) (id.Person, error)
+}
+
 // Config is what custody stands on; all are required.
 type Config struct {
 	Registry Registry
 	View     func() *snapshot.View
-	Identity *identity.Verifier
+	Identity Identity
 	Vault    *vault.Vault
 	Owner    *seal.OwnerKey
 	Logger   *slog.Logger

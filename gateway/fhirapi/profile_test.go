@@ -383,6 +383,89 @@ func TestARecordWithoutThePatient(t *testing.T) {
 	}
 }
 
+// What answers for a patient must be that patient, or nothing is scrubbed by it and
+// nothing leaves, even under a profile that would let text stand without a record.
+func TestARecordOfAnotherPatient(t *testing.T) {
+	w, ids := optionalRecord(t)
+	for name, body := range map[string]string{
+		"another patient":  `{"resourceType":"Patient","id":"` + ids[1] + `","name":[{"family":"Nobody"}]}`,
+		"no id":            `{"resourceType":"Patient","name":[{"family":"Nobody"}]}`,
+		"another type":     `{"resourceType":"Person","id":"` + ids[0] + `","name":[{"family":"Nobody"}]}`,
+		"an outcome":       `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-found"}]}`,
+		"a Bundle with it": `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{"resourceType":"Patient","id":"` + ids[0] + `"}}]}`,
+		"no JSON":          `<html>`,
+	} {
+		w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + ids[0], Times: 1, Type: "application/fhir+json", Body: body})
+		if r := w.Get("/DocumentReference?patient=" + w.Code(ids[0])); r.Status != 502 || strings.Contains(string(r.Body), `"data"`) {
+			t.Errorf("%s: got %d", name, r.Status)
+		}
+	}
+	if r := w.Get("/DocumentReference?patient=" + w.Code(ids[0])); r.Status != 200 || !strings.Contains(string(r.Body), `"data"`) {
+		t.Errorf("with the patient: got %d", r.Status)
+	}
+}
+
+// The log tells how much text was scrubbed without the patient's record.
+func TestTextWithoutARecordInTheLog(t *testing.T) {
+	w, ids := optionalRecord(t)
+	count := func() (scrubbed, without uint64) {
+		r := w.Get("/DocumentReference?patient=" + w.Code(ids[0]))
+		if r.Status != 200 || !strings.Contains(string(r.Body), `"data"`) {
+			t.Fatalf("got %d", r.Status)
+		}
+		for _, e := range w.Decision(r) {
+			if e.Outcome == nil {
+				continue
+			}
+			for _, c := range e.Outcome.Changed {
+				switch c.Why {
+				case "scrubbed-text":
+					scrubbed += c.N
+				case "scrubbed-without-record":
+					without += c.N
+				}
+			}
+		}
+		return scrubbed, without
+	}
+	if scrubbed, without := count(); scrubbed == 0 || without != 0 {
+		t.Errorf("with the record: %d texts, %d without it", scrubbed, without)
+	}
+	w.Hospital.Misbehave(hospital.Fault{Path: "Patient/" + ids[0], Times: 1, Status: 404})
+	if scrubbed, without := count(); scrubbed == 0 || without != scrubbed {
+		t.Errorf("without the record: %d texts, %d without it", scrubbed, without)
+	}
+}
+
+// optionalRecord is a world whose profile lets notes stand without a record, and the
+// ids of patients who have notes.
+func optionalRecord(t *testing.T) (*gatewaytest.World, []string) {
+	t.Helper()
+	p, err := deid.LoadProfile([]byte(strings.Replace(notes, "record: required", "record: optional", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := text.New(text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Records: hospital.Generate(2, 25), Profiles: []*deid.Profile{p}, Text: engine, Role: func(r *snapshot.Role) {
+		r.Profile = "notes"
+		r.Resources["DocumentReference"] = snapshot.ResourceScope{Interactions: []string{"read", "search-type"}, Elements: []string{"status", "type", "subject", "content"}}
+	}})
+	var ids []string
+	for _, patient := range w.Records.IDs("Patient") {
+		if r := w.Get("/DocumentReference?patient=" + w.Code(patient)); r.Status == 200 && strings.Contains(string(r.Body), `"data"`) {
+			ids = append(ids, patient)
+		}
+		if len(ids) == 2 {
+			return w, ids
+		}
+	}
+	t.Fatal("too few patients have notes")
+	return nil, nil
+}
+
 // Codes that could not be written leave with no release: not with the one that
 // failed, and not with a later one, from what was remembered.
 func TestCodesThatCouldNotBeWritten(t *testing.T) {

@@ -264,6 +264,8 @@ func Conform(t *testing.T, c Case) {
 			})
 		}
 	})
+
+	conformSealed(t, c, box, ask)
 }
 
 func setHeader(req *http.Request, header []string) {

@@ -405,15 +405,16 @@ func (w *World) send(hc *http.Client, req *http.Request, header ...string) Respo
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	return Response{Status: resp.StatusCode, Header: resp.Header, Body: b, Err: err}
+	return Response{Status: resp.StatusCode, Header: resp.Header, Trailer: resp.Trailer, Body: b, Err: err}
 }
 
 // Response is an answer, read to its end.
 type Response struct {
-	Status int
-	Header http.Header
-	Body   []byte
-	Err    error // the request failed, or the answer broke off
+	Status  int
+	Header  http.Header
+	Trailer http.Header
+	Body    []byte
+	Err     error // the request failed, or the answer broke off
 }
 
 // JSON reads the body into a tree.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
@@ -167,6 +168,29 @@ func (p *Person) Act(a registry.Act, reason string) (api.ActResult, error) {
 		return done, fmt.Errorf("reading the act's result: %w", err)
 	}
 	return done, nil
+}
+
+// Enlist makes another of the organisation's people: Ada asks, Grace approves.
+func (b *Box) Enlist(p id.Person, duties ...registry.Duty) {
+	b.t.Helper()
+	config, err := server.Load(b.File)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := server.IssuePerson(config, p, b.Clock.Now()); err != nil {
+		b.t.Fatal(err)
+	}
+	cred, err := identity.ReadCredential(b.Data("people", string(p)+".crt"), b.Data("people", string(p)+".key"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	roots, err := identity.PoolFromFiles(b.Data("people", "ca.crt"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.People[p] = &Person{Credential: cred, http: identity.NewHTTPClient(identity.ClientTLS(cred, roots)), api: &b.API}
+	b.Act(registrytest.Ada, registry.ProposePerson{ID: p, Name: string(p), Classification: hipaa.Workforce, Basis: "employee", Duties: duties, Key256: cred.KeyDigest()})
+	b.Act(registrytest.Grace, registry.ApprovePerson{ID: p})
 }
 
 // Act does an act that must succeed.

@@ -88,6 +88,23 @@ func Tool(t testing.TB, name string) string {
 	return path
 }
 
+// AgeVersion is the release of the age tool that sealed releases are tested with.
+const AgeVersion = "v1.3.2"
+
+// Age is the folder of the stock age tool, age and age-keygen, built from its own
+// module: what a vendor gets who installs it.
+func Age(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.Command(Tool(t, "go"), "install", "filippo.io/age/cmd/...@"+AgeVersion)
+	build.Dir = dir // outside the module, whose versions are not the tool's
+	build.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=", "CGO_ENABLED=0", "GODEBUG=")
+	if out, err := build.CombinedOutput(); err != nil {
+		Skip(t, "the age tool "+AgeVersion+" cannot be built here: "+string(out))
+	}
+	return dir
+}
+
 // moduleRoot is the folder of go.mod, above the folder in which a test runs.
 func moduleRoot(t testing.TB) string {
 	t.Helper()

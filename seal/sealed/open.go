@@ -39,6 +39,30 @@ type Expect struct {
 	NotBefore time.Time   // the body is not older: against replay where no nonce was sent
 }
 
+// The headers of HTTP that a sealed answer has; see docs/sealing.md.
+const (
+	OpeningHeader  = "Sallyport-Seal"     // of a stream: the signed opening
+	ManifestHeader = "Sallyport-Manifest" // the signed manifest: the trailer of a stream, else a header
+	NonceHeader    = "Sallyport-Nonce"    // of a request: stands in what is signed about its answer
+)
+
+// FromHeaders takes what was signed from an HTTP answer's headers; trailer is
+// asked when the body has been read to its end.
+func (e *Expect) FromHeaders(header map[string][]string, trailer func() map[string][]string) {
+	get := func(h map[string][]string, name string) string {
+		if v := h[name]; len(v) == 1 { // one that comes twice is none
+			return v[0]
+		}
+		return ""
+	}
+	if opening := get(header, OpeningHeader); opening != "" {
+		e.Opening = opening
+		e.Manifest = func() string { return get(trailer(), ManifestHeader) }
+		return
+	}
+	e.Opening, e.Manifest = get(header, ManifestHeader), nil
+}
+
 // Reader gives what is inside a sealed body. Every byte that Read gives has
 // authenticated, and belongs to the decision that the organisation signed. Only
 // io.EOF says that it was all of it, and that the manifest verified: whoever

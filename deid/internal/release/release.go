@@ -31,13 +31,14 @@ const (
 	AgeOver89                 // removed or put into one category: an age over 89, a year that tells one
 	Geography                 // removed or coarsened: a place smaller than a State
 	DateShifted               // changed: a date moved by the patient's number of days
+	Unrecorded                // changed: words that a scrubber went over without the patient's record; they count as Scrubbed too
 	Rules                     // how many there are
 )
 
 var ruleNames = [Rules]string{
 	"out-of-scope", "direct-identifier", "date-to-year", "clock-time", "pseudonymised",
 	"unresolvable-reference", "extension", "unknown-member", "malformed-value", "contained",
-	"free-text", "scrubbed-text", "age-over-89", "geography", "date-shifted",
+	"free-text", "scrubbed-text", "age-over-89", "geography", "date-shifted", "scrubbed-without-record",
 }
 
 // String is the rule's name in the audit log.

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity/signin"
+	"github.com/sallyport/sallyport/people"
+	"github.com/sallyport/sallyport/registry"
+)
+
+// openPeople makes the door for people with browsers, and what tells the other
+// doors who is signed in.
+func (s *Server) openPeople() error {
+	reg := s.record.registry
+	s.sessions = signin.NewSessions(signin.SessionsOptions{View: reg.View, Now: s.o.Now, See: s.see})
+	if s.config.PeopleURL == "" {
+		return nil
+	}
+	base, err := url.Parse(s.config.PeopleURL)
+	if err != nil {
+		return fmt.Errorf("people_url: %w", err) // it was checked when the file was read
+	}
+	passkeys, err := signin.NewPasskeys(base, s.config.Organisation, s.o.Now)
+	if err != nil {
+		return err
+	}
+	s.people, err = people.New(people.Config{Organisation: s.config.Organisation, Base: base, Registry: reg, Identity: s.verifier,
+		Sessions: s.sessions, Passkeys: passkeys, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger})
+	return err
+}
+
+// see notes that a session is in use.
+func (s *Server) see(ctx context.Context, person id.Person, session id.Session) {
+	_, err := s.record.registry.Do(ctx, registry.Actor{Person: person}, registry.SeeSession{ID: session}, registry.Meta{Reason: "in use"})
+	if err != nil {
+		s.o.Logger.InfoContext(ctx, "a session in use could not be noted as such", "session", session, "err", err)
+	}
+}
+
+func (s *Server) firstRun() *signin.FirstRun {
+	return &signin.FirstRun{Path: s.config.Data(firstRunFile)}
+}
+
+// FirstRun makes a one-time code for the first person's first passkey, while there
+// is nobody who could invite them; empty: it is not needed. The code is for whoever
+// starts the server: print it, and keep it nowhere.
+func (s *Server) FirstRun() (person id.Person, code string, err error) {
+	p := people.FirstPerson(s.View())
+	if p == nil || s.people == nil {
+		return "", "", s.firstRun().Drop()
+	}
+	code, err = s.firstRun().New(p.ID, s.o.Now())
+	return p.ID, code, err
+}
