@@ -377,12 +377,24 @@ func (d *devices) report(ctx context.Context, v *snapshot.View, by registry.Acto
 		case age < 0: // the clock went back: to say it anew makes it count from now
 		case same && age < d.fresh/8:
 			return nil
-		case !same && age < minReport:
+		case !same && age < minReport && !worse(last, a):
 			return problem.New(problem.Conflict, "The device's state was reported just now", "Report again in ten seconds")
 		}
 	}
 	_, err := d.registry.Do(ctx, by, a, registry.Meta{Reason: "the device's own report; not attested"})
 	return err
+}
+
+// worse reports whether a check that passed does not any more. That is never put
+// off: it stops what is under way.
+func worse(last *snapshot.Posture, a registry.ReportPosture) bool {
+	for _, c := range [][2]snapshot.Check{{last.DiskEncryption, a.DiskEncryption}, {last.ScreenLock, a.ScreenLock}, {last.Firewall, a.Firewall},
+		{last.MalwareProtection, a.MalwareProtection}, {last.HardwareKey, a.HardwareKey}} {
+		if c[0] == snapshot.CheckPass && c[1] != snapshot.CheckPass {
+			return true
+		}
+	}
+	return a.UpdateAge < 0 && last.UpdateAge >= 0 || a.UpdateAge > last.UpdateAge
 }
 
 // fleet takes the states of a vendor's devices from its fleet manager, a connector

@@ -105,7 +105,7 @@ func approve(b *hospitaltest.Box) {
 	b.Act(registrytest.Grace, registry.ApproveDevice{ID: laptop, TrustedUntil: now.AddDate(0, 3, 0)})
 	b.Act(registrytest.Grace, registry.ApproveApp{ID: linApp})
 	b.Act(registrytest.Ada, registry.RequestGrant{ID: linGrant, Engagement: hospitaltest.Engagement, App: linApp, Person: registrytest.Lin, Devices: []id.Device{laptop},
-		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(-time.Second), EndsAt: now.AddDate(0, 2, 0), MaxPatients: 100, MaxDailyBytes: 1 << 30})
+		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(-time.Second), EndsAt: now.AddDate(0, 2, 0), MaxPatients: 1000, MaxDailyBytes: 1 << 30})
 	b.Act(registrytest.Grace, registry.ApproveGrant{ID: linGrant})
 }
 
