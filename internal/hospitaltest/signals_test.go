@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +39,12 @@ const (
 // matter here.
 func postured(text string) string {
 	text = strings.Replace(text, "workloads_exempt: true ", "workloads_exempt: false", 1)
-	return strings.Replace(text, "# waived: []", "waived: [hardware_key]", 1)
+	return waived(text)
 }
+
+var noWaiver = regexp.MustCompile(`(# )?waived: \[\]`)
+
+func waived(text string) string { return noWaiver.ReplaceAllString(text, "waived: [hardware_key]") }
 
 // signalled is a box whose vendor has systems of its own, with a patient of whom
 // there is no end: code is the patient's, for $everything.
@@ -214,7 +219,7 @@ func TestSessionRevokedCutsWhatIsUnderWayInIt(t *testing.T) {
 	records := hospital.Generate(1, 5)
 	pki := must[*site.PKI](t)(site.NewPKI(filepath.Join(t.TempDir(), "pki"), time.Now()))
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records, People: true, Configure: func(text string) string {
-		return strings.Replace(text, "# waived: []", "waived: [hardware_key]", 1) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
+		return waived(text) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
 	}})
 	b.Paper()
 	s := b.Systems(hospitaltest.Vendor)
