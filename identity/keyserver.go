@@ -142,7 +142,7 @@ func (f *KeyFetcher) fetch(ctx context.Context, c *snapshot.Connector) ([]jose.J
 	if err := checkHTTPS("issuer", c.Issuer); err != nil {
 		return nil, err
 	}
-	client := NewOutwardClient(OutwardOptions{Roots: f.c.Roots, Private: f.c.Private})
+	client := NewOutwardClient(OutwardOptions{Roots: f.c.Roots, Networks: f.c.Private})
 	if t, ok := client.Transport.(*http.Transport); ok {
 		t.DisableKeepAlives = true
 		t.TLSClientConfig.Time = f.c.Now

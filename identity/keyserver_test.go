@@ -241,7 +241,7 @@ func TestPublicAddresses(t *testing.T) {
 		"::": false, "::1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true, "::7f00:1": false, "64:ff9b::a00:1": false,
 		"64:ff9b:1::1": false, "2002:7f00:1::": false, "2001::1": false, "fc00::1": false, "fd00::1": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false, "2001:db8::1": false,
 	} {
-		if got := mayReach(netip.MustParseAddr(addr), private); got != want {
+		if got := isPublic(netip.MustParseAddr(addr), private); got != want {
 			t.Errorf("%s: got %v, want %v", addr, got, want)
 		}
 	}

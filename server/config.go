@@ -119,6 +119,9 @@ type Connectors struct {
 	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
 	// only, so that no vendor's issuer can lead inside.
 	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
+	// ClientSecretFiles hold our secrets at the identity providers that want one, by
+	// the connector's id. Without: a public client, by PKCE alone.
+	ClientSecretFiles map[id.Connector]string `yaml:"client_secret_files"`
 }
 
 // Source is an upstream healthcare system.
@@ -220,7 +223,7 @@ var DefaultPolicy = Policy{
 	SessionIdle:       30 * time.Minute,
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
-	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 }
@@ -352,10 +355,18 @@ func (c *Config) check() error {
 // checkPeople wants the pages' address to be one for which browsers make passkeys.
 func (c *Config) checkPeople() error {
 	if c.Listen.People == "" && c.PeopleURL == "" {
+		if len(c.Connectors.ClientSecretFiles) > 0 {
+			return problem.BadField("connectors.client_secret_files", "is for the pages for people, and there are none", "Set people_url and listen.people, or leave it out")
+		}
 		return nil
 	}
 	if _, _, err := net.SplitHostPort(c.Listen.People); err != nil {
 		return problem.BadField("listen.people", "is not an address", "Write host:port, such as 127.0.0.1:8446; or leave people_url out too").Because(err)
+	}
+	for name, file := range c.Connectors.ClientSecretFiles {
+		if err := id.Check(name); err != nil || file == "" {
+			return problem.BadField("connectors.client_secret_files."+string(name), "is not an id, or names no file", "Write the connector's id and the file with the secret")
+		}
 	}
 	u, err := url.Parse(c.PeopleURL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" || u.Host != strings.ToLower(u.Host) {

@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,8 @@ type Site struct {
 	appKey  *ecdsa.PrivateKey
 	now     func() time.Time
 	grace   *identity.Credential
-	papers  int // BAAs signed after the first
+	papers  int                    // BAAs signed after the first
+	spares  []*identity.Credential // see Spare
 	sealTo  []string
 }
 
@@ -236,6 +238,8 @@ func (s *Site) Steps() ([]registrytest.Step, error) {
 		return nil, errors.New("the demo does not begin with the bootstrap, which init has done")
 	}
 	steps = steps[1:]
+	spares, devices := s.spareSteps()
+	grant := len(steps)
 	for i, step := range steps {
 		switch a := step.Act.(type) {
 		case registry.RecordTraining:
@@ -246,13 +250,14 @@ func (s *Site) Steps() ([]registrytest.Step, error) {
 			steps[i].Act = a
 		case registry.RequestGrant:
 			a.MaxDailyBytes = 1 << 50
-			steps[i].Act = a
+			a.Devices = append(slices.Clone(a.Devices), devices...)
+			steps[i].Act, grant = a, i
 		case registry.DefineRole:
 			a.MaxPageSize = 1000
 			steps[i].Act = a
 		}
 	}
-	return steps, nil
+	return slices.Insert(steps, grant, spares...), nil
 }
 
 // Paper does all the acts.
@@ -347,7 +352,11 @@ func (s *Site) Base() string { return s.Gateway + "/fhir/" + string(Source) }
 // Client is the vendor's program: a token by private_key_jwt over mutual TLS,
 // and the connections that it is bound to.
 func (s *Site) Client(ctx context.Context) (*identity.Client, *http.Client, error) {
-	hc := identity.NewHTTPClient(identity.ClientTLS(s.device, s.roots))
+	return s.clientOn(ctx, s.device)
+}
+
+func (s *Site) clientOn(ctx context.Context, device *identity.Credential) (*identity.Client, *http.Client, error) {
+	hc := identity.NewHTTPClient(identity.ClientTLS(device, s.roots))
 	hc.Timeout = 10 * time.Minute
 	token, err := identity.Discover(ctx, hc, s.Base())
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -66,24 +65,7 @@ func (b *Box) enrol() {
 		b.People[p] = &Person{Credential: cred, http: identity.NewHTTPClient(identity.ClientTLS(cred, roots)), api: &b.API}
 	}
 
-	// The vendor makes its keys and sends a signing request.
-	key, err := identity.NewKey(256)
-	must(err)
-	csr, err := identity.NewRequest(key)
-	must(err)
-	cert, _, err := server.SignDevice(config, Device, csr, 30*24*time.Hour, b.Clock.Now())
-	must(err)
-	device, err := identity.NewCredential(cert, key)
-	must(err)
-	dir := b.t.TempDir()
-	must(device.Write(filepath.Join(dir, "device.crt"), filepath.Join(dir, "device.key")))
-	appKey, err := identity.NewKey(384)
-	must(err)
-	hc := identity.NewHTTPClient(identity.ClientTLS(device, roots))
-	tokens, err := identity.NewClient(identity.ClientConfig{ClientID: string(App), Key: appKey, TokenURL: b.Gateway + "/token",
-		Resource: b.Gateway, Scope: "system/*.rs", HTTP: hc, Now: b.Clock.Now})
-	must(err)
-	b.Client = &Client{Device: device, Key: appKey, Tokens: tokens, HTTP: hc, CA: ca, Dir: dir, base: b.Base()}
+	b.Client = b.newClient(config, Device, App)
 }
 
 // Base is the FHIR base that the vendor sees.
