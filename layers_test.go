@@ -37,9 +37,9 @@ var layers = map[string][]string{
 	"problem":       {"hipaa"},
 	// KNOWLEDGE
 	"fhir":          {"fhir/spec", "phi", "problem"},
-	"deid":          {"deid/internal/*", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid":          {"deid/internal/*", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/*":        {"deid", "deid/internal/*", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
-	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "phi", "problem"},
+	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "internal/yamldoc", "phi", "problem"},
 	"deid/table/*":  {"deid/table/csv", "problem"},
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
@@ -76,17 +76,18 @@ var layers = map[string][]string{
 	// these are faces like api, on the gateway's listener.
 	"scim": {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
 	"ssf":  {"id", "identity", "problem", "registry", "snapshot"},
-	"scan": {"deid", "deid/*", "problem"}, // reads files of any kind, and knows nothing of the gateway
+	"scan": {"deid", "deid/*", "internal/yamldoc", "problem"}, // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
+	"internal/yamldoc":      {},
 	"internal/browser":      {"internal/need"}, // Chromium, for tests
 	"bench":                 {"*"},
 	"bench/*":               {"*"},

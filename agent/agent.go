@@ -85,7 +85,6 @@ type Agent struct {
 	keys   *keystore.Store
 	device crypto.Signer
 	app    crypto.Signer
-	appID  string
 
 	mu     sync.Mutex // guards config, and one renewal at a time
 	config config
@@ -144,10 +143,7 @@ func (a *Agent) loadKeys() (err error) {
 	if a.device, err = a.keys.Key(deviceKey); err != nil {
 		return fmt.Errorf("the device's key: %w", err)
 	}
-	a.app, a.appID = a.o.AppKey, a.o.App
-	if a.appID == "" {
-		a.appID = a.config.App
-	}
+	a.app = a.o.AppKey
 	if a.app == nil {
 		if a.app, err = a.keys.Key(appKey); err != nil {
 			return fmt.Errorf("the program's key: %w", err)
@@ -177,7 +173,19 @@ func (a *Agent) Device() string { return a.settings().Device }
 func (a *Agent) Server() string { return a.settings().Server }
 
 // App is the program as which the agent asks.
-func (a *Agent) App() string { return a.appID }
+func (a *Agent) App() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.program()
+}
+
+// program is App, for who holds the lock.
+func (a *Agent) program() string {
+	if a.o.App != "" {
+		return a.o.App
+	}
+	return a.config.App
+}
 
 // CertificateEnds is when the present certificate ends; zero without one.
 func (a *Agent) CertificateEnds() time.Time {
@@ -228,12 +236,12 @@ func (a *Agent) connect(cred *identity.Credential) error {
 	c := identity.ClientTLS(cred, roots)
 	c.Time = a.o.Now
 	l := &link{cred: cred, http: identity.NewHTTPClient(c), origin: strings.TrimSuffix(a.config.Server, "/")}
-	if a.appID != "" {
+	if app := a.program(); app != "" {
 		scope := a.o.Scope
 		if scope == "" {
 			scope = "system/*.rs"
 		}
-		if l.tokens, err = identity.NewClient(identity.ClientConfig{ClientID: a.appID, Key: a.app, TokenURL: l.origin + "/token", Resource: l.origin + fhirPath,
+		if l.tokens, err = identity.NewClient(identity.ClientConfig{ClientID: app, Key: a.app, TokenURL: l.origin + "/token", Resource: l.origin + fhirPath,
 			Scope: scope, Grant: grantID(a.o.Grant), HTTP: l.http, Now: a.o.Now}); err != nil {
 			return err
 		}

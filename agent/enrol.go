@@ -254,9 +254,6 @@ func (a *Agent) takeLocked(e wire.Enrolment) error {
 	if e.Server != "" && checkServer(e.Server) == nil {
 		a.config.Server = strings.TrimSuffix(e.Server, "/")
 	}
-	if a.o.App == "" {
-		a.appID = e.App
-	}
 	if e.Authority != "" {
 		if _, err := poolOf([]byte(e.Authority)); err != nil {
 			return err

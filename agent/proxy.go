@@ -87,7 +87,9 @@ func (a *Agent) Listen(ctx context.Context, o ConnectOptions) (*Local, error) {
 	quiet := log.New(io.Discard, "", 0) // ReverseProxy would log addresses; what matters is said in words
 	l.proxy = &httputil.ReverseProxy{Rewrite: l.outgoing, Transport: l, ModifyResponse: l.incoming, ErrorHandler: l.failed,
 		FlushInterval: -1, ErrorLog: quiet, BufferPool: new(buffers)}
-	l.learn(ctx)
+	if err := l.learn(ctx); err != nil {
+		a.say("Your standing is not known yet: " + err.Error())
+	}
 	return l, nil
 }
 
@@ -115,7 +117,7 @@ func (l *Local) Grants() []wire.Grant {
 // sealed, as far as is known.
 func (l *Local) demandsSealing(source string) bool {
 	for _, g := range l.Grants() {
-		if g.Source == source && g.App == l.agent.App() && (l.agent.o.Grant == "" || l.agent.o.Grant == g.Grant) && g.Open && g.Sealing != "" {
+		if g.Source == source && g.App == l.agent.App() && (l.agent.o.Grant == "" || l.agent.o.Grant == g.Grant) && g.Sealing != "" {
 			return true
 		}
 	}
@@ -124,11 +126,10 @@ func (l *Local) demandsSealing(source string) bool {
 
 // learn asks the server what this machine may do, to know the source that clients
 // mean. Without an answer everything works but that.
-func (l *Local) learn(ctx context.Context) {
+func (l *Local) learn(ctx context.Context) error {
 	s, err := l.agent.Standing(ctx)
 	if err != nil {
-		l.agent.say("Your standing is not known yet: " + err.Error())
-		return
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,6 +145,7 @@ func (l *Local) learn(ctx context.Context) {
 			l.source = sources[0]
 		}
 	}
+	return nil
 }
 
 // Serve serves until ctx ends; it keeps the certificate and the posture fresh
@@ -156,7 +158,15 @@ func (l *Local) Serve(ctx context.Context) error {
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		l.agent.Upkeep(ctx)
+		var group sync.WaitGroup
+		group.Go(func() { l.agent.Upkeep(ctx) })
+		group.Go(func() {
+			// Listen has asked just now.
+			if wait(ctx, lookEvery) == nil {
+				l.agent.repeat(ctx, lookEvery, "asking for your standing", l.learn)
+			}
+		})
+		group.Wait()
 	}()
 	stopped := make(chan struct{})
 	go func() {
@@ -214,6 +224,7 @@ func notOffered(what string) *problem.Problem {
 // place says which source a request is for, and by which base its client calls it.
 type place struct {
 	local, remote string
+	source        string
 	batch         bool // posted to the base: its answer's entries are sealed, not the whole
 	sealed        bool // the grant's engagement demands that the answer is sealed
 }
@@ -237,7 +248,7 @@ func (l *Local) address(r *http.Request) *problem.Problem {
 		return problem.New(problem.Invalid, "It is not known which source you mean", "Name it in the address, "+l.base+fhirPath+"/SOURCE, or with --source; `sallyport agent status` lists what you may use")
 	}
 	link := l.agent.link.Load()
-	at := place{local: l.base + fhirPath, remote: link.origin + fhirPath + "/" + source}
+	at := place{source: source, local: l.base + fhirPath, remote: link.origin + fhirPath + "/" + source}
 	if named {
 		at.local += "/" + source
 		rest = strings.TrimPrefix(rest, "/"+source)
@@ -435,7 +446,7 @@ func (l *Local) refused(resp *http.Response) error {
 // whose is as whom this agent asks.
 func (a *Agent) whose() whose {
 	c := a.settings()
-	return whose{device: c.Device, vendor: c.Vendor, owner: c.Owner, app: a.appID, grant: a.o.Grant}
+	return whose{device: c.Device, vendor: c.Vendor, owner: c.Owner, app: a.App(), grant: a.o.Grant}
 }
 
 // tell says something at the terminal, unless it was said a moment ago: a client

@@ -132,7 +132,9 @@ func (l *Local) unseal(resp *http.Response) error {
 	manifest, opening := resp.Header.Get(manifestHeader), resp.Header.Get(openingHeader)
 	ctx := resp.Request.Context()
 	if manifest == "" && opening == "" {
-		if at, ok := ctx.Value(placeKey{}).(*place); ok && at.sealed && resp.StatusCode == http.StatusOK {
+		at, ok := ctx.Value(placeKey{}).(*place)
+		// What was demanded when it was last asked may have been given up since.
+		if ok && at.sealed && resp.StatusCode == http.StatusOK && (l.learn(ctx) != nil || l.demandsSealing(at.source)) {
 			return problem.New(problem.UpstreamFail, "The engagement demands sealed answers, and this one is not sealed", "Tell the organisation; nothing of it was handed on")
 		}
 		return nil

@@ -20,7 +20,7 @@ import (
 // themselves out of the API's reach.
 type Keys interface {
 	// Destruction says what became of an order; nil: the store knows of none.
-	Destruction(engagement id.Engagement) (*KeyDestruction, error)
+	Destruction(engagement id.Engagement) (*StoredDestruction, error)
 	// OldRoots lists the roots that no longer open the store, and what their
 	// services say of them. It asks those services, within the context.
 	OldRoots(ctx context.Context) []OldRoot
@@ -28,8 +28,8 @@ type Keys interface {
 	Codes(ctx context.Context, engagement id.Engagement) (int, error)
 }
 
-// KeyDestruction is what the key store did.
-type KeyDestruction struct {
+// StoredDestruction is what the key store did.
+type StoredDestruction struct {
 	DoneAt     time.Time      `json:"done_at,omitzero" doc:"When the keys and the key of the key store's older backups were gone; absent while something is pending"`
 	Pending    []string       `json:"pending,omitempty" doc:"What is not done yet, and is tried again"`
 	HadKeys    bool           `json:"had_keys" doc:"False: nothing was ever sealed or coded"`
@@ -56,7 +56,7 @@ type KeyStatement struct {
 	State       string                   `json:"state" doc:"kept, requested, pending or destroyed"`
 	Requested   *snapshot.KeyDestruction `json:"requested,omitempty"`
 	Act         *StatementAct            `json:"act,omitempty" doc:"The approval that made it an order"`
-	Destruction *KeyDestruction          `json:"destruction,omitempty"`
+	Destruction *StoredDestruction       `json:"destruction,omitempty"`
 	Under       []StatementLine          `json:"under"`
 	NotUnder    []StatementLine          `json:"not_under"`
 	Releases    StatementReleases        `json:"releases"`

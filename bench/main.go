@@ -3,7 +3,7 @@
 //
 //	go run ./bench                # everything; about a quarter of an hour
 //	go run ./bench -quick         # small: that it still runs, not figures to quote
-//	go run ./bench -only path     # one comparison: decision, audit, path, revoke, memory
+//	go run ./bench -only path     # one comparison: decision, audit, path, sealing, revoke, signals, memory
 //
 // It exits 0 whatever the figures are: a benchmark is not a test. It exits 1 if
 // something could not be measured. See README.md for what is compared and how.
@@ -36,6 +36,8 @@ type bench struct {
 	now     func() time.Time
 	peerset []string // of path; empty: all
 	sizeset []string
+	causes  []string // of signals; empty: all
+	sealTo  []string // recipients of the site's device
 	report  *Report
 }
 
@@ -47,7 +49,9 @@ var comparisons = []struct {
 	{"decision", decision},
 	{"audit", auditLog},
 	{"path", path},
+	{"sealing", sealing},
 	{"revoke", revoke},
+	{"signals", signals},
 	{"memory", memory},
 }
 
@@ -91,14 +95,15 @@ func fatal(err error) {
 
 func run(ctx context.Context) error {
 	b := &bench{now: time.Now}
-	only := flag.String("only", "", "comparisons to run, separated by commas: decision, audit, path, revoke, memory")
+	only := flag.String("only", "", "comparisons to run, separated by commas: decision, audit, path, sealing, revoke, signals, memory")
 	flag.BoolVar(&b.quick, "quick", false, "short: that it runs, not figures to quote")
 	flag.BoolVar(&b.profile, "profile", false, "write CPU and allocation profiles of Sallyport into -out")
 	flag.StringVar(&b.opa, "opa", "", "the OPA program; without it "+opaModule+" is built into the user's cache")
 	flag.StringVar(&b.nginx, "nginx", "nginx", "the nginx program, with the auth_request module")
 	flag.StringVar(&b.out, "out", "bench/out", "folder for the results")
 	byPeer := flag.String("peers", "", "of path: only these peers, separated by commas; direct is always there")
-	bySize := flag.String("sizes", "", "of path: only these sizes, 2KB or 500KB, separated by commas")
+	bySize := flag.String("sizes", "", "of path and sealing: only these sizes, 2KB or 500KB, separated by commas")
+	byCause := flag.String("causes", "", "of signals: only these causes, separated by commas: "+strings.Join(causeNames(), ", "))
 	dir := flag.String("dir", "", "scratch folder on the disk to measure; a new one in the system's if empty")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -109,6 +114,9 @@ func run(ctx context.Context) error {
 	}
 	if *bySize != "" {
 		b.sizeset = strings.Split(*bySize, ",")
+	}
+	if *byCause != "" {
+		b.causes = strings.Split(*byCause, ",")
 	}
 	names, err := choose(*only)
 	if err != nil {

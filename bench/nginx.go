@@ -128,7 +128,8 @@ func opaData(k *site.PKI, now time.Time) ([]byte, error) {
 			g["training"] = doc{"course": r.Course, "version": r.Version, "passed": r.Passed, "expires_at": r.ExpiresAt.UnixNano()}
 		case *snapshot.Vendor:
 			if r.ID == gatetest.Vendor {
-				g["vendor"] = doc{"id": r.ID, "state": r.State}
+				g["vendor"] = doc{"id": r.ID, "state": r.State, "ownership": r.Screening.Ownership, "access": r.Screening.Access,
+					"screened_at": r.Screening.At.UnixNano(), "screening_until": r.Screening.ValidUntil.UnixNano()}
 			}
 		case *snapshot.Assessment:
 			g["assessment"] = doc{"verdict": r.Verdict, "decided_at": r.DecidedAt.UnixNano(), "valid_until": r.ValidUntil.UnixNano()}

@@ -61,6 +61,11 @@ func (w *world) close() (err error) {
 
 // open starts the hospital, and Sallyport with all papers in order.
 func (b *bench) open(ctx context.Context, name string, keep bool, streams ...site.Stream) (_ *world, err error) {
+	return b.openWith(ctx, name, keep, nil, streams...)
+}
+
+// openWith is open, with the installation prepared before it runs.
+func (b *bench) openWith(ctx context.Context, name string, keep bool, prepare func(*site.Site) error, streams ...site.Stream) (_ *world, err error) {
 	w := &world{}
 	defer func() {
 		if err != nil {
@@ -79,8 +84,13 @@ func (b *bench) open(ctx context.Context, name string, keep bool, streams ...sit
 		return nil, err
 	}
 	w.stop = append(w.stop, w.hospital)
-	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now}); err != nil {
+	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now, SealTo: b.sealTo}); err != nil {
 		return nil, err
+	}
+	if prepare != nil {
+		if err := prepare(w.site); err != nil {
+			return nil, err
+		}
 	}
 	program, err := b.sallyport(ctx, name)
 	if err != nil {

@@ -50,6 +50,12 @@ allow if {
 	g.certification.verified_at <= now
 	g.certification.expires_at > now
 
+	# screening (28 CFR Part 202)
+	g.vendor.ownership == "no"
+	g.vendor.access == "no"
+	g.vendor.screened_at <= now
+	g.vendor.screening_until > now
+
 	# engagement
 	g.engagement.state == "approved"
 	g.engagement.starts_at <= now

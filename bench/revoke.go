@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/bench/site"
+	"github.com/sallyport/sallyport/identity"
 )
 
 // The hospital's streams: as fast as it can, and 8 MB a second, which is a
@@ -19,6 +20,9 @@ const (
 	flood = iota
 	trickle
 )
+
+// chunk is how long one release of each takes, or more.
+var chunk = []time.Duration{flood: 700 * time.Millisecond, trickle: 700 * time.Millisecond}
 
 func streams(huge int64) []site.Stream {
 	return []site.Stream{{Bytes: huge}, {Bytes: huge, Rate: 8 << 20}}
@@ -44,7 +48,8 @@ func revoke(ctx context.Context, b *bench) (err error) {
 	}{{"fast hospital, stream at full speed", flood}, {"slow hospital, 8 MB a second", trickle}} {
 		var last, act, end []float64
 		for i := range rounds {
-			c, err := w.cut(ctx, s.stream, w.site.Papers())
+			papers := w.site.Papers()
+			c, err := w.cut(ctx, w.client, s.stream, chunk[s.stream], func(ctx context.Context) error { return w.site.Terminate(ctx, papers) })
 			if err != nil {
 				return fmt.Errorf("%s, round %d: %w", s.name, i, err)
 			}
@@ -64,11 +69,12 @@ func revoke(ctx context.Context, b *bench) (err error) {
 // cutAt is one round in milliseconds after the act was sent.
 type cutAt struct{ last, act, end float64 }
 
-// cut begins a stream, terminates the agreement in the middle and watches.
-func (w *world) cut(ctx context.Context, which int, papers site.Papers) (cutAt, error) {
+// cut begins a stream, has something said in the middle, at any moment of a while,
+// and watches.
+func (w *world) cut(ctx context.Context, client *identity.Client, which int, within time.Duration, say func(context.Context) error) (cutAt, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	resp, err := w.stream(ctx, which)
+	resp, err := w.stream(ctx, client, which)
 	if err != nil {
 		return cutAt{}, err
 	}
@@ -102,9 +108,9 @@ func (w *world) cut(ctx context.Context, which int, papers site.Papers) (cutAt, 
 	case <-ctx.Done():
 		return cutAt{}, errors.New("the stream did not begin within a minute")
 	}
-	time.Sleep(time.Duration(rand.IntN(700)) * time.Millisecond) // anywhere within a chunk
+	time.Sleep(rand.N(within)) // anywhere within a chunk
 	sent := time.Now()
-	if err := w.site.Terminate(ctx, papers); err != nil {
+	if err := say(ctx); err != nil {
 		return cutAt{}, err
 	}
 	answered := time.Now()
@@ -121,7 +127,7 @@ func (w *world) cut(ctx context.Context, which int, papers site.Papers) (cutAt, 
 }
 
 // stream asks for everything about a patient of whom there is no end.
-func (w *world) stream(ctx context.Context, which int) (*http.Response, error) {
+func (w *world) stream(ctx context.Context, client *identity.Client, which int) (*http.Response, error) {
 	codes, err := w.site.Codes(w.upstream.Patients[which])
 	if err != nil {
 		return nil, err
@@ -131,7 +137,7 @@ func (w *world) stream(ctx context.Context, which int) (*http.Response, error) {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/fhir+json")
-	resp, err := w.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +163,7 @@ func memory(ctx context.Context, b *bench) (err error) {
 		return err
 	}
 	began := time.Now()
-	resp, err := w.stream(ctx, flood)
+	resp, err := w.stream(ctx, w.client, flood)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package deid
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/json"
@@ -13,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/fhir/spec"
 	"github.com/sallyport/sallyport/hipaa"
@@ -195,12 +194,12 @@ func load(raw []byte, known []*Profile) (*Profile, error) {
 
 func read(raw []byte) (*document, error) {
 	d := &document{}
-	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	dec := yamldoc.New(raw)
 	if err := dec.Decode(d); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, problem.BadField("profile", "the file is empty", "Start from a built-in profile")
 		}
-		return nil, problem.BadField("profile", "the file does not read as a profile:\n"+yaml.FormatError(err, false, true),
+		return nil, problem.BadField("profile", "the file does not read as a profile:\n"+yamldoc.Explain(err),
 			"Mend the line that is marked; a built-in profile shows every key").Because(err)
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {

@@ -88,8 +88,13 @@ func (c Caller) Still(view *snapshot.View, now time.Time) error {
 	if view == nil {
 		return noView()
 	}
-	if d, ok := view.DeviceByKey(c.peer.key); !ok || d.ID != c.device {
+	if d, err := deviceOf(c.peer, view); err != nil || d.ID != c.device {
 		return unknown(DeviceUnknown)
+	}
+	// The bundle that vouched for a workload is another by now: what is under way
+	// stops, and the next request is judged by the new one.
+	if c.peer.stale() {
+		return unknown(CertificateUntrusted)
 	}
 	if _, _, reason := c.token.standing(view, c.device, now); reason != "" {
 		return unknown(reason)

@@ -22,9 +22,8 @@ const outwardLimit = 5 * time.Second
 // OutwardOptions say what an outward client may reach.
 type OutwardOptions struct {
 	Roots *x509.CertPool // who vouches for the far end; nil: the system's
-	// Private are the private networks that may be reached, too; else public
-	// addresses only.
-	Private []netip.Prefix
+	// Networks are ranges that count as public although they are not.
+	Networks []netip.Prefix
 }
 
 // NewOutwardClient makes an HTTP client for addresses that an outsider had a say
@@ -32,10 +31,10 @@ type OutwardOptions struct {
 // to public addresses only, judged after the name was looked up, so that nobody can
 // have the server ask its own neighbours. The caller bounds what it reads.
 func NewOutwardClient(o OutwardOptions) *http.Client {
-	private := slices.Clone(o.Private)
+	networks := slices.Clone(o.Networks)
 	d := &net.Dialer{Timeout: outwardLimit, Control: func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
-		if err != nil || !mayReach(at.Addr(), private) {
+		if err != nil || !isPublic(at.Addr(), networks) {
 			return errInside
 		}
 		return nil
@@ -58,21 +57,24 @@ func NewOutwardClient(o OutwardOptions) *http.Client {
 	}
 }
 
-// special are blocks that are global by their form and not public by their use
-// (RFC 6890 and the registries that it made), or that lead to IPv4 addresses by
-// translation, which then would not be judged.
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"),
-	netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
+// notPublic are ranges that lead into a house, or nowhere, and that netip does not
+// call private (IANA special-purpose address registries), or that lead to IPv4
+// addresses by translation, which then would not be judged.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("fec0::/10"),
 }
 
-func mayReach(a netip.Addr, private []netip.Prefix) bool {
+// isPublic reports whether an address is a public one, or of networks that count as
+// public.
+func isPublic(a netip.Addr, networks []netip.Prefix) bool {
 	a = a.Unmap().WithZone("")
-	in := func(p netip.Prefix) bool { return p.Contains(a) }
-	if slices.ContainsFunc(private, in) {
-		return true
+	within := func(ps []netip.Prefix) bool {
+		return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(special, in)
+	return within(networks) || a.IsGlobalUnicast() && !a.IsPrivate() && !within(notPublic)
 }

@@ -20,7 +20,7 @@ func TestOutwardAddresses(t *testing.T) {
 		{"100.64.0.1", false}, {"198.18.0.1", false}, {"224.0.0.1", false}, {"255.255.255.255", false}, {"ff02::1", false},
 		{"64:ff9b::7f00:1", false}, {"2002:7f00:1::", false}, {"2001:db8::1", false},
 	} {
-		if got := mayReach(netip.MustParseAddr(c.addr), vpn); got != c.ok {
+		if got := isPublic(netip.MustParseAddr(c.addr), vpn); got != c.ok {
 			t.Errorf("%s: got %v, want %v", c.addr, got, c.ok)
 		}
 	}
@@ -39,7 +39,7 @@ func TestOutwardClientStaysOutside(t *testing.T) {
 	if _, err := NewOutwardClient(OutwardOptions{Roots: roots}).Get(srv.URL); !errors.Is(err, errInside) || asked != 0 {
 		t.Errorf("a loopback address: got %v, asked %d times", err, asked)
 	}
-	resp, err := NewOutwardClient(OutwardOptions{Roots: roots, Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}).Get(srv.URL)
+	resp, err := NewOutwardClient(OutwardOptions{Roots: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}).Get(srv.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

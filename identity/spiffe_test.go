@@ -377,3 +377,68 @@ func TestTrustDomainsAreChecked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The address is the connection's. What a caller or a proxy writes into a header
+// is anybody's word.
+func TestTheAddressIsTheConnections(t *testing.T) {
+	for remote, want := range map[string]string{"198.51.100.7:4711": "198.51.100.7", "[2001:db8::1]:443": "2001:db8::1", "[::ffff:198.51.100.7]:1": "198.51.100.7",
+		"": "invalid IP", "@": "invalid IP", "198.51.100.7": "invalid IP", "host:1": "invalid IP"} {
+		r := &http.Request{RemoteAddr: remote, Header: http.Header{"X-Forwarded-For": {"203.0.113.1"}, "Forwarded": {"for=203.0.113.1"}, "X-Real-Ip": {"203.0.113.1"}}}
+		if got := addressOf(r).String(); got != want {
+			t.Errorf("%q: got %s, want %s", remote, got, want)
+		}
+	}
+	if (Caller{}).Address().IsValid() {
+		t.Error("nobody has an address")
+	}
+}
+
+// A stream under way ends with the workload's registration, and with the bundle
+// that vouched for it.
+func TestWhatStopsAStreamOfAWorkload(t *testing.T) {
+	w := newSPIFFEWorld(t)
+	svid := w.northwind.svid(w.now(), nil, triageID)
+	caller := func() Caller {
+		t.Helper()
+		r := must[*http.Request](t)(http.NewRequest("GET", w.base+"/fhir/Patient/1", nil))
+		r.Header.Set("Authorization", "Bearer "+w.mint(svid, nil))
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, Version: tls.VersionTLS13, PeerCertificates: []*x509.Certificate{svid.leaf}}
+		return must[Caller](t)(w.verifier.Caller(r, w.view.Load()))
+	}
+	c := caller()
+	if err := c.Still(w.view.Load(), w.now()); err != nil {
+		t.Fatalf("at first: %v", err)
+	}
+	writeBundle(t, w.file, w.northwind, newSPIRE(t, "prod.northwind.example", w.now()))
+	if err := w.domains.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Still(w.view.Load(), w.now()); err == nil {
+		t.Error("it goes on under another bundle without being judged by it")
+	}
+	c = caller()
+	if err := c.Still(w.view.Load(), w.now()); err != nil {
+		t.Fatalf("judged by the new bundle: %v", err)
+	}
+	w.edit(func(e *snapshot.Edit) {
+		e.Put(&snapshot.Device{ID: "triage-pod", Vendor: "contoso", SPIFFE: triageID, Approval: approved})
+	})
+	if err := c.Still(w.view.Load(), w.now()); err == nil {
+		t.Error("it goes on though the workload is another vendor's by now")
+	}
+}
+
+// What the first request of a connection costs: the chain is verified once.
+func BenchmarkFirstRequestOfAConnection(b *testing.B) {
+	w := newSPIFFEWorld(b)
+	for name, c := range map[string]*Credential{"device": w.device, "svid": w.northwind.svid(w.now(), nil, triageID)} {
+		state := &tls.ConnectionState{HandshakeComplete: true, Version: tls.VersionTLS13, PeerCertificates: []*x509.Certificate{c.leaf}}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if p := w.verifier.inspect(state, w.now()); p.refused != "" {
+					b.Fatal(p.refused)
+				}
+			}
+		})
+	}
+}

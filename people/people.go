@@ -34,7 +34,7 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// Config is what the pages stand on. All but Gateway and Rest are required.
+// Config is what the pages stand on. All but Rest are required.
 type Config struct {
 	Organisation string
 	Base         *url.URL // the pages' own origin: people_url
@@ -46,9 +46,6 @@ type Config struct {
 	FirstRun     *signin.FirstRun
 	Now          func() time.Time
 	Logger       *slog.Logger
-	// Gateway is the origin of the authorization endpoint: the one other place to which
-	// a person may want to go back after a sign-in. Empty: none.
-	Gateway string
 	// Rest answers what is not ours, with the headers of this door set: it may
 	// loosen them where it must.
 	Rest http.Handler
@@ -131,7 +128,7 @@ func New(c Config) (http.Handler, error) {
 func (s *server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policy(s.Gateway))
+		h.Set("Content-Security-Policy", policy(""))
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "same-origin") // no-referrer would send Origin: null with forms
@@ -262,15 +259,11 @@ func sent(r *http.Request) string {
 	return "none"
 }
 
-// local is where a person wanted to go, if that is here or at the gateway; else the
-// first page.
-func (s *server) local(next string) string {
-	if s.Gateway != "" && strings.HasPrefix(next, s.Gateway+"/") && len(next) < 16<<10 && !strings.ContainsAny(next, "\\\r\n\t") {
-		return next
-	}
+// local is where a person wanted to go, if that is here; else the first page.
+func local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
-		strings.ContainsAny(next, "\\\r\n\t") || len(next) > 2048 {
+		strings.ContainsAny(next, "\\\r\n\t") || len(next) > 8<<10 {
 		return "/"
 	}
 	return next

@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/problem"
 )
@@ -87,9 +86,9 @@ func ParseAllow(raw []byte, name string, now time.Time) (*Allow, error) {
 		return nil, problem.BadField(name, "is larger than 4 MiB", "Except folders by a path, rather than findings one by one")
 	}
 	var f allowFile
-	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	dec := yamldoc.New(raw)
 	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, problem.BadField(name, "does not read as a list of exceptions:\n"+yaml.FormatError(err, false, true),
+		return nil, problem.BadField(name, "does not read as a list of exceptions:\n"+yamldoc.Explain(err),
 			"Mend the line that is marked; the keys are version, paths (glob, reason, categories, expires), fingerprints (id, reason, expires), categories (name, reason, expires)").Because(err)
 	}
 	if f.Version != 1 {

@@ -140,8 +140,12 @@ func (e *Envelope) Seal(r deid.Release, last bool) (Sealed, error) {
 	}
 	e.ended = last
 	box := (*e.buffer)[:0]
-	if need := r.Len() + len(e.body.Preamble()) + (r.Len()>>16+2)*32; cap(box) < need+1<<16 {
-		box = make([]byte, 0, need+1<<16) // with room for what waited
+	need := r.Len() + len(e.body.Preamble()) + (r.Len()>>16+2)*32
+	if e.releases > 0 {
+		need += 1 << 16 // for what waited
+	}
+	if cap(box) < need {
+		box = make([]byte, 0, need)
 	}
 	box, err := e.body.Append(box, r.Data().Open(), last)
 	if err != nil {

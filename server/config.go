@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -17,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/hipaa"
@@ -74,9 +73,9 @@ type Config struct {
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string     `yaml:"profiles_dir"`
-	KeyServers  KeyServers `yaml:"key_servers"`
-	Policy      Policy     `yaml:"policy"`
+	ProfilesDir string `yaml:"profiles_dir"`
+	UDAP        UDAP   `yaml:"udap"`
+	Policy      Policy `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
@@ -104,18 +103,17 @@ type Certificates struct {
 	KeyFile  string `yaml:"key_file"`
 }
 
-// KeyServers says where applications' keys may be published (connectors of kind
-// jwks), besides public addresses with certificates of public authorities.
-type KeyServers struct {
-	// Networks are ranges that count as public although they are not, such as a
-	// private network to a vendor: "10.20.0.0/16".
-	Networks []netip.Prefix `yaml:"networks"`
-	// CAFile holds authorities to trust instead of the system's.
-	CAFile string `yaml:"ca_file"`
+// UDAP is this server's certificate in a trust community, for its metadata.
+// Without one no client registers by itself.
+type UDAP struct {
+	CertFile string `yaml:"cert_file"` // names public_url/fhir/SOURCE as a URI, for each source that is offered
+	KeyFile  string `yaml:"key_file"`
+	// Community is the community's URI, as clients name it.
+	Community string `yaml:"community"`
 }
 
-// Connectors is how the vendors' own systems are reached, where their keys are not
-// pinned.
+// Connectors is how the vendors' own systems are reached: where their keys are not
+// pinned, and where they publish those of their programs.
 type Connectors struct {
 	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
 	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
@@ -225,7 +223,7 @@ var DefaultPolicy = Policy{
 	SessionIdle:       30 * time.Minute,
 	StepUpLife:        5 * time.Minute,
 	PostureFreshness:  24 * time.Hour,
-	Posture:           Posture{MaxUpdateAge: 30, WorkloadsExempt: true},
+	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 }
@@ -253,10 +251,10 @@ func Load(file string) (*Config, error) {
 
 func parse(raw []byte, dir string) (*Config, error) {
 	c := &Config{Policy: DefaultPolicy, dir: dir}
-	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	dec := yamldoc.New(raw)
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		// goccy/go-yaml names the line and shows it; the file holds no secret.
-		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yaml.FormatError(err, false, true), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
+		return nil, problem.BadField("config", "the file does not read as configuration:\n"+yamldoc.Explain(err), "Mend the line that is marked; `sallyport init` shows every key").Because(err)
 	}
 	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, problem.BadField("config", "the file holds more than one document", "Keep one")
@@ -328,6 +326,9 @@ func (c *Config) check() error {
 	}
 	if (c.Certificates.CertFile == "") != (c.Certificates.KeyFile == "") {
 		return problem.BadField("certificates", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
+	}
+	if (c.UDAP.CertFile == "") != (c.UDAP.KeyFile == "") {
+		return problem.BadField("udap", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
 	}
 	if err := c.Policy.check(); err != nil {
 		return err

@@ -59,6 +59,8 @@ func (d *devices) handler(path string) http.HandlerFunc {
 		return d.renew
 	case wire.Posture:
 		return d.posture
+	case wire.Attest:
+		return d.attest
 	case wire.Fleet:
 		return d.fleet
 	case wire.Standing:
@@ -222,7 +224,8 @@ func sameJSON(a, b []byte) bool {
 
 // trusted reports whether the device may have a certificate now.
 func trusted(v *snapshot.View, d *snapshot.Device, now time.Time) bool {
-	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) {
+	// A workload that its SPIFFE id identifies has certificates of its own domain.
+	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) || d.Key256 == "" || d.SPIFFE != "" {
 		return false
 	}
 	for _, on := range []snapshot.Subject{{Noun: snapshot.NounDevice, ID: string(d.ID)}, {Noun: snapshot.NounVendor, ID: string(d.Vendor)}} {
@@ -280,6 +283,10 @@ func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
 	m, err := d.verifier.Machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
+		return
+	}
+	if m.Device.SPIFFE != "" {
+		d.fail(w, r, problem.New(problem.Refused, "The workload's certificates come from its own SPIFFE issuer", "Nothing is renewed here: fetch the next SVID from the Workload API"))
 		return
 	}
 	now := d.now()
@@ -370,12 +377,24 @@ func (d *devices) report(ctx context.Context, v *snapshot.View, by registry.Acto
 		case age < 0: // the clock went back: to say it anew makes it count from now
 		case same && age < d.fresh/8:
 			return nil
-		case !same && age < minReport:
+		case !same && age < minReport && !worse(last, a):
 			return problem.New(problem.Conflict, "The device's state was reported just now", "Report again in ten seconds")
 		}
 	}
 	_, err := d.registry.Do(ctx, by, a, registry.Meta{Reason: "the device's own report; not attested"})
 	return err
+}
+
+// worse reports whether a check that passed does not any more. That is never put
+// off: it stops what is under way.
+func worse(last *snapshot.Posture, a registry.ReportPosture) bool {
+	for _, c := range [][2]snapshot.Check{{last.DiskEncryption, a.DiskEncryption}, {last.ScreenLock, a.ScreenLock}, {last.Firewall, a.Firewall},
+		{last.MalwareProtection, a.MalwareProtection}, {last.HardwareKey, a.HardwareKey}} {
+		if c[0] == snapshot.CheckPass && c[1] != snapshot.CheckPass {
+			return true
+		}
+	}
+	return a.UpdateAge < 0 && last.UpdateAge >= 0 || a.UpdateAge > last.UpdateAge
 }
 
 // fleet takes the states of a vendor's devices from its fleet manager, a connector

@@ -54,5 +54,5 @@ func (s *Server) outward() (*http.Client, error) {
 			return nil, err
 		}
 	}
-	return identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Private: s.config.Connectors.PrivateNetworks}), nil
+	return identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Networks: s.config.Connectors.PrivateNetworks}), nil
 }

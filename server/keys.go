@@ -353,12 +353,12 @@ func (s *Server) watchKeys(ctx context.Context) {
 type keyStore struct{ s *Server }
 
 // Destruction implements api.Keys.
-func (k keyStore) Destruction(engagement id.Engagement) (*api.KeyDestruction, error) {
+func (k keyStore) Destruction(engagement id.Engagement) (*api.StoredDestruction, error) {
 	d, err := k.s.record.keys.Destruction(engagement)
 	if err != nil || d == nil {
 		return nil, err
 	}
-	return &api.KeyDestruction{DoneAt: d.DoneAt, Pending: d.Pending, HadKeys: d.HadKeys, Generation: d.Generation, Media: d.Media, Counted: d.Under}, nil
+	return &api.StoredDestruction{DoneAt: d.DoneAt, Pending: d.Pending, HadKeys: d.HadKeys, Generation: d.Generation, Media: d.Media, Counted: d.Under}, nil
 }
 
 // OldRoots implements api.Keys.

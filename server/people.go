@@ -23,10 +23,6 @@ func (s *Server) openPeople() error {
 	if err != nil {
 		return fmt.Errorf("people_url: %w", err) // it was checked when the file was read
 	}
-	gateway := ""
-	if public, err := url.Parse(s.config.PublicURL); err == nil && public.Hostname() == base.Hostname() {
-		s.signIn, gateway = pages{s.sessions, s.config}, s.config.PublicURL
-	}
 	passkeys, err := signin.NewPasskeys(base, s.config.Organisation, s.o.Now)
 	if err != nil {
 		return err
@@ -46,22 +42,8 @@ func (s *Server) openPeople() error {
 		return err
 	}
 	s.people, err = people.New(people.Config{Organisation: s.config.Organisation, Base: base, Registry: reg, Identity: s.verifier,
-		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Gateway: gateway, Now: s.o.Now, Logger: s.o.Logger})
+		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger})
 	return err
-}
-
-// pages is the door for people as the authorization endpoint knows it. Its cookie
-// reaches the gateway where both have one host name: ports do not part cookies (RFC
-// 6265, section 8.5). With two names people would be sent to sign in for ever, so
-// then the endpoint is not offered: see openPeople.
-type pages struct {
-	*signin.Sessions
-	config *Config
-}
-
-// SignInURL implements identity.SignIn.
-func (p pages) SignInURL(back string) string {
-	return p.config.PeopleURL + "/signin?" + url.Values{"next": {p.config.PublicURL + back}}.Encode()
 }
 
 // see notes that a session is in use.

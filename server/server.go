@@ -62,7 +62,6 @@ type Server struct {
 	verifier     *identity.Verifier
 	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
-	signIn       identity.SignIn // nil: people cannot sign in here
 	keys         *identity.KeyFetcher
 	signals      *signals
 	gateway      http.Handler

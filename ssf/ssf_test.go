@@ -329,7 +329,7 @@ func TestKeysByMetadata(t *testing.T) {
 	roots := srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	source := func(private []netip.Prefix) *ssf.Metadata {
-		return ssf.NewMetadata(identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Private: private}), func() time.Time { return now })
+		return ssf.NewMetadata(identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Networks: private}), func() time.Time { return now })
 	}
 	issuer := srv.URL + "/tenant"
 	if _, err := source(nil).Keys(t.Context(), issuer, false); err == nil || served.asked != 0 {

@@ -65,7 +65,7 @@ func PinOf(der []byte) string {
 
 // CodeDigest is what the registry keeps of a code.
 func CodeDigest(code string) string {
-	sum := sha256.Sum256([]byte("sallyport device invitation\x00" + code))
+	sum := sha256.Sum256([]byte("sallyport-invitation-v1\x00" + code))
 	return hex.EncodeToString(sum[:])
 }
 

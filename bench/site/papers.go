@@ -92,3 +92,34 @@ func (s *Site) Repaper(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Seal makes the engagement demand sealed releases, or none.
+func (s *Site) Seal(ctx context.Context, mode snapshot.Sealing) error {
+	steps, err := s.Steps()
+	if err != nil {
+		return err
+	}
+	done := 0
+	for _, step := range steps {
+		switch a := step.Act.(type) {
+		case registry.ProposeEngagement:
+			var was snapshot.Engagement
+			if err := s.Get(ctx, step.By, "/v1/engagements/"+string(a.ID), &was); err != nil {
+				return err
+			}
+			a.Agreements, a.StartsAt, a.EndsAt, a.Sealing = was.Agreements, was.StartsAt, was.EndsAt, mode
+			step.Act = registry.AmendEngagement(a)
+		case registry.ApproveEngagement:
+		default:
+			continue
+		}
+		if _, err := s.Do(ctx, step.By, step.Act, "sealing: "+string(mode), ""); err != nil {
+			return fmt.Errorf("%T: %w", step.Act, err)
+		}
+		done++
+	}
+	if done != 2 {
+		return errors.New("the demo's acts have changed: an engagement takes two")
+	}
+	return nil
+}

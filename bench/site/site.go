@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,8 @@ type Options struct {
 	PKI *PKI   // of the hospital
 	URL string // the hospital's base
 	Now func() time.Time
+	// SealTo are the recipients of the device, for sealed releases.
+	SealTo []string
 }
 
 // Site is an installation. It does not run by itself: see Serve.
@@ -66,7 +69,9 @@ type Site struct {
 	appKey  *ecdsa.PrivateKey
 	now     func() time.Time
 	grace   *identity.Credential
-	papers  int // BAAs signed after the first
+	papers  int                    // BAAs signed after the first
+	spares  []*identity.Credential // see Spare
+	sealTo  []string
 }
 
 // New makes the installation and the keys of all who take part.
@@ -77,7 +82,7 @@ func New(ctx context.Context, o Options) (*Site, error) {
 	}
 	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	s := &Site{Dir: o.Dir, Gateway: "https://" + address(0), API: "https://" + address(1), Health: "http://" + address(2),
-		people: map[id.Person]*http.Client{}, now: o.Now}
+		people: map[id.Person]*http.Client{}, now: o.Now, sealTo: o.SealTo}
 	s.Config, err = server.Init(ctx, server.Setup{Dir: o.Dir, Organisation: "Bench Hospital", Node: "bench-1",
 		Person: registrytest.Ada, PersonName: "Ada Example", SourceID: Source, SourceURL: o.URL,
 		Host: "127.0.0.1", GatewayPort: ports[0], APIPort: ports[1], HealthPort: ports[2], Now: o.Now})
@@ -233,20 +238,26 @@ func (s *Site) Steps() ([]registrytest.Step, error) {
 		return nil, errors.New("the demo does not begin with the bootstrap, which init has done")
 	}
 	steps = steps[1:]
+	spares, devices := s.spareSteps()
+	grant := len(steps)
 	for i, step := range steps {
 		switch a := step.Act.(type) {
 		case registry.RecordTraining:
 			a.Course, a.Version = server.DefaultPolicy.Course, server.DefaultPolicy.CourseVersion
 			steps[i].Act = a
+		case registry.EnrollDevice:
+			a.SealTo = s.sealTo
+			steps[i].Act = a
 		case registry.RequestGrant:
 			a.MaxDailyBytes = 1 << 50
-			steps[i].Act = a
+			a.Devices = append(slices.Clone(a.Devices), devices...)
+			steps[i].Act, grant = a, i
 		case registry.DefineRole:
 			a.MaxPageSize = 1000
 			steps[i].Act = a
 		}
 	}
-	return steps, nil
+	return slices.Insert(steps, grant, spares...), nil
 }
 
 // Paper does all the acts.
@@ -341,7 +352,11 @@ func (s *Site) Base() string { return s.Gateway + "/fhir/" + string(Source) }
 // Client is the vendor's program: a token by private_key_jwt over mutual TLS,
 // and the connections that it is bound to.
 func (s *Site) Client(ctx context.Context) (*identity.Client, *http.Client, error) {
-	hc := identity.NewHTTPClient(identity.ClientTLS(s.device, s.roots))
+	return s.clientOn(ctx, s.device)
+}
+
+func (s *Site) clientOn(ctx context.Context, device *identity.Credential) (*identity.Client, *http.Client, error) {
+	hc := identity.NewHTTPClient(identity.ClientTLS(device, s.roots))
 	hc.Timeout = 10 * time.Minute
 	token, err := identity.Discover(ctx, hc, s.Base())
 	if err != nil {

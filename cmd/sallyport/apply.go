@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/problem"
@@ -53,7 +52,7 @@ func (c *applyCmd) Run(ctx context.Context) error {
 // readDocuments reads YAML documents: record, and the record's fields beside it.
 func readDocuments(raw []byte) ([]api.Document, error) {
 	var out []api.Document
-	dec := yaml.NewDecoder(bytes.NewReader(raw))
+	dec := yamldoc.Loose(raw)
 	for {
 		var doc map[string]any
 		err := dec.Decode(&doc)
@@ -61,7 +60,7 @@ func readDocuments(raw []byte) ([]api.Document, error) {
 			break
 		}
 		if err != nil {
-			return nil, problem.BadField("file", yaml.FormatError(err, false, true), "Mend the line that is marked").Because(err)
+			return nil, problem.BadField("file", yamldoc.Explain(err), "Mend the line that is marked").Because(err)
 		}
 		if len(doc) == 0 {
 			continue

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/deid/dicom"
@@ -201,8 +201,8 @@ func (l *lawful) images(file string) (dicom.Options, error) {
 		if err != nil {
 			return o, problem.BadField("masks", "cannot be read", "Check the path").Because(err)
 		}
-		if err := yaml.UnmarshalWithOptions(raw, p, yaml.Strict()); err != nil {
-			return o, problem.BadField("masks", yaml.FormatError(err, false, true), "Mend the line that is marked").Because(err)
+		if err := yamldoc.New(raw).First(p); err != nil {
+			return o, problem.BadField("masks", yamldoc.Explain(err), "Mend the line that is marked").Because(err)
 		}
 		if p.Basis != "" && p.Basis != basis {
 			return o, cited(problem.Invalid, fmt.Sprintf("The file of --masks is for %s and the profile for %s", p.Basis, basis),

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/id"
@@ -103,8 +103,8 @@ func readWith(file string) (api.WithAct, error) {
 		Kind registry.Kind  `yaml:"kind"`
 		Act  map[string]any `yaml:"act"`
 	}
-	if err := yaml.UnmarshalWithOptions(raw, &doc, yaml.Strict()); err != nil {
-		return api.WithAct{}, problem.BadField(file, yaml.FormatError(err, false, true), "Write kind: agreement.terminate and act: {id: ...}").Because(err)
+	if err := yamldoc.New(raw).First(&doc); err != nil {
+		return api.WithAct{}, problem.BadField(file, yamldoc.Explain(err), "Write kind: agreement.terminate and act: {id: ...}").Because(err)
 	}
 	act, err := json.Marshal(doc.Act)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/goccy/go-yaml"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/problem"
@@ -173,8 +173,8 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := yaml.Unmarshal(raw, &out); err != nil {
-			return nil, problem.BadField("file", yaml.FormatError(err, false, true), "Mend the line that is marked").Because(err)
+		if err := yamldoc.Loose(raw).First(&out); err != nil {
+			return nil, problem.BadField("file", yamldoc.Explain(err), "Mend the line that is marked").Because(err)
 		}
 	}
 	shapes := map[string]field{}
@@ -311,7 +311,7 @@ func (f field) parse(text string, now time.Time) (any, error) {
 		return strings.Split(text, ","), nil
 	}
 	var v any
-	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+	if err := yamldoc.Loose([]byte(text)).First(&v); err != nil {
 		return nil, problem.BadField(f.name, "cannot be read", "Write "+f.shape).Because(err)
 	}
 	return v, nil

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 // The scripts run the real program: the test binary, under its name.
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 // TestScript tells the command line's stories: see testdata/script.
 //
 // $PORT, $API, $HEALTH and $PEOPLE are free ports for `sallyport init --port $PORT`,
-// $EHR one for `sallyport hospital`. Three commands are ours: `ready` waits
+// $EHR one for `sallyport hospital`, $AGENT one for `sallyport agent connect`. Three commands are ours: `ready` waits
 // until a server is, `silent` wants nobody to listen, and `replace OLD NEW FILE`
 // changes a file, as a person would.
 func TestScript(t *testing.T) {
@@ -57,13 +59,13 @@ func TestScript(t *testing.T) {
 
 var lastPort atomic.Int32
 
-// ports finds five that are free now, and that no other script of this run has.
+// ports finds six that are free now, and that no other script of this run has.
 func ports(t testing.TB) map[string]int {
 	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%2000*10))
 	for range 200 {
-		base := int(lastPort.Add(5)) - 5
+		base := int(lastPort.Add(6)) - 6
 		free := true
-		for i := range 5 {
+		for i := range 6 {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+i))
 			if err != nil {
 				free = false
@@ -72,10 +74,10 @@ func ports(t testing.TB) map[string]int {
 			_ = l.Close() // it was only tried
 		}
 		if free {
-			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "PEOPLE": base + 3, "EHR": base + 4}
+			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "PEOPLE": base + 3, "EHR": base + 4, "AGENT": base + 5}
 		}
 	}
-	t.Fatal("there are no five free ports together")
+	t.Fatal("there are no six free ports together")
 	return nil
 }
 
@@ -140,18 +142,45 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// TestTheFirstHour types what docs/first-hour.md says, with other ports. Only
-// the build is left out, and what "leave it running" means is done with &.
-func TestTheFirstHour(t *testing.T) {
+// typed makes a shell script of what pages say, with other ports. Only the build is
+// left out, and what "leave it running" means is done with &.
+func typed(p map[string]int, pages ...string) (script string, commands int) {
+	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]), "8446", strconv.Itoa(p["PEOPLE"]), "8090", strconv.Itoa(p["AGENT"]))
+	var b strings.Builder
+	b.WriteString("set -eu\nservers=''; trap 'kill $servers; wait' EXIT\n")
+	for _, page := range pages {
+		for _, block := range shellBlock.FindAllStringSubmatch(page, -1) {
+			for line := range strings.Lines(number.Replace(block[1])) {
+				line = strings.TrimSuffix(line, "\n")
+				switch {
+				case strings.HasPrefix(line, "go build"):
+					continue
+				case strings.HasPrefix(line, "./sallyport hospital"), strings.HasPrefix(line, "./sallyport serve"), strings.HasPrefix(line, "./sallyport agent connect"):
+					line += " & servers=\"$servers $!\""
+				case strings.HasPrefix(line, "./sallyport init"):
+					line += " --port " + strconv.Itoa(p["PORT"])
+				case line == "./sallyport whoami", strings.HasPrefix(line, "curl "):
+					line = "i=0; until " + line + "; do i=$((i+1)); [ $i -lt 300 ]; sleep 0.1; done"
+				}
+				if strings.Contains(line, "./sallyport") || strings.HasPrefix(line, "as_grace") {
+					commands++
+				}
+				fmt.Fprintln(&b, line)
+			}
+		}
+	}
+	return b.String(), commands
+}
+
+// typePages types pages into a shell, in a folder that has the program and the
+// examples, and gives what was shown.
+func typePages(t *testing.T, atLeast int, pages ...string) []byte {
+	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("there is no sh to type into")
 	}
 	program, err := exec.LookPath("sallyport")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("../../docs/first-hour.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,44 +191,36 @@ func TestTheFirstHour(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(dir, "docs", "examples"), os.DirFS("../../docs/examples")); err != nil {
 		t.Fatal(err)
 	}
-	p := ports(t)
-	number := strings.NewReplacer("8080", strconv.Itoa(p["EHR"]), "8443", strconv.Itoa(p["PORT"]), "8444", strconv.Itoa(p["API"]), "8446", strconv.Itoa(p["PEOPLE"]))
-	var script strings.Builder
-	script.WriteString("set -eu\nservers=''; trap 'kill $servers; wait' EXIT\n")
-	commands := 0
-	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
-		for line := range strings.Lines(number.Replace(block[1])) {
-			line = strings.TrimSuffix(line, "\n")
-			switch {
-			case strings.HasPrefix(line, "go build"):
-				continue
-			case strings.HasPrefix(line, "./sallyport hospital"), strings.HasPrefix(line, "./sallyport serve"):
-				line += " & servers=\"$servers $!\""
-			case strings.HasPrefix(line, "./sallyport init"):
-				line += " --port " + strconv.Itoa(p["PORT"])
-			case line == "./sallyport whoami":
-				line = "i=0; until " + line + "; do i=$((i+1)); [ $i -lt 300 ]; sleep 0.1; done"
-			}
-			if strings.Contains(line, "./sallyport") || strings.HasPrefix(line, "as_grace") {
-				commands++
-			}
-			fmt.Fprintln(&script, line)
-		}
-	}
-	if commands < 30 {
-		t.Fatalf("the page has %d commands: was its form changed?", commands)
+	script, commands := typed(ports(t), pages...)
+	if commands < atLeast {
+		t.Fatalf("the pages have %d commands: was their form changed?", commands)
 	}
 	// Against a shell that hangs, not against a machine that is slow.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	// The servers are stopped with the shell.
-	cmd := exec.CommandContext(ctx, shell, "-c", script.String())
+	cmd := exec.CommandContext(ctx, shell, "-c", script)
 	cmd.Dir = dir
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return out
+}
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestTheFirstHour types what docs/first-hour.md says.
+func TestTheFirstHour(t *testing.T) {
+	out := typePages(t, 30, page(t, "first-hour.md"))
 	for _, want := range []string{
 		`"id": "ada"`, "nothing to do", "FAIL", // the papers are missing
 		": permitted", `"resourceType":"Patient"`, "SUBSETTED", // and are there
@@ -211,6 +232,35 @@ func TestTheFirstHour(t *testing.T) {
 	}
 	if got, want := bytes.Count(out, []byte("refused, as it must be")), 2; got != want {
 		t.Errorf("got %d refusals of the vendor, want %d", got, want)
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
+// TestTheAgentsPage types docs/agent.md, after the first hour up to where the door
+// is open. This machine may be in order or not: the client hears of either in FHIR.
+func TestTheAgentsPage(t *testing.T) {
+	need.Tool(t, "curl")
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 8.")
+	if !ok {
+		t.Fatal("the first hour has no section 8")
+	}
+	out := typePages(t, 35, hour, page(t, "agent.md"))
+	for _, want := range []string{
+		"lin-laptop of northwind, enrolled", "waits for approval", "not yet, and it says why", "device.approve lin-laptop: done", "grant.approve lin-grant: done",
+		"posture: The device has not reported its state", "posture is missing", "self-reported, not attested", "It is this machine's own word",
+		"/fhir      (source ehr)",
+	} {
+		if !bytes.Contains(bytes.ToLower(out), bytes.ToLower([]byte(want))) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	answer := out[bytes.LastIndex(out, []byte(`{"resourceType"`)):]
+	served := bytes.Contains(answer, []byte(`{"resourceType":"Bundle"`)) && bytes.Contains(answer, []byte("SUBSETTED"))
+	refused := bytes.Contains(answer, []byte("OperationOutcome")) && bytes.Contains(answer, []byte(`"code":"posture"`)) && bytes.Contains(answer, []byte("sallyport agent"))
+	if !served && !refused {
+		t.Errorf("the last answer is neither a page nor a refusal by posture: %s", answer)
 	}
 	if t.Failed() {
 		t.Logf("%s", out)

@@ -85,6 +85,7 @@ type askCmd struct {
 	// For engagements whose releases are sealed.
 	Identity    string `help:"Your private key for sealed releases: see sallyport unseal." placeholder:"FILE" type:"path"`
 	ReleaseKeys string `help:"The organisation's release keys, with which it signs them." placeholder:"FILE" type:"path"`
+	Save        string `help:"Keep a sealed answer as it comes, with its manifest in FILE.manifest.json, for sallyport unseal." placeholder:"FILE" type:"path"`
 }
 
 // Run asks, and prints what came: the resource, or why not.
@@ -129,6 +130,9 @@ func (c *askCmd) Run(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
+		if c.Save != "" {
+			return c.save(resp)
+		}
 		body, err := c.unsealed(resp, nonce)
 		if err != nil {
 			return err
@@ -150,11 +154,38 @@ func (c *askCmd) Run(ctx context.Context) error {
 	return refusedByGateway(resp.StatusCode, raw)
 }
 
+// save keeps a sealed answer. What is not sealed is not put on a disk.
+func (c *askCmd) save(resp *http.Response) (err error) {
+	if !sealed.IsMediaType(resp.Header.Get("Content-Type")) {
+		return problem.BadField("save", "the answer is not sealed, and would be on the disk in clear", "Leave --save out")
+	}
+	f, err := os.OpenFile(c.Save, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return problem.BadField("save", c.Save+" cannot be written, or is there already", "Name a new file").Because(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(c.Save))
+		}
+	}()
+	_, err = io.Copy(f, resp.Body)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return problem.New(problem.Unavailable, "The answer was cut off: it is not whole", "Ask again: a refusal then says why").Because(err)
+	}
+	manifest := resp.Header.Get(sealed.ManifestHeader)
+	if manifest == "" {
+		manifest = resp.Trailer.Get(sealed.ManifestHeader)
+	}
+	text, err := sealed.ManifestFile(manifest)
+	if err != nil {
+		return problem.New(problem.Unavailable, "The answer came without its manifest: it is not whole", "Ask again").Because(err)
+	}
+	return os.WriteFile(c.Save+".manifest.json", text, 0o600)
+}
+
 // unsealed is an answer's body, opened where it is sealed.
 func (c *askCmd) unsealed(resp *http.Response, nonce string) (io.Reader, error) {
-	switch resp.Header.Get("Content-Type") {
-	case sealed.Age.MediaType(), sealed.HPKE.MediaType():
-	default:
+	if !sealed.IsMediaType(resp.Header.Get("Content-Type")) {
 		return resp.Body, nil
 	}
 	text, err := small("identity", c.Identity, "The answer is sealed: give your private key, --identity FILE")

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/sallyport/sallyport/deid/table/risk"
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/internal/yamldoc"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -198,7 +198,7 @@ func ReadRules(raw []byte) (*Rules, error) {
 	if err := plainYAML(raw); err != nil {
 		return nil, err
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(raw), yaml.Strict())
+	dec := yamldoc.New(raw)
 	r := &Rules{}
 	if err := dec.Decode(r); err != nil && !errors.Is(err, io.EOF) {
 		return nil, unreadable(err)

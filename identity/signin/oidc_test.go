@@ -128,7 +128,7 @@ func newOIDCWorld(t *testing.T, change ...func(*snapshot.Connector)) *oidcWorld 
 	base, _ := url.Parse("https://people.example.org")
 	var err error
 	w.p, err = NewProviders(ProvidersOptions{Base: base, Now: func() time.Time { return w.now },
-		Client: identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
+		Client: identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport/sallyport/agent/posture"
 	"github.com/sallyport/sallyport/agent/posture/posturetest"
 	"github.com/sallyport/sallyport/agent/wire"
+	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/internal/need"
@@ -40,7 +41,7 @@ const (
 // engineer is a person of the vendor with a laptop: what they have in hand, and
 // what their terminal was told.
 type engineer struct {
-	t      *testing.T
+	t      testing.TB
 	box    *hospitaltest.Box
 	dir    string
 	tpm    string
@@ -65,7 +66,7 @@ func (e *engineer) options() agent.Options {
 	return agent.Options{Dir: e.dir, TPM: e.tpm, Now: e.box.Clock.Now, Say: e.say, System: e.laptop}
 }
 
-func newEngineer(t *testing.T, b *hospitaltest.Box) *engineer {
+func newEngineer(t testing.TB, b *hospitaltest.Box) *engineer {
 	return &engineer{t: t, box: b, dir: filepath.Join(t.TempDir(), "agent"), laptop: posturetest.Laptop(time.Now())}
 }
 
@@ -77,7 +78,7 @@ func waive(checks string) func(string) string {
 }
 
 // invited is the word that a person of the organisation hands over.
-func invited(t *testing.T, b *hospitaltest.Box) string {
+func invited(t testing.TB, b *hospitaltest.Box) string {
 	t.Helper()
 	code := rand.Text()
 	b.Act(registrytest.Ada, registry.InviteDevice{ID: laptop, Vendor: hospitaltest.Vendor, Owner: registrytest.Lin, App: linApp,
@@ -478,7 +479,7 @@ func acts(t *testing.T, b *hospitaltest.Box) string {
 // restarted; the next question is answered.
 func TestRenewalAndRestartUnderLoad(t *testing.T) {
 	t.Parallel()
-	const life = 6 * time.Second
+	const life = 12 * time.Second
 	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key"), Before: func(c *server.Config) { c.Policy.DeviceCertificate = life }})
 	b.Paper()
 	e := newEngineer(t, b)
@@ -514,7 +515,7 @@ func TestRenewalAndRestartUnderLoad(t *testing.T) {
 	}
 	// Each certificate would end before the next but one is there.
 	for range 5 {
-		time.Sleep(life / 3)
+		time.Sleep(life / 4)
 		if renewed, err := a.RenewIfDue(t.Context()); err != nil || !renewed {
 			t.Errorf("renewing: %v, %v", renewed, err)
 		}
@@ -534,6 +535,9 @@ func TestRenewalAndRestartUnderLoad(t *testing.T) {
 	}
 	t.Logf("%d questions were answered across five renewals, of certificates of %s", total, life)
 
+	if _, err := a.RenewIfDue(t.Context()); err != nil {
+		t.Error(err)
+	}
 	b.Restart()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -650,3 +654,69 @@ func TestFHIRKitThroughTheAgent(t *testing.T) {
 }
 
 func sha256Hex(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
+
+// demandSealing has every release of the engagement sealed to its device.
+func demandSealing(t *testing.T, b *hospitaltest.Box, how snapshot.Sealing) {
+	t.Helper()
+	steps, _ := b.Steps()
+	for _, s := range steps {
+		if p, ok := s.Act.(registry.ProposeEngagement); ok {
+			p.Sealing = how
+			b.Act(s.By, registry.AmendEngagement(p))
+			b.Act(registrytest.Grace, registry.ApproveEngagement{ID: p.ID})
+			return
+		}
+	}
+	t.Fatal("the demo has no engagement")
+}
+
+// Sealed releases are opened on the way to the client: short ones, long streams,
+// batches. The client sees FHIR.
+func TestSealedReleasesAreOpenedByTheAgent(t *testing.T) {
+	t.Parallel()
+	for _, how := range snapshot.Sealings {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key"), Records: hospital.Generate(1, 5)})
+			b.Paper()
+			demandSealing(t, b, how)
+			e := newEngineer(t, b)
+			a := e.enrolled()
+			l := e.serve(a, agent.ConnectOptions{})
+			if g := l.Grants(); len(g) != 1 || g[0].Sealing != string(how) || !g[0].Open {
+				t.Fatalf("the grants are %+v", g)
+			}
+			resp, body := get(t, l.Base()+"/fhir/Patient?_count=2")
+			var page bundle
+			if resp.StatusCode != http.StatusOK || resp.Header.Get("Sallyport-Opened") != string(how) || json.Unmarshal([]byte(body), &page) != nil || len(page.resources("Patient", "")) != 2 ||
+				!strings.HasPrefix(resp.Header.Get("Content-Type"), "application/fhir+json") || strings.Contains(body, b.Gateway) {
+				t.Fatalf("a short one: %d %v %.400s", resp.StatusCode, resp.Header, body)
+			}
+			patient := text(page.resources("Patient", "")[0], "id")
+			b.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 24 << 20})
+			resp, body = get(t, l.Base()+"/fhir/Observation?patient="+patient)
+			b.Hospital.Misbehave()
+			if resp.StatusCode != http.StatusOK || resp.Header.Get("Sallyport-Opened") != string(how) || json.Unmarshal([]byte(body), &page) != nil {
+				t.Fatalf("a long one: %d %v %d bytes", resp.StatusCode, resp.Header, len(body))
+			}
+			if len(body) < 5<<20 {
+				t.Errorf("the long one has %d bytes, which is no stream", len(body))
+			}
+			batch := fmt.Sprintf(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/%s"}},{"request":{"method":"GET","url":"Practitioner/x"}}]}`,
+				patient)
+			answer, err := http.Post(l.Base()+"/fhir", "application/fhir+json", strings.NewReader(batch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			raw, err := io.ReadAll(answer.Body)
+			var entries bundle
+			if err != nil || json.Unmarshal(raw, &entries) != nil || len(entries.Entry) != 2 || entries.Entry[0].Resource["resourceType"] != "Patient" || entries.Entry[1].Response.Status == "200" {
+				t.Fatalf("a batch: %d %v %.600s", answer.StatusCode, err, raw)
+			}
+			if resp, body := get(t, l.Base()+"/fhir/metadata"); resp.StatusCode != http.StatusOK {
+				t.Errorf("a statement, which is not sealed: %d %.300s", resp.StatusCode, body)
+			}
+		})
+	}
+}

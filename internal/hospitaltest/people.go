@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/problem"
@@ -65,24 +65,7 @@ func (b *Box) enrol() {
 		b.People[p] = &Person{Credential: cred, http: identity.NewHTTPClient(identity.ClientTLS(cred, roots)), api: &b.API}
 	}
 
-	// The vendor makes its keys and sends a signing request.
-	key, err := identity.NewKey(256)
-	must(err)
-	csr, err := identity.NewRequest(key)
-	must(err)
-	cert, _, err := server.SignDevice(config, Device, csr, 30*24*time.Hour, b.Clock.Now())
-	must(err)
-	device, err := identity.NewCredential(cert, key)
-	must(err)
-	dir := b.t.TempDir()
-	must(device.Write(filepath.Join(dir, "device.crt"), filepath.Join(dir, "device.key")))
-	appKey, err := identity.NewKey(384)
-	must(err)
-	hc := identity.NewHTTPClient(identity.ClientTLS(device, roots))
-	tokens, err := identity.NewClient(identity.ClientConfig{ClientID: string(App), Key: appKey, TokenURL: b.Gateway + "/token",
-		Resource: b.Gateway, Scope: "system/*.rs", HTTP: hc, Now: b.Clock.Now})
-	must(err)
-	b.Client = &Client{Device: device, Key: appKey, Tokens: tokens, HTTP: hc, CA: ca, Dir: dir, base: b.Base()}
+	b.Client = b.newClient(config, Device, App)
 }
 
 // Base is the FHIR base that the vendor sees.
@@ -167,6 +150,29 @@ func (p *Person) Act(a registry.Act, reason string) (api.ActResult, error) {
 		return done, fmt.Errorf("reading the act's result: %w", err)
 	}
 	return done, nil
+}
+
+// Enlist makes another of the organisation's people: Ada asks, Grace approves.
+func (b *Box) Enlist(p id.Person, duties ...registry.Duty) {
+	b.t.Helper()
+	config, err := server.Load(b.File)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := server.IssuePerson(config, p, b.Clock.Now()); err != nil {
+		b.t.Fatal(err)
+	}
+	cred, err := identity.ReadCredential(b.Data("people", string(p)+".crt"), b.Data("people", string(p)+".key"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	roots, err := identity.PoolFromFiles(b.Data("people", "ca.crt"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.People[p] = &Person{Credential: cred, http: identity.NewHTTPClient(identity.ClientTLS(cred, roots)), api: &b.API}
+	b.Act(registrytest.Ada, registry.ProposePerson{ID: p, Name: string(p), Classification: hipaa.Workforce, Basis: "employee", Duties: duties, Key256: cred.KeyDigest()})
+	b.Act(registrytest.Grace, registry.ApprovePerson{ID: p})
 }
 
 // Act does an act that must succeed.

@@ -42,6 +42,11 @@ func (f Format) MediaType() string {
 	return ""
 }
 
+// IsMediaType reports whether a Content-Type is a sealed body's.
+func IsMediaType(contentType string) bool {
+	return contentType == Age.MediaType() || contentType == HPKE.MediaType()
+}
+
 // Serves reports whether the format satisfies what an engagement demands: "age"
 // is satisfied by older recipients too, and the record says which it was.
 func (f Format) Serves(demand string) bool {

@@ -1,0 +1,202 @@
+package hospitaltest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/hospital"
+	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+const (
+	caep = "https://schemas.openid.net/secevent/caep/event-type/"
+	risc = "https://schemas.openid.net/secevent/risc/event-type/"
+)
+
+// inOrder is a fleet manager's report of a device in order; outOfOrder of one whose
+// disk is not encrypted any more.
+const (
+	inOrder    = `{"devices":[{"id":"northwind-gpu-1","os":"linux","os_version":"12","update_age_days":1,"disk_encryption":"pass","screen_lock":"pass","firewall":"pass","malware_protection":"pass"}]}`
+	outOfOrder = `{"devices":[{"id":"northwind-gpu-1","os":"linux","os_version":"12","update_age_days":1,"disk_encryption":"fail","screen_lock":"pass","firewall":"pass","malware_protection":"pass"}]}`
+)
+
+// postured asks for devices in order, servers too. Where the key is kept does not
+// matter here.
+func postured(text string) string {
+	text = strings.Replace(text, "workloads_exempt: true ", "workloads_exempt: false", 1)
+	return strings.Replace(text, "waived: []", "waived: [hardware_key]", 1)
+}
+
+// signalled is a box whose vendor has systems of its own, with a patient of whom
+// there is no end: code is the patient's, for $everything.
+func signalled(t *testing.T) (b *hospitaltest.Box, s *hospitaltest.Systems, code string) {
+	t.Helper()
+	records := hospital.Generate(1, 5)
+	b = hospitaltest.Start(t, hospitaltest.Options{Records: records, Configure: postured})
+	b.Paper()
+	s = b.Systems(hospitaltest.Vendor)
+	b.Act(registrytest.Ada, registry.LinkDirectory{ID: registrytest.Lin, Directory: snapshot.Directory{Connector: s.Directory, UserName: "lin@northwind.example", ExternalID: "00u1"}})
+	fleet(t, s, inOrder)
+	first := readBundle(t, b, "/Patient?_count=1").resources("Patient", "match")
+	if len(first) != 1 {
+		t.Fatal("no patient")
+	}
+	var faults []hospital.Fault
+	for _, p := range records.IDs("Patient") {
+		faults = append(faults, hospital.Fault{Path: "Patient/" + p + "/$everything", Huge: 64 << 30, Rate: 16 << 20, Patient: p})
+	}
+	b.Hospital.Misbehave(faults...)
+	return b, s, text(first[0], "id")
+}
+
+func fleet(t *testing.T, s *hospitaltest.Systems, report string) {
+	t.Helper()
+	got, err := s.Ask(http.MethodPost, "/posture/fleet", s.Fleet, "application/json", report)
+	if err != nil || got.Status != http.StatusOK || strings.Contains(string(got.Body), "problem") {
+		t.Fatalf("the fleet manager's report: %s, %v", got, err)
+	}
+}
+
+// underWay begins a download without end, and gives a function that waits until it
+// is cut.
+func underWay(t *testing.T, b *hospitaltest.Box, code string) (cut func()) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, b.Base()+"/Patient/"+code+"/$everything", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/fhir+json")
+	resp, err := b.Client.Tokens.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		t.Fatalf("the download did not begin: %s %s", resp.Status, text)
+	}
+	if _, err := io.CopyN(io.Discard, resp.Body, 1<<20); err != nil {
+		t.Fatalf("the download ended before its first megabyte: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, resp.Body)
+		ended <- errors.Join(err, resp.Body.Close())
+	}()
+	return func() {
+		t.Helper()
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("the download looks whole")
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("the download goes on")
+		}
+	}
+}
+
+// Whatever a vendor's own systems say stops what is under way, at the door that is
+// named; when they take it back, the door opens again.
+func TestTheVendorsSystemsCutADownload(t *testing.T) {
+	t.Parallel()
+	b, s, code := signalled(t)
+	ok := func(status int) func(hospitaltest.Answer, error) {
+		return func(got hospitaltest.Answer, err error) {
+			t.Helper()
+			if err != nil || got.Status != status {
+				t.Fatalf("got %s, %v; want %d", got, err, status)
+			}
+		}
+	}
+	patch := func(active string) {
+		t.Helper()
+		ok(http.StatusOK)(s.Ask(http.MethodPatch, "/scim/v2/Users/lin", s.SCIM, "application/scim+json",
+			`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":`+active+`}]}`))
+	}
+	push := func(kind string, subject, body any) {
+		t.Helper()
+		ok(http.StatusAccepted)(s.Push(s.Events.Event(kind, subject, body, b.Clock.Now())))
+	}
+	lin := map[string]any{"format": "opaque", "id": "00u1"}
+	device := map[string]any{"format": "opaque", "id": string(hospitaltest.Device)}
+	status := func(s string) map[string]any { return map[string]any{"current_status": s} }
+	for _, c := range []struct {
+		what, gate string
+		say, undo  func()
+	}{
+		{"the directory: not active", "person", func() { patch("false") }, func() { patch("true") }},
+		{"an event: account disabled", "person", func() { push(risc+"account-disabled", lin, nil) }, func() { push(risc+"account-enabled", lin, nil) }},
+		{"an event: device not compliant", "hold", func() { push(caep+"device-compliance-change", device, status("not-compliant")) },
+			func() { push(caep+"device-compliance-change", device, status("compliant")) }},
+		{"the fleet manager: disk not encrypted", "posture", func() { fleet(t, s, outOfOrder) }, func() { b.Clock.Move(time.Minute); fleet(t, s, inOrder) }},
+		{"the device is revoked", "device", func() { b.Act(registrytest.Grace, registry.RevokeDevice{ID: hospitaltest.Device}) }, nil},
+	} {
+		cut := underWay(t, b, code)
+		c.say()
+		cut()
+		if got := b.Get(question); got.Status != http.StatusForbidden {
+			t.Errorf("%s: afterwards got %s", c.what, got)
+		} else if c.gate != "hold" { // why there is a hold is the organisation's
+			if g := gates(b.Refusal(question)); len(g) != 1 || g[0] != c.gate {
+				t.Errorf("%s: the gates %v refuse, want %s", c.what, g, c.gate)
+			}
+		}
+		if c.undo != nil {
+			c.undo()
+			served(t, b)
+		}
+	}
+	b.Verify()
+	for _, secret := range []string{"00u1", "lin@northwind", s.SCIM, s.Fleet} {
+		if strings.Contains(b.Log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+}
+
+// A joiner by SCIM, through TLS and the whole server: proposed, approved, trained,
+// given a grant, and gone with one DELETE.
+func TestAJoinerBySCIMThroughTheDoor(t *testing.T) {
+	t.Parallel()
+	b, s, _ := signalled(t)
+	got, err := s.Ask(http.MethodPost, "/scim/v2/Users", s.SCIM, "application/scim+json", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"jo@northwind.example","displayName":"Jo","addresses":[{"country":"US"}]}`)
+	if err != nil || got.Status != http.StatusCreated {
+		t.Fatalf("got %s, %v", got, err)
+	}
+	var user struct{ ID string }
+	if err := json.Unmarshal(got.Body, &user); err != nil {
+		t.Fatal(err)
+	}
+	if where := got.Header.Get("Location"); where != b.Gateway+"/scim/v2/Users/"+user.ID {
+		t.Errorf("Location: got %s", where)
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodGet} {
+		got, err = s.Ask(method, "/scim/v2/Users/"+user.ID, s.SCIM, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(io.Discard, "%s", got)
+	}
+	if got.Status != http.StatusNotFound {
+		t.Errorf("after DELETE: got %s", got)
+	}
+	// The doors of the systems tell a stranger nothing, nor do they open another's.
+	for path, want := range map[string]int{"/scim/v2/Users": 401, "/scim/v2": 401, "/ssf/events/": 401, "/ssf": 401} {
+		if got, err := s.Ask(http.MethodGet, path, "", "", ""); err != nil || got.Status != want || len(got.Body) != 0 {
+			t.Errorf("%s: got %s, %v", path, got, err)
+		}
+	}
+	if got := b.Get("/../scim/v2/Users"); got.Status == http.StatusOK {
+		t.Errorf("a device's token opens the directory's door: %s", got)
+	}
+}
