@@ -61,8 +61,6 @@ func (s *server) signinBack(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	// A page of ours, and not a redirect to where the person was going: the address
-	// with the code in it stays in no history and no Referer.
 	http.Redirect(w, r, local(back.Next), http.StatusSeeOther)
 }
 
