@@ -457,7 +457,7 @@ func (p *Providers) Logout(ctx context.Context, c *snapshot.Connector, raw strin
 // typedAs says whether the token's typ, in lower case, is one of those. The
 // signature was checked before.
 func typedAs(raw string, types ...string) bool {
-	sig, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
+	sig, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
 	if err != nil || len(sig.Signatures) != 1 {
 		return false
 	}

@@ -113,12 +113,11 @@ func unsigned(claims map[string]any) string {
 // world has two vendors with a provider each, and a person each; both people have
 // the same subject at their own provider.
 type oidcWorld struct {
-	t     *testing.T
-	now   time.Time
-	view  *snapshot.View
-	p     *Providers
-	a, b  *forger
-	other string // northwind's second sub, whom nobody linked
+	t    *testing.T
+	now  time.Time
+	view *snapshot.View
+	p    *Providers
+	a, b *forger
 }
 
 func newOIDCWorld(t *testing.T, change ...func(*snapshot.Connector)) *oidcWorld {
