@@ -14,6 +14,7 @@ import (
 
 // What every answer of this door has, to a stranger as to anybody.
 func TestEveryPageIsGuarded(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	hc := w.client(nil)
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -57,6 +58,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 
 // Another site cannot post here with the person's cookies, whatever it posts.
 func TestOtherSitesCannotPost(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	hc := w.client(nil)
 	for _, path := range []string{"/signin", "/signin/certificate", "/enroll", "/enroll/passkey", "/step-up", "/passkeys/remove", "/sessions/end", "/sessions/end-all", "/signout",
@@ -83,6 +85,7 @@ func TestOtherSitesCannotPost(t *testing.T) {
 
 // Where a person is sent after a sign-in is here, whatever the address says.
 func TestSignInsLeadNowhereElse(t *testing.T) {
+	t.Parallel()
 	w, b := withPasskey(t)
 	for _, next := range []string{"https://evil.example/", "//evil.example/", "/\\evil.example", "\thttps://evil.example", "javascript:alert(1)", "/%09/evil.example", "evil"} {
 		b.Open(w.base + "/signin?" + url.Values{"next": {next}}.Encode())
@@ -98,6 +101,7 @@ func TestSignInsLeadNowhereElse(t *testing.T) {
 
 // Guessing codes is slow, and right ones are found by nobody who guesses.
 func TestCodesAreTriedAFewTimes(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	_, code, err := w.server.FirstRun()
 	if err != nil {
@@ -134,6 +138,7 @@ func TestCodesAreTriedAFewTimes(t *testing.T) {
 // By keyboard alone, in 320 pixels, without a sideways scroll; and what is pressed is
 // labelled.
 func TestPagesWorkByKeyboardAndOnAPhone(t *testing.T) {
+	t.Parallel()
 	w, b := withPasskey(t)
 	check := func(what string) {
 		t.Helper()
@@ -179,6 +184,7 @@ func TestPagesWorkByKeyboardAndOnAPhone(t *testing.T) {
 // A vendor's person who is signed in is told of themselves by the API, and of nothing
 // and nobody else; and a cookie is nothing there.
 func TestTheAPIAndAVendorsPerson(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	ada, grace := w.withGrace()
 	w.must(ada, "/v1/vendors", fields{"id": "northwind", "name": "Northwind AI"})
@@ -236,6 +242,7 @@ func TestTheAPIAndAVendorsPerson(t *testing.T) {
 // A person with a certificate of their own signs in by it; the session is worth
 // something on connections with that key alone, and decides nothing without a passkey.
 func TestASessionByCertificateIsBoundToItsKey(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	_, grace := w.withGrace()
 	w.must(w.person("ada"), "/v1/vendors", fields{"id": "northwind", "name": "Northwind AI"})

@@ -46,7 +46,7 @@ func startIDP(t *testing.T, redirect, secret string) *idp {
 		client = storage.WebClient("sallyport", secret, redirect)
 	}
 	p.store = storage.NewStorageWithClients(storage.NewUserStore(p.URL+"/"), map[string]*storage.Client{"sallyport": client})
-	handler = exampleop.SetupServer(p.URL, p.store, nil, false, op.WithLogger(slog.New(slog.DiscardHandler)))
+	handler = exampleop.SetupServer(p.URL, p.store, slog.New(slog.DiscardHandler), false, op.WithLogger(slog.New(slog.DiscardHandler)))
 	return p
 }
 
@@ -186,6 +186,7 @@ func withProviders(t *testing.T, secret string) func(string) string {
 // Two vendors with a provider each, real ones: their people sign in by their own and
 // by no other; and what a provider ends is over here.
 func TestVendorsBringTheirOwnProviders(t *testing.T) {
+	t.Parallel()
 	secret := "the organisation's secret at south"
 	w := start(t, withProviders(t, secret))
 	ada, grace := w.withGrace()
