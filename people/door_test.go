@@ -99,6 +99,20 @@ func TestSignInsLeadNowhereElse(t *testing.T) {
 	}
 }
 
+// And to where they wanted, however long its address is: an app's request for leave
+// can be long.
+func TestSignInsLeadBack(t *testing.T) {
+	t.Parallel()
+	w, b := withPasskey(t)
+	next := "/?x=" + strings.Repeat("y", 12<<10)
+	b.Open(w.base + "/signin?" + url.Values{"next": {next}}.Encode())
+	b.Press("form[data-passkey] .main")
+	if at := b.At(); at != w.base+next {
+		t.Errorf("got an address of %d characters", len(at))
+	}
+	b.Wants("Your access")
+}
+
 // Guessing codes is slow, and right ones are found by nobody who guesses.
 func TestCodesAreTriedAFewTimes(t *testing.T) {
 	t.Parallel()

@@ -259,11 +259,14 @@ func sent(r *http.Request) string {
 	return "none"
 }
 
+// maxNext admits the longest authorization request.
+const maxNext = 16 << 10
+
 // local is where a person wanted to go, if that is here; else the first page.
 func local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
-		strings.ContainsAny(next, "\\\r\n\t") || len(next) > 8<<10 {
+		strings.ContainsAny(next, "\\\r\n\t") || len(next) > maxNext {
 		return "/"
 	}
 	return next

@@ -210,6 +210,16 @@ func TestAPersonOfAProvider(t *testing.T) {
 	}
 }
 
+func TestWhatABrowserBringsBackFitsACookie(t *testing.T) {
+	w := newOIDCWorld(t)
+	for _, n := range []int{0, maxCookieNext, maxCookieNext + 1, 16 << 10} {
+		away, err := w.p.Begin(t.Context(), w.connector("idp-a"), "browser", "/"+strings.Repeat("x", n))
+		if err != nil || len(away.Cookie.String()) > 4096 {
+			t.Errorf("%d: %v, a cookie of %d bytes", n, err, len(away.Cookie.String()))
+		}
+	}
+}
+
 // Everything wrong that a response and its ID token can be: nobody is signed in, and
 // the reason is the right one.
 func TestForgedSignIns(t *testing.T) {
