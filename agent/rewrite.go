@@ -81,8 +81,12 @@ func (l *linkReader) feed(in []byte) {
 			l.out = append(l.out, in[0])
 			in, l.escaped = in[1:], false
 		default:
-			i := bytes.IndexAny(in, `"\`)
-			if i < 0 {
+			// FHIR's strings are short: a loop beats a call.
+			i := 0
+			for i < len(in) && in[i] != '"' && in[i] != '\\' {
+				i++
+			}
+			if i == len(in) {
 				l.out = append(l.out, in...)
 				return
 			}

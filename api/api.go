@@ -99,7 +99,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 		if s.Sessions != nil && len(r.Header["Authorization"]) > 0 {
 			person, session, ok := s.Sessions.Bearer(r)
 			if !ok {
-				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "err", "session-unknown")
+				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", s.Sessions.Why(r))
 				identity.WriteUnknown(w)
 				return
 			}
@@ -107,7 +107,8 @@ func (s *server) identify(next http.Handler) http.Handler {
 		} else {
 			who, err := s.Identity.Person(r, view)
 			if err != nil {
-				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "err", err)
+				reason, _ := identity.ReasonOf(err)
+				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "err", err)
 				identity.WriteUnknown(w)
 				return
 			}

@@ -146,7 +146,7 @@ type backup struct {
 }
 
 const (
-	backupFormat = "sallyport key store backup 1"
+	backupFormat = "sallyport-key-store-backup/1"
 	maxBackup    = 256 << 20
 )
 
@@ -280,10 +280,6 @@ func storeFile(name string) bool {
 	case engagementsDir, destroyedDir:
 		file, ok = strings.CutSuffix(file, ".json")
 		return ok && id.Check(id.Engagement(file)) == nil
-	case releasesDir:
-		file, ok = strings.CutSuffix(file, ".json")
-		n, err := strconv.Atoi(file)
-		return ok && err == nil && n > 0 && n <= maxGenerations && strconv.Itoa(n) == file
 	case madeDir:
 		return id.Check(id.Engagement(file)) == nil
 	}
@@ -366,7 +362,7 @@ func restoreFiles(dir string, g *generation, files map[string][]byte) (Restored,
 		return err
 	}
 	// What is destroyed comes first, so that it is never there without.
-	for _, sub := range []string{destroyedDir, madeDir, "", releasesDir, engagementsDir} {
+	for _, sub := range []string{destroyedDir, madeDir, "", engagementsDir} {
 		for name, content := range files {
 			if at, _, ok := strings.Cut(name, "/"); ok != (sub != "") || ok && at != sub {
 				continue

@@ -103,7 +103,7 @@ func TestReleaseKeys(t *testing.T) {
 		t.Errorf("the key prints: %s", text)
 	}
 	// A file that was exchanged is not taken.
-	one, two := filepath.Join(dir, releasesDir, "1.json"), filepath.Join(dir, releasesDir, "2.json")
+	one, two := filepath.Join(dir, "release-1.json"), filepath.Join(dir, "release-2.json")
 	b, err := os.ReadFile(two)
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@
 //	engagements/<id>.json the keys of one engagement
 //	made/<id>             says that the engagement has keys: what is lost is not made anew
 //	destroyed/<id>.json   says that they were destroyed, and by which act
-//	releases/<n>.json     the keys that sign sealed releases, one generation a file
+//	release-<n>.json      the keys that sign sealed releases, one generation a file
 //	generation.json       the key of the key store's own backups
 //
 // The root wraps every other key, with what the key is for as associated data:
@@ -58,7 +58,6 @@ import (
 const (
 	keyringFile    = "keyring.json"
 	engagementsDir = "engagements"
-	releasesDir    = "releases"
 	madeDir        = "made"
 	destroyedDir   = "destroyed"
 	generationFile = "generation.json"
@@ -67,7 +66,7 @@ const (
 )
 
 // storeDirs are the folders of a key store.
-var storeDirs = []string{engagementsDir, madeDir, destroyedDir, releasesDir}
+var storeDirs = []string{engagementsDir, madeDir, destroyedDir}
 
 // Keyring is the open keys. It is safe for concurrent use.
 type Keyring struct {
@@ -176,7 +175,7 @@ func Open(dir string, root Root, options ...Option) (*Keyring, error) {
 	if err := checkDirs(dir); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, destroyedDir), filepath.Join(dir, releasesDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, destroyedDir)} {
 		if err := sweep(d, false); err != nil {
 			return nil, err
 		}
@@ -483,7 +482,7 @@ func openOwner(root *rootKey, wrapped []byte) (*OwnerKey, error) {
 }
 
 func checkDirs(dir string) error {
-	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, madeDir), filepath.Join(dir, destroyedDir), filepath.Join(dir, releasesDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, engagementsDir), filepath.Join(dir, madeDir), filepath.Join(dir, destroyedDir)} {
 		info, err := os.Stat(d)
 		if errors.Is(err, fs.ErrNotExist) && d != dir && filepath.Base(d) != engagementsDir {
 			continue // version 1 had none

@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/sallyport/sallyport/seal/sealed"
 )
@@ -27,7 +25,7 @@ type ReleaseKey struct {
 	public  []*ecdsa.PublicKey // of every generation, the newest first
 }
 
-// releaseDoc is releases/N.json: one generation, made once and never changed. The
+// releaseDoc is release-N.json: one generation, made once and never changed. The
 // highest N signs.
 type releaseDoc struct {
 	Version int    `json:"version"`
@@ -41,7 +39,7 @@ const (
 )
 
 func (k *Keyring) releaseFile(n int) string {
-	return filepath.Join(k.dir, releasesDir, strconv.Itoa(n)+".json")
+	return filepath.Join(k.dir, fmt.Sprintf("release-%d.json", n))
 }
 
 // ReleaseKey gives the key that signs releases, and makes it at first use. It is
@@ -84,7 +82,7 @@ func (k *Keyring) releases() (*ReleaseKey, int, error) {
 		err := readJSON(k.releaseFile(n), &doc)
 		if errors.Is(err, fs.ErrNotExist) {
 			// Another process may have made the name and not yet synced it.
-			return &key, n - 1, k.syncReleases()
+			return &key, n - 1, syncDir(k.dir)
 		}
 		if err != nil {
 			return nil, 0, err
@@ -109,16 +107,7 @@ func (k *Keyring) releases() (*ReleaseKey, int, error) {
 		key.private, key.id = private, doc.ID
 		key.public = append([]*ecdsa.PublicKey{&private.PublicKey}, key.public...)
 	}
-	return &key, maxGenerations, k.syncReleases()
-}
-
-// syncReleases makes names durable that another process may have made.
-func (k *Keyring) syncReleases() error {
-	err := syncDir(filepath.Join(k.dir, releasesDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a key store from before there were any
-	}
-	return err
+	return &key, maxGenerations, syncDir(k.dir)
 }
 
 // makeRelease makes generation n. Who loses a race uses the winner's.
@@ -138,9 +127,6 @@ func (k *Keyring) makeRelease(n int) error {
 	doc.Key, err = k.Documents().Seal(der, purpose("release", doc.ID))
 	clear(der)
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(k.dir, releasesDir), 0o700); err != nil {
 		return err
 	}
 	if err := writeJSON(k.releaseFile(n), doc); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -25,7 +25,7 @@ func written(t *testing.T, s Setup) string {
 }
 
 var setup = Setup{Organisation: "Mercy Valley Health", Node: "gateway-1", SourceID: "ehr", SourceURL: "https://fhir.example.org/r4",
-	Host: "gw.example.org", GatewayPort: 8443, APIPort: 8444, HealthPort: 8445}
+	Host: "gw.example.org", GatewayPort: 8443, APIPort: 8444, HealthPort: 8445, PeoplePort: 8446}
 
 func TestWhatInitWritesIsRead(t *testing.T) {
 	s := setup
@@ -54,6 +54,12 @@ func TestABadConfigurationNamesTheFieldAndTheFix(t *testing.T) {
 		{"unknown key", "node:", "nodes:", "nodes"},
 		{"not YAML", "node:", "\tnode:", "config"},
 		{"no organisation", `organisation: "Mercy Valley Health"`, "organisation: ''", "organisation"},
+		{"another root", "node:", "root_key: keychain\nnode:", "root_key"},
+		{"a service of another scheme", "node:", "root_key: https://kms.example.org/k\nnode:", "root_key"},
+		{"a passphrase without its file", "node:", "root_key: passphrase\nnode:", "passphrase_file"},
+		{"a service and a passphrase", "node:", "root_key: hashivault://k\npassphrase_file: p\nnode:", "root_key"},
+		{"a file and a passphrase", "node:", "root_key: file\npassphrase_file: p\nnode:", "root_key"},
+		{"a mirror in the key store", "node:", "generation_mirror: data/keys/mirror\nnode:", "generation_mirror"},
 		{"bad node", `"gateway-1"`, `"Gateway 1"`, "node"},
 		{"no sources", "sources: ", "sources: []\nx: ", "x"},
 		{"plain http to another machine", "https://fhir.example.org/r4", "http://fhir.example.org/r4", "sources[0].url"},
@@ -62,6 +68,14 @@ func TestABadConfigurationNamesTheFieldAndTheFix(t *testing.T) {
 		{"no data class", "[phi]", "[]", "sources[0].data_classes"},
 		{"health elsewhere", "127.0.0.1:8445", "0.0.0.0:8445", "listen.health"},
 		{"public url", "https://gw.example.org:8443", "http://gw.example.org:8443", "public_url"},
+		{"pages by address", "https://gw.example.org:8446", "https://192.0.2.1:8446", "people_url"},
+		{"pages in the clear", "https://gw.example.org:8446", "http://gw.example.org:8446", "people_url"},
+		{"pages without a listener", `  people: "127.0.0.1:8446"`, "  #", "listen.people"},
+		{"a listener without pages", `people_url: "https://gw.example.org:8446"`, "#", "people_url"},
+		{"sessions without an end", "session_life: 8h", "session_life: 48h", "policy.session_life"},
+		{"idle for longer than they last", "session_idle: 30m", "session_idle: 9h", "policy.session_idle"},
+		{"a step-up that lasts", "step_up_life: 5m", "step_up_life: 8h", "policy.step_up_life"},
+		{"a secret without a file", "# policy_dir: policy", "connectors: {client_secret_files: {idp: ''}}\n#", "connectors.client_secret_files.idp"},
 		{"freshness", "snapshot_freshness: 60s", "snapshot_freshness: 0s", "policy.snapshot_freshness"},
 		{"token lifetime", "token_lifetime: 5m", "token_lifetime: 1h", "policy.token_lifetime"},
 		{"not a duration", "token_lifetime: 5m", "token_lifetime: soon", "config"},
@@ -105,6 +119,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("organisation: x\nnode: y\n"))
 	f.Add([]byte("sources:\n  - id: ehr\n    url: https://x/y\n"))
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("spiffe: [{trust_domain: a.example, vendor: a, bundle_file: b}]\nregions: [{region: US, cidrs: [\"::ffff:1.2.3.4/100\", 0.0.0.0/0]}]\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c, err := parse(raw, "/")
 		if err == nil && (c.Organisation == "" || len(c.Sources) == 0) {

@@ -121,6 +121,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.carryOut(ctx); err != nil {
 		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
 	}
+	s.warnOfBackups(ctx)
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
@@ -205,6 +206,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	apiServer := &http.Server{Handler: s.caught(s.api), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	peopleServer := &http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	healthServer := &http.Server{Handler: s.health(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -243,8 +246,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	serve(apiServer, l.API, true)
 	serve(healthServer, l.Health, false)
 	if l.People != nil && s.people != nil {
-		serve(&http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
-			ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}, l.People, true)
+		serve(peopleServer, l.People, true)
 		s.o.Logger.InfoContext(ctx, "listening for people", "people", l.People.Addr().String(), "url", s.config.PeopleURL)
 	}
 	s.ready.Store(true)

@@ -46,10 +46,12 @@ func (s *Site) Postured() error {
 	if err != nil {
 		return err
 	}
-	next := bytes.Replace(text, []byte("workloads_exempt: true "), []byte("workloads_exempt: false "), 1)
-	next = bytes.Replace(next, []byte("waived: []"), []byte("waived: [hardware_key]"), 1)
-	if len(next) != len(text)+1+len("hardware_key") {
-		return errors.New("the configuration that init writes has changed: its posture is not where it was")
+	next := text
+	for old, now := range map[string]string{"workloads_exempt: true ": "workloads_exempt: false ", "# waived: []": "waived: [hardware_key]"} {
+		if !bytes.Contains(next, []byte(old)) {
+			return errors.New("the configuration that init writes has changed: it lacks " + old)
+		}
+		next = bytes.Replace(next, []byte(old), []byte(now), 1)
 	}
 	return os.WriteFile(s.Config, next, 0o600)
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sallyport/sallyport/audit"
@@ -85,7 +86,7 @@ func TestTheStockAgeToolOpensAnswers(t *testing.T) {
 type middlebox struct {
 	mu     sync.Mutex
 	seen   bytes.Buffer
-	change func(*http.Response)
+	change atomic.Pointer[func(*http.Response)]
 }
 
 func (m *middlebox) between(t *testing.T, w *gatewaytest.World) *http.Client {
@@ -105,8 +106,8 @@ func (m *middlebox) between(t *testing.T, w *gatewaytest.World) *http.Client {
 			io.Reader
 			io.Closer
 		}{io.TeeReader(r.Body, &locked{m}), r.Body}
-		if m.change != nil {
-			m.change(r)
+		if change := m.change.Load(); change != nil {
+			(*change)(r)
 		}
 		return nil
 	}
@@ -312,7 +313,7 @@ func TestAProxyThatTampers(t *testing.T) {
 		"no opening":      {func(r *http.Response) { r.Header.Del("Sallyport-Seal") }, 0},
 		"another opening": {func(r *http.Response) { r.Header.Set("Sallyport-Seal", old.Header.Get("Sallyport-Seal")) }, 0},
 	} {
-		box.change = tc.change
+		box.change.Store(&tc.change)
 		got, err := ask()
 		if err == nil {
 			t.Errorf("%s: it is final", name)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,8 +46,8 @@ func TestTheAgentIsKilledAndStartedAgain(t *testing.T) {
 	enroll := []string{"enroll", "--server", b.Gateway, "--region", "US", "--key-store", "file"}
 
 	kills := 0
-	for range 25 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(10+rand.N(90))*time.Millisecond)
+	for range 16 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(20+rand.N(600))*time.Millisecond)
 		_, err := run(ctx, enroll...)
 		cancel()
 		if err != nil {
@@ -76,7 +77,7 @@ func TestTheAgentIsKilledAndStartedAgain(t *testing.T) {
 	agent, base := connect(t, program, dir)
 	page := awaitPage(t, base)
 	patient := text(page.resources("Patient", "")[0], "id")
-	b.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 100 << 20})
+	b.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 40 << 20})
 	resp, err := http.Get(base + "/fhir/Observation?patient=" + patient)
 	if err != nil {
 		t.Fatal(err)
@@ -92,10 +93,25 @@ func TestTheAgentIsKilledAndStartedAgain(t *testing.T) {
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Errorf("the answer of a killed agent ended well, after %d bytes more", n)
 	}
-	b.Hospital.Misbehave()
 
 	agent, base = connect(t, program, dir)
 	awaitPage(t, base)
+	long, err := http.Get(base + "/fhir/Observation?patient=" + patient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, long.Body)
+	long.Body.Close()
+	if err != nil || n < 8<<20 {
+		t.Errorf("a long answer: %d bytes, %v", n, err)
+	}
+	b.Hospital.Misbehave()
+	if peak, ok := peakMemory(agent.Process.Pid); ok {
+		t.Logf("%d MB streamed through an agent with %d MB of memory at most", n>>20, peak>>20)
+		if peak > uint64(n)/2+(96<<20) {
+			t.Errorf("the agent had %d MB of memory for %d MB: it does not stream", peak>>20, n>>20)
+		}
+	}
 	var size int64
 	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -149,6 +165,21 @@ func connect(t *testing.T, program, dir string) (*exec.Cmd, string) {
 	}
 	t.Fatalf("the agent did not say where it listens: %v\n%s", lines.Err(), errs)
 	return nil, ""
+}
+
+// peakMemory is the most that a process has had in memory, where the system says.
+func peakMemory(pid int) (uint64, bool) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, false
+	}
+	for l := range strings.Lines(string(raw)) {
+		if v, ok := strings.CutPrefix(l, "VmHWM:"); ok {
+			kb, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
+			return kb << 10, err == nil
+		}
+	}
+	return 0, false
 }
 
 // awaitPage asks until the agent has reported and the door is open.

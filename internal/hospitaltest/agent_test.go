@@ -105,7 +105,7 @@ func approve(b *hospitaltest.Box) {
 	b.Act(registrytest.Grace, registry.ApproveDevice{ID: laptop, TrustedUntil: now.AddDate(0, 3, 0)})
 	b.Act(registrytest.Grace, registry.ApproveApp{ID: linApp})
 	b.Act(registrytest.Ada, registry.RequestGrant{ID: linGrant, Engagement: hospitaltest.Engagement, App: linApp, Person: registrytest.Lin, Devices: []id.Device{laptop},
-		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(-time.Second), EndsAt: now.AddDate(0, 2, 0), MaxPatients: 100, MaxDailyBytes: 1 << 30})
+		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(-time.Second), EndsAt: now.AddDate(0, 2, 0), MaxPatients: 1000, MaxDailyBytes: 1 << 30})
 	b.Act(registrytest.Grace, registry.ApproveGrant{ID: linGrant})
 }
 
@@ -413,6 +413,37 @@ func TestARevokedDeviceHearsWhyAndDoesNotStorm(t *testing.T) {
 	}
 	if n := strings.Count(b.Log.String(), "access token refused"); n > 8 {
 		t.Errorf("the token endpoint refused %d times", n)
+	}
+}
+
+// A revocation in the middle of a long answer cuts it, for the client too, and the
+// terminal says so.
+func TestARevocationCutsWhatIsUnderWayThroughTheAgent(t *testing.T) {
+	t.Parallel()
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive("hardware_key")})
+	b.Paper()
+	e := newEngineer(t, b)
+	l := e.serve(e.enrolled(), agent.ConnectOptions{})
+	var page bundle
+	_, body := get(t, l.Base()+"/fhir/Patient?_count=1")
+	if err := json.Unmarshal([]byte(body), &page); err != nil || len(page.resources("Patient", "")) != 1 {
+		t.Fatalf("before: %v %s", err, body)
+	}
+	b.Hospital.Misbehave(hospital.Fault{Path: "Observation", Huge: 400 << 20})
+	resp, err := http.Get(l.Base() + "/fhir/Observation?patient=" + text(page.resources("Patient", "")[0], "id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.CopyN(io.Discard, resp.Body, 1<<20); err != nil {
+		t.Fatalf("the answer did not begin: %v", err)
+	}
+	b.Act(registrytest.Grace, registry.RevokeDevice{ID: laptop})
+	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+		t.Errorf("it ended well, after %d bytes more", n)
+	}
+	if !strings.Contains(e.heard(), "An answer was cut off before its end") {
+		t.Errorf("the terminal was told %q", e.heard())
 	}
 }
 

@@ -65,6 +65,8 @@ type Options struct {
 	// Program is the path of the sallyport program. With it Sallyport runs as a
 	// process of its own, which can be killed; its clock is the machine's.
 	Program string
+	// People has pages for people with browsers, at Box.Pages.
+	People bool
 	// Still leaves Sallyport stopped.
 	Still bool
 }
@@ -80,12 +82,13 @@ type Box struct {
 	Gateway  string           // https://localhost:port
 	API      string
 	Health   string // http://...
+	Pages    string // https://..., with Options.People
 	People   map[id.Person]*Person
 	Client   *Client // the vendor's program
 
 	t       testing.TB
 	o       Options
-	ports   [3]int
+	ports   [4]int
 	running running
 }
 
@@ -118,7 +121,7 @@ func Start(t testing.TB, o Options) *Box {
 	var err error
 	b.File, err = server.Init(t.Context(), server.Setup{Dir: b.Dir, Organisation: "Mercy Valley Health", Node: Node,
 		Person: registrytest.Ada, PersonName: "Ada Example", SourceID: Source, SourceURL: b.Upstream, Host: "localhost",
-		GatewayPort: b.ports[0], APIPort: b.ports[1], HealthPort: b.ports[2], Database: o.Database, Now: b.Clock.Now})
+		GatewayPort: b.ports[0], APIPort: b.ports[1], HealthPort: b.ports[2], PeoplePort: b.peoplePort(), Database: o.Database, Now: b.Clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +145,8 @@ func Start(t testing.TB, o Options) *Box {
 	return b
 }
 
-// hold finds three free ports, and keeps them until they are needed.
-func (b *Box) hold() (held [3]net.Listener) {
+// hold finds four free ports, and keeps them until they are needed.
+func (b *Box) hold() (held [4]net.Listener) {
 	for i := range held {
 		var err error
 		if held[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -154,7 +157,15 @@ func (b *Box) hold() (held [3]net.Listener) {
 	b.Gateway = fmt.Sprintf("https://localhost:%d", b.ports[0])
 	b.API = fmt.Sprintf("https://localhost:%d", b.ports[1])
 	b.Health = fmt.Sprintf("http://127.0.0.1:%d", b.ports[2])
+	b.Pages = fmt.Sprintf("https://localhost:%d", b.ports[3])
 	return held
+}
+
+func (b *Box) peoplePort() int {
+	if !b.o.People {
+		return 0
+	}
+	return b.ports[3]
 }
 
 // Rewrite changes the configuration; it counts from the next start.
@@ -286,16 +297,23 @@ func (b *Box) runHere() (running, error) {
 	if b.o.Before != nil {
 		b.o.Before(config)
 	}
-	var l [3]net.Listener
+	var l [4]net.Listener
 	for i, port := range b.ports {
-		if l[i], err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+		// While Sallyport was stopped, a connection of another test may have got the
+		// port; it is soon over.
+		for until := time.Now().Add(readyLimit); ; time.Sleep(50 * time.Millisecond) {
+			if l[i], err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil || time.Now().After(until) {
+				break
+			}
+		}
+		if err != nil {
 			return nil, errors.Join(err, closeAll(l[:i]))
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background()) // outlives the test's own, which ends before its cleanup
 	s, err := server.Open(ctx, config, server.Options{Now: b.Clock.Now, Version: "test",
 		Logger:    slog.New(slog.NewJSONHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Listeners: &server.Listeners{Gateway: l[0], API: l[1], Health: l[2]}})
+		Listeners: listeners(l, b.o.People)})
 	if err != nil {
 		cancel()
 		return nil, errors.Join(err, closeAll(l[:]))
@@ -303,6 +321,15 @@ func (b *Box) runHere() (running, error) {
 	h := &here{cancel: cancel, done: make(chan error, 1)}
 	go func() { h.done <- s.Run(ctx) }()
 	return h, nil
+}
+
+func listeners(l [4]net.Listener, people bool) *server.Listeners {
+	out := &server.Listeners{Gateway: l[0], API: l[1], Health: l[2], People: l[3]}
+	if !people {
+		_ = l[3].Close() // nobody listens
+		out.People = nil
+	}
+	return out
 }
 
 func closeAll(ls []net.Listener) error {

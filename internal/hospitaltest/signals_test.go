@@ -1,16 +1,21 @@
 package hospitaltest_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/bench/site"
 	"github.com/sallyport/sallyport/hospital"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
@@ -33,7 +38,7 @@ const (
 // matter here.
 func postured(text string) string {
 	text = strings.Replace(text, "workloads_exempt: true ", "workloads_exempt: false", 1)
-	return strings.Replace(text, "waived: []", "waived: [hardware_key]", 1)
+	return strings.Replace(text, "# waived: []", "waived: [hardware_key]", 1)
 }
 
 // signalled is a box whose vendor has systems of its own, with a patient of whom
@@ -199,4 +204,87 @@ func TestAJoinerBySCIMThroughTheDoor(t *testing.T) {
 	if got := b.Get("/../scim/v2/Users"); got.Status == http.StatusOK {
 		t.Errorf("a device's token opens the directory's door: %s", got)
 	}
+}
+
+// A person of the vendor signs in at the vendor's provider and lets a program act for
+// them. The vendor's transmitter says that the session is revoked: what the program
+// downloads is cut, and its token is worth nothing. Another session goes on.
+func TestSessionRevokedCutsWhatIsUnderWayInIt(t *testing.T) {
+	t.Parallel()
+	records := hospital.Generate(1, 5)
+	pki := must[*site.PKI](t)(site.NewPKI(filepath.Join(t.TempDir(), "pki"), time.Now()))
+	b := hospitaltest.Start(t, hospitaltest.Options{Records: records, People: true, Configure: func(text string) string {
+		return strings.Replace(text, "# waived: []", "waived: [hardware_key]", 1) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
+	}})
+	b.Paper()
+	s := b.Systems(hospitaltest.Vendor)
+	provider := must[*site.Provider](t)(site.NewProvider(pki, "sallyport", "00u-lin"))
+	t.Cleanup(func() { provider.Close() })
+	b.Act(registrytest.Ada, registry.RegisterConnector{ID: "northwind-login", Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: provider.Issuer, ClientID: provider.ClientID})
+	b.Act(registrytest.Grace, registry.ApproveConnector{ID: "northwind-login"})
+	b.Act(registrytest.Ada, registry.LinkLogin{ID: registrytest.Lin, Login: snapshot.Login{Connector: "northwind-login", Subject: provider.Subject}})
+	b.Act(registrytest.Grace, registry.ApprovePerson{ID: registrytest.Lin})
+	now := b.Clock.Now()
+	b.Act(registrytest.Ada, registry.RegisterApp{ID: "notebook", Vendor: "northwind", Name: "Notebook", Kind: snapshot.Human, Public: true, Redirects: []string{"http://127.0.0.1/cb"}, Owner: registrytest.Lin})
+	b.Act(registrytest.Grace, registry.ApproveApp{ID: "notebook"})
+	b.Act(registrytest.Ada, registry.RequestGrant{ID: "notebook-grant", Engagement: hospitaltest.Engagement, App: "notebook", Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device},
+		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 3, 0), MaxPatients: 1000, MaxDailyBytes: 1 << 40})
+	b.Act(registrytest.Grace, registry.ApproveGrant{ID: "notebook-grant"})
+	fleet(t, s, inOrder)
+
+	launch := site.Launch{Gateway: b.Gateway, Pages: b.Pages, Base: b.Base(), Connector: "northwind-login", App: "notebook", Redirect: "http://127.0.0.1/cb", Scope: "user/*.rs",
+		Device: b.Client.Device, Roots: must[*x509.CertPool](t)(identity.PoolFromFiles(b.Client.CA)), Provider: pki.Pool()}
+	first, second := must[string](t)(launch.Token(t.Context())), must[string](t)(launch.Token(t.Context()))
+	read := func(token, path string) *http.Response {
+		t.Helper()
+		req := must[*http.Request](t)(http.NewRequest(http.MethodGet, b.Base()+path, nil))
+		req.Header.Set("Authorization", "Bearer "+token)
+		return must[*http.Response](t)(b.Client.HTTP.Do(req))
+	}
+	status := func(token string) int {
+		t.Helper()
+		resp := read(token, question)
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != http.StatusOK {
+			t.Logf("%s: %.1000s", resp.Status, text)
+		}
+		return resp.StatusCode
+	}
+	if status(first) != http.StatusOK || status(second) != http.StatusOK {
+		t.Fatal("the person's program does not get in")
+	}
+	// Codes are of a program's own view: find one with the person's token.
+	resp := read(first, "/Patient?_count=1")
+	var page bundle
+	if err := json.NewDecoder(resp.Body).Decode(&page); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	var faults []hospital.Fault
+	for _, p := range records.IDs("Patient") {
+		faults = append(faults, hospital.Fault{Path: "Patient/" + p + "/$everything", Huge: 64 << 30, Rate: 16 << 20, Patient: p})
+	}
+	b.Hospital.Misbehave(faults...)
+	download := read(first, "/Patient/"+text(page.Entry[0].Resource, "id")+"/$everything")
+	defer download.Body.Close()
+	if _, err := io.CopyN(io.Discard, download.Body, 1<<20); err != nil {
+		t.Fatalf("the download ended before its first megabyte: %v", err)
+	}
+	// The provider's name for the first session: the second one is another.
+	got, err := s.Push(s.Events.Event(caep+"session-revoked", map[string]any{"format": "complex", "user": map[string]any{"format": "iss_sub", "iss": provider.Issuer, "sub": provider.Subject},
+		"session": opaque("provider-session-1")}, nil, b.Clock.Now()))
+	if err != nil || got.Status != http.StatusAccepted {
+		t.Fatalf("the event: %s, %v", got, err)
+	}
+	if _, err := io.Copy(io.Discard, download.Body); err == nil {
+		t.Error("the download looks whole")
+	}
+	if got := status(first); got != http.StatusUnauthorized {
+		t.Errorf("the token of the revoked session: got %d, want 401", got)
+	}
+	if got := status(second); got != http.StatusOK {
+		t.Errorf("the token of the other session: got %d, want 200", got)
+	}
+	b.Verify()
 }

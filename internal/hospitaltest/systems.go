@@ -196,6 +196,15 @@ func (b *Box) Second() *Client {
 // newClient makes the keys of a vendor's device and program.
 func (b *Box) newClient(config *server.Config, device id.Device, app id.App) *Client {
 	b.t.Helper()
+	key, err := identity.NewKey(384)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.clientWith(config, device, app, key)
+}
+
+func (b *Box) clientWith(config *server.Config, device id.Device, app id.App, appKey *ecdsa.PrivateKey) *Client {
+	b.t.Helper()
 	must := func(err error) {
 		b.t.Helper()
 		if err != nil {
@@ -216,12 +225,21 @@ func (b *Box) newClient(config *server.Config, device id.Device, app id.App) *Cl
 	must(err)
 	dir := b.t.TempDir()
 	must(cred.Write(filepath.Join(dir, "device.crt"), filepath.Join(dir, "device.key")))
-	appKey, err := identity.NewKey(384)
-	must(err)
 	hc := identity.NewHTTPClient(identity.ClientTLS(cred, roots))
 	tokens, err := identity.NewClient(identity.ClientConfig{ClientID: string(app), Key: appKey, TokenURL: b.Gateway + "/token",
 		Resource: b.Gateway, Scope: "system/*.rs", HTTP: hc, Now: b.Clock.Now})
 	must(err)
 	b.t.Cleanup(hc.CloseIdleConnections)
 	return &Client{Device: cred, Key: appKey, Tokens: tokens, HTTP: hc, CA: ca, Dir: dir, base: b.Base()}
+}
+
+// Another is a program on another device of its vendor, with a certificate of the
+// installation's authority. Nothing is registered: the caller enrols the device.
+func (b *Box) Another(device id.Device, app id.App, key *ecdsa.PrivateKey) *Client {
+	b.t.Helper()
+	config, err := server.Load(b.File)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.clientWith(config, device, app, key)
 }

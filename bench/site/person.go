@@ -1,0 +1,219 @@
+package site
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport/identity"
+)
+
+// Provider is a small OpenID provider on loopback: whoever comes is Subject, at once,
+// in a session of its own each time.
+type Provider struct {
+	Issuer, ClientID, Subject string
+	key                       *rsa.PrivateKey
+	server                    *http.Server
+	mu                        sync.Mutex
+	nonces                    map[string]string // by code
+	n                         int
+}
+
+const providerKey = "p1"
+
+// NewProvider starts it with the server certificate of the authority. Close ends it.
+func NewProvider(k *PKI, clientID, subject string) (*Provider, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{Issuer: "https://" + l.Addr().String(), ClientID: clientID, Subject: subject, key: key, nonces: map[string]string{}}
+	config := k.ServerTLS()
+	config.ClientAuth = 0 // anybody
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		p.write(w, map[string]any{"issuer": p.Issuer, "authorization_endpoint": p.Issuer + "/authorize", "token_endpoint": p.Issuer + "/token", "jwks_uri": p.Issuer + "/keys",
+			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"}})
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
+		p.write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: providerKey, Algorithm: "RS256", Use: "sig"}}})
+	})
+	mux.HandleFunc("GET /authorize", p.authorize)
+	mux.HandleFunc("POST /token", p.token)
+	p.server = &http.Server{Handler: mux, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = p.server.ServeTLS(l, "", "") }() // ends with Close
+	return p, nil
+}
+
+// Close ends the provider.
+func (p *Provider) Close() error { return p.server.Close() }
+
+func (p *Provider) write(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client has gone: nothing to do
+}
+
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	code := rand.Text()
+	p.mu.Lock()
+	p.nonces[code] = q.Get("nonce")
+	p.mu.Unlock()
+	http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusSeeOther)
+}
+
+func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	nonce, ok := p.nonces[r.PostFormValue("code")]
+	delete(p.nonces, r.PostFormValue("code"))
+	p.n++
+	sid := fmt.Sprintf("provider-session-%d", p.n)
+	p.mu.Unlock()
+	if !ok {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	now := time.Now()
+	raw, err := json.Marshal(map[string]any{"iss": p.Issuer, "aud": p.ClientID, "sub": p.Subject, "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": nonce, "sid": sid})
+	if err == nil {
+		var signer jose.Signer
+		if signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: p.key}, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", providerKey)); err == nil {
+			var jws *jose.JSONWebSignature
+			if jws, err = signer.Sign(raw); err == nil {
+				var token string
+				if token, err = jws.CompactSerialize(); err == nil {
+					p.write(w, map[string]any{"access_token": rand.Text(), "token_type": "Bearer", "id_token": token})
+					return
+				}
+			}
+		}
+	}
+	w.WriteHeader(http.StatusInternalServerError)
+}
+
+// Launch is a person who signs in with a browser and lets a program act for them:
+// SMART App Launch, standalone.
+type Launch struct {
+	Gateway, Pages, Base string // https://...
+	Connector            string // the person's identity provider
+	App, Redirect, Scope string
+	Device               *identity.Credential // of the program
+	Roots, Provider      *x509.CertPool       // of Sallyport, of the provider
+}
+
+var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
+
+// Token is an access token for the person's program.
+func (l Launch) Token(ctx context.Context) (string, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return "", err
+	}
+	all := l.Roots.Clone()
+	browser := identity.NewHTTPClient(identity.ClientTLS(nil, all))
+	browser.Jar = jar
+	defer browser.CloseIdleConnections()
+	outside := identity.NewHTTPClient(identity.ClientTLS(nil, l.Provider))
+	defer outside.CloseIdleConnections()
+
+	// Sign in: to the provider, and back.
+	_, to, err := l.browse(ctx, browser, http.MethodGet, l.Pages+"/signin/with/"+url.PathEscape(l.Connector), nil)
+	if err == nil {
+		_, to, err = l.browse(ctx, outside, http.MethodGet, to, nil)
+	}
+	if err == nil {
+		_, _, err = l.browse(ctx, browser, http.MethodGet, to, nil)
+	}
+	if err != nil {
+		return "", fmt.Errorf("signing in: %w", err)
+	}
+	// Consent.
+	verifier := rand.Text() + rand.Text()
+	sum := sha256.Sum256([]byte(verifier))
+	q := url.Values{"response_type": {"code"}, "client_id": {l.App}, "redirect_uri": {l.Redirect}, "scope": {l.Scope}, "state": {rand.Text()}, "aud": {l.Base},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
+	page, _, err := l.browse(ctx, browser, http.MethodGet, l.Pages+"/authorize?"+q.Encode(), nil)
+	if err != nil {
+		return "", fmt.Errorf("asking for consent: %w", err)
+	}
+	m := requestField.FindStringSubmatch(page)
+	if m == nil {
+		return "", fmt.Errorf("asking for consent: there is no form: %.300s", page)
+	}
+	_, to, err = l.browse(ctx, browser, http.MethodPost, l.Pages+"/authorize", url.Values{"request": {html.UnescapeString(m[1])}, "decision": {"allow"}})
+	if err != nil {
+		return "", fmt.Errorf("consenting: %w", err)
+	}
+	back, err := url.Parse(to)
+	if err != nil || back.Query().Get("code") == "" {
+		return "", errors.New("consenting: no code came back")
+	}
+	// The program takes the code to the token endpoint, on its device.
+	device := identity.NewHTTPClient(identity.ClientTLS(l.Device, l.Roots))
+	defer device.CloseIdleConnections()
+	text, _, err := l.browse(ctx, device, http.MethodPost, l.Gateway+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {l.App},
+		"code": {back.Query().Get("code")}, "redirect_uri": {l.Redirect}, "code_verifier": {verifier}})
+	if err != nil {
+		return "", fmt.Errorf("redeeming: %w", err)
+	}
+	var out struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(text), &out); err != nil || out.Token == "" {
+		return "", fmt.Errorf("redeeming: no token: %.300s", text)
+	}
+	return out.Token, nil
+}
+
+// browse gives the page, or where it leads.
+func (l Launch) browse(ctx context.Context, hc *http.Client, method, where string, form url.Values) (page, to string, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, where, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", "", err
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return "", "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return "", "", err
+	}
+	if resp.StatusCode >= 400 {
+		return "", "", fmt.Errorf("%s %s: %s: %.500s", method, req.URL.Path, resp.Status, raw)
+	}
+	if at := resp.Header.Get("Location"); at != "" {
+		next, err := req.URL.Parse(at)
+		if err != nil {
+			return "", "", err
+		}
+		to = next.String()
+	}
+	return string(raw), to, nil
+}

@@ -1,0 +1,610 @@
+package hospitaltest_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/server"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+var update = flag.Bool("update", false, "write docs/matrix.md")
+
+// The matrix: who or what is shown to Sallyport, and what is wrong with it.
+var (
+	shown    = []string{"user", "device", "application", "workload", "token"}
+	troubles = []string{"absent", "wrong", "expired", "revoked", "of another vendor", "replayed", "stolen by another device"}
+)
+
+// cell is one refusal: what is tried, how, and how it is refused.
+type cell struct {
+	tried string // for a reader of the table
+	try   func(x *matrix) (hospitaltest.Answer, error)
+	want  outcome
+}
+
+// outcome is how something was refused. A stranger hears a status alone, and the
+// reason stands in the owner's log; who is known hears the gate and the way out.
+type outcome struct {
+	status int    // 0: the TLS handshake failed
+	reason string // in the owner's log
+	gate   string // in the refusal
+	says   string // of the gate: the beginning of its words
+}
+
+func (o outcome) String() string {
+	switch {
+	case o.status == 0:
+		return "TLS handshake refused"
+	case o.gate != "":
+		return fmt.Sprintf("%d, gate %s: %s", o.status, o.gate, o.says)
+	}
+	return fmt.Sprintf("%d, log: %s", o.status, o.reason)
+}
+
+func logged(status int, reason string) outcome { return outcome{status: status, reason: reason} }
+func byGate(gate, says string) outcome {
+	return outcome{status: http.StatusForbidden, gate: gate, says: says}
+}
+
+var handshake = outcome{}
+
+// matrix is a box with two vendors, a workload with an SVID, and spare devices and
+// programs to be revoked.
+type matrix struct {
+	t      *testing.T
+	b      *hospitaltest.Box
+	second *hospitaltest.Client
+	spire  *spire
+	roots  *x509.CertPool
+	config *server.Config
+	spare  *hospitaltest.Client // an enrolled device of the first vendor that no grant names
+	build  registrytest.Build
+	podKey *ecdsa.PrivateKey // of the workload's program
+}
+
+func newMatrix(t *testing.T) *matrix {
+	t.Helper()
+	x := &matrix{t: t, spire: newSPIRE(t, time.Now())}
+	bundle := filepath.Join(t.TempDir(), "bundle.pem")
+	if err := os.WriteFile(bundle, x.spire.bundle(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x.b = hospitaltest.Start(t, hospitaltest.Options{People: true, Configure: func(text string) string {
+		return text + fmt.Sprintf("\nspiffe:\n  - {trust_domain: %s, vendor: northwind, bundle_file: %q}\n", domain, bundle)
+	}})
+	b := x.b
+	b.Paper()
+	x.second = b.Second()
+	x.roots = must[*x509.CertPool](t)(identity.PoolFromFiles(b.Client.CA))
+	x.config = must[*server.Config](t)(server.Load(b.File))
+	x.spare = b.Another("northwind-spare", hospitaltest.App, b.Client.Key)
+	x.device("northwind-spare", x.spare.Device.KeyDigest(), "")
+	x.build = must[registrytest.Build](t)(registrytest.NewBuild())
+	x.podKey = must[*ecdsa.PrivateKey](t)(identity.NewKey(384))
+	now := b.Clock.Now()
+	demand := &snapshot.WorkloadDemand{Kind: snapshot.DemandSLSA, Keys: []string{must[string](t)(x.build.Key())}, Builders: []string{builder}, Sources: []string{"https://git.northwind.example/ml"}}
+	b.Act(registrytest.Ada, registry.ProposeEngagement{ID: "proven", Vendor: "northwind", Agreements: []id.Agreement{hospitaltest.BAA, hospitaltest.Contract}, Basis: "operations-under-baa",
+		Purpose: "evaluation", Category: "operations", Sources: []id.Source{hospitaltest.Source}, DataClass: "phi", Regions: []string{"US"}, StartsAt: now, EndsAt: now.AddDate(0, 6, 0), Workload: demand})
+	b.Act(registrytest.Grace, registry.ApproveEngagement{ID: "proven"})
+	x.device("triage-pod", "", podID)
+	b.Act(registrytest.Ada, registry.RegisterApp{ID: "pod-app", Vendor: "northwind", Name: "Pod", Kind: snapshot.Workload, Keys: must[json.RawMessage](t)(identity.PublicKeys(x.podKey.Public())), Owner: registrytest.Lin})
+	b.Act(registrytest.Grace, registry.ApproveApp{ID: "pod-app"})
+	b.Act(registrytest.Ada, registry.RequestGrant{ID: "pod-grant", Engagement: "proven", App: "pod-app", Person: registrytest.Lin, Devices: []id.Device{"triage-pod"},
+		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 3, 0), MaxPatients: 100, MaxDailyBytes: 1 << 20})
+	b.Act(registrytest.Grace, registry.ApproveGrant{ID: "pod-grant"})
+	return x
+}
+
+func (x *matrix) device(key id.Device, digest snapshot.KeyDigest, spiffe string) {
+	x.t.Helper()
+	x.b.Act(registrytest.Ada, registry.EnrollDevice{ID: key, Vendor: "northwind", Key256: digest, SPIFFE: spiffe, Owner: registrytest.Lin, Region: "US"})
+	x.b.Act(registrytest.Grace, registry.ApproveDevice{ID: key, TrustedUntil: x.b.Clock.Now().AddDate(0, 3, 0)})
+}
+
+// read asks for data on a connection of this configuration, with this token.
+func (x *matrix) read(config *tls.Config, token string) (hospitaltest.Answer, error) {
+	return x.send(config, http.MethodGet, x.b.Base()+question, "", "Authorization", "Bearer "+token, "Accept", hospitaltest.ProblemJSON)
+}
+
+func (x *matrix) send(config *tls.Config, method, where, body string, header ...string) (hospitaltest.Answer, error) {
+	hc := identity.NewHTTPClient(config)
+	defer hc.CloseIdleConnections()
+	req, err := http.NewRequest(method, where, strings.NewReader(body))
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		if header[i+1] != "Bearer " {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return hospitaltest.Answer{Status: resp.StatusCode, Header: resp.Header, Body: raw}, err
+}
+
+func (x *matrix) as(c *identity.Credential) *tls.Config { return identity.ClientTLS(c, x.roots) }
+
+// token is a good token of the first vendor's program, bound to its device.
+func (x *matrix) token() string {
+	x.t.Helper()
+	return must[string](x.t)(x.b.Client.Tokens.Token(x.t.Context()))
+}
+
+// ask asks for a token with this assertion on this device.
+func (x *matrix) ask(device *identity.Credential, form url.Values) (hospitaltest.Answer, error) {
+	form.Set("grant_type", "client_credentials")
+	form.Set("scope", "system/*.rs")
+	return x.send(x.as(device), http.MethodPost, x.b.Gateway+"/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+}
+
+// proof is an assertion of a program by a key.
+func (x *matrix) proof(app id.App, key *ecdsa.PrivateKey, change func(*jwt.Claims)) url.Values {
+	now := x.b.Clock.Now()
+	c := jwt.Claims{Issuer: string(app), Subject: string(app), Audience: jwt.Audience{x.b.Gateway + "/token"},
+		Expiry: jwt.NewNumericDate(now.Add(time.Minute)), IssuedAt: jwt.NewNumericDate(now), ID: rand.Text()}
+	if change != nil {
+		change(&c)
+	}
+	return url.Values{"client_assertion_type": {assertionType}, "client_assertion": {assertion(x.t, key, c)}}
+}
+
+// own is the first vendor's program's assertion.
+func (x *matrix) own(change func(*jwt.Claims)) url.Values {
+	return x.proof(hospitaltest.App, x.b.Client.Key, change)
+}
+
+// certificate is a new certificate for a key, by the installation's authority.
+func (x *matrix) certificate(device id.Device, life time.Duration) *identity.Credential {
+	x.t.Helper()
+	csr := must[[]byte](x.t)(identity.NewRequest(x.b.Client.Device.Key()))
+	cert, _, err := server.SignDevice(x.config, device, csr, life, x.b.Clock.Now())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return must[*identity.Credential](x.t)(identity.NewCredential(cert, x.b.Client.Device.Key()))
+}
+
+// stolen shows a certificate with the key of somebody else: who copied the
+// certificate has not got its key.
+func (x *matrix) stolen(c *identity.Credential) (hospitaltest.Answer, error) {
+	config := x.as(nil)
+	cert := c.TLS()
+	cert.PrivateKey = must[*ecdsa.PrivateKey](x.t)(identity.NewKey(256))
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+	return x.read(config, x.token())
+}
+
+// replayed sends what a good client has sent, byte for byte, on a new connection.
+func (x *matrix) replayed(c *identity.Credential) (hospitaltest.Answer, error) {
+	var mu sync.Mutex
+	var sent bytes.Buffer
+	hc := identity.NewHTTPClient(x.as(c))
+	hc.Transport.(*http.Transport).DialContext = nil
+	hc.Transport.(*http.Transport).Dial = func(network, addr string) (net.Conn, error) {
+		conn, err := net.Dial(network, addr)
+		return &recorder{conn, &mu, &sent}, err
+	}
+	resp, err := hc.Get(x.b.Base() + question)
+	if err != nil {
+		return hospitaltest.Answer{}, fmt.Errorf("recording: %w", err)
+	}
+	resp.Body.Close()
+	hc.CloseIdleConnections()
+	eventually(x.t, "the log of what was recorded", func() bool { return strings.Contains(x.b.Log.String(), `"msg":"request"`) })
+	from := len(x.b.Log.String())
+	conn, err := net.Dial("tcp", strings.TrimPrefix(x.b.Gateway, "https://"))
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	mu.Lock()
+	_, err = conn.Write(sent.Bytes())
+	mu.Unlock()
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	// The server answers the greeting and ends the connection: its own part of the
+	// keys is another this time, so nothing after the greeting can be read.
+	if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		return hospitaltest.Answer{}, errors.New("the server keeps the connection")
+	}
+	if strings.Contains(x.b.Log.String()[from:], `"msg":"request"`) {
+		return hospitaltest.Answer{}, errors.New("the request was taken a second time")
+	}
+	return hospitaltest.Answer{}, errors.New("tls: the handshake did not stand a second time")
+}
+
+type recorder struct {
+	net.Conn
+	mu   *sync.Mutex
+	sent *bytes.Buffer
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	r.sent.Write(p)
+	r.mu.Unlock()
+	return r.Conn.Write(p)
+}
+
+// pod reads as the workload, with this SVID.
+func (x *matrix) pod(svid *identity.Credential) (hospitaltest.Answer, error) {
+	hc := identity.NewHTTPClient(x.as(svid))
+	defer hc.CloseIdleConnections()
+	tokens, err := identity.NewClient(identity.ClientConfig{ClientID: "pod-app", Key: x.podKey, TokenURL: x.b.Gateway + "/token", Resource: x.b.Gateway, Scope: "system/*.rs", HTTP: hc, Now: x.b.Clock.Now})
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	token, err := tokens.Token(x.t.Context())
+	if err != nil {
+		return x.read(x.as(svid), "x.y.z") // not known: see what the door says
+	}
+	return x.read(x.as(svid), token)
+}
+
+func (x *matrix) attest(as id.Attestation) {
+	x.t.Helper()
+	image := strings.Repeat("1b", 32)
+	x.b.Act(registrytest.Ada, registry.AttestWorkload{ID: as, Device: "triage-pod", Engagement: "proven", Image: "sha256:" + image,
+		Bundle: must[json.RawMessage](x.t)(x.build.Provenance(image, builder, source)), ExpiresAt: x.b.Clock.Now().AddDate(0, 1, 0)})
+}
+
+// signIn signs one of the organisation's people in at the pages, by certificate, and
+// gives the session's secret.
+func (x *matrix) signIn(p id.Person) string {
+	x.t.Helper()
+	hc := identity.NewHTTPClient(x.as(x.b.People[p].Credential))
+	defer hc.CloseIdleConnections()
+	resp := must[*http.Response](x.t)(hc.PostForm(x.b.Pages+"/signin/certificate", url.Values{"next": {"/"}}))
+	defer resp.Body.Close()
+	for _, c := range resp.Cookies() {
+		if c.Name == "__Host-sallyport" && c.Value != "" {
+			if got, err := x.api(x.b.People[p].Credential, c.Value); err != nil || got.Status != http.StatusOK {
+				x.t.Fatalf("a session that was just begun: %s, %v", got, err)
+			}
+			return c.Value
+		}
+	}
+	x.t.Fatalf("signing in: %s, no session", resp.Status)
+	return ""
+}
+
+// api asks the organisation's API, by a session if secret is not empty.
+func (x *matrix) api(c *identity.Credential, secret string) (hospitaltest.Answer, error) {
+	return x.send(x.as(c), http.MethodGet, x.b.API+"/v1/vendors", "", "Authorization", "Bearer "+secret)
+}
+
+func (x *matrix) killed(p id.Person, secret string) {
+	x.t.Helper()
+	got := must[hospitaltest.Answer](x.t)(x.b.People[registrytest.Grace].Do(http.MethodGet, "/v1/sessions", nil))
+	var page struct {
+		Items []snapshot.Session `json:"items"`
+	}
+	if err := json.Unmarshal(got.Body, &page); err != nil {
+		x.t.Fatal(err)
+	}
+	for _, s := range page.Items {
+		if s.Person == p && s.EndedAt.IsZero() {
+			x.b.Act(registrytest.Grace, registry.KillSession{ID: s.ID})
+		}
+	}
+}
+
+// cells is the matrix. A new way of showing who one is, or a new trouble, is a line
+// here; an empty place fails the test.
+var cells = map[string]map[string]cell{
+	"user": {
+		"absent": {"no certificate and no session at the organisation's API", func(x *matrix) (hospitaltest.Answer, error) { return x.api(nil, "") }, logged(401, "no-certificate")},
+		"wrong": {"a certificate of the authority for somebody who is not registered", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.api(must[*identity.Credential](x.t)(server.IssuePerson(x.config, "nobody", x.b.Clock.Now())), "")
+		}, logged(401, "person-unknown")},
+		"expired": {"a session that was not used for longer than the idle limit", func(x *matrix) (hospitaltest.Answer, error) {
+			secret := x.signIn(registrytest.Ada)
+			x.later(31 * time.Minute)
+			return x.api(x.b.People[registrytest.Ada].Credential, secret)
+		}, logged(401, "session-over")},
+		"revoked": {"a session that a security officer killed", func(x *matrix) (hospitaltest.Answer, error) {
+			secret := x.signIn(registrytest.Ada)
+			x.killed(registrytest.Ada, secret)
+			return x.api(x.b.People[registrytest.Ada].Credential, secret)
+		}, logged(401, "session-ended")},
+		"of another vendor": {"a vendor's certificate at the organisation's API", func(x *matrix) (hospitaltest.Answer, error) { return x.api(x.b.Client.Device, "") }, logged(401, "person-unknown")},
+		"replayed": {"the secret of a session after its person has signed out", func(x *matrix) (hospitaltest.Answer, error) {
+			secret, cred := x.signIn(registrytest.Ada), x.b.People[registrytest.Ada].Credential
+			if got, err := x.send(x.as(cred), http.MethodPost, x.b.Pages+"/signout", "", "Cookie", "__Host-sallyport="+secret); err != nil || got.Status != http.StatusOK {
+				x.t.Fatalf("signing out: %s, %v", got, err)
+			}
+			return x.api(cred, secret)
+		}, logged(401, "session-ended")},
+		"stolen by another device": {"a live session's secret on another certificate's connection", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.api(x.b.People[registrytest.Grace].Credential, x.signIn(registrytest.Ada))
+		}, logged(401, "session-elsewhere")},
+	},
+	"device": {
+		"absent": {"no client certificate", func(x *matrix) (hospitaltest.Answer, error) { return x.read(x.as(nil), x.token()) }, logged(401, "no-certificate")},
+		"wrong": {"a certificate of an authority of one's own", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.read(x.as(must[*identity.Credential](x.t)(identity.SelfSigned(x.b.Client.Device.Key(), x.b.Clock.Now()))), x.token())
+		}, logged(401, "certificate-untrusted")},
+		"expired": {"a certificate whose time is over", func(x *matrix) (hospitaltest.Answer, error) {
+			c := x.certificate(hospitaltest.Device, time.Hour)
+			x.later(2 * time.Hour)
+			return x.read(x.as(c), x.token())
+		}, logged(401, "certificate-expired")},
+		"revoked": {"a device whose trust was ended", func(x *matrix) (hospitaltest.Answer, error) {
+			c := x.b.Another("northwind-lost", hospitaltest.App, x.b.Client.Key)
+			x.device("northwind-lost", c.Device.KeyDigest(), "")
+			x.b.Act(registrytest.Grace, registry.RevokeDevice{ID: "northwind-lost"})
+			return c.Ask(http.MethodGet, question, "", "", "Accept", hospitaltest.ProblemJSON)
+		}, byGate("device", "The device is not approved, or no longer")},
+		"of another vendor": {"the program on another vendor's device", func(x *matrix) (hospitaltest.Answer, error) { return x.ask(x.second.Device, x.own(nil)) }, logged(401, "app-vendor-mismatch")},
+		"replayed":          {"everything that a device has sent, sent once more", func(x *matrix) (hospitaltest.Answer, error) { return x.replayed(x.b.Client.Device) }, handshake},
+		"stolen by another device": {"its certificate, by one who has not got its key",
+			func(x *matrix) (hospitaltest.Answer, error) { return x.stolen(x.b.Client.Device) }, handshake},
+	},
+	"application": {
+		"absent": {"no assertion", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.ask(x.b.Client.Device, url.Values{"client_assertion_type": {assertionType}})
+		}, logged(401, "assertion-malformed")},
+		"wrong": {"an assertion by another key", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.ask(x.b.Client.Device, x.proof(hospitaltest.App, must[*ecdsa.PrivateKey](x.t)(identity.NewKey(384)), nil))
+		}, logged(401, "assertion-key-unknown")},
+		"expired": {"an assertion of yesterday", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.ask(x.b.Client.Device, x.own(func(c *jwt.Claims) {
+				c.Expiry, c.IssuedAt = jwt.NewNumericDate(x.b.Clock.Now().Add(-24*time.Hour)), jwt.NewNumericDate(x.b.Clock.Now().Add(-24*time.Hour-time.Minute))
+			}))
+		}, logged(401, "assertion-expired")},
+		"revoked": {"an application whose registration was ended", func(x *matrix) (hospitaltest.Answer, error) {
+			key := must[*ecdsa.PrivateKey](x.t)(identity.NewKey(384))
+			x.b.Act(registrytest.Ada, registry.RegisterApp{ID: "gone", Vendor: "northwind", Name: "Gone", Kind: snapshot.Workload, Keys: must[json.RawMessage](x.t)(identity.PublicKeys(key.Public())), Owner: registrytest.Lin})
+			x.b.Act(registrytest.Grace, registry.ApproveApp{ID: "gone"})
+			x.b.Act(registrytest.Grace, registry.RevokeApp{ID: "gone"})
+			return x.ask(x.b.Client.Device, x.proof("gone", key, nil))
+		}, logged(400, "app-not-approved")},
+		"of another vendor": {"another vendor's program on one's own device", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.ask(x.b.Client.Device, x.proof(hospitaltest.App2, x.second.Key, nil))
+		}, logged(401, "app-vendor-mismatch")},
+		"replayed": {"an assertion for the second time", func(x *matrix) (hospitaltest.Answer, error) {
+			form := x.own(nil)
+			if got, err := x.ask(x.b.Client.Device, form); err != nil || got.Status != http.StatusOK {
+				return got, fmt.Errorf("the first time: %s, %v", got, err)
+			}
+			return x.ask(x.b.Client.Device, form)
+		}, logged(401, "assertion-replayed")},
+		"stolen by another device": {"its key, on a device of the vendor that the grant does not name", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.spare.Ask(http.MethodGet, question, "", "", "Accept", hospitaltest.ProblemJSON)
+		}, byGate("device", "The grant does not name this device")},
+	},
+	"workload": {
+		"absent": {"an engagement that demands provenance, and nothing is attested", func(x *matrix) (hospitaltest.Answer, error) { return x.pod(x.spire.svid(x.b.Clock.Now())) },
+			byGate("workload", "The engagement demands that the workload proves what it is")},
+		"wrong": {"an SVID by another authority than the trust domain's", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.pod(newSPIRE(x.t, x.b.Clock.Now()).svid(x.b.Clock.Now()))
+		}, logged(401, "certificate-untrusted")},
+		"expired": {"an SVID whose hour is over", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.pod(x.spire.svid(x.b.Clock.Now().Add(-2 * time.Hour)))
+		}, logged(401, "certificate-expired")},
+		"revoked": {"an attestation that was revoked", func(x *matrix) (hospitaltest.Answer, error) {
+			x.attest("a1")
+			from := len(x.b.Log.String())
+			if got, err := x.pod(x.spire.svid(x.b.Clock.Now())); err != nil || got.Status != http.StatusOK {
+				return got, fmt.Errorf("attested: %s, %v%s", got, err, lastLines(x.b.Log.String()[from:]))
+			}
+			x.b.Act(registrytest.Grace, registry.RevokeAttestation{ID: "a1"})
+			return x.pod(x.spire.svid(x.b.Clock.Now()))
+		}, byGate("workload", "The attestation of this device was revoked")},
+		"of another vendor": {"another vendor's program on the workload", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.ask(x.spire.svid(x.b.Clock.Now()), x.proof(hospitaltest.App2, x.second.Key, nil))
+		}, logged(401, "app-vendor-mismatch")},
+		"replayed": {"everything that a workload has sent, sent once more", func(x *matrix) (hospitaltest.Answer, error) { return x.replayed(x.spire.svid(x.b.Clock.Now())) }, handshake},
+		"stolen by another device": {"its SVID, by one who has not got its key",
+			func(x *matrix) (hospitaltest.Answer, error) { return x.stolen(x.spire.svid(x.b.Clock.Now())) }, handshake},
+	},
+	"token": {
+		"absent": {"no token", func(x *matrix) (hospitaltest.Answer, error) { return x.read(x.as(x.b.Client.Device), "") }, logged(401, "token-absent")},
+		"wrong": {"a token whose scope was changed", func(x *matrix) (hospitaltest.Answer, error) {
+			parts := strings.Split(x.token(), ".")
+			parts[1] = parts[1][:len(parts[1])-4] + "AAAA"
+			return x.read(x.as(x.b.Client.Device), strings.Join(parts, "."))
+		}, logged(401, "token-invalid")},
+		"expired": {"a token of six minutes ago", func(x *matrix) (hospitaltest.Answer, error) {
+			token := x.token()
+			x.later(6 * time.Minute)
+			return x.read(x.as(x.b.Client.Device), token)
+		}, logged(401, "token-expired")},
+		"revoked": {"a token that its program has revoked", func(x *matrix) (hospitaltest.Answer, error) {
+			token := x.token()
+			form := x.own(nil)
+			form.Set("token", token)
+			if got, err := x.send(x.as(x.b.Client.Device), http.MethodPost, x.b.Gateway+"/revoke", form.Encode(), "Content-Type", "application/x-www-form-urlencoded"); err != nil || got.Status != http.StatusOK {
+				return got, fmt.Errorf("revoking: %s, %v", got, err)
+			}
+			defer x.b.Client.Tokens.Forget()
+			return x.read(x.as(x.b.Client.Device), token)
+		}, logged(401, "token-revoked")},
+		"of another vendor": {"another vendor's token on one's own device", func(x *matrix) (hospitaltest.Answer, error) {
+			return x.read(x.as(x.b.Client.Device), must[string](x.t)(x.second.Tokens.Token(x.t.Context())))
+		}, logged(401, "token-bound-elsewhere")},
+		"replayed": {"a token with a proof of possession (DPoP) that was used before", func(x *matrix) (hospitaltest.Answer, error) { return x.proofTwice() }, logged(401, "proof-replayed")},
+		"stolen by another device": {"a token on another device of the same vendor", func(x *matrix) (hospitaltest.Answer, error) { return x.read(x.as(x.spare.Device), x.token()) },
+			logged(401, "token-bound-elsewhere")},
+	},
+}
+
+// later sets the clock forward, and waits until the registry has noticed.
+func (x *matrix) later(d time.Duration) {
+	x.t.Helper()
+	x.b.Clock.Move(d)
+	x.b.Client.Tokens.Forget()
+	x.second.Tokens.Forget()
+	x.spare.Tokens.Forget()
+	eventually(x.t, "a fresh view", func() bool { status, _ := x.b.Ready(); return status == http.StatusOK })
+}
+
+// proofTwice reads with a token that is bound to a key (RFC 9449), and again with
+// the same proof.
+func (x *matrix) proofTwice() (hospitaltest.Answer, error) {
+	prover := must[*identity.Prover](x.t)(identity.NewProver(must[*ecdsa.PrivateKey](x.t)(identity.NewKey(256))))
+	hc := identity.NewHTTPClient(x.as(x.b.Client.Device))
+	defer hc.CloseIdleConnections()
+	var last *http.Request
+	base := hc.Transport
+	hc.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasPrefix(r.URL.Path, "/fhir/") {
+			last = r.Clone(r.Context())
+		}
+		return base.RoundTrip(r)
+	})
+	tokens, err := identity.NewClient(identity.ClientConfig{ClientID: string(hospitaltest.App), Key: x.b.Client.Key, TokenURL: x.b.Gateway + "/token", Resource: x.b.Gateway, Scope: "system/*.rs", HTTP: hc, Now: x.b.Clock.Now, DPoP: prover})
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	resp, err := tokens.Do(must[*http.Request](x.t)(http.NewRequest(http.MethodGet, x.b.Base()+question, nil)))
+	if err != nil {
+		return hospitaltest.Answer{}, err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || last == nil {
+		return hospitaltest.Answer{}, fmt.Errorf("with a proof: %s", resp.Status)
+	}
+	return x.send(x.as(x.b.Client.Device), http.MethodGet, x.b.Base()+question, "", "Authorization", last.Header.Get("Authorization"), "DPoP", last.Header.Get("DPoP"))
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Every way of showing who one is, with everything that can be wrong with it, is
+// refused: the owner's log says why, or the refusal names the gate and the way out.
+// docs/matrix.md is this table.
+func TestTheMatrixOfRefusals(t *testing.T) {
+	t.Parallel()
+	x := newMatrix(t)
+	for _, s := range shown {
+		for _, trouble := range troubles {
+			c, ok := cells[s][trouble]
+			if !ok {
+				t.Errorf("%s, %s: there is no cell", s, trouble)
+				continue
+			}
+			// Before each the good caller is served, so that nothing else refuses.
+			if got := x.b.Get(question); got.Status != http.StatusOK {
+				t.Fatalf("before %s, %s: the good caller: %s", s, trouble, got)
+			}
+			from := len(x.b.Log.String())
+			got, err := c.try(x)
+			if seen := x.outcome(from, got, err, c.want); seen != "" {
+				t.Errorf("%s, %s (%s): %s; want %s", s, trouble, c.tried, seen, c.want)
+			}
+		}
+		if len(cells[s]) != len(troubles) {
+			t.Errorf("%s has %d cells, want %d", s, len(cells[s]), len(troubles))
+		}
+	}
+	file := filepath.Join("..", "..", "docs", "matrix.md")
+	if *update {
+		if err := os.WriteFile(file, []byte(matrixPage()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if page, err := os.ReadFile(file); err != nil || string(page) != matrixPage() {
+		t.Errorf("docs/matrix.md is not the table of this test (%v): go test ./internal/hospitaltest -run Matrix -update", err)
+	}
+}
+
+// outcome compares; empty is as wanted.
+func (x *matrix) outcome(from int, got hospitaltest.Answer, err error, want outcome) string {
+	if want == handshake {
+		if err == nil {
+			return "it was answered: " + got.String()
+		}
+		if text := err.Error(); !strings.Contains(text, "tls") && !strings.Contains(text, "handshake") && !strings.Contains(text, "reset") && !strings.Contains(text, "EOF") {
+			return "it failed for another reason: " + text
+		}
+		return ""
+	}
+	if err != nil {
+		return "it could not be tried: " + err.Error()
+	}
+	if got.Status != want.status {
+		return got.String() + lastLines(x.b.Log.String()[from:])
+	}
+	for _, data := range []string{`"Patient"`, `"Bundle"`, `"access_token"`, `"items"`} {
+		if strings.Contains(string(got.Body), data) {
+			return "the refusal holds data: " + got.String()
+		}
+	}
+	if want.gate == "" {
+		if reason := `"reason":"` + want.reason + `"`; !strings.Contains(x.b.Log.String()[from:], reason) {
+			return fmt.Sprintf("%d, and the log does not say %s: %s", got.Status, want.reason, lastLines(x.b.Log.String()[from:]))
+		}
+		return ""
+	}
+	p := new(problem.Problem)
+	if err := json.Unmarshal(got.Body, p); err != nil {
+		return got.String()
+	}
+	at := slices.IndexFunc(p.Reasons, func(r problem.Reason) bool { return r.Gate == want.gate && strings.HasPrefix(r.Message, want.says) })
+	switch {
+	case at < 0:
+		return got.String()
+	case p.Reasons[at].NextStep == "" || p.Reasons[at].Who == "":
+		return "no way out: " + got.String()
+	}
+	return ""
+}
+
+func lastLines(s string) string {
+	if len(s) > 1500 {
+		s = s[len(s)-1500:]
+	}
+	return "; log: " + s
+}
+
+// matrixPage is the table for people to read.
+func matrixPage() string {
+	var b strings.Builder
+	b.WriteString("# The matrix of refusals\n\nMade by `go test ./internal/hospitaltest -run Matrix -update`; the test of that name tries every line on a whole\n" +
+		"Sallyport, over TLS, and compares. A stranger hears a bare status, and the reason stands in the owner's log; who is known\n" +
+		"hears the gate, what is wrong, what mends it, and who can mend it.\n")
+	for _, s := range shown {
+		fmt.Fprintf(&b, "\n## %s\n\n| what is wrong | what is tried | how it is refused |\n|---|---|---|\n", strings.ToUpper(s[:1])+s[1:])
+		for _, trouble := range troubles {
+			c := cells[s][trouble]
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", trouble, c.tried, c.want)
+		}
+	}
+	return b.String()
+}
