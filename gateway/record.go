@@ -184,7 +184,11 @@ func gateWord(gate string) string { return strings.ReplaceAll(gate, ":", ".") }
 // deny refuses, and records, what never came to the policy: a question that
 // cannot be read, or that the token's scopes do not cover.
 func (x *exchange) deny(ctx context.Context, gate, reason string, p *problem.Problem) error {
-	decision := id.New[id.Decision](x.g.Now())
+	return x.denyAs(ctx, id.New[id.Decision](x.g.Now()), gate, reason, p)
+}
+
+// denyAs is deny under a decision that was made before.
+func (x *exchange) denyAs(ctx context.Context, decision id.Decision, gate, reason string, p *problem.Problem) error {
 	x.gates = []string{gate}
 	x.out.decision = decision
 	q := *p

@@ -106,7 +106,7 @@ func (x *exchange) lose(ctx context.Context) {
 	x.lost, x.gone = nil, ""
 	x.mu.Unlock()
 	if gone != "" {
-		_ = x.deny(ctx, "token", string(gone), errGone)
+		_ = x.denyAs(ctx, x.permit.Decision(), "token", string(gone), errGone)
 	}
 	if lost != nil {
 		_ = x.refuse(ctx, lost) // the outcome says incomplete in any case

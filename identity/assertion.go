@@ -30,11 +30,25 @@ const (
 // ever match.
 var assertionAlgorithms = []jose.SignatureAlgorithm{jose.ES384, jose.RS384, jose.ES256}
 
+// udapAlgorithms are accepted of UDAP clients, beside those: their guide demands
+// RS256 of everybody.
+var udapAlgorithms = append([]jose.SignatureAlgorithm{jose.RS256}, assertionAlgorithms...)
+
 // assertion is a verified client assertion.
 type assertion struct {
 	app     *snapshot.App
 	jti     string
 	expires time.Time
+	udap    bool // by a certificate, of a client that UDAP registered
+	b2b     *b2b // the purpose that it states, if it does
+}
+
+// assertionClaims are what an assertion says.
+type assertionClaims struct {
+	jwt.Claims
+	Extensions struct {
+		B2B *b2b `json:"hl7-b2b"`
+	} `json:"extensions"`
 }
 
 // verifyAssertion checks a client assertion (RFC 7523, section 3; SMART
@@ -44,12 +58,13 @@ func verifyAssertion(raw string, view *snapshot.View, tokenURL string, now time.
 	if len(raw) > maxAssertion {
 		return assertion{}, AssertionMalformed
 	}
-	jws, err := jose.ParseSignedCompact(raw, assertionAlgorithms)
+	jws, err := jose.ParseSignedCompact(raw, udapAlgorithms)
 	if err != nil || len(jws.Signatures) != 1 {
 		return assertion{}, AssertionMalformed
 	}
 	header := jws.Signatures[0].Protected
-	if !plainHeader(header) {
+	udap := hasChain(header)
+	if !plainHeader(header, udap) || !udap && header.Algorithm == string(jose.RS256) {
 		return assertion{}, AssertionMalformed
 	}
 	// Who signed is claimed inside; nothing of it counts until the signature
@@ -62,28 +77,55 @@ func verifyAssertion(raw string, view *snapshot.View, tokenURL string, now time.
 	if !ok || app.ID == "" {
 		return assertion{}, AppUnknown
 	}
-	key, ok := keyFor(app.Keys, header.KeyID, jose.SignatureAlgorithm(header.Algorithm))
-	if !ok {
-		return assertion{}, AssertionKeyUnknown
+	key, reason := assertionKey(header, view, app, now)
+	if reason != "" {
+		return assertion{}, reason
 	}
 	payload, err := jws.Verify(key)
 	if err != nil {
 		return assertion{}, AssertionSignature
 	}
-	var c jwt.Claims
+	var c assertionClaims
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return assertion{}, AssertionMalformed
 	}
-	if reason := checkClaims(&c, app.ID, tokenURL, now); reason != "" {
+	if reason := checkClaims(&c.Claims, app.ID, tokenURL, now); reason != "" {
 		return assertion{}, reason
 	}
-	return assertion{app: app, jti: c.ID, expires: c.Expiry.Time()}, ""
+	return assertion{app: app, jti: c.ID, expires: c.Expiry.Time(), udap: udap, b2b: c.Extensions.B2B}, ""
 }
 
-// plainHeader accepts a header that names a registered key and nothing else to
-// find keys by.
-func plainHeader(h jose.Header) bool {
-	if h.KeyID == "" || h.JSONWebKey != nil {
+// assertionKey is the key that must have signed: the registered one that kid
+// names, or, for a client that UDAP registered, that of its certificate, which
+// must be registered too. A client uses the one way in which it is registered.
+func assertionKey(h jose.Header, view *snapshot.View, app *snapshot.App, now time.Time) (crypto.PublicKey, Reason) {
+	alg := jose.SignatureAlgorithm(h.Algorithm)
+	c, ok := view.Connectors.Get(app.KeysFrom)
+	udap := ok && c.Kind == snapshot.UDAPClients
+	if udap != hasChain(h) {
+		return nil, AssertionKeyUnknown
+	}
+	if !udap {
+		key, ok := keyFor(app.Keys, h.KeyID, alg)
+		if !ok {
+			return nil, AssertionKeyUnknown
+		}
+		return key, ""
+	}
+	leaf, reason := leafOf(h, c, now)
+	if reason != "" {
+		return nil, reason
+	}
+	if !holds(app.Keys, leaf.PublicKey) || !fits(leaf.PublicKey, alg) {
+		return nil, AssertionKeyUnknown
+	}
+	return leaf.PublicKey, ""
+}
+
+// plainHeader accepts a header that names a registered key, or brings a
+// certificate, and nothing else to find keys by.
+func plainHeader(h jose.Header, certificate bool) bool {
+	if h.KeyID == "" && !certificate || h.JSONWebKey != nil {
 		return false
 	}
 	for name := range h.ExtraHeaders {
@@ -158,7 +200,7 @@ func fits(key any, alg jose.SignatureAlgorithm) bool {
 	case *ecdsa.PublicKey:
 		return alg == jose.ES384 && k.Curve == elliptic.P384() || alg == jose.ES256 && k.Curve == elliptic.P256()
 	case *rsa.PublicKey:
-		return alg == jose.RS384 && k.N.BitLen() >= 2048 && k.N.BitLen() <= jose.MaxRSAModulusBits
+		return (alg == jose.RS384 || alg == jose.RS256) && k.N.BitLen() >= 2048 && k.N.BitLen() <= jose.MaxRSAModulusBits
 	default:
 		return false
 	}

@@ -174,12 +174,12 @@ func (d *dpop) fresh(p proof, app id.App, now time.Time) error {
 // no private part. A proof that names keys by address, or lists extensions, is
 // not one.
 func proofKey(h jose.Header) (*ecdsa.PublicKey, bool) {
-	if h.ExtraHeaders[jose.HeaderType] != proofType || h.JSONWebKey == nil || !h.JSONWebKey.IsPublic() {
+	if h.ExtraHeaders[jose.HeaderType] != proofType || h.JSONWebKey == nil || !h.JSONWebKey.IsPublic() || hasChain(h) {
 		return nil, false
 	}
 	for name := range h.ExtraHeaders {
 		switch name {
-		case "jku", "x5u", "x5c", "crit", "b64":
+		case "jku", "x5u", "crit", "b64":
 			return nil, false
 		}
 	}

@@ -278,6 +278,9 @@ func (e *TokenEndpoint) forApp(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if err := checkPurpose(q.view, q.assertion, grant); err != nil {
+		return answer{}, err
+	}
 	return e.mint(q, &token{app: q.app.ID, grant: grant, scopes: scopes})
 }
 

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -10,11 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"mime"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -37,10 +34,7 @@ import (
 // It goes to public addresses only, over TLS, follows no redirect, and reads
 // little: a vendor who registers an address must not be able to have us knock on
 // doors inside the house.
-type KeyFetcher struct {
-	c      KeyFetcherConfig
-	dialer net.Dialer
-}
+type KeyFetcher struct{ c KeyFetcherConfig }
 
 // KeyFetcherConfig is what the fetcher needs.
 type KeyFetcherConfig struct {
@@ -49,12 +43,11 @@ type KeyFetcherConfig struct {
 	// Conflict says that nothing has changed.
 	Offer func(ctx context.Context, connector id.Connector, app id.App, keys json.RawMessage) error
 	Every time.Duration // default one minute
-	// Networks are addresses that count as public although they are not, such as
-	// those of a private network to a vendor.
-	Networks []netip.Prefix
-	Roots    *x509.CertPool // nil: the system's
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Private are the private networks that may be reached, too.
+	Private []netip.Prefix
+	Roots   *x509.CertPool // nil: the system's
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 const (
@@ -74,17 +67,7 @@ func NewKeyFetcher(c KeyFetcherConfig) (*KeyFetcher, error) {
 	if c.Every <= 0 {
 		c.Every = keysEvery
 	}
-	f := &KeyFetcher{c: c}
-	// The address is checked after the name was resolved, when the socket is about to
-	// connect: a name that resolves otherwise the second time gains nothing.
-	f.dialer = net.Dialer{Timeout: keysTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil || !f.public(at.Addr()) {
-			return errPrivateAddress
-		}
-		return nil
-	}}
-	return f, nil
+	return &KeyFetcher{c}, nil
 }
 
 // Run asks every so often until ctx ends.
@@ -148,11 +131,10 @@ func (f *KeyFetcher) one(ctx context.Context, c *snapshot.Connector, apps []*sna
 }
 
 var (
-	errPrivateAddress = errors.New("the address is not public: a network of your own must be named in the configuration")
-	errRedirected     = errors.New("it redirects")
-	errNoKeySet       = errors.New("the answer is not a JWK Set")
-	errPrivateKey     = errors.New("it publishes a private key: the keys are compromised")
-	errLongKeySet     = errors.New("the answer is too long")
+	errRedirected = errors.New("it redirects")
+	errNoKeySet   = errors.New("the answer is not a JWK Set")
+	errPrivateKey = errors.New("it publishes a private key: the keys are compromised")
+	errLongKeySet = errors.New("the answer is too long")
 )
 
 // fetch asks one server. Its errors quote nothing of the answer.
@@ -160,13 +142,11 @@ func (f *KeyFetcher) fetch(ctx context.Context, c *snapshot.Connector) ([]jose.J
 	if err := checkHTTPS("issuer", c.Issuer); err != nil {
 		return nil, err
 	}
-	config := ClientTLS(nil, f.c.Roots, c.Pins...)
-	config.MinVersion = tls.VersionTLS12 // public web servers; keys are public, and pinned if wanted
-	config.Time = f.c.Now
-	client := http.Client{
-		Transport: &http.Transport{TLSClientConfig: config, DialContext: f.dialer.DialContext, TLSHandshakeTimeout: keysTimeout,
-			DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10, ForceAttemptHTTP2: true},
-		CheckRedirect: noRedirect,
+	client := NewOutwardClient(OutwardOptions{Roots: f.c.Roots, Networks: f.c.Private})
+	if t, ok := client.Transport.(*http.Transport); ok {
+		t.DisableKeepAlives = true
+		t.TLSClientConfig.Time = f.c.Now
+		t.TLSClientConfig.VerifyConnection = ClientTLS(nil, nil, c.Pins...).VerifyConnection // nil without pins
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Issuer, nil)
 	if err != nil {
@@ -264,5 +244,3 @@ func fewest(keys []jose.JSONWebKey, held json.RawMessage) []jose.JSONWebKey {
 	})
 	return out[:min(len(out), maxOffered)]
 }
-
-func (f *KeyFetcher) public(a netip.Addr) bool { return isPublic(a, f.c.Networks) }

@@ -54,7 +54,7 @@ func newKeyServer(t *testing.T, change func(*KeyFetcherConfig)) *keyServer {
 		e.Put(&a)
 	})
 	book := newBook(s.world)
-	c := KeyFetcherConfig{View: s.view.Load, Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: s.ca.Pool(), Now: s.now, Log: testLog(s.world),
+	c := KeyFetcherConfig{View: s.view.Load, Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Roots: s.ca.Pool(), Now: s.now, Log: testLog(s.world),
 		Offer: func(_ context.Context, c id.Connector, app id.App, keys json.RawMessage) error {
 			return book.do(registry.Actor{Connector: c}, registry.OfferAppKeys{ID: app, Keys: keys})
 		}}
@@ -175,7 +175,7 @@ func TestBadKeyServers(t *testing.T) {
 		"keys that are no keys": {nil, text(`{"keys":[1]}`), errNoKeySet.Error(), true},
 		"a private key":         {nil, text(secret), errPrivateKey.Error(), true},
 		"one key twice":         {nil, text(`{"keys":[` + one[9:len(one)-2] + `,` + one[9:len(one)-2] + `]}`), errNoKeySet.Error(), true},
-		"loopback, not allowed": {func(c *KeyFetcherConfig) { c.Networks = nil }, text(`{"keys":[]}`), errPrivateAddress.Error(), false},
+		"loopback, not allowed": {func(c *KeyFetcherConfig) { c.Private = nil }, text(`{"keys":[]}`), errInside.Error(), false},
 		"another authority":     {func(c *KeyFetcherConfig) { c.Roots = nil }, text(`{"keys":[]}`), "certificate", false},
 		"another pin": {nil, connector(func(c *snapshot.Connector) {
 			c.Pins = []snapshot.KeyDigest{snapshot.KeyDigest(strings.Repeat("a", 64))}
@@ -233,8 +233,7 @@ func TestSlowKeyServer(t *testing.T) {
 }
 
 func TestPublicAddresses(t *testing.T) {
-	f := must2(NewKeyFetcher(KeyFetcherConfig{View: func() *snapshot.View { return nil }, Offer: func(context.Context, id.Connector, id.App, json.RawMessage) error { return nil },
-		Now: time.Now, Log: testLog(newWorld(t)), Networks: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}}))
+	private := []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}
 	for addr, want := range map[string]bool{
 		"8.8.8.8": true, "2606:4700::1111": true, "10.9.1.2": true,
 		"127.0.0.1": false, "127.9.9.9": false, "10.0.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "100.64.0.1": false,
@@ -242,7 +241,7 @@ func TestPublicAddresses(t *testing.T) {
 		"::": false, "::1": false, "::ffff:127.0.0.1": false, "::ffff:10.0.0.1": false, "::ffff:8.8.8.8": true, "::7f00:1": false, "64:ff9b::a00:1": false,
 		"64:ff9b:1::1": false, "2002:7f00:1::": false, "2001::1": false, "fc00::1": false, "fd00::1": false, "fe80::1": false, "fe80::1%eth0": false, "fec0::1": false, "ff02::1": false, "2001:db8::1": false,
 	} {
-		if got := f.public(netip.MustParseAddr(addr)); got != want {
+		if got := isPublic(netip.MustParseAddr(addr), private); got != want {
 			t.Errorf("%s: got %v, want %v", addr, got, want)
 		}
 	}

@@ -247,7 +247,7 @@ func TestStandaloneLaunch(t *testing.T) {
 		if status != 200 {
 			t.Fatalf("refresh: %d %v %s", status, out, w.lastReason())
 		}
-		token, refresh = out["access_token"].(string), out["refresh_token"].(string)
+		refresh = out["refresh_token"].(string)
 	}
 	// The program at work keeps the session in use; when it stops, nobody is there.
 	for range 10 {

@@ -393,6 +393,35 @@ func TestTheAddressIsTheConnections(t *testing.T) {
 	}
 }
 
+// Whatever URI a certificate names: what passes for an SVID of a domain says so in
+// the one way in which ids are written, and is of a domain that is configured.
+func FuzzSPIFFEName(f *testing.F) {
+	for _, s := range []string{triageID, rivalID, "spiffe://prod.northwind.example", triageID + "/..", "spiffe://prod.northwind.example:443/x", "SPIFFE://a/b",
+		"spiffe://contoso.example@prod.northwind.example/x", "spiffe:%2f%2fprod.northwind.example/x", "urn:sallyport:device:x"} {
+		f.Add(s)
+	}
+	northwind := newSPIRE(f, "prod.northwind.example", start)
+	file := filepath.Join(f.TempDir(), "b.pem")
+	writeBundle(f, file, northwind)
+	domains := must[*TrustDomains](f)(OpenTrustDomains([]TrustDomainConfig{{Name: "prod.northwind.example", Vendor: "northwind", BundleFile: file}}))
+	good := northwind.svid(start, nil, triageID).leaf
+	f.Fuzz(func(t *testing.T, name string) {
+		u, err := url.Parse(name)
+		if err != nil {
+			return
+		}
+		leaf := *good // its signature holds still: only the name is another, as a parser might see it
+		leaf.URIs = []*url.URL{u}
+		of, d, _, _, reason := domains.svid([]*x509.Certificate{&leaf}, start)
+		if reason == "" && (d.vendor != "northwind" || !strings.HasPrefix(u.String(), "spiffe://prod.northwind.example/") || of.String() != u.String()) {
+			t.Fatalf("%q passed as %q", name, of)
+		}
+		if (reason == "" || reason == CertificateUntrusted) && !isSVID(&leaf) {
+			t.Fatalf("%q passed for an SVID, and would have been looked up by its key", name)
+		}
+	})
+}
+
 // A stream under way ends with the workload's registration, and with the bundle
 // that vouched for it.
 func TestWhatStopsAStreamOfAWorkload(t *testing.T) {

@@ -42,6 +42,7 @@ type Config struct {
 	Identity     *identity.Verifier
 	Sessions     *signin.Sessions
 	Passkeys     *signin.Passkeys
+	Providers    *signin.Providers
 	FirstRun     *signin.FirstRun
 	Now          func() time.Time
 	Logger       *slog.Logger
@@ -58,6 +59,7 @@ type server struct {
 	templates map[string]*template.Template
 	codes     *signin.Limit // tries of codes
 	tries     *signin.Limit // proofs, which cost a signature
+	outs      *signin.Limit // logout tokens, of which a provider may send many
 	cli       *handovers
 }
 
@@ -67,7 +69,7 @@ const maxForm = 128 << 10
 // New is the handler of every page.
 func New(c Config) (http.Handler, error) {
 	s := &server{Config: c, templates: map[string]*template.Template{}, codes: signin.NewLimit(10, 30*time.Second),
-		tries: signin.NewLimit(30, time.Second), cli: newHandovers(c.Now)}
+		tries: signin.NewLimit(30, time.Second), outs: signin.NewLimit(500, 20*time.Millisecond), cli: newHandovers(c.Now)}
 	names, err := fs.Glob(pages, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -84,29 +86,33 @@ func New(c Config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":                 s.home,
-		"GET /signin":              s.signin,
-		"POST /signin":             s.signinPasskey,
-		"POST /signin/certificate": s.signinCertificate,
-		"GET /enroll":              s.enroll,
-		"POST /enroll":             s.enrollCode,
-		"POST /enroll/passkey":     s.enrollPasskey,
-		"GET /step-up":             s.stepUp,
-		"POST /step-up":            s.stepUpPasskey,
-		"GET /passkeys/new":        s.newPasskey,
-		"POST /passkeys/remove":    s.removePasskey,
-		"POST /sessions/end":       s.endSession,
-		"POST /sessions/end-all":   s.endAll,
-		"POST /signout":            s.signOut,
-		"GET /cli/signin":          s.cliSignin,
-		"POST /cli/signin":         s.cliSigninPasskey,
-		"POST /cli/signin/session": s.cliSigninSession,
-		"POST /cli/session":        s.cliSession,
-		"GET /cli/step-up":         s.cliStepUp,
-		"POST /cli/step-up":        s.cliStepUpPasskey,
-		"GET /assets/people.css":   s.asset("people.css", "text/css; charset=utf-8"),
-		"GET /assets/people.js":    s.asset("people.js", "text/javascript; charset=utf-8"),
-		"/":                        s.rest,
+		"GET /{$}":                         s.home,
+		"GET /signin":                      s.signin,
+		"POST /signin":                     s.signinPasskey,
+		"POST /signin/certificate":         s.signinCertificate,
+		"GET /signin/with":                 s.signinWith,
+		"GET /signin/with/{connector}":     s.signinAway,
+		"GET /signin/callback/{connector}": s.signinBack,
+		"POST /backchannel/{connector}":    s.backchannel,
+		"GET /enroll":                      s.enroll,
+		"POST /enroll":                     s.enrollCode,
+		"POST /enroll/passkey":             s.enrollPasskey,
+		"GET /step-up":                     s.stepUp,
+		"POST /step-up":                    s.stepUpPasskey,
+		"GET /passkeys/new":                s.newPasskey,
+		"POST /passkeys/remove":            s.removePasskey,
+		"POST /sessions/end":               s.endSession,
+		"POST /sessions/end-all":           s.endAll,
+		"POST /signout":                    s.signOut,
+		"GET /cli/signin":                  s.cliSignin,
+		"POST /cli/signin":                 s.cliSigninPasskey,
+		"POST /cli/signin/session":         s.cliSigninSession,
+		"POST /cli/session":                s.cliSession,
+		"GET /cli/step-up":                 s.cliStepUp,
+		"POST /cli/step-up":                s.cliStepUpPasskey,
+		"GET /assets/people.css":           s.asset("people.css", "text/css; charset=utf-8"),
+		"GET /assets/people.js":            s.asset("people.js", "text/javascript; charset=utf-8"),
+		"/":                                s.rest,
 	} {
 		mux.Handle(pattern, h)
 	}
@@ -196,6 +202,7 @@ type message struct {
 	Reasons   []problem.Reason
 	Link      string
 	LinkText  string
+	Away      string // where the person signs out at their identity provider
 	Important bool
 }
 
@@ -252,11 +259,14 @@ func sent(r *http.Request) string {
 	return "none"
 }
 
+// maxNext admits the longest authorization request.
+const maxNext = 16 << 10
+
 // local is where a person wanted to go, if that is here; else the first page.
-func local(next string) string {
+func (s *server) local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
-		strings.ContainsAny(next, "\\\r\n\t") || len(next) > 2048 {
+		strings.ContainsAny(next, "\\\r\n\t") || len(next) > maxNext {
 		return "/"
 	}
 	return next

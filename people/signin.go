@@ -14,12 +14,14 @@ import (
 type signinPage struct {
 	signin.Challenge
 	Next        string
-	Certificate *snapshot.Person // whose personal certificate the connection showed
+	Own         []*snapshot.Connector // the organisation's own providers
+	Vendors     bool                  // whether a vendor has one
+	Certificate *snapshot.Person      // whose personal certificate the connection showed
 	Notice      string
 }
 
 func (s *server) signin(w http.ResponseWriter, r *http.Request) {
-	next := local(r.URL.Query().Get("next"))
+	next := s.local(r.URL.Query().Get("next"))
 	if _, _, ok := s.Sessions.SignedIn(r); ok {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
@@ -35,6 +37,10 @@ func (s *server) showSignin(w http.ResponseWriter, r *http.Request, next, notice
 	}
 	p := signinPage{Challenge: c, Next: next, Notice: notice}
 	v := s.Registry.View()
+	p.Own = own(v)
+	for _, c := range v.Connectors.All() {
+		p.Vendors = p.Vendors || c.Kind == snapshot.OIDCProvider && c.State == snapshot.Approved && c.Vendor != ""
+	}
 	if who, err := s.Identity.Person(r, v); err == nil {
 		p.Certificate, _ = v.Persons.Get(who)
 	}
@@ -58,7 +64,7 @@ func (s *server) signinPasskey(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, local(t.Ceremony.Next), http.StatusSeeOther)
+	http.Redirect(w, r, s.local(t.Ceremony.Next), http.StatusSeeOther)
 }
 
 // signinCertificate signs in one of the organisation's people by the personal
@@ -73,21 +79,22 @@ func (s *server) signinCertificate(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, local(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, s.local(r.PostFormValue("next")), http.StatusSeeOther)
 }
 
 // signOut ends this session.
 func (s *server) signOut(w http.ResponseWriter, r *http.Request) {
 	person, session, ok := s.Sessions.SignedIn(r)
 	signin.ClearCookie(w)
+	m := message{Text: "This session is over. Others, if you have any, go on.", Link: "/signin", LinkText: "Sign in again"}
 	if ok {
+		m.Away = s.providerSignOut(r, session)
 		if err := s.do(r.Context(), registry.Actor{Person: person}, registry.EndSession{ID: session}, "signed out"); err != nil {
 			s.fail(w, r, err)
 			return
 		}
 	}
-	s.write(w, r, http.StatusOK, "message", page{Title: "You are signed out", Organisation: s.Organisation, Data: message{
-		Text: "This session is over. Others, if you have any, go on.", Link: "/signin", LinkText: "Sign in again"}})
+	s.write(w, r, http.StatusOK, "message", page{Title: "You are signed out", Organisation: s.Organisation, Data: m})
 }
 
 // stepUpPage asks for a passkey.
@@ -106,7 +113,7 @@ func (s *server) stepUp(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	next := local(r.URL.Query().Get("next"))
+	next := s.local(r.URL.Query().Get("next"))
 	c, err := s.Passkeys.BeginStepUp(p, x.ID, s.browser(w, r), signin.Ceremony{Next: next})
 	if err != nil {
 		s.fail(w, r, err)
@@ -137,7 +144,7 @@ func (s *server) stepUpPasskey(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, local(t.Ceremony.Next), http.StatusSeeOther)
+	http.Redirect(w, r, s.local(t.Ceremony.Next), http.StatusSeeOther)
 }
 
 func (s *server) steppedUp(r *http.Request, t signin.Touched) error {

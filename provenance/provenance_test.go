@@ -442,6 +442,24 @@ func FuzzBundle(f *testing.F) {
 	})
 }
 
+// Whatever is passed off as a key: no panic, and what is accepted is of the kinds
+// that are accepted.
+func FuzzKey(f *testing.F) {
+	for _, kind := range []string{"p256", "p384", "ed25519", "rsa", "p521"} {
+		f.Add(newSigner(f, kind).text)
+	}
+	f.Add([]byte("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		k, err := ParseKey(text)
+		if (err == nil) != (len(k.SHA256()) == 64) {
+			t.Fatalf("got %v with digest %q", err, k.SHA256())
+		}
+		if k.verifies(text, text) {
+			t.Fatal("a key verified what nobody signed")
+		}
+	})
+}
+
 // Whatever a signed statement says: no panic, and only the demanded builder and
 // sources pass.
 func FuzzStatement(f *testing.F) {

@@ -176,6 +176,8 @@ type RevokeApp struct {
 
 func (a RevokeApp) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
 
+func (a RevokeApp) about(v *snapshot.View, by Actor) party { return ownRegistrar(v, by, a.ID) }
+
 func (a RevokeApp) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	return appIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
 }
@@ -194,12 +196,21 @@ type RotateAppKeys struct {
 
 func (a RotateAppKeys) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
 
-func (a RotateAppKeys) about(v *snapshot.View, _ Actor) party {
+// ownRegistrar is the connector of kind udap that registered the app.
+func ownRegistrar(v *snapshot.View, by Actor, app id.App) party {
+	p, ok := v.Apps.Get(app)
+	if !ok || p.KeysFrom == "" || by.Connector != p.KeysFrom {
+		return party{}
+	}
+	return party{vendor: p.Vendor, connectors: []snapshot.ConnectorKind{snapshot.UDAPClients}}
+}
+
+func (a RotateAppKeys) about(v *snapshot.View, by Actor) party {
 	p, ok := v.Apps.Get(a.ID)
 	if !ok {
 		return party{}
 	}
-	return party{vendor: p.Vendor}
+	return party{vendor: p.Vendor, connectors: ownRegistrar(v, by, a.ID).connectors}
 }
 
 func (a RotateAppKeys) check(v *snapshot.View, by Actor, _ time.Time) error {

@@ -58,3 +58,19 @@ func (b book) EndAuthorization(ctx context.Context, by id.Device, session id.Ses
 func (b book) OfferKeys(ctx context.Context, connector id.Connector, app id.App, keys json.RawMessage) error {
 	return b.do(ctx, registry.Actor{Connector: connector}, registry.OfferAppKeys{ID: app, Keys: keys}, "The key server publishes other keys")
 }
+
+// Register implements identity.Registrar.
+func (b book) Register(ctx context.Context, by id.Connector, a snapshot.App) error {
+	return b.do(ctx, registry.Actor{Connector: by}, registry.RegisterApp{ID: a.ID, Vendor: a.Vendor, Name: a.Name, Kind: a.Kind, Keys: a.Keys, Owner: a.Owner,
+		Redirects: a.Redirects, KeysFrom: a.KeysFrom}, "A client registered by its certificate (UDAP)")
+}
+
+// Rotate implements identity.Registrar.
+func (b book) Rotate(ctx context.Context, by id.Connector, app id.App, keys []byte) error {
+	return b.do(ctx, registry.Actor{Connector: by}, registry.RotateAppKeys{ID: app, Keys: keys}, "The client registered with another key (UDAP)")
+}
+
+// Cancel implements identity.Registrar.
+func (b book) Cancel(ctx context.Context, by id.Connector, app id.App) error {
+	return b.do(ctx, registry.Actor{Connector: by}, registry.RevokeApp{ID: app}, "The client cancelled its registration (UDAP)")
+}

@@ -62,6 +62,7 @@ type Config struct {
 
 	Listen       Listen       `yaml:"listen"`
 	Certificates Certificates `yaml:"certificates"`
+	Connectors   Connectors   `yaml:"connectors"`
 	Sources      []Source     `yaml:"sources"`
 	// SPIFFE are the vendors' trust domains: whose X.509-SVIDs count, and for whom.
 	SPIFFE []TrustDomain `yaml:"spiffe"`
@@ -72,9 +73,9 @@ type Config struct {
 	PolicyDir string `yaml:"policy_dir"`
 	// ProfilesDir holds the site's de-identification profiles, beside the built-in
 	// ones: *.yaml, each of which must satisfy its legal basis.
-	ProfilesDir string     `yaml:"profiles_dir"`
-	KeyServers  KeyServers `yaml:"key_servers"`
-	Policy      Policy     `yaml:"policy"`
+	ProfilesDir string `yaml:"profiles_dir"`
+	UDAP        UDAP   `yaml:"udap"`
+	Policy      Policy `yaml:"policy"`
 
 	dir      string // of the file
 	digest   string
@@ -102,15 +103,25 @@ type Certificates struct {
 	KeyFile  string `yaml:"key_file"`
 }
 
-// KeyServers says where vendors' keys may be published, besides public addresses
-// with certificates of public authorities: applications' (connectors of kind jwks),
-// and those of senders of security events that pin none (kind ssf).
-type KeyServers struct {
-	// Networks are ranges that count as public although they are not, such as a
-	// private network to a vendor: "10.20.0.0/16".
-	Networks []netip.Prefix `yaml:"networks"`
-	// CAFile holds authorities to trust instead of the system's.
-	CAFile string `yaml:"ca_file"`
+// UDAP is this server's certificate in a trust community, for its metadata.
+// Without one no client registers by itself.
+type UDAP struct {
+	CertFile string `yaml:"cert_file"` // names public_url/fhir/SOURCE as a URI, for each source that is offered
+	KeyFile  string `yaml:"key_file"`
+	// Community is the community's URI, as clients name it.
+	Community string `yaml:"community"`
+}
+
+// Connectors is how the vendors' own systems are reached: where their keys are not
+// pinned, and where they publish those of their programs.
+type Connectors struct {
+	CAFile string `yaml:"ca_file"` // vouches for them; empty: the system's authorities
+	// PrivateNetworks may be reached, too, in CIDR notation: else public addresses
+	// only, so that no vendor's issuer can lead inside.
+	PrivateNetworks []netip.Prefix `yaml:"private_networks"`
+	// ClientSecretFiles hold our secrets at the identity providers that want one, by
+	// the connector's id. Without: a public client, by PKCE alone.
+	ClientSecretFiles map[id.Connector]string `yaml:"client_secret_files"`
 }
 
 // Source is an upstream healthcare system.
@@ -316,6 +327,9 @@ func (c *Config) check() error {
 	if (c.Certificates.CertFile == "") != (c.Certificates.KeyFile == "") {
 		return problem.BadField("certificates", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
 	}
+	if (c.UDAP.CertFile == "") != (c.UDAP.KeyFile == "") {
+		return problem.BadField("udap", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
+	}
 	if err := c.Policy.check(); err != nil {
 		return err
 	}
@@ -341,10 +355,18 @@ func (c *Config) check() error {
 // checkPeople wants the pages' address to be one for which browsers make passkeys.
 func (c *Config) checkPeople() error {
 	if c.Listen.People == "" && c.PeopleURL == "" {
+		if len(c.Connectors.ClientSecretFiles) > 0 {
+			return problem.BadField("connectors.client_secret_files", "is for the pages for people, and there are none", "Set people_url and listen.people, or leave it out")
+		}
 		return nil
 	}
 	if _, _, err := net.SplitHostPort(c.Listen.People); err != nil {
 		return problem.BadField("listen.people", "is not an address", "Write host:port, such as 127.0.0.1:8446; or leave people_url out too").Because(err)
+	}
+	for name, file := range c.Connectors.ClientSecretFiles {
+		if err := id.Check(name); err != nil || file == "" {
+			return problem.BadField("connectors.client_secret_files."+string(name), "is not an id, or names no file", "Write the connector's id and the file with the secret")
+		}
 	}
 	u, err := url.Parse(c.PeopleURL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" || u.Host != strings.ToLower(u.Host) {

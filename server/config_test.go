@@ -54,6 +54,12 @@ func TestABadConfigurationNamesTheFieldAndTheFix(t *testing.T) {
 		{"unknown key", "node:", "nodes:", "nodes"},
 		{"not YAML", "node:", "\tnode:", "config"},
 		{"no organisation", `organisation: "Mercy Valley Health"`, "organisation: ''", "organisation"},
+		{"another root", "node:", "root_key: keychain\nnode:", "root_key"},
+		{"a service of another scheme", "node:", "root_key: https://kms.example.org/k\nnode:", "root_key"},
+		{"a passphrase without its file", "node:", "root_key: passphrase\nnode:", "passphrase_file"},
+		{"a service and a passphrase", "node:", "root_key: hashivault://k\npassphrase_file: p\nnode:", "root_key"},
+		{"a file and a passphrase", "node:", "root_key: file\npassphrase_file: p\nnode:", "root_key"},
+		{"a mirror in the key store", "node:", "generation_mirror: data/keys/mirror\nnode:", "generation_mirror"},
 		{"bad node", `"gateway-1"`, `"Gateway 1"`, "node"},
 		{"no sources", "sources: ", "sources: []\nx: ", "x"},
 		{"plain http to another machine", "https://fhir.example.org/r4", "http://fhir.example.org/r4", "sources[0].url"},
@@ -105,6 +111,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("organisation: x\nnode: y\n"))
 	f.Add([]byte("sources:\n  - id: ehr\n    url: https://x/y\n"))
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("spiffe: [{trust_domain: a.example, vendor: a, bundle_file: b}]\nregions: [{region: US, cidrs: [\"::ffff:1.2.3.4/100\", 0.0.0.0/0]}]\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c, err := parse(raw, "/")
 		if err == nil && (c.Organisation == "" || len(c.Sources) == 0) {

@@ -48,11 +48,11 @@ func (s *Server) openSignals() (_ *signals, err error) {
 // outward is the client for addresses that a vendor had a say in.
 func (s *Server) outward() (*http.Client, error) {
 	var roots *x509.CertPool
-	if file := s.config.KeyServers.CAFile; file != "" {
+	if file := s.config.Connectors.CAFile; file != "" {
 		var err error
 		if roots, err = identity.PoolFromFiles(s.config.path(file)); err != nil {
 			return nil, err
 		}
 	}
-	return identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Networks: s.config.KeyServers.Networks}), nil
+	return identity.NewOutwardClient(identity.OutwardOptions{Roots: roots, Networks: s.config.Connectors.PrivateNetworks}), nil
 }

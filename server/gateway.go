@@ -2,9 +2,8 @@ package server
 
 import (
 	"context"
-	"crypto/x509"
 	"net/http"
-	"os"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/gateway/fhirapi"
 	"github.com/sallyport/sallyport/identity"
-	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
@@ -26,6 +25,7 @@ const (
 	revokePath     = "/revoke"
 	introspectPath = "/introspect"
 	authorizePath  = "/authorize"
+	registerPath   = "/register"
 	metadataPath   = "/.well-known/oauth-authorization-server"
 )
 
@@ -77,17 +77,22 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if s.keys, err = s.keyFetcher(book); err != nil {
 		return err
 	}
-	// People consent where they can sign in; else none of it is offered.
-	var authorize http.Handler
-	if s.signIn != nil {
-		at.Authorize = s.config.PublicURL + authorizePath
-		authorize, err = identity.NewAuthorizeEndpoint(identity.AuthorizeConfig{URL: at.Authorize, Audience: s.fhirBase, Verifier: s.verifier,
-			View: s.record.registry.View, SignIn: s.signIn, Book: book, Log: s.o.Logger})
+	// People consent where they can sign in: at the door for people, whose host has
+	// their cookie. Without that door none of it is offered.
+	if s.people != nil {
+		at.Authorize = s.config.PeopleURL + authorizePath
+		consent, err := identity.NewAuthorizeEndpoint(identity.AuthorizeConfig{URL: at.Authorize, Audience: s.fhirBase, Verifier: s.verifier,
+			View: s.record.registry.View, SignIn: browsers{s.sessions}, Book: book, Log: s.o.Logger})
 		if err != nil {
 			return err
 		}
+		s.people = alsoAt(authorizePath, consent, s.people)
 	}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, at.Token))
+	udap, err := s.openUDAP(&at, book)
+	if err != nil {
+		return err
+	}
 	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
 	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier, keys: s.record.keys,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
@@ -110,8 +115,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 			revoke.ServeHTTP(w, r)
 		case path == introspectPath:
 			introspect.ServeHTTP(w, r)
-		case path == authorizePath && authorize != nil:
-			authorize.ServeHTTP(w, r)
+		case path == registerPath && udap != nil:
+			udap.ServeHTTP(w, r)
+		case udap != nil && strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, udapSuffix):
+			udap.Metadata(s.config.PublicURL+strings.TrimSuffix(path, udapSuffix)).ServeHTTP(w, r)
 		case path == metadataPath:
 			metadata.ServeHTTP(w, r)
 		case strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, "/.well-known/smart-configuration"):
@@ -129,17 +136,53 @@ func (s *Server) openGateway(ctx context.Context) error {
 	return nil
 }
 
+const udapSuffix = "/.well-known/udap"
+
+// openUDAP lets clients register by certificate, where the server has one of its
+// own; nil otherwise.
+func (s *Server) openUDAP(at *identity.Endpoints, b book) (*identity.UDAP, error) {
+	c := s.config.UDAP
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	signer, err := identity.ReadCredential(s.config.path(c.CertFile), s.config.path(c.KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	at.Register = s.config.PublicURL + registerPath
+	return identity.NewUDAP(identity.UDAPConfig{Endpoints: *at, Signer: signer, Community: c.Community, Verifier: s.verifier, View: s.record.registry.View,
+		Replays: s.replays, Registrar: b, Log: s.o.Logger})
+}
+
 // keyFetcher asks the key servers of applications in the background.
 func (s *Server) keyFetcher(b book) (*identity.KeyFetcher, error) {
-	c := identity.KeyFetcherConfig{View: s.record.registry.View, Offer: b.OfferKeys, Networks: s.config.KeyServers.Networks, Now: s.o.Now, Log: s.o.Logger}
-	if file := s.config.KeyServers.CAFile; file != "" {
-		raw, err := os.ReadFile(s.config.path(file))
-		c.Roots = x509.NewCertPool()
-		if err != nil || !c.Roots.AppendCertsFromPEM(raw) {
-			return nil, problem.BadField("key_servers.ca_file", "holds no certificate", "Name a PEM file").Because(err)
+	c := identity.KeyFetcherConfig{View: s.record.registry.View, Offer: b.OfferKeys, Private: s.config.Connectors.PrivateNetworks, Now: s.o.Now, Log: s.o.Logger}
+	if file := s.config.Connectors.CAFile; file != "" {
+		var err error
+		if c.Roots, err = identity.PoolFromFiles(s.config.path(file)); err != nil {
+			return nil, err
 		}
 	}
 	return identity.NewKeyFetcher(c)
+}
+
+// browsers says who is signed in at the door for people.
+type browsers struct{ *signin.Sessions }
+
+// SignInURL implements identity.SignIn.
+func (browsers) SignInURL(back string) string {
+	return "/signin?" + url.Values{"next": {back}}.Encode()
+}
+
+// alsoAt serves one path by a handler of its own.
+func alsoAt(path string, own, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			own.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 // fhirBase reports whether aud is the base URL of one of the sources here.

@@ -27,8 +27,22 @@ func (s *Server) openPeople() error {
 	if err != nil {
 		return err
 	}
+	secrets := map[id.Connector]string{}
+	for name, file := range s.config.Connectors.ClientSecretFiles {
+		if secrets[name], err = readSecret("connectors.client_secret_files."+string(name), s.config.path(file)); err != nil {
+			return err
+		}
+	}
+	outward, err := s.outward()
+	if err != nil {
+		return err
+	}
+	providers, err := signin.NewProviders(signin.ProvidersOptions{Base: base, Now: s.o.Now, Client: outward, Secrets: secrets})
+	if err != nil {
+		return err
+	}
 	s.people, err = people.New(people.Config{Organisation: s.config.Organisation, Base: base, Registry: reg, Identity: s.verifier,
-		Sessions: s.sessions, Passkeys: passkeys, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger})
+		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger})
 	return err
 }
 

@@ -62,7 +62,6 @@ type Server struct {
 	verifier     *identity.Verifier
 	domains      *identity.TrustDomains // nil: none is configured
 	replays      *identity.Replays
-	signIn       identity.SignIn // nil: people cannot sign in here
 	keys         *identity.KeyFetcher
 	signals      *signals
 	gateway      http.Handler
@@ -122,13 +121,14 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.carryOut(ctx); err != nil {
 		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
 	}
+	s.warnOfBackups(ctx)
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
-	if err := s.openGateway(ctx); err != nil {
+	if err := s.openPeople(); err != nil {
 		return nil, err
 	}
-	if err := s.openPeople(); err != nil {
+	if err := s.openGateway(ctx); err != nil {
 		return nil, err
 	}
 	s.api, err = s.withCustody(api.New(api.Config{

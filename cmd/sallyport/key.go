@@ -21,7 +21,9 @@ import (
 // extraCommands are commands of a noun besides its acts, list and get; one of an
 // act's name stands in its place.
 var extraCommands = map[string][]extraCommand{
-	"person": {{"invite", "Let a person register a passkey, once, with a code to hand over.", inviteCmd{}}},
+	"person": {
+		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
+	},
 	"key": {
 		{"rotate", "New keys for an engagement, or (--root) another root for all keys. Nothing is lost, nothing stops.", keyRotateCmd{}},
 		{"statement", "What was under an engagement's keys and what was not, and what became of them.", keyStatementCmd{}},

@@ -33,10 +33,6 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
-// invitePerson is the act that has a command of its own: the code is made here, and
-// only its digest leaves this machine.
-const invitePerson = "person.invite"
-
 // savedSession is what `sallyport login` keeps, readable by its user alone. The
 // session counts only on connections that show the certificate beside it, whose key
 // was made for it: the secret alone, from a log or a backup, opens nothing.
@@ -356,7 +352,8 @@ func (c *stepUpCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// inviteCmd invites a person: the code is made and shown here, once.
+// inviteCmd invites a person: the code is made and shown here, once, and only its
+// digest leaves this machine.
 type inviteCmd struct {
 	ID     string `arg:"" help:"The person's id."`
 	Reason string `short:"m" help:"Why, in a sentence; never patient data." required:""`

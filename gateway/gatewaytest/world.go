@@ -355,6 +355,17 @@ func (w *World) Caller(device *identity.Credential, app id.App, key *ecdsa.Priva
 	return &http.Client{Transport: tc.Transport(hc.Transport), CheckRedirect: hc.CheckRedirect}, tc
 }
 
+// Proving is a client of the world's vendor whose program signs each request
+// (DPoP).
+func (w *World) Proving(p *identity.Prover) *http.Client {
+	w.T.Helper()
+	hc := identity.NewHTTPClient(identity.ClientTLS(w.Device, w.Authority.Pool()))
+	w.T.Cleanup(hc.CloseIdleConnections)
+	tc := must[*identity.Client](w.T)(identity.NewClient(identity.ClientConfig{ClientID: string(gatetest.App), Key: w.AppKey, TokenURL: w.base + "/token",
+		Resource: w.URL, Scope: w.scope, HTTP: hc, Now: time.Now, DPoP: p}))
+	return &http.Client{Transport: tc.Transport(hc.Transport), CheckRedirect: hc.CheckRedirect}
+}
+
 func (w *World) tls() http.RoundTripper {
 	hc := identity.NewHTTPClient(identity.ClientTLS(w.Device, w.Authority.Pool()))
 	w.T.Cleanup(hc.CloseIdleConnections)

@@ -1,0 +1,264 @@
+package signin
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+var approvedNow = snapshot.Approval{State: snapshot.Approved, ApprovedAt: noon}
+
+// signedInWorld is a view with one vendor's person and their session, and the secret
+// of that.
+func signedInWorld(change func(e *snapshot.Edit, s *snapshot.Session)) (*snapshot.View, string) {
+	secret, secret256 := NewSecret()
+	e := new(snapshot.View).WithSettings(snapshot.Settings{SessionLife: 8 * time.Hour, SessionIdle: 30 * time.Minute, SnapshotFreshness: time.Minute}).Edit()
+	e.Put(&snapshot.Vendor{ID: "northwind", Approval: approvedNow})
+	e.Put(&snapshot.Person{ID: "lin", Vendor: "northwind", Approval: approvedNow})
+	s := &snapshot.Session{ID: "s", Person: "lin", Vendor: "northwind", Secret256: secret256, Method: snapshot.ByPasskey, StartedAt: noon, ExpiresAt: noon.Add(8 * time.Hour)}
+	if change != nil {
+		change(e, s)
+	}
+	e.Put(s)
+	return e.Publish(1, 1, noon), secret
+}
+
+func asked(secret string, key []byte) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(&http.Cookie{Name: CookieName, Value: secret})
+	r.Header.Set("Authorization", "Bearer "+secret)
+	if key != nil {
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{{RawSubjectPublicKeyInfo: key}}}
+	}
+	return r
+}
+
+// A session counts only while everything about it holds, at every request.
+func TestWhenASessionCounts(t *testing.T) {
+	ofKey := PeerKey(asked("", []byte("key")))
+	for name, c := range map[string]struct {
+		change func(*snapshot.Edit, *snapshot.Session)
+		at     time.Duration
+		key    []byte
+		want   bool
+	}{
+		"a good one":         {want: true},
+		"on its device":      {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Key256 = ofKey }, key: []byte("key"), want: true},
+		"on another device":  {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Key256 = ofKey }, key: []byte("other")},
+		"without its device": {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Key256 = ofKey }},
+		"ended":              {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.EndedAt = noon }},
+		"over":               {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.ExpiresAt = noon }},
+		"not begun":          {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.StartedAt = noon.Add(time.Second) }},
+		"idle":               {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.StartedAt = noon.Add(-30 * time.Minute) }},
+		"seen since": {change: func(_ *snapshot.Edit, s *snapshot.Session) {
+			s.StartedAt, s.SeenAt = noon.Add(-30*time.Minute), noon.Add(-time.Minute)
+		}, want: true},
+		"in a view that is old": {at: 2 * time.Minute},
+		"of nobody":             {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Person = "x" }},
+		"of another vendor":     {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Vendor = "" }},
+		"of a suspended person": {change: func(e *snapshot.Edit, _ *snapshot.Session) {
+			e.Put(&snapshot.Person{ID: "lin", Vendor: "northwind", Approval: snapshot.Approval{State: snapshot.Suspended}})
+		}},
+		"of a person on hold": {change: func(e *snapshot.Edit, _ *snapshot.Session) {
+			e.Put(&snapshot.Hold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounPerson, ID: "lin"}})
+		}},
+		"of a vendor on hold": {change: func(e *snapshot.Edit, _ *snapshot.Session) {
+			e.Put(&snapshot.Hold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}})
+		}},
+		"of a suspended vendor": {change: func(e *snapshot.Edit, _ *snapshot.Session) {
+			e.Put(&snapshot.Vendor{ID: "northwind", Approval: snapshot.Approval{State: snapshot.Suspended}})
+		}},
+		"by a provider that is no more": {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Connector = "idp" }},
+		"by another vendor's provider": {change: func(e *snapshot.Edit, s *snapshot.Session) {
+			s.Connector = "idp"
+			e.Put(&snapshot.Connector{ID: "idp", Vendor: "x", Approval: approvedNow})
+		}},
+	} {
+		view, secret := signedInWorld(c.change)
+		s := NewSessions(SessionsOptions{View: func() *snapshot.View { return view }, Now: func() time.Time { return noon.Add(c.at) }})
+		for door, ask := range map[string]func(*http.Request) (id.Person, id.Session, bool){"cookie": s.SignedIn, "bearer": s.Bearer} {
+			person, session, ok := ask(asked(secret, c.key))
+			if ok != c.want || ok != (person == "lin" && session == "s") {
+				t.Errorf("%s, by %s: got %q, %q, %t, want %t", name, door, person, session, ok, c.want)
+			}
+		}
+	}
+}
+
+func TestWhatIsNoSecret(t *testing.T) {
+	view, secret := signedInWorld(nil)
+	s := NewSessions(SessionsOptions{View: func() *snapshot.View { return view }, Now: func() time.Time { return noon }})
+	for name, change := range map[string]func(*http.Request){
+		"nothing":    func(r *http.Request) { r.Header = http.Header{} },
+		"another":    func(r *http.Request) { other, _ := NewSecret(); *r = *asked(other, nil) },
+		"half":       func(r *http.Request) { *r = *asked(secret[:40], nil) },
+		"the digest": func(r *http.Request) { *r = *asked(digest(secret), nil) },
+		"twice": func(r *http.Request) {
+			r.AddCookie(&http.Cookie{Name: CookieName, Value: secret})
+			r.Header.Add("Authorization", "Bearer "+secret)
+		},
+		"another scheme": func(r *http.Request) { r.Header.Del("Cookie"); r.Header.Set("Authorization", "Basic "+secret) },
+	} {
+		r := asked(secret, nil)
+		change(r)
+		if p, _, ok := s.SignedIn(r); ok {
+			t.Errorf("%s: %s is signed in by cookie", name, p)
+		}
+		if p, _, ok := s.Bearer(r); ok {
+			t.Errorf("%s: %s is signed in by header", name, p)
+		}
+	}
+	none := NewSessions(SessionsOptions{View: func() *snapshot.View { return nil }, Now: func() time.Time { return noon }})
+	if _, _, ok := none.SignedIn(asked(secret, nil)); ok {
+		t.Error("somebody is signed in without a registry")
+	}
+}
+
+func TestACodeIsTypedAsPeopleType(t *testing.T) {
+	code := NewCode()
+	want, ok := CodeDigest(code)
+	if !ok || len(code) != 29 {
+		t.Fatalf("got %q", code)
+	}
+	for _, typed := range []string{strings.ToLower(code), strings.ReplaceAll(code, "-", ""), " " + strings.ReplaceAll(code, "-", " ") + "\n",
+		strings.NewReplacer("0", "o", "1", "l").Replace(code), strings.ReplaceAll(code, "1", "I")} {
+		if got, ok := CodeDigest(typed); !ok || got != want {
+			t.Errorf("%q is not %q", typed, code)
+		}
+	}
+	for _, typed := range []string{"", code[1:], code + "X", strings.Replace(code, code[:1], "U", 1), strings.Repeat("-", 200) + code, "é" + code[1:]} {
+		if _, ok := CodeDigest(typed); ok {
+			t.Errorf("%q is a code", typed)
+		}
+	}
+	if other := NewCode(); other == code {
+		t.Error("two codes are the same")
+	}
+}
+
+// FuzzCode: a code is 25 letters of the alphabet, however it is typed.
+func FuzzCode(f *testing.F) {
+	f.Add(NewCode())
+	f.Add("ooooo-iiiii-lllll-00000-11111")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, typed string) {
+		got, ok := CodeDigest(typed)
+		if ok != (got != "") || ok && len(got) != 64 {
+			t.Fatalf("got %q, %t", got, ok)
+		}
+		if again, ok2 := CodeDigest(strings.ToLower(typed)); ok && strings.ToLower(typed) == typed && (again != got || !ok2) {
+			t.Fatal("the same code has two digests")
+		}
+	})
+}
+
+func TestTheFirstRunsCodeIsUsedOnce(t *testing.T) {
+	f := &FirstRun{Path: filepath.Join(t.TempDir(), "first-run")}
+	if _, ok := f.Person("", noon); ok {
+		t.Error("there is a code before there is one")
+	}
+	code, err := f.New("ada", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code256, _ := CodeDigest(code)
+	info, err := os.Stat(f.Path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v", info, err)
+	}
+	if raw, err := os.ReadFile(f.Path); err != nil || strings.Contains(string(raw), code) {
+		t.Errorf("the file holds the code, or %v", err)
+	}
+	for what, try := range map[string]struct {
+		code string
+		at   time.Time
+	}{"another": {digest("x"), noon}, "none": {"", noon}, "too late": {code256, noon.Add(FirstRunLife)}, "before": {code256, noon.Add(-time.Hour)}} {
+		if _, ok := f.Use(try.code, try.at); ok {
+			t.Errorf("%s is used", what)
+		}
+	}
+	if p, ok := f.Use(code256, noon); !ok || p != "ada" {
+		t.Errorf("got %q, %t", p, ok)
+	}
+	if _, ok := f.Use(code256, noon); ok {
+		t.Error("it is used twice")
+	}
+	old, _ := f.New("ada", noon)
+	if _, err := f.New("ada", noon); err != nil {
+		t.Fatal(err)
+	}
+	if old256, _ := CodeDigest(old); old256 != "" {
+		if _, ok := f.Person(old256, noon); ok {
+			t.Error("an earlier code goes on")
+		}
+	}
+	for range 2 {
+		if err := f.Drop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTooManyTries(t *testing.T) {
+	l := NewLimit(3, time.Second)
+	from := func(addr string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = addr
+		return r
+	}
+	for i, want := range []bool{true, true, true, false} {
+		if got := l.Allow(from("192.0.2.1:1"), noon); got != want {
+			t.Errorf("try %d: got %t", i, got)
+		}
+	}
+	if !l.Allow(from("192.0.2.2:1"), noon) || !l.Allow(from("192.0.2.1:2"), noon.Add(time.Second)) {
+		t.Error("another address, or a later try, is not allowed")
+	}
+	if l.Allow(from("192.0.2.1:2"), noon.Add(-time.Hour)) {
+		t.Error("a clock that goes back gives new tries")
+	}
+	for range 3 {
+		l.Allow(from("[2001:db8::1]:1"), noon)
+	}
+	if l.Allow(from("[2001:db8::2]:1"), noon) {
+		t.Error("the next address of one network is another's")
+	}
+}
+
+// FuzzAnswer: no answer of an authenticator but a right one signs anybody in.
+func FuzzAnswer(f *testing.F) {
+	base, _ := url.Parse("https://people.example.org")
+	p := must(NewPasskeys(base, "Mercy Valley Health", func() time.Time { return noon }))
+	view, _ := signedInWorld(nil)
+	e := view.Edit()
+	e.Put(&snapshot.Person{ID: "lin", Passkeys: []snapshot.Passkey{{ID: []byte("credential"), PublicKey: []byte("key")}}, Approval: approvedNow})
+	view = e.Publish(2, 2, noon)
+	in := must(p.BeginSignIn("browser", Ceremony{}))
+	lin, _ := view.Persons.Get("lin")
+	up := must(p.BeginStepUp(lin, "s", "browser", Ceremony{}))
+	reg := must(p.BeginRegistration(lin, "browser", Ceremony{}))
+	f.Add(`{"id":"Y3JlZGVudGlhbA","rawId":"Y3JlZGVudGlhbA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AAAA","signature":"AAAA"}}`)
+	f.Add(`{"id":"Y3JlZGVudGlhbA","rawId":"Y3JlZGVudGlhbA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YUA"}}`)
+	f.Add(`{}`)
+	f.Fuzz(func(t *testing.T, answer string) {
+		if _, err := p.FinishSignIn(view, "browser", in.State, answer); err == nil {
+			t.Error("signed in")
+		}
+		if _, err := p.FinishStepUp(view, "browser", up.State, answer); err == nil {
+			t.Error("stepped up")
+		}
+		if k, _, err := p.FinishRegistration(view, "browser", reg.State, answer); err == nil && len(k.PublicKey) == 0 {
+			t.Error("a passkey without a key")
+		}
+	})
+}
