@@ -134,6 +134,10 @@ func (s *server) statement(ctx context.Context, engagement id.Engagement) (*KeyS
 	if err != nil {
 		return nil, err
 	}
+	documents, err := s.Registry.DocumentsOf(ctx, engagement)
+	if err != nil {
+		return nil, err
+	}
 	if out.Destruction != nil {
 		codes = out.Destruction.Counted["vault_codes"]
 	}
@@ -141,7 +145,7 @@ func (s *server) statement(ctx context.Context, engagement id.Engagement) (*KeyS
 		return nil, err
 	}
 	out.OldRoots = s.Keys.OldRoots(ctx)
-	out.lines(codes)
+	out.lines(codes, documents)
 	return out, nil
 }
 
@@ -206,7 +210,7 @@ func (s *server) releases(ctx context.Context, engagement id.Engagement) (Statem
 }
 
 // lines says what was under the keys and what was not.
-func (s *KeyStatement) lines(codes int) {
+func (s *KeyStatement) lines(codes, documents int) {
 	gone, kept := "cannot be turned back by anybody, from backups either", "can be turned back by the organisation's people, each time by an act"
 	sealed, open := "cannot be read by anybody, from backups either", "can be read with the engagement's keys"
 	code, rows := kept, open
@@ -220,7 +224,8 @@ func (s *KeyStatement) lines(codes int) {
 		{What: "codes that stand for resource ids (64 symbols, 's' first), in releases and wherever the vendor keeps them", Then: code},
 		{What: "the vault's rows of codes that come from a random source or stand for long ids", Count: &codes, Then: rows},
 		{What: "the keys by which dates were shifted and found text was replaced", Then: code},
-		{What: "documents and cached data that were stored for this engagement alone", Then: rows},
+		{What: "documents that were stored for this engagement alone (document put engagement=...)", Count: &documents, Then: rows},
+		{What: "links to the next page of a search", Then: "open for a quarter of an hour, and not at all once the keys are destroyed"},
 	}
 	s.NotUnder = []StatementLine{
 		{What: "releases: what left for the vendor, in clear or sealed to the vendor's own key", Count: &s.Releases.Releases, Then: "is with the vendor; return or destruction is the vendor's to certify (45 CFR 164.504(e)(2)(ii)(J))"},

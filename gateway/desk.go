@@ -581,7 +581,7 @@ func (s *Standing) bound(decision string) []string {
 // the same caller, on the same engagement and source, can use it, for a while.
 func (d *Desk) SealPage(state []byte) (decision, token string, err error) {
 	decision = string(d.permit.Decision())
-	token, err = d.g.Keys.Tokens().Seal(state, d.g.Now().Add(pageLife), d.s.bound(decision)...)
+	token, err = d.codeKey.Tokens().Seal(state, d.g.Now().Add(pageLife), d.s.bound(decision)...)
 	return decision, token, err
 }
 
@@ -590,7 +590,12 @@ func (s Standing) OpenPage(decision, token string) ([]byte, error) {
 	if s.Source == nil {
 		return nil, NotFound()
 	}
-	return s.g.Keys.Tokens().Open(token, s.g.Now(), s.bound(decision)...)
+	// A token that is one was made under the engagement's key: none is made to look.
+	key, err := s.g.Keys.Find(s.Engagement)
+	if err != nil {
+		key = nil // whatever is wrong with a token is one answer
+	}
+	return key.Tokens().Open(token, s.g.Now(), s.bound(decision)...)
 }
 
 // Below turns a link that the source gave into what Get takes; ok is false for

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -19,6 +20,11 @@ type PutDocument struct {
 	MediaType string `json:"media_type"`
 	Size      int64  `json:"size"`
 	Content   []byte `json:"content,omitempty"` // base64
+	// Engagement has it sealed under that engagement's key instead of the
+	// organisation's: it cannot be read once the key is destroyed. Leave it out for
+	// what must be kept, such as agreements (45 CFR 164.530(j)). A document that is
+	// stored already stays under the key that it is under.
+	Engagement id.Engagement `json:"engagement,omitempty"`
 }
 
 // NewDocument is the act that stores the content.
@@ -35,7 +41,15 @@ func (a PutDocument) Subject() snapshot.Subject {
 	return snapshot.Subject{Noun: NounDocument, ID: a.Digest}
 }
 
-func (a PutDocument) check(_ *snapshot.View, _ Actor, _ time.Time) error {
+func (a PutDocument) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	if a.Engagement != "" {
+		if err := exists("engagement", v.Engagements, a.Engagement); err != nil {
+			return err
+		}
+		if k, _ := v.Keys.Get(a.Engagement); k.Ordered() {
+			return errKeyDestroyed(a.Engagement)
+		}
+	}
 	if err := sha256Hex("sha256", a.Digest); err != nil {
 		return err
 	}
@@ -57,7 +71,7 @@ func (a PutDocument) apply(*snapshot.Edit, Stamp) {}
 // detach takes the content out of the act, so that it is stored sealed and
 // apart, and the act's canonical form stays small.
 func (a PutDocument) detach() (Act, *Document) {
-	d := &Document{Digest: a.Digest, MediaType: a.MediaType, Content: a.Content}
+	d := &Document{Digest: a.Digest, MediaType: a.MediaType, Content: a.Content, Engagement: a.Engagement}
 	a.Content = nil
 	return a, d
 }

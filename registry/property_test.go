@@ -98,6 +98,11 @@ func anAct(t *rapid.T, v *snapshot.View, now time.Time) registry.Act {
 				Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(time.Hour), EndsAt: now.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
 		},
 		func() registry.Act { return registry.ApproveGrant{ID: id.Grant(pick("g0", "g1"))} },
+		func() registry.Act { return registry.EndEngagement{ID: "e"} },
+		func() registry.Act { return registry.RotateKey{ID: "e", Codes: pick("y", "n") == "y"} },
+		func() registry.Act { return registry.RequestKeyDestruction{ID: "e"} },
+		func() registry.Act { return registry.ApproveKeyDestruction{ID: "e"} },
+		func() registry.Act { return registry.WithdrawKeyDestruction{ID: "e"} },
 		func() registry.Act {
 			return registry.PlaceHold{On: snapshot.Subject{Noun: snapshot.NounVendor, ID: string(vendor)}, Cause: snapshot.HoldFinding}
 		},

@@ -531,13 +531,25 @@ func (r *Registry) Act(ctx context.Context, act id.Act) (Entry, error) {
 	return e, nil
 }
 
+// DocumentsOf counts the documents that are sealed under an engagement's key.
+func (r *Registry) DocumentsOf(ctx context.Context, engagement id.Engagement) (int, error) {
+	n, err := r.o.Store.DocumentsOf(ctx, engagement)
+	if err != nil {
+		return 0, unavailable("The registry's database does not answer", err)
+	}
+	return n, nil
+}
+
 // Document reads a stored paper, after comparing it with its digest.
 func (r *Registry) Document(ctx context.Context, digest string) (Document, error) {
 	if err := sha256Hex("sha256", digest); err != nil {
 		return Document{}, err
 	}
 	d, ok, err := r.o.Store.Document(ctx, digest)
+	var p *problem.Problem
 	switch {
+	case errors.As(err, &p): // its key was destroyed
+		return Document{}, p
 	case err != nil:
 		return Document{}, unavailable("The document cannot be read", err)
 	case !ok:

@@ -61,6 +61,8 @@ type Store interface {
 
 	// Document reads a document by its digest; ok is false if there is none.
 	Document(ctx context.Context, digest string) (d Document, ok bool, err error)
+	// DocumentsOf counts the documents that are under an engagement's key.
+	DocumentsOf(ctx context.Context, engagement id.Engagement) (int, error)
 	// HasDocument says whether a document is stored.
 	HasDocument(ctx context.Context, digest string) (bool, error)
 
@@ -109,6 +111,8 @@ type Document struct {
 	Digest    string // SHA-256, hex
 	MediaType string
 	Content   []byte // sealed at rest
+	// Engagement is under whose key; empty: the organisation's.
+	Engagement id.Engagement
 }
 
 // digest is the SHA-256 of the canonical JSON of the act with who did it, when

@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -454,6 +456,47 @@ func TestLostKeysAreNotMadeAnew(t *testing.T) {
 	}
 	if got, ok := engagement(t, k, "sepsis").Reveal(code); !ok || got != "p" {
 		t.Error("after restoring the code does not open")
+	}
+}
+
+// Many processes that ask for new keys at once all get them: none takes what
+// another is just making for lost. Then one destroys them, and nobody calls them
+// missing.
+func TestKeysMadeAndDestroyedAtOnce(t *testing.T) {
+	_, dir := newKeyring(t)
+	var rings [6]*Keyring
+	for i := range rings {
+		rings[i] = reopen(t, dir, KeyFile(""))
+	}
+	for round := range 40 {
+		e := id.Engagement(fmt.Sprint("e", round))
+		var wg sync.WaitGroup
+		for _, k := range rings {
+			wg.Go(func() {
+				if _, err := k.Engagement(e); err != nil {
+					t.Errorf("made at once: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		for i, k := range rings {
+			wg.Go(func() {
+				if i == 0 {
+					if _, err := k.Destroy(e, order, clock); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				fresh := reopen(t, dir, KeyFile(""))
+				if _, err := fresh.Engagement(e); err != nil && !IsDestroyed(err) {
+					t.Errorf("while it is destroyed: %v", err)
+				}
+				if err := k.Refresh(); err != nil {
+					t.Errorf("refresh while it is destroyed: %v", err)
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
 

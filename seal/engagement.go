@@ -114,12 +114,38 @@ func (k *Keyring) Engagement(engagement id.Engagement) (*EngagementKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return k.hold(engagement, keys), nil
+}
+
+// Find gives the keys of an engagement that has some, and makes none: fs.ErrNotExist
+// where there are none.
+func (k *Keyring) Find(engagement id.Engagement) (*EngagementKey, error) {
+	if e := k.held(engagement); e != nil {
+		return e, nil
+	}
+	if err := id.Check(engagement); err != nil {
+		return nil, fmt.Errorf("engagement key: %w", err)
+	}
+	k.making.Lock()
+	defer k.making.Unlock()
+	if e := k.held(engagement); e != nil {
+		return e, nil
+	}
+	keys, err := k.load(engagement, false)
+	if err != nil {
+		return nil, err
+	}
+	return k.hold(engagement, keys), nil
+}
+
+// hold remembers keys that were read or made. k.making is held.
+func (k *Keyring) hold(engagement id.Engagement, keys *engagementKeys) *EngagementKey {
 	e := &EngagementKey{engagement: engagement, ring: k}
 	e.now.Store(keys)
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.engagements[engagement] = e
-	k.mu.Unlock()
-	return e, nil
+	return e
 }
 
 func (k *Keyring) held(engagement id.Engagement) *EngagementKey {
@@ -152,14 +178,26 @@ func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, 
 	switch {
 	case err == nil:
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	default:
-		if _, statErr := os.Lstat(k.file(madeDir, engagement)); statErr == nil {
-			return nil, errMissing(engagement)
-		} else if !errors.Is(statErr, fs.ErrNotExist) {
-			return nil, statErr
+		if gone := k.destroyedOrNil(engagement); gone != nil { // while it was read
+			return nil, gone
 		}
 		return nil, err
+	default:
+		if _, statErr := os.Lstat(k.file(madeDir, engagement)); errors.Is(statErr, fs.ErrNotExist) {
+			return nil, err
+		} else if statErr != nil {
+			return nil, statErr
+		}
+		// Made, or destroyed, by another process since it was looked for? The file is
+		// written before the mark, and the note of a destruction before the file goes.
+		if keys, err = k.readEngagement(engagement); errors.Is(err, fs.ErrNotExist) {
+			if err = k.destroyedOrNil(engagement); err == nil {
+				err = errMissing(engagement)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	// Another process may have made the name and not yet synced it. A key must
 	// not be used before it would survive a power cut.
@@ -373,6 +411,10 @@ func (k *Keyring) refresh(e *EngagementKey) error {
 	}
 	next, err := k.readEngagement(e.engagement)
 	if err != nil {
+		if IsDestroyed(k.destroyedOrNil(e.engagement)) { // while it was read
+			k.forget(e)
+			return nil
+		}
 		return err
 	}
 	e.now.Store(next)
@@ -471,6 +513,9 @@ func (e *EngagementKey) Documents() *Sealer {
 func (e *EngagementKey) Cache() *Sealer {
 	return e.sealer(func(k *engagementKeys) tink.AEAD { return k.cache })
 }
+
+// Tokens makes opaque tokens that nobody opens once the keys are destroyed.
+func (e *EngagementKey) Tokens() *Tokens { return &Tokens{sealer: e.Cache()} }
 
 // Index gives 128 keyed bits for value: the same for the same label and value,
 // unrelated to everything else, and meaningless without the engagement's key.

@@ -146,7 +146,7 @@ type backup struct {
 }
 
 const (
-	backupFormat = "sallyport key store backup 1"
+	backupFormat = "sallyport-key-store-backup/1"
 	maxBackup    = 256 << 20
 )
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
@@ -21,6 +22,8 @@ import (
 // can turn both back. It is safe for concurrent use.
 type Codes struct {
 	ctx      context.Context
+	keys     *seal.Keyring
+	looked   time.Time // when the key store was looked at last
 	key      *seal.EngagementKey
 	vault    *vault.Vault
 	mu       sync.Mutex      // Assigned is for one goroutine
@@ -38,7 +41,7 @@ func OpenCodes(ctx context.Context, c *Config, engagement id.Engagement, assigne
 	if err := c.hasEngagement(ctx, keys, engagement); err != nil {
 		return nil, err
 	}
-	out := &Codes{ctx: ctx}
+	out := &Codes{ctx: ctx, keys: keys, looked: time.Now()}
 	if out.key, err = keys.Engagement(engagement); err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func (c *Config) hasEngagement(ctx context.Context, keys *seal.Keyring, engageme
 	if where == "" {
 		where = c.Data(registryFile)
 	}
-	s, err := store.Open(ctx, where, keys.Documents())
+	s, err := store.Open(ctx, where, keys.Documents(), store.WithEngagements(documentsOf(keys)))
 	if err != nil {
 		return fmt.Errorf("opening the registry: %w", err)
 	}
@@ -95,6 +98,16 @@ func (c *Codes) Assigned() bool { return c.assigned != nil }
 func (c *Codes) Code(resourceID string) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// A large batch may outlive the key: destroyed elsewhere, it is forgotten here.
+	if now := time.Now(); now.Sub(c.looked) >= keysEvery && c.keys != nil {
+		c.looked = now
+		if err := c.keys.Refresh(); err != nil {
+			return "", err
+		}
+	}
+	if err := c.key.Err(); err != nil {
+		return "", err
+	}
 	resourceID = c.fhirID(resourceID)
 	if c.assigned != nil {
 		return c.assigned.Code(c.ctx, resourceID)

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport/sallyport/seal"
 	"github.com/sallyport/sallyport/seal/kms"
 	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/store"
 )
 
 // What root_key may say besides the URL of a key service.
@@ -64,7 +65,7 @@ func checkRoot(field, root, passphrase string) error {
 			return problem.BadField(field, "is a key service, and passphrase_file names a passphrase", "Keep one of the two")
 		}
 	default:
-		return problem.BadField(field, "is none that is known", "Write file, file:PATH, passphrase, or the URL of a key service such as hashivault://sallyport or awskms:///ARN?region=REGION")
+		return problem.BadField(field, "is none that is known", "Write file, file:PATH, passphrase, or the URL of a key service such as hashivault://phi-root or awskms:///ARN?region=REGION")
 	}
 	return nil
 }
@@ -274,6 +275,17 @@ func RestoreKeyStore(c *Config, from io.Reader) (seal.Restored, error) {
 	return seal.RestoreStore(c.keyStore(), mirror, root, from)
 }
 
+// documentsOf gives the sealers of documents that are under an engagement's key.
+func documentsOf(keys *seal.Keyring) func(id.Engagement) (store.Sealer, error) {
+	return func(engagement id.Engagement) (store.Sealer, error) {
+		key, err := keys.Engagement(engagement)
+		if err != nil {
+			return nil, err
+		}
+		return key.Documents(), nil
+	}
+}
+
 // carryOut does what the view orders for the keys: rotations and destructions. It
 // is idempotent, and every node does it: who shares the key store finds it done.
 // What the key store itself says counts too, for nodes that have not heard yet.
@@ -305,6 +317,9 @@ func (s *Server) destroyKeys(ctx context.Context, k *snapshot.Key) error {
 	if err == nil {
 		order.Under["vault_codes"] = rows
 	}
+	if n, err := s.record.registry.DocumentsOf(ctx, k.Engagement); err == nil {
+		order.Under["documents"] = n
+	}
 	d, err := s.record.keys.Destroy(k.Engagement, order, s.o.Now)
 	if err != nil {
 		return fmt.Errorf("destroying the keys of engagement %s: %w", k.Engagement, err)
@@ -318,7 +333,19 @@ func (s *Server) destroyKeys(ctx context.Context, k *snapshot.Key) error {
 	}
 	s.destroyed[k.Engagement] = true
 	s.o.Logger.InfoContext(ctx, "the keys of an engagement are destroyed", "engagement", string(k.Engagement), "act", string(d.Act), "generation", d.Generation)
+	s.warnOfBackups(ctx)
 	return nil
+}
+
+// warnOfBackups says when no backup of the key store can be read: there was one,
+// and a destruction has replaced its key since.
+func (s *Server) warnOfBackups(ctx context.Context) {
+	switch b, err := s.record.keys.Backups(); {
+	case err != nil:
+		s.o.Logger.WarnContext(ctx, "the key of the key store's backups cannot be read", "err", err)
+	case b.Generation > 0 && b.BackedUpAt.IsZero():
+		s.o.Logger.WarnContext(ctx, "no backup of the key store can be read: keys were destroyed since the last one", "generation", b.Generation, "next", "sallyport key backup-store")
+	}
 }
 
 // keysEvery is how often the key store is looked at without news of the registry:

@@ -100,7 +100,7 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 	if where == "" {
 		where = c.Data(registryFile)
 	}
-	if r.store, err = store.Open(ctx, where, r.keys.Documents()); err != nil {
+	if r.store, err = store.Open(ctx, where, r.keys.Documents(), store.WithEngagements(documentsOf(r.keys))); err != nil {
 		return nil, fmt.Errorf("opening the registry: %w", err)
 	}
 	if r.acts, err = registry.NewEngine(); err != nil {

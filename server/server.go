@@ -121,6 +121,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.carryOut(ctx); err != nil {
 		o.Logger.ErrorContext(ctx, "the keys are not as they should be", "err", err)
 	}
+	s.warnOfBackups(ctx)
 	if err := s.identities(); err != nil {
 		return nil, err
 	}

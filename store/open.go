@@ -19,6 +19,8 @@ import (
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite" // the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/sallyport/sallyport/id"
 )
 
 //go:embed migrations/*.sql
@@ -36,15 +38,28 @@ type Store struct {
 	db       *sql.DB
 	postgres string // the URL; empty for SQLite
 	seal     Sealer
+	sealOf   func(id.Engagement) (Sealer, error) // nil: no document is under an engagement's key
+}
+
+// An Option changes how a store is opened.
+type Option func(*Store)
+
+// WithEngagements gives the sealers of documents that are under an engagement's
+// key. An error is passed on: the key may be destroyed.
+func WithEngagements(of func(id.Engagement) (Sealer, error)) Option {
+	return func(s *Store) { s.sealOf = of }
 }
 
 // Open opens the database and brings its schema up to date. Where is a
 // PostgreSQL URL ("postgres://...") or the path of an SQLite file.
-func Open(ctx context.Context, where string, seal Sealer) (*Store, error) {
+func Open(ctx context.Context, where string, seal Sealer, options ...Option) (*Store, error) {
 	if seal == nil {
 		return nil, errors.New("store: a sealer is required")
 	}
 	s := &Store{seal: seal}
+	for _, o := range options {
+		o(s)
+	}
 	dialect := goose.DialectSQLite3
 	var err error
 	if isPostgres(where) {

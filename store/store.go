@@ -280,7 +280,11 @@ func (s *Store) Commit(ctx context.Context, e *registry.Entry) error {
 	}
 	var content []byte
 	if e.Document != nil {
-		if content, err = s.seal.Seal(e.Document.Content, documentAAD(e.Document.Digest)); err != nil {
+		sealer, err := s.sealerOf(e.Document.Engagement)
+		if err == nil {
+			content, err = sealer.Seal(e.Document.Content, documentAAD(e.Document.Digest))
+		}
+		if err != nil {
 			return fmt.Errorf("store: seal a document: %w", err)
 		}
 	}
@@ -298,8 +302,8 @@ func (s *Store) Commit(ctx context.Context, e *registry.Entry) error {
 			return fmt.Errorf("insert act: %w", err)
 		}
 		if e.Document != nil {
-			if _, err := s.exec(ctx, tx, `INSERT INTO documents (sha256, media_type, seq, content) VALUES (?, ?, ?, ?)
-				ON CONFLICT (sha256) DO NOTHING`, e.Document.Digest, e.Document.MediaType, e.Seq, content); err != nil {
+			if _, err := s.exec(ctx, tx, `INSERT INTO documents (sha256, media_type, seq, engagement, content) VALUES (?, ?, ?, ?, ?)
+				ON CONFLICT (sha256) DO NOTHING`, e.Document.Digest, e.Document.MediaType, e.Seq, string(e.Document.Engagement), content); err != nil {
 				return fmt.Errorf("insert document: %w", err)
 			}
 		}
@@ -379,17 +383,40 @@ func (s *Store) MarkLogged(ctx context.Context, seq uint64, node string, index u
 func (s *Store) Document(ctx context.Context, digest string) (d registry.Document, ok bool, err error) {
 	var sealed []byte
 	d.Digest = digest
-	err = s.db.QueryRowContext(ctx, s.bind(`SELECT media_type, content FROM documents WHERE sha256 = ?`), digest).Scan(&d.MediaType, &sealed)
+	err = s.db.QueryRowContext(ctx, s.bind(`SELECT media_type, engagement, content FROM documents WHERE sha256 = ?`), digest).Scan(&d.MediaType, &d.Engagement, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return registry.Document{}, false, nil
 	}
 	if err == nil {
-		d.Content, err = s.seal.Open(sealed, documentAAD(digest))
+		var sealer Sealer
+		if sealer, err = s.sealerOf(d.Engagement); err == nil {
+			d.Content, err = sealer.Open(sealed, documentAAD(digest))
+		}
 	}
 	if err != nil {
 		return registry.Document{}, false, fmt.Errorf("store: document: %w", err)
 	}
 	return d, true, nil
+}
+
+// sealerOf is under which key a document is.
+func (s *Store) sealerOf(engagement id.Engagement) (Sealer, error) {
+	switch {
+	case engagement == "":
+		return s.seal, nil
+	case s.sealOf == nil:
+		return nil, errors.New("store: the keys of engagements are not to be had here")
+	}
+	return s.sealOf(engagement)
+}
+
+// DocumentsOf implements registry.Store.
+func (s *Store) DocumentsOf(ctx context.Context, engagement id.Engagement) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, s.bind(`SELECT COUNT(*) FROM documents WHERE engagement = ?`), string(engagement)).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("store: documents of an engagement: %w", err)
+	}
+	return n, nil
 }
 
 // HasDocument implements registry.Store.

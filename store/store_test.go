@@ -274,6 +274,46 @@ func TestADocumentIsSealedUnderItsDigest(t *testing.T) {
 	})
 }
 
+// A document of an engagement is sealed under that engagement's key, and cannot be
+// read when there is none any more.
+func TestADocumentUnderAnEngagementsKey(t *testing.T) {
+	onEach(t, func(t *testing.T, where string) {
+		keys := map[id.Engagement]registrytest.Sealer{"sepsis": {Key: [32]byte{7}}}
+		gone := errors.New("the key is destroyed")
+		s, err := store.Open(t.Context(), where, registrytest.Sealer{}, store.WithEngagements(func(e id.Engagement) (store.Sealer, error) {
+			if k, ok := keys[e]; ok {
+				return k, nil
+			}
+			return nil, gone
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		d := registry.NewDocument("text/plain", []byte("columns"))
+		e := act(1, vendor("one"))
+		e.Document = &registry.Document{Digest: d.Digest, MediaType: "text/plain", Content: d.Content, Engagement: "sepsis"}
+		commit(t, s, e, true)
+		if got, ok, err := s.Document(t.Context(), d.Digest); err != nil || !ok || string(got.Content) != "columns" || got.Engagement != "sepsis" {
+			t.Errorf("got %+v, %v, %v", got, ok, err)
+		}
+		if n, err := s.DocumentsOf(t.Context(), "sepsis"); err != nil || n != 1 {
+			t.Errorf("%d documents, %v; want 1", n, err)
+		}
+		// The organisation's key alone does not open it.
+		if _, _, err := open(t, where).Document(t.Context(), d.Digest); err == nil {
+			t.Error("it was read without the engagement's key")
+		}
+		delete(keys, "sepsis")
+		if _, _, err := s.Document(t.Context(), d.Digest); !errors.Is(err, gone) {
+			t.Errorf("without the key: %v", err)
+		}
+		if has, err := s.HasDocument(t.Context(), d.Digest); err != nil || !has {
+			t.Errorf("that it was stored is not forgotten: %v, %v", has, err)
+		}
+	})
+}
+
 func TestAnAltogetherRefusedCommitLeavesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, where string) {
 		s := open(t, where)
@@ -355,7 +395,7 @@ func TestADatabaseOfAnOlderVersionIsUpdated(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := raw(t, where)
-		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DROP TABLE attestations`, `DROP TABLE engagement_keys`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
+		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DROP TABLE attestations`, `DROP TABLE engagement_keys`, `ALTER TABLE documents DROP COLUMN engagement`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
 			if _, err := db.ExecContext(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}

@@ -288,7 +288,14 @@ func (b *Box) runHere() (running, error) {
 	}
 	var l [3]net.Listener
 	for i, port := range b.ports {
-		if l[i], err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+		// While Sallyport was stopped, a connection of another test may have got the
+		// port; it is soon over.
+		for until := time.Now().Add(readyLimit); ; time.Sleep(50 * time.Millisecond) {
+			if l[i], err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil || time.Now().After(until) {
+				break
+			}
+		}
+		if err != nil {
 			return nil, errors.Join(err, closeAll(l[:i]))
 		}
 	}

@@ -127,6 +127,19 @@ func TestKeysDestroyedForGood(t *testing.T) {
 		t.Fatal("the vendor has no codes")
 	}
 	random := aRow(t, b, "MRN-000123")
+	paper := registry.NewDocument("text/plain", []byte("ZZPAPER: which columns the vendor gets"))
+	paper.Engagement = hospitaltest.Engagement
+	b.Act(registrytest.Ada, paper)
+	readPaper := func() hospitaltest.Answer {
+		got, err := b.People[registrytest.Grace].Do(http.MethodGet, "/v1/documents/"+paper.Digest, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := readPaper(); got.Status != http.StatusOK || !bytes.Contains(got.Body, []byte("ZZPAPER")) {
+		t.Fatalf("the engagement's paper before: %s", got)
+	}
 	named := func(body []byte) bool {
 		return slices.ContainsFunc(records.IDs("Patient"), func(patient string) bool { return bytes.Contains(body, []byte(patient)) })
 	}
@@ -134,7 +147,7 @@ func TestKeysDestroyedForGood(t *testing.T) {
 		t.Fatalf("before: reveal %s", got)
 	}
 	before := statement(t, b)
-	if before.State != "kept" || before.Releases.Releases == 0 || before.Releases.Patients != len(given) || *before.Under[1].Count < 1 {
+	if before.State != "kept" || before.Releases.Releases == 0 || before.Releases.Patients != len(given) || *before.Under[1].Count < 1 || *before.Under[3].Count != 1 {
 		t.Fatalf("the statement before: %s, %+v, %d rows, %d codes", before.State, before.Releases, *before.Under[1].Count, len(given))
 	}
 
@@ -186,6 +199,9 @@ func TestKeysDestroyedForGood(t *testing.T) {
 	}
 
 	// In the running product.
+	if got := readPaper(); got.Status == http.StatusOK || bytes.Contains(got.Body, []byte("ZZPAPER")) || !bytes.Contains(got.Body, []byte("destroyed")) {
+		t.Errorf("the engagement's paper after: %s", got)
+	}
 	if got := reveal(t, b, given[0]); got.Status == http.StatusOK || named(got.Body) {
 		t.Errorf("after: reveal %s", got)
 	}

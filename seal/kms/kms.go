@@ -68,7 +68,7 @@ func Known(text string) bool {
 func Open(ctx context.Context, text string, o Options) (seal.KeyService, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, problem.BadField("root_key", "is not a URL", "Write one such as hashivault://sallyport or awskms:///ARN?region=REGION.") // the cause quotes it
+		return nil, problem.BadField("root_key", "is not a URL", "Write one such as hashivault://phi-root or awskms:///ARN?region=REGION.") // the cause quotes it
 	}
 	open, ok := schemes[u.Scheme]
 	if !ok {

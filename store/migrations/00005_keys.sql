@@ -10,3 +10,6 @@ CREATE TABLE engagement_keys (
     state   TEXT NOT NULL,
     body    TEXT NOT NULL
 );
+
+-- Under whose key a document is; '' is the organisation's.
+ALTER TABLE documents ADD COLUMN engagement TEXT NOT NULL DEFAULT '';
