@@ -201,7 +201,12 @@ func sameJSON(a, b []byte) bool {
 // trusted reports whether the device may have a certificate now.
 func trusted(v *snapshot.View, d *snapshot.Device, now time.Time) bool {
 	// A workload that its SPIFFE id identifies has certificates of its own domain.
-	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) || d.Key256 == "" || d.SPIFFE != "" {
+	return d.Key256 != "" && d.SPIFFE == "" && stands(v, d, now)
+}
+
+// stands reports whether the device is approved, trusted still and not on hold.
+func stands(v *snapshot.View, d *snapshot.Device, now time.Time) bool {
+	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) {
 		return false
 	}
 	for _, on := range []snapshot.Subject{{Noun: snapshot.NounDevice, ID: string(d.ID)}, {Noun: snapshot.NounVendor, ID: string(d.Vendor)}} {
