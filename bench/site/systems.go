@@ -47,7 +47,7 @@ func (s *Site) Postured() error {
 		return err
 	}
 	next := text
-	for old, now := range map[string]string{"workloads_exempt: true ": "workloads_exempt: false ", "# waived: []": "waived: [hardware_key]"} {
+	for old, now := range map[string]string{"workloads_exempt: true ": "workloads_exempt: false ", "waived: []": "waived: [hardware_key]"} {
 		if !bytes.Contains(next, []byte(old)) {
 			return errors.New("the configuration that init writes has changed: it lacks " + old)
 		}
