@@ -102,6 +102,10 @@ var drivers = map[string][]string{
 	"modernc.org/sqlite":               {"store", "vault"},
 	"github.com/jackc/pgx":             {"store"},
 	"database/sql":                     {"store", "vault"},
+	"github.com/go-webauthn/webauthn":  {"identity/signin"},
+	"github.com/coreos/go-oidc/v3":     {"identity/signin"},
+	"golang.org/x/oauth2":              {"identity/signin"},
+	"github.com/chromedp":              {"internal/browser"},
 }
 
 // pure packages take time, input and output as arguments.

@@ -161,11 +161,11 @@ func (e *AuthorizeEndpoint) signedIn(r *http.Request, view *snapshot.View, now t
 		return false
 	}
 	s, ok := view.Sessions.Get(session)
-	if !ok || !s.Live(now) || s.Idle(now, view.Settings.SessionIdle) || s.Person != person {
+	if !ok || !sessionCounts(view, s, now) || s.Idle(now, view.Settings.SessionIdle) || s.Person != person {
 		return false
 	}
 	p, ok := view.Persons.Get(person)
-	if !ok || p.State != snapshot.Approved || p.Vendor != s.Vendor {
+	if !ok {
 		return false
 	}
 	l.person, l.session = p, s

@@ -236,7 +236,7 @@ func (k *token) standing(view *snapshot.View, device id.Device, now time.Time) (
 		return app, until, ""
 	}
 	s, ok := view.Sessions.Get(k.session)
-	if !ok || !s.Live(now) || s.Person != k.person || s.Vendor != app.Vendor {
+	if !ok || !sessionCounts(view, s, now) || s.Person != k.person || s.Vendor != app.Vendor {
 		return nil, until, TokenSession
 	}
 	a, ok := s.Authorization(k.authorization)

@@ -105,10 +105,26 @@ func (t *Tokens) openTicket(typ, raw string, now time.Time) (ticket, bool) {
 	return ticket{c.ClientID, c.Session, c.Authorization, c.Generation, c.Expiry.Time()}, now.Before(c.Expiry.Time())
 }
 
+// sessionCounts reports whether a session lives, and who is in it may be signed
+// in: the person is approved, and so is the provider that vouched for them. Holds,
+// and the vendor's standing, the gates look at for each request.
+func sessionCounts(view *snapshot.View, s *snapshot.Session, now time.Time) bool {
+	if !s.Live(now) {
+		return false
+	}
+	if s.Connector != "" {
+		if c, ok := view.Connectors.Get(s.Connector); !ok || c.State != snapshot.Approved || c.Vendor != s.Vendor {
+			return false
+		}
+	}
+	p, ok := view.Persons.Get(s.Person)
+	return ok && p.State == snapshot.Approved && p.Vendor == s.Vendor
+}
+
 // of finds what the ticket points to in a view.
 func (k ticket) of(view *snapshot.View, now time.Time) (*snapshot.Session, *snapshot.Authorization, bool) {
 	s, ok := view.Sessions.Get(k.session)
-	if !ok || !s.Live(now) || s.Idle(now, view.Settings.SessionIdle) {
+	if !ok || !sessionCounts(view, s, now) || s.Idle(now, view.Settings.SessionIdle) {
 		return nil, nil, false
 	}
 	a, ok := s.Authorization(k.authorization)

@@ -132,6 +132,19 @@ func TestTokenMatrix(t *testing.T) {
 			"of another vendor":        {func(w *launchWorld) int { a, _ := person(w); return get(w, w.rival, "Bearer", a) }, 401, TokenBoundElsewhere},
 			"stolen by another device": {func(w *launchWorld) int { a, _ := person(w); return get(w, w.device2, "Bearer", a) }, 401, TokenBoundElsewhere},
 		},
+		"access token of a person, bound to a key alone": {
+			"stolen by another device": {func(w *launchWorld) int {
+				access, _ := person(w)
+				k, _ := w.tokens.verify(access)
+				bare := *k
+				bare.binding, bare.jkt = [32]byte{}, kidOf(t, key.Public())
+				raw := must2(w.tokens.sign(bare))
+				if got := get(w, w.device, "DPoP", raw, w.proofFor(key, raw, nil)); got != 200 {
+					w.t.Errorf("on its own device: %d %s", got, w.lastReason())
+				}
+				return get(w, w.device2, "DPoP", raw, w.proofFor(key, raw, nil))
+			}, 401, TokenSession},
+		},
 		"client assertion": {
 			"absent": {func(w *launchWorld) int {
 				f := assertion(w, nil)

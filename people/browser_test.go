@@ -27,6 +27,7 @@ func signIn(b *browser.Browser, w *world) {
 // From the code on the server's terminal to a person who is signed in, with real
 // Chromium: no password anywhere.
 func TestTheFirstPerson(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	b := browser.Start(t, w.base)
 	b.WithAuthenticator(true)

@@ -64,6 +64,7 @@ func withPasskey(t *testing.T, configure ...func(string) string) (*world, *brows
 // Everything that a thief, a phishing site or a broken authenticator could send, by
 // real Chromium: none gets a session, and the log says why.
 func TestPasskeysThatAreRefused(t *testing.T) {
+	t.Parallel()
 	w, b := withPasskey(t)
 	const refused = "The passkey was not accepted"
 	reasons := 0
@@ -182,6 +183,7 @@ func TestPasskeysThatAreRefused(t *testing.T) {
 // With a copy of an authenticator's key, and its counter as it was: whichever of the
 // two is used second is refused.
 func TestACopiedPasskeyIsFound(t *testing.T) {
+	t.Parallel()
 	w, b := withPasskey(t)
 	copied := *b.Credentials(b.Authenticator)[0]
 	signIn(b, w)
@@ -198,6 +200,7 @@ func TestACopiedPasskeyIsFound(t *testing.T) {
 
 // An authenticator that cannot verify its user gets no passkey and no session.
 func TestUserVerificationIsRequired(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	b := browser.Start(t, w.base)
 	b.WithAuthenticator(false)
@@ -226,6 +229,7 @@ func TestUserVerificationIsRequired(t *testing.T) {
 // From an invitation to signed in: whoever invites, the person, and whoever compares
 // the fingerprint, in three different browsers.
 func TestFromAnInvitationToSignedIn(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	ada, grace := w.withGrace()
 	w.must(ada, "/v1/vendors", fields{"id": "northwind", "name": "Northwind AI"})
@@ -264,6 +268,7 @@ func TestFromAnInvitationToSignedIn(t *testing.T) {
 
 // A second passkey needs the first, touched just now; removing one ends everything.
 func TestPasskeysAreAddedAndRemoved(t *testing.T) {
+	t.Parallel()
 	w, b := withPasskey(t)
 	signIn(b, w)
 	w.forward(10 * time.Minute) // the step-up of the sign-in is over
@@ -296,6 +301,7 @@ func TestPasskeysAreAddedAndRemoved(t *testing.T) {
 
 // A step-up is by the session's own person: with another's passkey it is none.
 func TestAStepUpIsOfItsSession(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.withGrace()
 	b := browser.Start(t, w.base)
@@ -344,6 +350,7 @@ func TestAStepUpIsOfItsSession(t *testing.T) {
 
 // Idle, or at the end of its time however busy: over.
 func TestASessionEndsByItself(t *testing.T) {
+	t.Parallel()
 	w, b := withPasskey(t, func(text string) string { return strings.Replace(text, "session_life: 8h", "session_life: 70m", 1) })
 	signIn(b, w)
 	for range 2 { // in use, it goes on beyond the idle limit

@@ -263,7 +263,7 @@ func sent(r *http.Request) string {
 const maxNext = 16 << 10
 
 // local is where a person wanted to go, if that is here; else the first page.
-func (s *server) local(next string) string {
+func local(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
 		strings.ContainsAny(next, "\\\r\n\t") || len(next) > maxNext {

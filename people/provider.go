@@ -22,7 +22,7 @@ func (s *server) signinWith(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem.New(problem.NotFound, "There is no sign-in of this name", "Check the name that your organisation gave you"))
 		return
 	}
-	link := "/signin/with/" + url.PathEscape(string(c.ID)) + "?" + url.Values{"next": {s.local(r.URL.Query().Get("next"))}}.Encode()
+	link := "/signin/with/" + url.PathEscape(string(c.ID)) + "?" + url.Values{"next": {local(r.URL.Query().Get("next"))}}.Encode()
 	s.show(w, r, http.StatusOK, "with", "Sign in with "+c.Name, withPage{Link: link, Name: c.Name})
 }
 
@@ -33,7 +33,7 @@ func (s *server) signinAway(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, _ := s.Registry.View().Connectors.Get(id.Connector(r.PathValue("connector")))
-	away, err := s.Providers.Begin(r.Context(), c, s.browser(w, r), s.local(r.URL.Query().Get("next")))
+	away, err := s.Providers.Begin(r.Context(), c, s.browser(w, r), local(r.URL.Query().Get("next")))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -61,9 +61,7 @@ func (s *server) signinBack(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	// A page of ours, and not a redirect to where the person was going: the address
-	// with the code in it stays in no history and no Referer.
-	http.Redirect(w, r, s.local(back.Next), http.StatusSeeOther)
+	http.Redirect(w, r, local(back.Next), http.StatusSeeOther)
 }
 
 // backchannel takes a provider's word that somebody signed out there (OpenID Connect

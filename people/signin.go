@@ -21,7 +21,7 @@ type signinPage struct {
 }
 
 func (s *server) signin(w http.ResponseWriter, r *http.Request) {
-	next := s.local(r.URL.Query().Get("next"))
+	next := local(r.URL.Query().Get("next"))
 	if _, _, ok := s.Sessions.SignedIn(r); ok {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
@@ -64,7 +64,7 @@ func (s *server) signinPasskey(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, s.local(t.Ceremony.Next), http.StatusSeeOther)
+	http.Redirect(w, r, local(t.Ceremony.Next), http.StatusSeeOther)
 }
 
 // signinCertificate signs in one of the organisation's people by the personal
@@ -79,7 +79,7 @@ func (s *server) signinCertificate(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, s.local(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, local(r.PostFormValue("next")), http.StatusSeeOther)
 }
 
 // signOut ends this session.
@@ -113,7 +113,7 @@ func (s *server) stepUp(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	next := s.local(r.URL.Query().Get("next"))
+	next := local(r.URL.Query().Get("next"))
 	c, err := s.Passkeys.BeginStepUp(p, x.ID, s.browser(w, r), signin.Ceremony{Next: next})
 	if err != nil {
 		s.fail(w, r, err)
@@ -144,7 +144,7 @@ func (s *server) stepUpPasskey(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, s.local(t.Ceremony.Next), http.StatusSeeOther)
+	http.Redirect(w, r, local(t.Ceremony.Next), http.StatusSeeOther)
 }
 
 func (s *server) steppedUp(r *http.Request, t signin.Touched) error {

@@ -25,7 +25,7 @@ func written(t *testing.T, s Setup) string {
 }
 
 var setup = Setup{Organisation: "Mercy Valley Health", Node: "gateway-1", SourceID: "ehr", SourceURL: "https://fhir.example.org/r4",
-	Host: "gw.example.org", GatewayPort: 8443, APIPort: 8444, HealthPort: 8445}
+	Host: "gw.example.org", GatewayPort: 8443, APIPort: 8444, HealthPort: 8445, PeoplePort: 8446}
 
 func TestWhatInitWritesIsRead(t *testing.T) {
 	s := setup
@@ -68,6 +68,14 @@ func TestABadConfigurationNamesTheFieldAndTheFix(t *testing.T) {
 		{"no data class", "[phi]", "[]", "sources[0].data_classes"},
 		{"health elsewhere", "127.0.0.1:8445", "0.0.0.0:8445", "listen.health"},
 		{"public url", "https://gw.example.org:8443", "http://gw.example.org:8443", "public_url"},
+		{"pages by address", "https://gw.example.org:8446", "https://192.0.2.1:8446", "people_url"},
+		{"pages in the clear", "https://gw.example.org:8446", "http://gw.example.org:8446", "people_url"},
+		{"pages without a listener", `  people: "127.0.0.1:8446"`, "  #", "listen.people"},
+		{"a listener without pages", `people_url: "https://gw.example.org:8446"`, "#", "people_url"},
+		{"sessions without an end", "session_life: 8h", "session_life: 48h", "policy.session_life"},
+		{"idle for longer than they last", "session_idle: 30m", "session_idle: 9h", "policy.session_idle"},
+		{"a step-up that lasts", "step_up_life: 5m", "step_up_life: 8h", "policy.step_up_life"},
+		{"a secret without a file", "# policy_dir: policy", "connectors: {client_secret_files: {idp: ''}}\n#", "connectors.client_secret_files.idp"},
 		{"freshness", "snapshot_freshness: 60s", "snapshot_freshness: 0s", "policy.snapshot_freshness"},
 		{"token lifetime", "token_lifetime: 5m", "token_lifetime: 1h", "policy.token_lifetime"},
 		{"not a duration", "token_lifetime: 5m", "token_lifetime: soon", "config"},

@@ -206,6 +206,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	apiServer := &http.Server{Handler: s.caught(s.api), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	peopleServer := &http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	healthServer := &http.Server{Handler: s.health(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -244,8 +246,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	serve(apiServer, l.API, true)
 	serve(healthServer, l.Health, false)
 	if l.People != nil && s.people != nil {
-		serve(&http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
-			ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}, l.People, true)
+		serve(peopleServer, l.People, true)
 		s.o.Logger.InfoContext(ctx, "listening for people", "people", l.People.Addr().String(), "url", s.config.PeopleURL)
 	}
 	s.ready.Store(true)

@@ -225,6 +225,10 @@ func wayCookie(state string) string { return "__Host-sallyport-way-" + digest(st
 
 func purposeOf(c id.Connector) string { return "provider " + string(c) }
 
+// maxCookieNext is the longest address that a cookie has room for, sealed and beside
+// the rest: browsers drop cookies of more than 4096 bytes (RFC 6265, section 6.1).
+const maxCookieNext = 2000
+
 // Begin sends a person to their provider.
 func (p *Providers) Begin(ctx context.Context, c *snapshot.Connector, browser, next string) (Away, error) {
 	x, err := p.of(ctx, c)
@@ -233,6 +237,9 @@ func (p *Providers) Begin(ctx context.Context, c *snapshot.Connector, browser, n
 	}
 	state, _ := NewSecret()
 	nonce, _ := NewSecret()
+	if len(next) > maxCookieNext {
+		next = "/" // the person is signed in all the same, and begins what they wanted again
+	}
 	w := onTheWay{State: state, Nonce: nonce, Verifier: oauth2.GenerateVerifier(), Next: next}
 	value, err := p.box.seal(purposeOf(c.ID), browser, w)
 	if err != nil {
@@ -389,7 +396,10 @@ func (l LoggedOut) Covers(v *snapshot.View, c id.Connector, s *snapshot.Session)
 // logoutEvent is the member of events that makes a logout token one.
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-const logoutAge = 5 * time.Minute
+const (
+	logoutAge      = 5 * time.Minute
+	maxLogoutToken = 16 << 10
+)
 
 // Logout checks a logout token (OpenID Connect Back-Channel Logout 1.0, section
 // 2.6).
@@ -401,7 +411,7 @@ func (p *Providers) Logout(ctx context.Context, c *snapshot.Connector, raw strin
 	if err != nil {
 		return LoggedOut{}, err
 	}
-	if len(raw) > maxSealed {
+	if len(raw) > maxLogoutToken {
 		return refused(TokenInvalid)
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.o.Client), providerTimeout)
@@ -457,7 +467,7 @@ func (p *Providers) Logout(ctx context.Context, c *snapshot.Connector, raw strin
 // typedAs says whether the token's typ, in lower case, is one of those. The
 // signature was checked before.
 func typedAs(raw string, types ...string) bool {
-	sig, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
+	sig, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA})
 	if err != nil || len(sig.Signatures) != 1 {
 		return false
 	}

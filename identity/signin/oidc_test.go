@@ -113,12 +113,11 @@ func unsigned(claims map[string]any) string {
 // world has two vendors with a provider each, and a person each; both people have
 // the same subject at their own provider.
 type oidcWorld struct {
-	t     *testing.T
-	now   time.Time
-	view  *snapshot.View
-	p     *Providers
-	a, b  *forger
-	other string // northwind's second sub, whom nobody linked
+	t    *testing.T
+	now  time.Time
+	view *snapshot.View
+	p    *Providers
+	a, b *forger
 }
 
 func newOIDCWorld(t *testing.T, change ...func(*snapshot.Connector)) *oidcWorld {
@@ -208,6 +207,16 @@ func TestAPersonOfAProvider(t *testing.T) {
 	}
 	if end := w.p.EndSessionURL(t.Context(), w.connector("idp-a")); !strings.HasPrefix(end, w.a.URL+"/end?") || !strings.Contains(end, "client_id=sallyport") {
 		t.Errorf("got %q", end)
+	}
+}
+
+func TestWhatABrowserBringsBackFitsACookie(t *testing.T) {
+	w := newOIDCWorld(t)
+	for _, n := range []int{0, maxCookieNext, maxCookieNext + 1, 16 << 10} {
+		away, err := w.p.Begin(t.Context(), w.connector("idp-a"), "browser", "/"+strings.Repeat("x", n))
+		if err != nil || len(away.Cookie.String()) > 4096 {
+			t.Errorf("%d: %v, a cookie of %d bytes", n, err, len(away.Cookie.String()))
+		}
 	}
 }
 

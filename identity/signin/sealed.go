@@ -57,8 +57,9 @@ func (b *box) seal(purpose, browser string, v any) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b.aead.Seal(nil, nil, raw, aad(purpose, browser))), nil
 }
 
-// maxSealed bounds what a browser may send back.
-const maxSealed = 16 << 10
+// maxSealed bounds what a browser may send back: the longest address to go on to is
+// in it.
+const maxSealed = 64 << 10
 
 // open reads what seal gave to the same browser for the same purpose.
 func (b *box) open(purpose, browser, text string, into any) Reason {

@@ -12,11 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
@@ -25,7 +27,7 @@ import (
 )
 
 // limit is how long one step may take on a busy machine before the test fails.
-const limit = 60 * time.Second
+const limit = 30 * time.Second
 
 // Browser is one browser with a profile of its own.
 type Browser struct {
@@ -33,6 +35,9 @@ type Browser struct {
 	ctx context.Context
 	// Authenticator is the present virtual authenticator.
 	Authenticator webauthn.AuthenticatorID
+
+	mu     sync.Mutex
+	errors []string
 }
 
 // Start runs a browser that accepts the certificate of the server at each base as
@@ -55,6 +60,16 @@ func Start(t testing.TB, bases ...string) *Browser {
 	// With the context itself: the browser lives as long as that of the first step.
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting Chromium: %v", err)
+	}
+	call(b, "listening to the log", log.Enable, cdp.Empty{})
+	if err := chromedp.Listen(ctx, func(ev any) {
+		if e, ok := ev.(*log.EventEntryAdded); ok && e.Entry.Level == log.EntryLevelError && !strings.Contains(e.Entry.Text, "the server responded with a status") {
+			b.mu.Lock()
+			b.errors = append(b.errors, e.Entry.Text)
+			b.mu.Unlock()
+		}
+	}); err != nil {
+		t.Fatal(err)
 	}
 	return b
 }
@@ -244,6 +259,53 @@ func (b *Browser) Lie(signature, verified, present bool) {
 	b.t.Helper()
 	call(b, "making the authenticator lie", webauthn.SetResponseOverrideBits, webauthn.SetResponseOverrideBitsParams{AuthenticatorID: b.Authenticator,
 		IsBogusSignature: &signature, IsBadUV: &verified, IsBadUP: &present})
+}
+
+// Width makes the page so many pixels wide.
+func (b *Browser) Width(pixels int64) {
+	b.t.Helper()
+	b.do("choosing a width", chromedp.EmulateViewport(pixels, 800))
+}
+
+// Key types to whatever has the focus.
+func (b *Browser) Key(keys string) {
+	b.t.Helper()
+	b.do("typing", chromedp.KeyEvent(keys))
+}
+
+// Await waits until the page says it.
+func (b *Browser) Await(part string) {
+	b.t.Helper()
+	b.until("document.body.innerText", func(text string) bool { return strings.Contains(text, part) })
+}
+
+// Focused waits until what says this has the focus.
+func (b *Browser) Focused(text string) {
+	b.t.Helper()
+	b.until("document.activeElement.innerText", func(got string) bool { return got == text })
+}
+
+func (b *Browser) until(script string, ok func(string) bool) {
+	b.t.Helper()
+	for until := time.Now().Add(limit); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(b.ctx, limit)
+		text, err := chromedp.Run(ctx, chromedp.Evaluate[string](script)) // an error: the page is just going
+		cancel()
+		if err == nil && ok(text) {
+			return
+		}
+	}
+	b.failed("waiting for "+script, context.DeadlineExceeded)
+}
+
+// Errors fails the test for each error that the browser has told on its console.
+func (b *Browser) Errors() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.errors {
+		b.t.Errorf("the browser's console: %s", e)
+	}
 }
 
 // Picture writes a screenshot of the page at a width, light or dark, if the

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -39,12 +38,8 @@ const (
 // matter here.
 func postured(text string) string {
 	text = strings.Replace(text, "workloads_exempt: true ", "workloads_exempt: false", 1)
-	return waived(text)
+	return waive("hardware_key")(text)
 }
-
-var noWaiver = regexp.MustCompile(`(# )?waived: \[\]`)
-
-func waived(text string) string { return noWaiver.ReplaceAllString(text, "waived: [hardware_key]") }
 
 // signalled is a box whose vendor has systems of its own, with a patient of whom
 // there is no end: code is the patient's, for $everything.
@@ -219,7 +214,7 @@ func TestSessionRevokedCutsWhatIsUnderWayInIt(t *testing.T) {
 	records := hospital.Generate(1, 5)
 	pki := must[*site.PKI](t)(site.NewPKI(filepath.Join(t.TempDir(), "pki"), time.Now()))
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records, People: true, Configure: func(text string) string {
-		return waived(text) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
+		return waive("hardware_key")(text) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
 	}})
 	b.Paper()
 	s := b.Systems(hospitaltest.Vendor)
