@@ -127,6 +127,8 @@ type Launch struct {
 	App, Redirect, Scope string
 	Device               *identity.Credential // of the program
 	Roots, Provider      *x509.CertPool       // of Sallyport, of the provider
+	// From is the browser's address, of loopback: tries to sign in are counted by it.
+	From net.IP
 }
 
 var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
@@ -140,6 +142,9 @@ func (l Launch) Token(ctx context.Context) (string, error) {
 	all := l.Roots.Clone()
 	browser := identity.NewHTTPClient(identity.ClientTLS(nil, all))
 	browser.Jar = jar
+	if l.From != nil {
+		browser.Transport.(*http.Transport).DialContext = (&net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: l.From}}).DialContext
+	}
 	defer browser.CloseIdleConnections()
 	outside := identity.NewHTTPClient(identity.ClientTLS(nil, l.Provider))
 	defer outside.CloseIdleConnections()
