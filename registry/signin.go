@@ -21,7 +21,8 @@ func notReserved(field string, p id.Person) error {
 
 // LinkLogin says who a person is to their identity provider. The vendor's own
 // SCIM client vouches for its own people; anybody else only asks, since a login
-// put in by one person alone would let that person act as the other.
+// put in by one person alone would let that person act as the other. So does the
+// organisation's own directory: its people decide, and one of them set it up.
 type LinkLogin struct {
 	ID    id.Person      `json:"id"`
 	Login snapshot.Login `json:"login"`
@@ -49,7 +50,7 @@ func (a LinkLogin) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if err := checkLogin(v, "login", p.Vendor, a.ID, a.Login); err != nil {
 		return err
 	}
-	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person) {
+	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person, behind(v, by.Name())) {
 		return conflict("id", "Nobody would be left who can approve the new login", "Have a third person approved first")
 	}
 	return nil
@@ -79,7 +80,7 @@ func checkLogin(v *snapshot.View, field string, vendor id.Vendor, person id.Pers
 func (a LinkLogin) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
 		p.Login = a.Login
-		if !strings.HasPrefix(string(s.By), connectorPrefix) {
+		if p.Vendor == "" || !strings.HasPrefix(string(s.By), connectorPrefix) {
 			reapprove(p, s)
 		}
 	})

@@ -1,0 +1,79 @@
+package registry_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Whoever asked for a connector holds its token, its keys or its address. What it
+// asks for, they asked for: else one person with a connector of their own is two.
+func TestWhoIsBehindAConnectorDoesNotApproveWhatItAsksFor(t *testing.T) {
+	w := connectedWorld(t)
+	own := registry.RegisterConnector{ID: "own-scim", Kind: snapshot.SCIMClient, Name: "Directory", Token256: string(registrytest.Key("own"))}
+	w.must("ada", own)
+	w.must("grace", registry.ApproveConnector{ID: "own-scim"})
+	scim := registry.Actor{Connector: "own-scim"}
+	if err := w.as(scim, registry.ProposePerson{ID: "sid", Name: "Sid", Classification: hipaa.Workforce, Basis: "employee"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.do("ada", registry.ApprovePerson{ID: "sid"}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("a person: got %v", err)
+	}
+	w.must("grace", registry.ApprovePerson{ID: "sid"})
+	if err := w.do("ada", registry.AmendDuties{ID: "sid", Duties: []registry.Duty{registry.Operator}}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("duties: got %v", err)
+	}
+
+	w.must("ada", keysrv2)
+	w.must("eve", registry.ApproveConnector{ID: "keys2"})
+	w.must("eve", kept2)
+	w.must("grace", registry.ApproveApp{ID: "x4"})
+	k1, _, _ := registrytest.JWKS("k1")
+	if err := w.as(registry.Actor{Connector: "keys2"}, registry.OfferAppKeys{ID: "x4", Keys: k1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.do("ada", registry.ApproveAppKeys{ID: "x4", Thumbprints: []string{thumb(k1)}}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("an app's keys: got %v", err)
+	}
+	w.must("eve", registry.ApproveAppKeys{ID: "x4", Thumbprints: []string{thumb(k1)}})
+
+	w.must("ada", udap2)
+	w.must("eve", registry.ApproveConnector{ID: "udap2"})
+	if err := w.as(registry.Actor{Connector: "udap2"}, with(app2, func(a *registry.RegisterApp) { a.ID, a.KeysFrom = "u1", "udap2" })); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.do("ada", registry.ApproveApp{ID: "u1"}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("an app: got %v", err)
+	}
+	w.must("eve", registry.ApproveApp{ID: "u1"})
+}
+
+// A login that the organisation's own directory puts in waits for a person: whoever
+// holds the directory's token could else sign in as anybody of the organisation.
+func TestADirectoryMakesNobodyOfTheOrganisationSignIn(t *testing.T) {
+	w := connectedWorld(t)
+	for _, c := range []registry.RegisterConnector{
+		{ID: "own-scim", Kind: snapshot.SCIMClient, Name: "Directory", Token256: string(registrytest.Key("own"))},
+		{ID: "own-idp", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.mercy.example", ClientID: "sallyport"},
+	} {
+		w.must("ada", c)
+		w.must("grace", registry.ApproveConnector{ID: c.ID})
+	}
+	scim := registry.Actor{Connector: "own-scim"}
+	if err := w.as(scim, registry.LinkLogin{ID: "eve", Login: snapshot.Login{Connector: "own-idp", Subject: "adas-second-account"}}); err != nil {
+		t.Fatal(err)
+	}
+	start := registry.StartSession{ID: "s9", Person: "eve", Secret256: string(registrytest.Key("s9")), Method: snapshot.ByOIDC, Connector: "own-idp", ExpiresAt: w.now.Add(time.Hour)}
+	if err := w.do("eve", start); !refusedBy(err, "known-person") {
+		t.Errorf("she signs in by the new login before it was approved: %v", err)
+	}
+	if err := w.do("ada", registry.ApprovePerson{ID: "eve"}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("who is behind the directory approves: got %v", err)
+	}
+	w.must("grace", registry.ApprovePerson{ID: "eve"})
+}
