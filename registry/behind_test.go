@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -76,4 +77,22 @@ func TestADirectoryMakesNobodyOfTheOrganisationSignIn(t *testing.T) {
 		t.Errorf("who is behind the directory approves: got %v", err)
 	}
 	w.must("grace", registry.ApprovePerson{ID: "eve"})
+}
+
+// A hold on an identity provider stops signing in by it.
+func TestAProviderOnHoldSignsNobodyIn(t *testing.T) {
+	w := connectedWorld(t)
+	if err := w.as(registry.Actor{Connector: "scim2"}, registry.LinkLogin{ID: "lin", Login: snapshot.Login{Connector: "idp2", Subject: "lin-there"}}); err != nil {
+		t.Fatal(err)
+	}
+	start := registry.StartSession{ID: "s9", Person: "lin", Secret256: string(registrytest.Key("s9")), Method: snapshot.ByOIDC, Connector: "idp2", ExpiresAt: w.now.Add(time.Hour)}
+	w.must("lin", start)
+	w.must("eve", registry.PlaceHold{ID: "h9", On: snapshot.Subject{Noun: snapshot.NounConnector, ID: "idp2"}, Cause: snapshot.HoldIncident})
+	start.ID, start.Secret256 = "s10", string(registrytest.Key("s10"))
+	if err := w.do("lin", start); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("a sign-in: got %v", err)
+	}
+	if err := w.as(registry.Actor{Person: "lin", Session: "s9"}, machine2); !refusedBy(err, "known-person") {
+		t.Errorf("in a session that it began: got %v", err)
+	}
 }

@@ -119,7 +119,11 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		}
 		if by.Session != "" {
 			s, ok := v.Sessions.Get(by.Session)
-			if !ok || s.Person != person.ID || !s.Live(now) || s.Idle(now, v.Settings.SessionIdle) {
+			began := true
+			if ok && s.Connector != "" {
+				_, began = v.ConnectorInForce(s.Connector)
+			}
+			if !ok || !began || s.Person != person.ID || !s.Live(now) || s.Idle(now, v.Settings.SessionIdle) {
 				r.Active = false
 				return
 			}
