@@ -76,10 +76,10 @@ func (a RegisterApp) checkKeys(v *snapshot.View, by Actor) error {
 	}
 	c, ok := v.Connectors.Get(a.KeysFrom)
 	switch {
-	case !ok:
-		return exists("keys_from", v.Connectors, a.KeysFrom)
-	case c.Vendor != a.Vendor || c.State != snapshot.Approved:
-		return conflict("keys_from", "The connector is not approved, or is another vendor's", "Name an approved connector of the app's vendor")
+	case !ok || c.Vendor != a.Vendor: // alike: a vendor asks
+		return badField("keys_from", "is no connector of the app's vendor", "Name an approved connector of the app's vendor")
+	case c.State != snapshot.Approved:
+		return conflict("keys_from", "The connector is not approved", "Have it approved: sallyport connector approve")
 	case c.Kind == snapshot.UDAPClients && (by.Connector != c.ID || a.Owner != c.Owner):
 		return badField("keys_from", "is a connector of kind udap", "It registers its apps by itself: leave it out")
 	case c.Kind == snapshot.UDAPClients:

@@ -96,3 +96,38 @@ func TestAProviderOnHoldSignsNobodyIn(t *testing.T) {
 		t.Errorf("in a session that it began: got %v", err)
 	}
 }
+
+// What is said of an id that is not the vendor's own tells nothing of others: not
+// that it exists, nor what it is nearly called.
+func TestAVendorLearnsNoNamesOfOthers(t *testing.T) {
+	w := connectedWorld(t)
+	w.must("ada", registry.ProposePerson{ID: "miranda", Vendor: "v2", Name: "M", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"})
+	w.must("ada", with(keysrv2, func(a *registry.RegisterConnector) {
+		a.ID, a.Vendor, a.Issuer = "othersecret", "v2", "https://k.example/x"
+	}))
+	lin, device := registry.Actor{Person: "lin"}, registry.Actor{Device: "other-gpu"}
+	w.must("ada", with(machine2, func(a *registry.InviteDevice) { a.ID, a.App = "d8", "" }))
+	for what, c := range map[string]struct {
+		by            registry.Actor
+		known, nearly func() registry.Act
+	}{
+		"an app's owner": {lin, func() registry.Act { return with(note2, func(a *registry.RegisterApp) { a.Owner = "miranda" }) },
+			func() registry.Act { return with(note2, func(a *registry.RegisterApp) { a.Owner = "mirando" }) }},
+		"a device's owner": {lin, func() registry.Act { return with(machine2, func(a *registry.InviteDevice) { a.Owner = "miranda" }) },
+			func() registry.Act { return with(machine2, func(a *registry.InviteDevice) { a.Owner = "mirando" }) }},
+		"a key server": {lin, func() registry.Act { return with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "othersecret" }) },
+			func() registry.Act { return with(kept2, func(a *registry.RegisterApp) { a.KeysFrom = "othersecreta" }) }},
+		"an engagement": {device, func() registry.Act {
+			return with(attest2, func(a *registry.AttestWorkload) { a.Device, a.Engagement = "other-gpu", "triage-eval" })
+		},
+			func() registry.Act {
+				return with(attest2, func(a *registry.AttestWorkload) { a.Device, a.Engagement = "other-gpu", "triage-evan" })
+			}},
+	} {
+		known, nearly := problem.From(w.as(c.by, c.known())), problem.From(w.as(c.by, c.nearly()))
+		if known.Kind != nearly.Kind || known.Field != nearly.Field || known.Title != nearly.Title || known.NextStep != nearly.NextStep {
+			t.Errorf("%s:\nthere is one: %s %s: %s. %s\nthere is none: %s %s: %s. %s", what, known.Kind, known.Field, known.Title, known.NextStep,
+				nearly.Kind, nearly.Field, nearly.Title, nearly.NextStep)
+		}
+	}
+}
