@@ -43,7 +43,7 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if len(a.Redirects) > MaxRedirects {
 		return badField("redirect_uris", "names too many addresses", fmt.Sprintf("Name at most %d", MaxRedirects))
 	}
-	return first(fresh("id", v.Apps, a.ID),
+	return first(fresh("id", v.Apps, a.ID), appName("id", a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
 		required("name", a.Name, `"Triage model"`),
 		oneOf("kind", a.Kind, []snapshot.AgentKind{snapshot.Human, snapshot.Workload, snapshot.Agent}),
@@ -52,6 +52,17 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 		each("redirect_uris", a.Redirects, checkRedirect),
 		unique("redirect_uris", a.Redirects),
 		personOf(v, "owner", a.Owner, a.Vendor))
+}
+
+// appName refuses the names under which devices and connectors are counted beside
+// applications: what an application uses up must never be another's.
+func appName(field string, app id.App) error {
+	for _, prefix := range []string{connectorPrefix, devicePrefix, "udap."} {
+		if strings.HasPrefix(string(app), prefix) {
+			return badField(field, fmt.Sprintf("begins with %q, as no application's name does", prefix), "Choose another id")
+		}
+	}
+	return nil
 }
 
 // checkKeys wants keys from one place, or a public client that has none.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
@@ -128,6 +129,19 @@ func TestAVendorLearnsNoNamesOfOthers(t *testing.T) {
 		if known.Kind != nearly.Kind || known.Field != nearly.Field || known.Title != nearly.Title || known.NextStep != nearly.NextStep {
 			t.Errorf("%s:\nthere is one: %s %s: %s. %s\nthere is none: %s %s: %s. %s", what, known.Kind, known.Field, known.Title, known.NextStep,
 				nearly.Kind, nearly.Field, nearly.Title, nearly.NextStep)
+		}
+	}
+}
+
+// Programs are told apart from applications by their names where both are counted.
+func TestNoAppHasAnothersName(t *testing.T) {
+	for _, name := range []id.App{"device.other-gpu", "udap.0123456789abcdef0123456789abcdef", "connector.other-scim"} {
+		w := connectedWorld(t)
+		if p := problem.From(w.as(registry.Actor{Person: "lin"}, with(note2, func(a *registry.RegisterApp) { a.ID = name }))); p.Field != "id" || p.Kind != problem.Invalid {
+			t.Errorf("register %s: %v", name, p)
+		}
+		if p := problem.From(w.as(registry.Actor{Person: "lin"}, with(machine2, func(a *registry.InviteDevice) { a.App = name }))); p.Field != "app" || p.Kind != problem.Invalid {
+			t.Errorf("invite %s: %v", name, p)
 		}
 	}
 }

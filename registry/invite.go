@@ -42,7 +42,7 @@ func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
 		return badField("id", "is too long", fmt.Sprintf("Use at most %d characters", maxProgramID))
 	}
 	if a.App != "" {
-		if err := formed("app", a.App); err != nil {
+		if err := first(formed("app", a.App), appName("app", a.App)); err != nil {
 			return err
 		}
 		if p, ok := v.Apps.Get(a.App); ok && (p.Vendor != a.Vendor || p.Owner != a.Owner || p.State == snapshot.Ended) {
