@@ -134,7 +134,7 @@ func (l *Local) unseal(resp *http.Response) error {
 	if manifest == "" && opening == "" {
 		at, ok := ctx.Value(placeKey{}).(*place)
 		// What was demanded when it was last asked may have been given up since.
-		if ok && at.sealed && resp.StatusCode == http.StatusOK && (l.learn(ctx) != nil || l.demandsSealing(at.source)) {
+		if ok && at.sealed && resp.StatusCode == http.StatusOK && resp.Request.Method != http.MethodHead && (l.learn(ctx) != nil || l.demandsSealing(at.source)) {
 			return problem.New(problem.UpstreamFail, "The engagement demands sealed answers, and this one is not sealed", "Tell the organisation; nothing of it was handed on")
 		}
 		return nil
