@@ -145,3 +145,43 @@ func TestNoAppHasAnothersName(t *testing.T) {
 		}
 	}
 }
+
+// What one person asked for, they do not approve, also if another asked for
+// something else of the same person in the meantime.
+func TestAnotherRequestDoesNotHideTheFirst(t *testing.T) {
+	ownIDP := registry.RegisterConnector{ID: "own-idp", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: "https://login.mercy.example", ClientID: "sallyport"}
+	region := registry.AmendPerson{ID: "eve", Name: "Eve", Classification: hipaa.Workforce, Basis: "employee", Region: "CA"}
+	for what, c := range map[string]struct {
+		before, after []registry.Act // by Grace, before and after Ada puts a key of her own on Eve
+		passkeys      []string
+	}{
+		"a login":   {nil, []registry.Act{registry.LinkLogin{ID: "eve", Login: snapshot.Login{Connector: "own-idp", Subject: "eve-there"}}}, nil},
+		"a region":  {nil, []registry.Act{registry.SuspendPerson{ID: "eve"}, region, registry.ResumePerson{ID: "eve"}}, nil},
+		"a passkey": {[]registry.Act{invite("eve")}, []registry.Act{enrol("eve", "k1")}, []string{fingerprint("k1")}},
+	} {
+		w := connectedWorld(t)
+		w.must("ada", ownIDP)
+		w.must("grace", registry.ApproveConnector{ID: "own-idp"})
+		w.must("ada", registry.ProposePerson{ID: "kim", Name: "Kim", Classification: hipaa.Workforce, Basis: "employee", Duties: registry.Duties[:5], Key256: registrytest.Key("kim")})
+		w.must("grace", registry.ApprovePerson{ID: "kim"})
+		for _, a := range c.before {
+			w.must("grace", a)
+		}
+		w.must("ada", registry.RegisterPersonKey{ID: "eve", Key256: registrytest.Key("adas")})
+		for _, a := range c.after {
+			by := id.Person("grace")
+			if _, ok := a.(registry.AddPasskey); ok {
+				by = "eve"
+			}
+			_ = w.do(by, a) // refused, or harmless
+		}
+		if err := w.do("ada", registry.ApprovePerson{ID: "eve", Passkeys: c.passkeys}); err == nil {
+			t.Errorf("%s: Ada approved the key that she put on Eve", what)
+		}
+		p, _ := w.view.Persons.Get("eve")
+		if len(p.Passkeys) == 0 {
+			c.passkeys = nil
+		}
+		w.must("kim", registry.ApprovePerson{ID: "eve", Passkeys: c.passkeys})
+	}
+}

@@ -50,6 +50,11 @@ func (a LinkLogin) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if err := checkLogin(v, "login", p.Vendor, a.ID, a.Login); err != nil {
 		return err
 	}
+	if p.Vendor == "" || by.Connector == "" {
+		if err := noOthersRequest(p, by.Name()); err != nil {
+			return err
+		}
+	}
 	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person, behind(v, by.Name())) {
 		return conflict("id", "Nobody would be left who can approve the new login", "Have a third person approved first")
 	}
@@ -85,6 +90,15 @@ func (a LinkLogin) apply(e *snapshot.Edit, s Stamp) {
 		}
 	})
 	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
+}
+
+// noOthersRequest wants that nobody else's request about the person waits for
+// approval: the new one would take its place, and who asked first could approve both.
+func noOthersRequest(p *snapshot.Person, by id.Person) error {
+	if p.ApprovedBy == "" && p.RequestedBy != by && by != p.ID {
+		return conflict("id", fmt.Sprintf("Person %q waits for approval of what another person asked for", p.ID), "Have that approved first: sallyport person approve "+string(p.ID))
+	}
+	return nil
 }
 
 // reapprove has the person approved anew, unless they changed it themselves.
@@ -143,6 +157,12 @@ func (a AddPasskey) check(v *snapshot.View, _ Actor, now time.Time) error {
 		return badField("passkey.added_at", "is set by the registry", "Leave it out")
 	case k.Fingerprint != "":
 		return badField("passkey.fingerprint", "is made by the registry", "Leave it out")
+	}
+	// What a program asked for is the inviter's from now on: see InvitePerson.
+	if a.Invitation256 != "" && !isProgram(p.RequestedBy) {
+		if err := noOthersRequest(p, p.Invitation.By); err != nil {
+			return err
+		}
 	}
 	if other, ok := v.PersonByPasskey(k.ID); ok {
 		return conflict("passkey.id", fmt.Sprintf("It is a passkey of %q", string(other.ID)), "One person, one passkey: they are not shared")
