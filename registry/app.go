@@ -43,6 +43,9 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if len(a.Redirects) > MaxRedirects {
 		return badField("redirect_uris", "names too many addresses", fmt.Sprintf("Name at most %d", MaxRedirects))
 	}
+	if err := a.bounded(v, by); err != nil {
+		return err
+	}
 	return first(fresh("id", v.Apps, a.ID), appName("id", a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
 		required("name", a.Name, `"Triage model"`),
@@ -52,6 +55,43 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 		each("redirect_uris", a.Redirects, checkRedirect),
 		unique("redirect_uris", a.Redirects),
 		personOf(v, "owner", a.Owner, a.Vendor))
+}
+
+const (
+	// maxWaiting is how many applications, and how many machines, of a vendor can wait
+	// for somebody while its own people ask for more (policy).
+	maxWaiting = 64
+	// maxRegistered is how many applications a connector can ever have registered, the
+	// cancelled ones too (policy).
+	maxRegistered = 256
+)
+
+// bounded keeps who is not of the organisation from filling the registry.
+func (a RegisterApp) bounded(v *snapshot.View, by Actor) error {
+	n := 0
+	if by.Connector != "" {
+		for _, p := range v.Apps.All() {
+			if p.KeysFrom == by.Connector {
+				n++
+			}
+		}
+		if n >= maxRegistered {
+			return conflict("keys_from", "The connector has registered as many applications as it may", "Have another connector registered")
+		}
+		return nil
+	}
+	if p, ok := v.Persons.Get(by.Person); !ok || p.Vendor == "" {
+		return nil
+	}
+	for _, p := range v.Apps.All() {
+		if p.Vendor == a.Vendor && p.State == snapshot.Proposed {
+			n++
+		}
+	}
+	if n >= maxWaiting {
+		return conflict("vendor", "Too many applications of the vendor wait for approval", "Have the organisation approve or revoke some first")
+	}
+	return nil
 }
 
 // appName refuses the names under which devices and connectors are counted beside

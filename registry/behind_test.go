@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -184,4 +185,63 @@ func TestAnotherRequestDoesNotHideTheFirst(t *testing.T) {
 		}
 		w.must("kim", registry.ApprovePerson{ID: "eve", Passkeys: c.passkeys})
 	}
+}
+
+// Whatever one person decides alone, and whoever's decision opens a gate, needs the
+// passkey in a session.
+func TestDecisionsInASessionNeedAPasskey(t *testing.T) {
+	w := connectedWorld(t)
+	weak := with(session2, func(a *registry.StartSession) { a.Method, a.Strong = snapshot.ByCertificate, false })
+	w.must("grace", weak)
+	for _, a := range []registry.Act{
+		registry.RecordAssessment{ID: "s9", Vendor: "northwind", Verdict: snapshot.Pass, DecidedAt: w.now, ValidUntil: year},
+		training2, screen2,
+	} {
+		if err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "grace", Session: weak.ID}, a, w.now); !refusedBy(err, "step-up") {
+			t.Errorf("%T: got %v", a, err)
+		}
+	}
+	if err := registry.Authorize(w.engine, w.view, registry.Actor{Person: "grace", Session: weak.ID}, registry.RecordCertification{}, w.now); err != nil {
+		t.Errorf("what asks only: %v", err)
+	}
+}
+
+// A vendor's people and clients cannot fill the registry.
+func TestWhatAVendorAsksForIsBounded(t *testing.T) {
+	w := connectedWorld(t)
+	w.must("ada", udap2)
+	w.must("eve", registry.ApproveConnector{ID: "udap2"})
+	udap := registry.Actor{Connector: "udap2"}
+	many := func(f func(n id.App) error) (done int) {
+		for i := range 1000 {
+			if err := f(id.App(fmt.Sprintf("n%d", i))); err != nil {
+				if problem.From(err).Kind != problem.Conflict {
+					t.Errorf("got %v", err)
+				}
+				return i
+			}
+		}
+		return 1000
+	}
+	if n := many(func(n id.App) error {
+		if err := w.as(udap, with(app2, func(a *registry.RegisterApp) { a.ID, a.KeysFrom = "u"+n, "udap2" })); err != nil {
+			return err
+		}
+		return w.as(udap, registry.RevokeApp{ID: "u" + n})
+	}); n > 256 {
+		t.Errorf("a client registers and cancels %d times", n)
+	}
+	if n := many(func(n id.App) error {
+		return w.as(registry.Actor{Person: "lin"}, with(note2, func(a *registry.RegisterApp) { a.ID = n }))
+	}); n > 64 {
+		t.Errorf("a person registers %d applications that nobody approved", n)
+	}
+	if n := many(func(n id.App) error {
+		return w.as(registry.Actor{Person: "lin"}, with(machine2, func(a *registry.InviteDevice) {
+			a.ID, a.App, a.Code256 = id.Device(n), "", string(registrytest.Key(string(n)))
+		}))
+	}); n > 64 {
+		t.Errorf("a person invites %d machines", n)
+	}
+	w.must("ada", note2) // the organisation still can
 }
