@@ -245,3 +245,17 @@ func TestWhatAVendorAsksForIsBounded(t *testing.T) {
 	}
 	w.must("ada", note2) // the organisation still can
 }
+
+// The same of a machine: who asked for it does not approve it, because another gave
+// it recipients in the meantime.
+func TestRecipientsDoNotHideWhoAsked(t *testing.T) {
+	w := connectedWorld(t)
+	w.must("ada", device2)
+	_ = w.do("grace", registry.SetRecipients{ID: "d2", SealTo: []string{"age1x"}}) // refused, or harmless
+	if err := w.do("ada", registry.ApproveDevice{ID: "d2", TrustedUntil: year}); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("Ada approves the machine that she enrolled: %v", err)
+	}
+	w.must("ada", registry.SetRecipients{ID: "d2", SealTo: []string{"age1x"}})
+	w.must("grace", registry.ApproveDevice{ID: "d2", TrustedUntil: year})
+	w.must("grace", registry.SetRecipients{ID: "d2", SealTo: []string{"age1y"}})
+}
