@@ -87,7 +87,16 @@ func New(c Config) http.Handler {
 	s.keys()
 	s.apply()
 
-	return http.MaxBytesHandler(s.identify(mux), maxBody)
+	// A browser shows a personal certificate, as it does a cookie, whoever's page
+	// sends the request.
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
+	return cross.Handler(http.MaxBytesHandler(s.identify(mux), maxBody))
+}
+
+// RefuseCrossOrigin answers a request that a page of another site has sent.
+func RefuseCrossOrigin(w http.ResponseWriter, _ *http.Request) {
+	writeProblem(w, problem.New(problem.Refused, "The request came from another site's page", "Use the command line, or a page of this server"))
 }
 
 // identify lets in nobody but approved people: the organisation's, by certificate or

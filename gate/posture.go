@@ -12,10 +12,6 @@ import (
 //go:embed posture.cedar
 var postureCedar string
 
-// defaultUpdateAge is the most days since a device's last update where the
-// settings name none.
-const defaultUpdateAge = 30
-
 // The organisation may waive checks, and may exempt the devices of workloads,
 // which have no screen and no user: both are in its configuration, and in no
 // record of a vendor's. Without a rule everything is asked for.
@@ -53,11 +49,7 @@ var posture = policy.Gate{
 		// The report and the record must agree that the key is in hardware.
 		check("hardware_key", p.HardwareKey == snapshot.CheckPass && c.DeviceRecord != nil &&
 			(c.DeviceRecord.KeyStore == snapshot.InTPM || c.DeviceRecord.KeyStore == snapshot.InOSStore))
-		most := rule.MaxUpdateAge
-		if most <= 0 {
-			most = defaultUpdateAge
-		}
-		f.Bool("updates", p.UpdateAge >= 0 && p.UpdateAge <= most || slices.Contains(rule.Waived, "update_age_days"))
+		f.Bool("updates", rule.Updated(p.UpdateAge) || slices.Contains(rule.Waived, "update_age_days"))
 	},
 	Reasons: append([]policy.Reason{
 		{Code: "not-reported", Message: "The device has not reported its state", NextStep: "Run the agent on it: sallyport agent connect, or sallyport agent report", Who: policy.ByVendor,

@@ -112,6 +112,9 @@ func assertionKey(h jose.Header, view *snapshot.View, app *snapshot.App, now tim
 		}
 		return key, ""
 	}
+	if c, ok = view.ConnectorInForce(c.ID); !ok {
+		return nil, CertificateUntrusted
+	}
 	leaf, reason := leafOf(h, c, now)
 	if reason != "" {
 		return nil, reason

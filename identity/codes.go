@@ -106,14 +106,15 @@ func (t *Tokens) openTicket(typ, raw string, now time.Time) (ticket, bool) {
 }
 
 // sessionCounts reports whether a session lives, and who is in it may be signed
-// in: the person is approved, and so is the provider that vouched for them. Holds,
-// and the vendor's standing, the gates look at for each request.
+// in: the person is approved, and so is the provider that vouched for them, which is
+// not on hold. Other holds, and the vendor's standing, the gates look at for each
+// request.
 func sessionCounts(view *snapshot.View, s *snapshot.Session, now time.Time) bool {
 	if !s.Live(now) {
 		return false
 	}
 	if s.Connector != "" {
-		if c, ok := view.Connectors.Get(s.Connector); !ok || c.State != snapshot.Approved || c.Vendor != s.Vendor {
+		if c, ok := view.ConnectorInForce(s.Connector); !ok || c.Vendor != s.Vendor {
 			return false
 		}
 	}

@@ -214,13 +214,20 @@ func (e *TokenEndpoint) issue(r *http.Request, q *request) (answer, error) {
 		return answer{}, badClient(ClientPublic) // it proves nothing but what a person's consent led to
 	}
 	// From here on the application has proved who it is, and is told more.
+	if err := standsApproved(q.app); err != nil {
+		return answer{}, err
+	}
 	if err := e.useProof(q.proof, q.app, q.now); err != nil {
 		return answer{}, err
 	}
-	if q.app.State != snapshot.Approved {
-		return answer{}, badRequest("unauthorized_client", "this application's registration is not approved now; the organisation can approve it", AppNotApproved)
-	}
 	return issue(q)
+}
+
+func standsApproved(app *snapshot.App) error {
+	if app.State != snapshot.Approved {
+		return badRequest("unauthorized_client", "this application's registration is not approved now; the organisation can approve it", AppNotApproved)
+	}
+	return nil
 }
 
 // client finds which application asks: by its signature, or, where it is
@@ -242,6 +249,11 @@ func (e *TokenEndpoint) client(q *request) error {
 	}
 	if a.app.Vendor != q.device.Vendor {
 		return badClient(AppVendorMismatch)
+	}
+	// Before it is remembered: a vendor could else fill the memory that it shares with
+	// others by applications that nobody approved.
+	if err := standsApproved(a.app); err != nil {
+		return err
 	}
 	switch reason := e.c.Replays.Use(a.app.ID, a.jti, a.expires, q.now); reason {
 	case "":

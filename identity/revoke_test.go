@@ -138,6 +138,14 @@ func TestStill(t *testing.T) {
 		change(&c)
 		return put(&c)
 	}
+	provider := func(held bool) *snapshot.View {
+		e := session(func(s *snapshot.Session) { s.Connector = "idp" }).Edit()
+		e.Put(&snapshot.Connector{ID: "idp", Vendor: "northwind", Kind: snapshot.OIDCProvider, Approval: approved})
+		if held {
+			e.Put(&snapshot.Hold{ID: "h-idp", On: snapshot.Subject{Noun: snapshot.NounConnector, ID: "idp"}})
+		}
+		return e.Publish(good.Version()+2, 0, w.now())
+	}
 	grant, _ := good.Grants.Get("lin-notebook")
 	moved := *grant
 	moved.Person = "max"
@@ -159,6 +167,8 @@ func TestStill(t *testing.T) {
 		{"grant another's", put(&moved), 0, GrantMismatch},
 		{"device has another key", put(&snapshot.Device{ID: "mac-7", Vendor: "northwind", Key256: "x", Approval: approved}), 0, DeviceUnknown},
 		{"empty view", &snapshot.View{}, 0, DeviceUnknown},
+		{"provider that vouched", provider(false), 0, ""},
+		{"provider that vouched is on hold", provider(true), 0, TokenSession},
 	} {
 		if got, _ := ReasonOf(caller.Still(tc.view, w.now().Add(tc.at))); got != tc.want {
 			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)

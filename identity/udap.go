@@ -344,11 +344,12 @@ func replayShare(c id.Connector) id.App {
 	return id.App("udap." + hex.EncodeToString(sum[:16]))
 }
 
-// registrarOf is the approved connector of this URI, if there is one.
+// registrarOf is the approved connector of this URI, if there is one that is not on
+// hold.
 func registrarOf(view *snapshot.View, issuer string) (*snapshot.Connector, bool) {
 	for _, c := range view.Connectors.All() {
 		if c.Kind == snapshot.UDAPClients && c.State == snapshot.Approved && c.Issuer == issuer && issuer != "" && c.Vendor != "" {
-			return c, true
+			return view.ConnectorInForce(c.ID)
 		}
 	}
 	return nil, false

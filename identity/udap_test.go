@@ -228,6 +228,21 @@ func TestUDAPClient(t *testing.T) {
 	}
 }
 
+// A hold on the connector stops its applications and new registrations.
+func TestUDAPOnHold(t *testing.T) {
+	w := newUDAPWorld(t)
+	key := w.admitted()
+	w.edit(func(e *snapshot.Edit) {
+		e.Put(&snapshot.Hold{ID: "h-com", On: snapshot.Subject{Noun: snapshot.NounConnector, ID: "com"}})
+	})
+	if status, _, _ := w.post(w.device, w.tokenFor(key, nil)); status != 401 || w.lastReason() != CertificateUntrusted {
+		t.Errorf("token: %d %s", status, w.lastReason())
+	}
+	if status, _ := w.register(w.sign(w.statement())); status != 400 {
+		t.Errorf("registration: %d", status)
+	}
+}
+
 // tokenFor is a token request of the application, with its certificate and its
 // purpose.
 func (w *udapWorld) tokenFor(app id.App, change func(head, claims map[string]any)) url.Values {

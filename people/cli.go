@@ -34,6 +34,7 @@ type handover struct {
 	challenge string
 	start     registry.StartSession
 	why       string
+	from      id.Session // set: the session that is handed on, which must live still
 	until     time.Time
 }
 
@@ -166,7 +167,7 @@ func (s *server) cliSigninPasskey(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.handOver(w, r, t.Ceremony.Next, registry.StartSession{Person: t.Person, Method: snapshot.ByPasskey, Strong: true,
+	s.handOver(w, r, "", t.Ceremony.Next, registry.StartSession{Person: t.Person, Method: snapshot.ByPasskey, Strong: true,
 		Touch: registry.Touch{Credential: t.Credential, SignCount: t.SignCount}}, "signed in a command line with a passkey")
 }
 
@@ -178,15 +179,19 @@ func (s *server) cliSigninSession(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if !s.tries.Allow(r, s.Now()) {
+		s.fail(w, r, tooOften())
+		return
+	}
 	if x.Method != snapshot.ByOIDC {
 		s.fail(w, r, problem.New(problem.Refused, "This needs a passkey", "Run sallyport login again and touch it"))
 		return
 	}
-	s.handOver(w, r, r.PostFormValue("query"), registry.StartSession{Person: x.Person, Method: snapshot.ByOIDC, Connector: x.Connector,
+	s.handOver(w, r, x.ID, r.PostFormValue("query"), registry.StartSession{Person: x.Person, Method: snapshot.ByOIDC, Connector: x.Connector,
 		ProviderSession256: x.ProviderSession256, ExpiresAt: x.ExpiresAt}, "signed in a command line from a session of the identity provider")
 }
 
-func (s *server) handOver(w http.ResponseWriter, r *http.Request, query string, start registry.StartSession, why string) {
+func (s *server) handOver(w http.ResponseWriter, r *http.Request, from id.Session, query string, start registry.StartSession, why string) {
 	q, err := url.ParseQuery(query)
 	if err != nil {
 		q = nil
@@ -200,7 +205,7 @@ func (s *server) handOver(w http.ResponseWriter, r *http.Request, query string, 
 	if a.Client != "" {
 		start.Client += " on " + a.Client
 	}
-	a.back(w, r, s.cli.put(handover{challenge: a.Challenge, start: start, why: why}))
+	a.back(w, r, s.cli.put(handover{challenge: a.Challenge, start: start, why: why, from: from}))
 }
 
 // CLISession is what a command line gets, once.
@@ -217,6 +222,11 @@ type CLISession struct {
 func (s *server) cliSession(w http.ResponseWriter, r *http.Request) {
 	var out CLISession
 	x, ok := s.cli.take(r.PostFormValue("code"), r.PostFormValue("verifier"))
+	if ok && x.from != "" { // it may have been ended in the meantime, by the provider or here
+		v := s.Registry.View()
+		y, lives := v.Sessions.Get(x.from)
+		ok = lives && signin.Counts(v, y, s.Now())
+	}
 	if !ok {
 		writeJSON(w, problem.New(problem.Refused, "The sign-in is over, or was another's", "Run sallyport login again"))
 		return

@@ -17,8 +17,8 @@ type withPage struct{ Link, Name string }
 // signinWith asks for the provider by the name that its people were given. Whose
 // providers there are is not listed: that would tell strangers who works here.
 func (s *server) signinWith(w http.ResponseWriter, r *http.Request) {
-	c, ok := s.Registry.View().Connectors.Get(id.Connector(r.URL.Query().Get("provider")))
-	if !ok || c.Kind != snapshot.OIDCProvider || c.State != snapshot.Approved {
+	c, ok := s.Registry.View().ConnectorInForce(id.Connector(r.URL.Query().Get("provider")))
+	if !ok || c.Kind != snapshot.OIDCProvider {
 		s.fail(w, r, problem.New(problem.NotFound, "There is no sign-in of this name", "Check the name that your organisation gave you"))
 		return
 	}
@@ -32,7 +32,7 @@ func (s *server) signinAway(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, tooOften())
 		return
 	}
-	c, _ := s.Registry.View().Connectors.Get(id.Connector(r.PathValue("connector")))
+	c, _ := s.Registry.View().ConnectorInForce(id.Connector(r.PathValue("connector")))
 	away, err := s.Providers.Begin(r.Context(), c, s.browser(w, r), local(r.URL.Query().Get("next")))
 	if err != nil {
 		s.fail(w, r, err)
@@ -49,7 +49,7 @@ func (s *server) signinBack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := s.Registry.View()
-	c, _ := v.Connectors.Get(id.Connector(r.PathValue("connector")))
+	c, _ := v.ConnectorInForce(id.Connector(r.PathValue("connector")))
 	back, err := s.Providers.Finish(r.Context(), v, c, r, sent(r))
 	if err != nil {
 		s.fail(w, r, err)
@@ -108,7 +108,10 @@ func (s *server) backchannel(w http.ResponseWriter, r *http.Request) {
 func own(v *snapshot.View) []*snapshot.Connector {
 	var out []*snapshot.Connector
 	for _, c := range v.Connectors.All() {
-		if c.Kind == snapshot.OIDCProvider && c.State == snapshot.Approved && c.Vendor == "" {
+		if c.Kind != snapshot.OIDCProvider || c.Vendor != "" {
+			continue
+		}
+		if _, ok := v.ConnectorInForce(c.ID); ok {
 			out = append(out, c)
 		}
 	}

@@ -2,6 +2,8 @@ package people_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -268,8 +270,30 @@ func TestVendorsBringTheirOwnProviders(t *testing.T) {
 	if len(w.live("lin")) != 1 || len(w.live("mia")) != 1 {
 		t.Fatal("a forged logout ended a session")
 	}
+	// A command line that Lin let in just now, and that has not fetched its session.
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	code := make(chan string, 1)
+	terminal := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case code <- r.URL.Query().Get("code"):
+		default: // the browser asks for an icon, too
+		}
+	}))
+	defer terminal.Close()
+	_, port, _ := strings.Cut(strings.TrimPrefix(terminal.URL, "http://"), ":")
+	lin.post(w.base+"/cli/signin/session", url.Values{"query": {url.Values{"port": {port}, "state": {strings.Repeat("s", 20)}, "client": {"laptop"},
+		"challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}.Encode()}})
 	if status := back("north", north.logoutToken(t, nil)); status != http.StatusOK {
 		t.Errorf("got %d", status)
+	}
+	resp, err := w.client(nil).PostForm(w.base+"/cli/session", url.Values{"code": {<-code}, "verifier": {verifier}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("a session that the logout ended goes on in a command line: got %d", resp.StatusCode)
 	}
 	if len(w.live("lin")) != 0 || len(w.live("mia")) != 1 {
 		t.Error("the logout did not end the sessions of its own user, and those alone")

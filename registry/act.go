@@ -120,7 +120,12 @@ type admitting interface {
 
 // StepUp reports whether a person who acts through a session must have touched a
 // passkey just now: decisions, what opens, and what changes how somebody signs in.
-func (s Spec) StepUp() bool { return slices.Contains(stepUpVerbs, s.Verb) }
+func (s Spec) StepUp() bool {
+	return slices.Contains(stepUpVerbs, s.Verb) || slices.Contains(stepUpActs, s.Name)
+}
+
+// stepUpActs open a gate by one person's word, though others of their verb only ask.
+var stepUpActs = []Kind{"assessment.record", "training.record", "vendor.screen"}
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
 	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}

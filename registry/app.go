@@ -43,7 +43,10 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if len(a.Redirects) > MaxRedirects {
 		return badField("redirect_uris", "names too many addresses", fmt.Sprintf("Name at most %d", MaxRedirects))
 	}
-	return first(fresh("id", v.Apps, a.ID),
+	if err := a.bounded(v, by); err != nil {
+		return err
+	}
+	return first(fresh("id", v.Apps, a.ID), appName("id", a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
 		required("name", a.Name, `"Triage model"`),
 		oneOf("kind", a.Kind, []snapshot.AgentKind{snapshot.Human, snapshot.Workload, snapshot.Agent}),
@@ -52,6 +55,54 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 		each("redirect_uris", a.Redirects, checkRedirect),
 		unique("redirect_uris", a.Redirects),
 		personOf(v, "owner", a.Owner, a.Vendor))
+}
+
+const (
+	// maxWaiting is how many applications, and how many machines, of a vendor can wait
+	// for somebody while its own people ask for more (policy).
+	maxWaiting = 64
+	// maxRegistered is how many applications a connector can ever have registered, the
+	// cancelled ones too (policy).
+	maxRegistered = 256
+)
+
+// bounded keeps who is not of the organisation from filling the registry.
+func (a RegisterApp) bounded(v *snapshot.View, by Actor) error {
+	n := 0
+	if by.Connector != "" {
+		for _, p := range v.Apps.All() {
+			if p.KeysFrom == by.Connector {
+				n++
+			}
+		}
+		if n >= maxRegistered {
+			return conflict("keys_from", "The connector has registered as many applications as it may", "Have another connector registered")
+		}
+		return nil
+	}
+	if p, ok := v.Persons.Get(by.Person); !ok || p.Vendor == "" {
+		return nil
+	}
+	for _, p := range v.Apps.All() {
+		if p.Vendor == a.Vendor && p.State == snapshot.Proposed {
+			n++
+		}
+	}
+	if n >= maxWaiting {
+		return conflict("vendor", "Too many applications of the vendor wait for approval", "Have the organisation approve or revoke some first")
+	}
+	return nil
+}
+
+// appName refuses the names under which devices and connectors are counted beside
+// applications: what an application uses up must never be another's.
+func appName(field string, app id.App) error {
+	for _, prefix := range []string{connectorPrefix, devicePrefix, "udap."} {
+		if strings.HasPrefix(string(app), prefix) {
+			return badField(field, fmt.Sprintf("begins with %q, as no application's name does", prefix), "Choose another id")
+		}
+	}
+	return nil
 }
 
 // checkKeys wants keys from one place, or a public client that has none.
@@ -76,10 +127,10 @@ func (a RegisterApp) checkKeys(v *snapshot.View, by Actor) error {
 	}
 	c, ok := v.Connectors.Get(a.KeysFrom)
 	switch {
-	case !ok:
-		return exists("keys_from", v.Connectors, a.KeysFrom)
-	case c.Vendor != a.Vendor || c.State != snapshot.Approved:
-		return conflict("keys_from", "The connector is not approved, or is another vendor's", "Name an approved connector of the app's vendor")
+	case !ok || c.Vendor != a.Vendor: // alike: a vendor asks
+		return badField("keys_from", "is no connector of the app's vendor", "Name an approved connector of the app's vendor")
+	case c.State != snapshot.Approved:
+		return conflict("keys_from", "The connector is not approved", "Have it approved: sallyport connector approve")
 	case c.Kind == snapshot.UDAPClients && (by.Connector != c.ID || a.Owner != c.Owner):
 		return badField("keys_from", "is a connector of kind udap", "It registers its apps by itself: leave it out")
 	case c.Kind == snapshot.UDAPClients:

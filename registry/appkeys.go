@@ -74,9 +74,11 @@ type ApproveAppKeys struct {
 // Subject implements Act.
 func (a ApproveAppKeys) Subject() snapshot.Subject { return subject(snapshot.NounApp, a.ID) }
 
+// Nor does who asked for the key server, and so may hold its address, accept what
+// it offers.
 func (a ApproveAppKeys) apart(v *snapshot.View) []id.Person {
 	if p, ok := v.Apps.Get(a.ID); ok {
-		return []id.Person{p.Owner}
+		return []id.Person{p.Owner, Actor{Connector: p.KeysFrom}.Name()}
 	}
 	return nil
 }

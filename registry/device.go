@@ -46,15 +46,22 @@ func (a EnrollDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		region("region", a.Region))
 }
 
-// personOf wants one of the vendor's people.
+// personOf wants one of the vendor's people. A vendor asks, too: another's person and
+// nobody are answered alike, and only the vendor's own names are proposed.
 func personOf(v *snapshot.View, field string, person id.Person, vendor id.Vendor) error {
-	if err := exists(field, v.Persons, person); err != nil {
+	if p, ok := v.Persons.Get(person); ok && p.Vendor == vendor {
+		return nil
+	}
+	if err := formed(field, person); err != nil {
 		return err
 	}
-	if p, _ := v.Persons.Get(person); p.Vendor != vendor {
-		return badField(field, fmt.Sprintf("is not of vendor %q", string(vendor)), "Name one of the vendor's own people")
+	var own []string
+	for key, p := range v.Persons.All() {
+		if p.Vendor == vendor {
+			own = append(own, string(key))
+		}
 	}
-	return nil
+	return badField(field, fmt.Sprintf("is nobody of vendor %q", string(vendor)), meant(string(person), own, "Name one of the vendor's own people"))
 }
 
 func (a EnrollDevice) apply(e *snapshot.Edit, s Stamp) {

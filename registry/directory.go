@@ -56,7 +56,12 @@ func (a AmendPerson) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if err := regionOK("region", a.Region); err != nil {
 		return err
 	}
-	if a.opens(p) && p.Vendor == "" && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person) {
+	if a.opens(p) {
+		if err := noOthersRequest(p, by.Name()); err != nil {
+			return err
+		}
+	}
+	if a.opens(p) && p.Vendor == "" && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person, behind(v, by.Name())) {
 		return conflict("id", "Nobody would be left who can approve the change", "Have a third person approved first")
 	}
 	return nil

@@ -30,7 +30,7 @@ func (a InviteDevice) Subject() snapshot.Subject { return subject(snapshot.NounD
 
 func (a InviteDevice) about(*snapshot.View, Actor) party { return party{vendor: a.Vendor} }
 
-func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
+func (a InviteDevice) check(v *snapshot.View, by Actor, now time.Time) error {
 	if a.ExpiresAt.After(now.Add(MaxDeviceInvitation)) {
 		return badField("expires_at", "is too far ahead", "Write a time within 14 days (policy)")
 	}
@@ -42,7 +42,7 @@ func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
 		return badField("id", "is too long", fmt.Sprintf("Use at most %d characters", maxProgramID))
 	}
 	if a.App != "" {
-		if err := formed("app", a.App); err != nil {
+		if err := first(formed("app", a.App), appName("app", a.App)); err != nil {
 			return err
 		}
 		if p, ok := v.Apps.Get(a.App); ok && (p.Vendor != a.Vendor || p.Owner != a.Owner || p.State == snapshot.Ended) {
@@ -52,13 +52,30 @@ func (a InviteDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
 	d, ok := v.Devices.Get(a.ID)
 	switch {
 	case !ok:
-		return nil
+		return a.bounded(v, by)
 	case d.Vendor != a.Vendor || d.Owner != a.Owner:
 		return conflict("id", "It is another's device", "Choose another id for the machine")
 	case d.SPIFFE != "":
 		return conflict("id", "It is a workload that its SPIFFE id identifies", "Choose another id for the machine")
 	}
 	return inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Invited, snapshot.Proposed, snapshot.Approved)
+}
+
+// bounded keeps a vendor's people from filling the registry.
+func (a InviteDevice) bounded(v *snapshot.View, by Actor) error {
+	if p, ok := v.Persons.Get(by.Person); !ok || p.Vendor == "" {
+		return nil
+	}
+	n := 0
+	for _, d := range v.Devices.All() {
+		if d.Vendor == a.Vendor && (d.State == snapshot.Invited || d.State == snapshot.Proposed) {
+			n++
+		}
+	}
+	if n >= maxWaiting {
+		return conflict("vendor", "Too many machines of the vendor are invited or wait for approval", "Have the organisation approve or revoke some first")
+	}
+	return nil
 }
 
 func (a InviteDevice) apply(e *snapshot.Edit, s Stamp) {

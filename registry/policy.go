@@ -3,6 +3,7 @@ package registry
 import (
 	_ "embed" // the policy is compiled in
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -47,8 +48,10 @@ func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act, now time.
 	standing(&r, v, by, a, now)
 	if s, ok := a.(separated); ok {
 		for _, p := range s.apart(v) {
-			if p != "" {
-				r.Apart = append(r.Apart, p)
+			for _, p := range []id.Person{p, behind(v, p)} {
+				if p != "" {
+					r.Apart = append(r.Apart, p)
+				}
 			}
 		}
 	}
@@ -116,13 +119,31 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		}
 		if by.Session != "" {
 			s, ok := v.Sessions.Get(by.Session)
-			if !ok || s.Person != person.ID || !s.Live(now) || s.Idle(now, v.Settings.SessionIdle) {
+			began := true
+			if ok && s.Connector != "" {
+				_, began = v.ConnectorInForce(s.Connector)
+			}
+			if !ok || !began || s.Person != person.ID || !s.Live(now) || s.Idle(now, v.Settings.SessionIdle) {
 				r.Active = false
 				return
 			}
 			r.SteppedUp = !s.SteppedUpAt.IsZero() && !s.SteppedUpAt.After(now) && now.Before(s.SteppedUpAt.Add(v.Settings.StepUpLife))
 		}
 	}
+}
+
+// behind is who asked for a connector, by its name as an actor: they hold its token,
+// its keys or its address, and what it asks for they could have asked for.
+func behind(v *snapshot.View, name id.Person) id.Person {
+	key, ok := strings.CutPrefix(string(name), connectorPrefix)
+	if !ok {
+		return ""
+	}
+	c, ok := v.Connectors.Get(id.Connector(key))
+	if !ok {
+		return ""
+	}
+	return c.RequestedBy
 }
 
 // everApproved counts the organisation's people who were ever approved, so that

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -78,9 +79,14 @@ func (a SetRecipients) Subject() snapshot.Subject { return subject(snapshot.Noun
 
 func (a SetRecipients) about(*snapshot.View, Actor) party { return party{device: a.ID} }
 
-func (a SetRecipients) check(v *snapshot.View, _ Actor, _ time.Time) error {
+func (a SetRecipients) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if err := deviceIn(v, a.ID, snapshot.Proposed, snapshot.Approved); err != nil {
 		return err
+	}
+	if d, _ := v.Devices.Get(a.ID); by.Device == "" {
+		if err := amendable(fmt.Sprintf("Device %q", a.ID), d.Approval, by); err != nil {
+			return err
+		}
 	}
 	return checkRecipients("seal_to", a.SealTo)
 }

@@ -527,7 +527,7 @@ var scenarios = map[registry.Kind]scenario{
 		bad("owner", with(device2, func(a *registry.EnrollDevice) { a.Owner = "ada" }))}},
 	"workload.attest": {before: by("ada", vendor2, proven2, engage2with("e3", nil), registry.EnrollDevice{ID: "d3", Vendor: "v2", Key256: registrytest.Key("d3"), Region: "US"}), allowed: act(attest2), refused: []refusal{
 		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "northwind-gpu-2" })),
-		bad("device", with(attest2, func(a *registry.AttestWorkload) { a.Device = "d3" })),
+		bad("engagement", with(attest2, func(a *registry.AttestWorkload) { a.Device = "d3" })),
 		bad("engagement", with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e4" })),
 		{act(with(attest2, func(a *registry.AttestWorkload) { a.Engagement = "e3" })), "engagement", problem.Conflict},
 		bad("image", with(attest2, func(a *registry.AttestWorkload) { a.Image = "registry.example/triage:latest" })),

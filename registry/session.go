@@ -109,8 +109,8 @@ func (a StartSession) check(v *snapshot.View, _ Actor, now time.Time) error {
 	switch {
 	case !ok:
 		return exists("connector", v.Connectors, a.Connector)
-	case c.Kind != snapshot.OIDCProvider || c.State != snapshot.Approved:
-		return conflict("connector", "The identity provider is not approved, or is none", "Have it approved: sallyport connector approve")
+	case c.Kind != snapshot.OIDCProvider || c.State != snapshot.Approved || held(v, snapshot.NounConnector, string(c.ID)):
+		return conflict("connector", "The identity provider is not approved, is on hold, or is none", "Have it approved: sallyport connector approve")
 	case c.Vendor != p.Vendor || p.Login.Connector != c.ID:
 		return conflict("connector", "The person does not sign in by this identity provider", "Link the person's login: sallyport person link-login")
 	}

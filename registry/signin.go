@@ -21,7 +21,8 @@ func notReserved(field string, p id.Person) error {
 
 // LinkLogin says who a person is to their identity provider. The vendor's own
 // SCIM client vouches for its own people; anybody else only asks, since a login
-// put in by one person alone would let that person act as the other.
+// put in by one person alone would let that person act as the other. So does the
+// organisation's own directory: its people decide, and one of them set it up.
 type LinkLogin struct {
 	ID    id.Person      `json:"id"`
 	Login snapshot.Login `json:"login"`
@@ -49,7 +50,12 @@ func (a LinkLogin) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if err := checkLogin(v, "login", p.Vendor, a.ID, a.Login); err != nil {
 		return err
 	}
-	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person) {
+	if p.Vendor == "" || by.Connector == "" {
+		if err := noOthersRequest(p, by.Name()); err != nil {
+			return err
+		}
+	}
+	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person, behind(v, by.Name())) {
 		return conflict("id", "Nobody would be left who can approve the new login", "Have a third person approved first")
 	}
 	return nil
@@ -79,11 +85,20 @@ func checkLogin(v *snapshot.View, field string, vendor id.Vendor, person id.Pers
 func (a LinkLogin) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) {
 		p.Login = a.Login
-		if !strings.HasPrefix(string(s.By), connectorPrefix) {
+		if p.Vendor == "" || !strings.HasPrefix(string(s.By), connectorPrefix) {
 			reapprove(p, s)
 		}
 	})
 	endSessions(e, s, func(x *snapshot.Session) bool { return x.Person == a.ID })
+}
+
+// noOthersRequest wants that nobody else's request about the person waits for
+// approval: the new one would take its place, and who asked first could approve both.
+func noOthersRequest(p *snapshot.Person, by id.Person) error {
+	if p.ApprovedBy == "" && p.RequestedBy != by && by != p.ID {
+		return conflict("id", fmt.Sprintf("Person %q waits for approval of what another person asked for", p.ID), "Have that approved first: sallyport person approve "+string(p.ID))
+	}
+	return nil
 }
 
 // reapprove has the person approved anew, unless they changed it themselves.
@@ -142,6 +157,12 @@ func (a AddPasskey) check(v *snapshot.View, _ Actor, now time.Time) error {
 		return badField("passkey.added_at", "is set by the registry", "Leave it out")
 	case k.Fingerprint != "":
 		return badField("passkey.fingerprint", "is made by the registry", "Leave it out")
+	}
+	// What a program asked for is the inviter's from now on: see InvitePerson.
+	if a.Invitation256 != "" && !isProgram(p.RequestedBy) {
+		if err := noOthersRequest(p, p.Invitation.By); err != nil {
+			return err
+		}
 	}
 	if other, ok := v.PersonByPasskey(k.ID); ok {
 		return conflict("passkey.id", fmt.Sprintf("It is a passkey of %q", string(other.ID)), "One person, one passkey: they are not shared")

@@ -130,12 +130,13 @@ func (a AttestWorkload) about(v *snapshot.View, _ Actor) party {
 }
 
 func (a AttestWorkload) check(v *snapshot.View, _ Actor, now time.Time) error {
-	if err := first(freshOrNone("id", v.Attestations, a.ID), exists("device", v.Devices, a.Device), exists("engagement", v.Engagements, a.Engagement)); err != nil {
+	if err := first(freshOrNone("id", v.Attestations, a.ID), exists("device", v.Devices, a.Device), formed("engagement", a.Engagement)); err != nil {
 		return err
 	}
-	e, _ := v.Engagements.Get(a.Engagement)
-	if d, _ := v.Devices.Get(a.Device); d.Vendor != e.Vendor {
-		return badField("device", "is not of the engagement's vendor", "Name a device of the vendor that does the work")
+	// Another vendor's engagement and none are alike: a device of a vendor asks.
+	e, ok := v.Engagements.Get(a.Engagement)
+	if d, _ := v.Devices.Get(a.Device); !ok || d.Vendor != e.Vendor {
+		return badField("engagement", "is not one of the device's vendor", "Name the engagement for which the device works")
 	}
 	if e.Workload == nil {
 		return conflict("engagement", fmt.Sprintf("Engagement %q demands no proof of its workload", a.Engagement), "Nothing is to be attested; or amend the engagement first")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/gateway/custody"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
@@ -62,15 +63,17 @@ func (c custodian) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 
 // withCustody puts custody beside the API on its listener: the same people, and
 // the one place there that is told patients' ids.
-func (s *Server) withCustody(api http.Handler) (http.Handler, error) {
+func (s *Server) withCustody(rest http.Handler) (http.Handler, error) {
 	c, err := custody.New(custodyPath, custody.Config{Registry: custodian{s}, View: s.record.registry.View,
 		Identity: custodian{s}, Vault: s.vault, Owner: s.record.keys.Owner(), Logger: s.o.Logger})
 	if err != nil {
 		return nil, err
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	cross := http.NewCrossOriginProtection() // as the API's
+	cross.SetDenyHandler(http.HandlerFunc(api.RefuseCrossOrigin))
+	return cross.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, custodyPath+"/") {
-			api.ServeHTTP(w, r)
+			rest.ServeHTTP(w, r)
 			return
 		}
 		if len(r.Header["Authorization"]) > 0 {
@@ -82,5 +85,5 @@ func (s *Server) withCustody(api http.Handler) (http.Handler, error) {
 			r = r.WithContext(context.WithValue(r.Context(), sessionKey{}, session))
 		}
 		c.ServeHTTP(w, r)
-	}), nil
+	})), nil
 }

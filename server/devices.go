@@ -167,6 +167,8 @@ func (d *devices) accept(ctx context.Context, view *snapshot.View, in wire.Enrol
 		act = registry.RegisterApp{ID: app, Vendor: dev.Vendor, Name: string(app), Kind: snapshot.Human, Owner: dev.Owner, Keys: in.AppKeys}
 	case sameJSON(p.Keys, in.AppKeys):
 		return view, nil
+	case !appOpen(view, id.Device(in.Device), p):
+		return nil, errNotInvited
 	default:
 		act = registry.RotateAppKeys{ID: app, Keys: in.AppKeys}
 	}
@@ -175,6 +177,13 @@ func (d *devices) accept(ctx context.Context, view *snapshot.View, in wire.Enrol
 		return nil, inviterProblem(err)
 	}
 	return done.View, nil
+}
+
+// appOpen reports whether the invitation of the device has not yet brought the
+// program its keys: an invitation brings them once, in the name of who invited.
+func appOpen(v *snapshot.View, device id.Device, p *snapshot.App) bool {
+	d, ok := v.Devices.Get(device)
+	return ok && p.RequestedAt.Before(d.Invitation.UsedAt)
 }
 
 var errNotInvited = problem.New(problem.Unknown, "The caller is not known", "").Because(errors.New("no such invitation"))
@@ -358,7 +367,7 @@ func (d *devices) report(ctx context.Context, v *snapshot.View, by registry.Acto
 		case age < 0: // the clock went back: to say it anew makes it count from now
 		case same && age < d.fresh/8:
 			return nil
-		case !same && age < minReport && !worse(last, a):
+		case !same && age < minReport && !worse(v.Settings.Posture, last, a):
 			return problem.New(problem.Conflict, "The device's state was reported just now", "Report again in ten seconds")
 		}
 	}
@@ -366,16 +375,27 @@ func (d *devices) report(ctx context.Context, v *snapshot.View, by registry.Acto
 	return err
 }
 
-// worse reports whether a check that passed does not any more. That is never put
-// off: it stops what is under way.
-func worse(last *snapshot.Posture, a registry.ReportPosture) bool {
-	for _, c := range [][2]snapshot.Check{{last.DiskEncryption, a.DiskEncryption}, {last.ScreenLock, a.ScreenLock}, {last.Firewall, a.Firewall},
-		{last.MalwareProtection, a.MalwareProtection}, {last.HardwareKey, a.HardwareKey}} {
-		if c[0] == snapshot.CheckPass && c[1] != snapshot.CheckPass {
-			return true
+// worse reports whether a check that passed does not any more, and none that did not
+// pass does now. That is never put off: it stops what is under way. It can go on for
+// as many times as there are checks, so a device cannot fill the log by it.
+func worse(rule snapshot.PostureRule, last *snapshot.Posture, a registry.ReportPosture) bool {
+	some := false
+	for _, c := range [][2]bool{
+		{last.DiskEncryption == snapshot.CheckPass, a.DiskEncryption == snapshot.CheckPass},
+		{last.ScreenLock == snapshot.CheckPass, a.ScreenLock == snapshot.CheckPass},
+		{last.Firewall == snapshot.CheckPass, a.Firewall == snapshot.CheckPass},
+		{last.MalwareProtection == snapshot.CheckPass, a.MalwareProtection == snapshot.CheckPass},
+		{last.HardwareKey == snapshot.CheckPass, a.HardwareKey == snapshot.CheckPass},
+		{rule.Updated(last.UpdateAge), rule.Updated(a.UpdateAge)},
+	} {
+		switch {
+		case !c[0] && c[1]:
+			return false
+		case c[0] && !c[1]:
+			some = true
 		}
 	}
-	return a.UpdateAge < 0 && last.UpdateAge >= 0 || a.UpdateAge > last.UpdateAge
+	return some
 }
 
 // fleet takes the states of a vendor's devices from its fleet manager, a connector

@@ -117,6 +117,20 @@ type PostureRule struct {
 	WorkloadsExempt bool `json:"workloads_exempt,omitempty"`
 }
 
+// defaultUpdateAge is the most days since a device's last update where the rule says
+// nothing.
+const defaultUpdateAge = 30
+
+// Updated reports whether updates that were installed so many days ago are recent
+// enough; -1, not known, is not.
+func (r PostureRule) Updated(days int) bool {
+	most := r.MaxUpdateAge
+	if most <= 0 {
+		most = defaultUpdateAge
+	}
+	return days >= 0 && days <= most
+}
+
 // DeviceApproval says who approves a device that a person of a vendor enrolled.
 type DeviceApproval string
 

@@ -157,6 +157,21 @@ func (v *View) ReviewsOf(g id.Grant) []*Review { return v.index.reviews[g] }
 // HoldsOn lists the holds on a subject, lifted ones too.
 func (v *View) HoldsOn(s Subject) []*Hold { return v.index.holds[s] }
 
+// ConnectorInForce finds a connector that is approved and not on hold: one that is
+// listened to.
+func (v *View) ConnectorInForce(key id.Connector) (*Connector, bool) {
+	c, ok := v.Connectors.Get(key)
+	if !ok || c.State != Approved {
+		return nil, false
+	}
+	for _, h := range v.HoldsOn(Subject{Noun: NounConnector, ID: string(key)}) {
+		if h.LiftedAt.IsZero() {
+			return nil, false
+		}
+	}
+	return c, true
+}
+
 // AgreementsOf lists the agreements with a vendor.
 func (v *View) AgreementsOf(x id.Vendor) []*Agreement { return v.index.agreementsVendor[x] }
 

@@ -120,14 +120,14 @@ func (s *Sessions) by(r *http.Request, secret string) (id.Person, id.Session, bo
 }
 
 // Counts says whether a session lives and its person may be signed in: approved, not
-// on hold, of an approved vendor, by a provider that is approved still, in a view
-// that is fresh.
+// on hold, of an approved vendor, by a provider that is approved still and not on
+// hold, in a view that is fresh.
 func Counts(v *snapshot.View, x *snapshot.Session, now time.Time) bool {
 	if v == nil || !x.Live(now) || x.Idle(now, v.Settings.SessionIdle) || now.Sub(v.Confirmed()) > v.Settings.SnapshotFreshness {
 		return false
 	}
 	if x.Connector != "" {
-		if c, ok := v.Connectors.Get(x.Connector); !ok || c.State != snapshot.Approved || c.Vendor != x.Vendor {
+		if c, ok := v.ConnectorInForce(x.Connector); !ok || c.Vendor != x.Vendor {
 			return false
 		}
 	}

@@ -79,6 +79,15 @@ func TestWhenASessionCounts(t *testing.T) {
 			e.Put(&snapshot.Vendor{ID: "northwind", Approval: snapshot.Approval{State: snapshot.Suspended}})
 		}},
 		"by a provider that is no more": {change: func(_ *snapshot.Edit, s *snapshot.Session) { s.Connector = "idp" }},
+		"by a provider": {change: func(e *snapshot.Edit, s *snapshot.Session) {
+			s.Connector = "idp"
+			e.Put(&snapshot.Connector{ID: "idp", Vendor: "northwind", Approval: approvedNow})
+		}, want: true},
+		"by a provider on hold": {change: func(e *snapshot.Edit, s *snapshot.Session) {
+			s.Connector = "idp"
+			e.Put(&snapshot.Connector{ID: "idp", Vendor: "northwind", Approval: approvedNow})
+			e.Put(&snapshot.Hold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounConnector, ID: "idp"}})
+		}},
 		"by another vendor's provider": {change: func(e *snapshot.Edit, s *snapshot.Session) {
 			s.Connector = "idp"
 			e.Put(&snapshot.Connector{ID: "idp", Vendor: "x", Approval: approvedNow})

@@ -3,8 +3,6 @@ package signin
 import (
 	"net/http"
 	"strings"
-
-	"github.com/sallyport/sallyport/snapshot"
 )
 
 // Why a session does not count, for the owner's log alone: the caller hears the
@@ -25,10 +23,13 @@ func (s *Sessions) Why(r *http.Request) Reason {
 	if len(secret) != secretLen || v == nil {
 		return SessionAbsent
 	}
-	var x *snapshot.Session
-	for _, one := range v.Sessions.All() {
-		if one.Secret256 == digest(secret) {
-			x = one
+	secret256 := digest(secret) // once: a stranger may ask, and sessions are many
+	x, _ := v.SessionBySecret(secret256)
+	if x == nil {
+		for _, one := range v.Sessions.All() { // among those that were ended
+			if one.Secret256 == secret256 {
+				x = one
+			}
 		}
 	}
 	switch {

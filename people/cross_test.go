@@ -1,0 +1,53 @@
+package people_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A browser that holds a personal certificate shows it to the API whoever's page
+// sends the request. A page of another site must not act as the person by that.
+func TestOtherSitesCannotActByACertificate(t *testing.T) {
+	w := start(t)
+	ada, _ := w.withGrace()
+	w.must(ada, "/v1/vendors", fields{"id": "v2", "name": "Two, Inc."})
+	hold := fields{"on": fields{"noun": "vendor", "id": "v2"}, "cause": "incident"}
+	for name, header := range map[string][]string{
+		"a browser of today":   {"Sec-Fetch-Site", "cross-site", "Content-Type", "text/plain"},
+		"a page beside":        {"Sec-Fetch-Site", "same-site", "Origin", w.base},
+		"a browser of old":     {"Origin", "https://evil.example"},
+		"a page of no origin":  {"Origin", "null"},
+		"the pages for people": {"Origin", w.base},
+	} {
+		if status, _ := w.try(ada, "/v1/holds", hold, header...); status != http.StatusForbidden {
+			t.Errorf("an act, %s: got %d", name, status)
+		}
+		req, err := http.NewRequest(http.MethodPost, w.api+"/v1/custody/reveal", strings.NewReader(`{"engagement":"e","codes":["x"],"reason":"r"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		resp, err := ada.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("custody, %s: got %d", name, resp.StatusCode)
+		}
+	}
+	if n := len(holdsOf(w)); n != 0 {
+		t.Errorf("%d holds were placed", n)
+	}
+	w.must(ada, "/v1/holds", hold) // a command line says nothing of sites
+}
+
+func holdsOf(w *world) (out []string) {
+	for k := range w.server.View().Holds.All() {
+		out = append(out, string(k))
+	}
+	return out
+}
