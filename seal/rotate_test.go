@@ -477,3 +477,36 @@ func (f *fakeService) Decrypt(_ context.Context, box []byte) ([]byte, error) { r
 func (f *fakeService) State(context.Context) (ServiceState, error) {
 	return ServiceState{State: StateEnabled}, nil
 }
+
+// A process that was killed at the end of a rotation, before it removed the old
+// root and what the old root opens: the next one does.
+func TestBrokenOffFinish(t *testing.T) {
+	k, dir := newKeyring(t)
+	engagement(t, k, "sepsis")
+	old := mustRead(t, filepath.Join(dir, rootFile))
+	if err := k.RotateRoot(KeyFile("")); err != nil {
+		t.Fatal(err)
+	}
+	bridge := mustRead(t, filepath.Join(dir, keyringFile))
+	if _, err := k.Finish(noon); err != nil {
+		t.Fatal(err)
+	}
+	// As if killed after keyring.json was replaced.
+	for name, text := range map[string][]byte{rootFile: old, oldPrefix + "1": bridge} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := reopen(t, dir, KeyFile(""))
+	if retired, err := again.Finish(noon); err != nil || retired != nil {
+		t.Errorf("Finish again = %v, %v", retired, err)
+	}
+	for _, name := range []string{rootFile, oldPrefix + "1"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s is left: who has it has the root that was retired, or the way from it to the new one", name)
+		}
+	}
+	if got := reopen(t, dir, KeyFile("")).RootID(); got != again.RootID() {
+		t.Errorf("the root of now is %s, was %s", got, again.RootID())
+	}
+}
