@@ -220,6 +220,13 @@ func (k *Keyring) rewrapAll() error {
 		return err
 	}
 	for _, engagement := range all {
+		// Keys whose destruction has begun get no new life, and their file may be
+		// overwritten already.
+		if t, err := k.tombstone(engagement); err != nil {
+			return fmt.Errorf("rotate root: engagement %s: %w", engagement, err)
+		} else if t != nil {
+			continue
+		}
 		keys, err := k.readEngagement(engagement)
 		if err != nil {
 			return fmt.Errorf("rotate root: engagement %s: %w", engagement, err)

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -476,6 +477,44 @@ func (f *fakeService) Decrypt(_ context.Context, box []byte) ([]byte, error) { r
 // State implements KeyService.
 func (f *fakeService) State(context.Context) (ServiceState, error) {
 	return ServiceState{State: StateEnabled}, nil
+}
+
+// A process that was killed while it destroyed keys leaves their file overwritten:
+// that must not keep the root from being rotated, nor give the keys a new life.
+func TestRootRotationPassesOverDestroyedKeys(t *testing.T) {
+	for _, left := range []string{"overwritten", "whole"} {
+		k, dir := newKeyring(t)
+		engagement(t, k, "sepsis")
+		kept, _ := engagement(t, k, "stroke").Code("p")
+		text := mustRead(t, k.file(engagementsDir, "sepsis"))
+		d := *destroy(t, k, "sepsis")
+		d.DoneAt, d.Pending = time.Time{}, []string{"begun and not finished"}
+		if err := replaceJSON(k.file(destroyedDir, "sepsis"), d); err != nil {
+			t.Fatal(err)
+		}
+		if left == "overwritten" {
+			text = bytes.Repeat([]byte{7}, len(text))
+		}
+		if err := os.WriteFile(k.file(engagementsDir, "sepsis"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := reopen(t, dir, KeyFile(""))
+		if err := again.RotateRoot(KeyFile("")); err != nil {
+			t.Fatalf("%s: %v", left, err)
+		}
+		if _, err := again.Finish(noon); err != nil {
+			t.Fatalf("%s: %v", left, err)
+		}
+		if got := mustRead(t, k.file(engagementsDir, "sepsis")); !bytes.Equal(got, text) {
+			t.Errorf("%s: destroyed keys were put under the new root", left)
+		}
+		if got, ok := engagement(t, again, "stroke").Reveal(kept); !ok || got != "p" {
+			t.Errorf("%s: the other keys do not open", left)
+		}
+		if d := destroy(t, again, "sepsis"); !d.Done() || again.left("sepsis") {
+			t.Errorf("%s: Destroy = %+v", left, d)
+		}
+	}
 }
 
 // A process that was killed at the end of a rotation, before it removed the old
