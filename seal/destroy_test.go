@@ -717,3 +717,55 @@ func TestABackupHoldsNoDestroyedKeys(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A process that was killed between giving a file a second name and taking it away
+// leaves a name that is the living file's own: removing it must not overwrite what
+// is under the other name.
+func TestWhatIsLeftMayBeTheLivingFile(t *testing.T) {
+	for _, prefix := range []string{newPrefix, oldPrefix} {
+		k, dir := newKeyring(t)
+		engagement(t, k, "sepsis")
+		code, _ := engagement(t, k, "stroke").Code("p")
+		names := map[string]string{
+			k.file(engagementsDir, "stroke"): filepath.Join(dir, engagementsDir, prefix+"1"),
+			filepath.Join(dir, keyringFile):  filepath.Join(dir, prefix+"2"),
+			filepath.Join(dir, rootFile):     filepath.Join(dir, prefix+"3"),
+		}
+		again := func(how string) {
+			t.Helper()
+			for _, left := range names {
+				if _, err := os.Lstat(left); err == nil {
+					t.Errorf("%s %s: %s is left", prefix, how, filepath.Base(left))
+				}
+			}
+			ring, err := Open(dir, KeyFile(""))
+			if err != nil {
+				t.Fatalf("%s %s: the keyring is lost: %v", prefix, how, err)
+			}
+			e, err := ring.Engagement("stroke")
+			if err != nil {
+				t.Fatalf("%s %s: the engagement's keys are lost: %v", prefix, how, err)
+			}
+			if got, ok := e.Reveal(code); !ok || got != "p" {
+				t.Errorf("%s %s: the code is lost", prefix, how)
+			}
+		}
+		link := func() {
+			t.Helper()
+			for name, left := range names {
+				if err := os.Link(name, left); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Chtimes(name, noon, noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		link()
+		reopen(t, dir, KeyFile(""))
+		again("opening")
+		link()
+		destroy(t, k, "sepsis")
+		again("destroying another's keys")
+	}
+}
