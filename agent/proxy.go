@@ -382,7 +382,7 @@ func (l *Local) incoming(resp *http.Response) error {
 	}
 	demanded := func() bool { return l.stillDemands(resp.Request.Context(), at.source) }
 	switch opened := h.Get(openedHeader) != ""; {
-	case !at.batch || opened || resp.StatusCode/100 != 2:
+	case !at.batch || opened || resp.StatusCode/100 != 2 || resp.Request.Method == http.MethodHead:
 	case !strings.HasSuffix(mediaType(h), "json"):
 		if demanded() {
 			return errNotSealed

@@ -134,7 +134,7 @@ func (l *Local) unseal(resp *http.Response) error {
 	ctx := resp.Request.Context()
 	if manifest == "" && opening == "" {
 		at, ok := ctx.Value(placeKey{}).(*place)
-		if ok && at.sealed && resp.StatusCode/100 == 2 && l.stillDemands(ctx, at.source) {
+		if ok && at.sealed && resp.StatusCode/100 == 2 && resp.Request.Method != http.MethodHead && l.stillDemands(ctx, at.source) {
 			return errNotSealed
 		}
 		return nil

@@ -84,7 +84,7 @@ func (b *bench) openWith(ctx context.Context, name string, keep bool, prepare fu
 		return nil, err
 	}
 	w.stop = append(w.stop, w.hospital)
-	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now, SealTo: b.sealTo}); err != nil {
+	if w.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: w.pki, URL: w.upstream.Base, Now: b.now, SealTo: b.sealTo, People: prepare != nil}); err != nil {
 		return nil, err
 	}
 	if prepare != nil {

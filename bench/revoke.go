@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/bench/site"
-	"github.com/sallyport/sallyport/identity"
 )
 
 // The hospital's streams: as fast as it can, and 8 MB a second, which is a
@@ -69,9 +68,14 @@ func revoke(ctx context.Context, b *bench) (err error) {
 // cutAt is one round in milliseconds after the act was sent.
 type cutAt struct{ last, act, end float64 }
 
+// doer asks with a token.
+type doer interface {
+	Do(*http.Request) (*http.Response, error)
+}
+
 // cut begins a stream, has something said in the middle, at any moment of a while,
 // and watches.
-func (w *world) cut(ctx context.Context, client *identity.Client, which int, within time.Duration, say func(context.Context) error) (cutAt, error) {
+func (w *world) cut(ctx context.Context, client doer, which int, within time.Duration, say func(context.Context) error) (cutAt, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	resp, err := w.stream(ctx, client, which)
@@ -127,7 +131,7 @@ func (w *world) cut(ctx context.Context, client *identity.Client, which int, wit
 }
 
 // stream asks for everything about a patient of whom there is no end.
-func (w *world) stream(ctx context.Context, client *identity.Client, which int) (*http.Response, error) {
+func (w *world) stream(ctx context.Context, client doer, which int) (*http.Response, error) {
 	codes, err := w.site.Codes(w.upstream.Patients[which])
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ type cause struct {
 	// and has a device for each round.
 	say, undo func(ctx context.Context, w *world, x *site.Systems, i int) error
 	spares    bool
+	person    bool // the stream is of a person's program, in a session of its own
 }
 
 var (
@@ -44,6 +46,7 @@ var causes = []cause{
 	{name: "scim", what: "SCIM: active false, by PATCH",
 		say:  func(ctx context.Context, _ *world, x *site.Systems, _ int) error { return x.Active(ctx, false) },
 		undo: func(ctx context.Context, _ *world, x *site.Systems, _ int) error { return x.Active(ctx, true) }},
+	{name: "session", what: "CAEP session-revoked", person: true, say: event(caep+"session-revoked", lin, map[string]any{"initiating_entity": "policy"})},
 	{name: "account", what: "RISC account-disabled", say: event(risc+"account-disabled", lin, nil), undo: event(risc+"account-enabled", lin, nil)},
 	{name: "compliance", what: "CAEP device-compliance-change", say: event(caep+"device-compliance-change", device, map[string]any{"current_status": "not-compliant"}),
 		undo: event(caep+"device-compliance-change", device, map[string]any{"current_status": "compliant"})},
@@ -81,6 +84,15 @@ func signals(ctx context.Context, b *bench) (err error) {
 	if err != nil {
 		return err
 	}
+	provider, err := site.NewProvider(w.pki, "sallyport", "00u1")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, provider.Close()) }()
+	notebook, err := w.site.Notebook(ctx, w.pki, provider)
+	if err != nil {
+		return err
+	}
 	t := Table{Name: "Signal to last byte (milliseconds)", Columns: []string{"rounds", "p50", "p99", "longest", "said p50", "end p50", "end p99"},
 		Notes: []string{"From the moment at which the request is sent until the client's last byte; 0 where no byte came after. \"Said\": until it is answered, durable in",
 			"registry and log. \"End\": until the client's connection is cut. Half of the rounds at full speed, half from a hospital of 8 MB a second, at a random moment.",
@@ -96,7 +108,7 @@ func signals(ctx context.Context, b *bench) (err error) {
 		}
 		var last, said, end []float64
 		for i := range rounds {
-			at, err := w.signal(ctx, x, c, i)
+			at, err := w.signal(ctx, x, notebook, c, i)
 			if err != nil {
 				return fmt.Errorf("%s, round %d: %w", c.name, i, err)
 			}
@@ -126,8 +138,15 @@ func (w *world) inOrder(ctx context.Context, x *site.Systems) error {
 }
 
 // signal is one round.
-func (w *world) signal(ctx context.Context, x *site.Systems, c cause, i int) (cutAt, error) {
-	client := w.client
+func (w *world) signal(ctx context.Context, x *site.Systems, notebook site.Launch, c cause, i int) (cutAt, error) {
+	var client doer = w.client
+	if c.person {
+		var err error
+		notebook.From = net.IPv4(127, 0, 1, byte(1+i/5)) // a few tries from each
+		if client, err = notebook.Sign(ctx); err != nil {
+			return cutAt{}, err
+		}
+	}
 	if c.spares {
 		var err error
 		if client, err = w.site.SpareClient(ctx, i); err != nil {

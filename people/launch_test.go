@@ -133,8 +133,8 @@ func TestAPersonLaunchesANotebook(t *testing.T) {
 	}
 
 	// Not signed in: to the passkey first, and back to the question.
-	verifier, address := launch()
-	b.Open(address)
+	_, denied := launch()
+	b.Open(denied)
 	b.Wants("Sign in with a passkey")
 	b.Press("form[data-passkey] .main")
 	b.Wants("Let Notebook act for you?", "Lin Example", "Northwind AI, Inc.", "read and search Observation records", "triage-eval")
@@ -144,7 +144,7 @@ func TestAPersonLaunchesANotebook(t *testing.T) {
 	if q := came(); q.Get("error") != "access_denied" || q.Get("code") != "" {
 		t.Errorf("denied: %v", q)
 	}
-	verifier, address = launch()
+	verifier, address := launch()
 	b.Open(address)
 	b.Press("button[value=allow]")
 	q := came()

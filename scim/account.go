@@ -58,12 +58,16 @@ func object(raw []byte) (map[string]any, error) {
 	return o, nil
 }
 
+// fold is what names are compared by, wherever they are: two that one place takes
+// for the same, all do.
+func fold(name string) string { return strings.ToLower(name) }
+
 func twice(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		seen := map[string]bool{}
 		for k, e := range v {
-			if k = strings.ToLower(k); seen[k] || twice(e) {
+			if k = fold(k); seen[k] || twice(e) {
 				return true
 			}
 			seen[k] = true
@@ -319,7 +323,7 @@ func (a *account) patch(body map[string]any) error {
 // one is a member by its name, whatever its case.
 func one(o map[string]any, name string) any {
 	for k, v := range o {
-		if strings.ToLower(k) == strings.ToLower(name) { // as twice compares
+		if fold(k) == fold(name) {
 			return v
 		}
 	}

@@ -132,7 +132,7 @@ func values(v any, at []string) []any {
 		return nil
 	}
 	for k, e := range m {
-		if strings.ToLower(k) == strings.ToLower(at[0]) {
+		if fold(k) == fold(at[0]) {
 			return values(e, at[1:])
 		}
 	}

@@ -26,7 +26,7 @@ func (d *devices) attest(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	if !trusted(view, m.Device, d.now()) {
+	if !stands(view, m.Device, d.now()) {
 		d.fail(w, r, problem.New(problem.Refused, "The device is not approved now, so it attests nothing", "Ask the organisation to approve it (device approve)"))
 		return
 	}

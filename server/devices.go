@@ -18,8 +18,6 @@ import (
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
-	"github.com/sallyport/sallyport/seal"
-	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -32,7 +30,6 @@ type devices struct {
 	authority *identity.Authority
 	anchor    func() ([]byte, error)
 	verifier  *identity.Verifier
-	keys      *seal.Keyring
 	replays   *identity.Replays
 	life      time.Duration // of a device's certificate
 	fresh     time.Duration // how old a report may be
@@ -65,8 +62,6 @@ func (d *devices) handler(path string) http.HandlerFunc {
 		return d.fleet
 	case wire.Standing:
 		return d.standing
-	case sealed.KeysPath:
-		return d.releaseKeys
 	}
 	return nil
 }
@@ -84,25 +79,6 @@ func (d *devices) giveAuthority(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/pem-certificate-chain")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(pem) // the caller may be gone
-}
-
-// releaseKeys are the public keys that sign the manifests of sealed releases.
-func (d *devices) releaseKeys(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodGet) {
-		return
-	}
-	key, err := d.keys.ReleaseKey()
-	var set []byte
-	if err == nil {
-		set, err = key.PublicKeys()
-	}
-	if err != nil {
-		d.fail(w, r, problem.New(problem.Unavailable, "The release keys cannot be opened", "Try again in a moment").Because(err))
-		return
-	}
-	w.Header().Set("Content-Type", "application/jwk-set+json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(set) // the caller may be gone
 }
 
 // enrolment takes an invitation (POST), and says how it stands with a machine
@@ -225,7 +201,12 @@ func sameJSON(a, b []byte) bool {
 // trusted reports whether the device may have a certificate now.
 func trusted(v *snapshot.View, d *snapshot.Device, now time.Time) bool {
 	// A workload that its SPIFFE id identifies has certificates of its own domain.
-	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) || d.Key256 == "" || d.SPIFFE != "" {
+	return d.Key256 != "" && d.SPIFFE == "" && stands(v, d, now)
+}
+
+// stands reports whether the device is approved, trusted still and not on hold.
+func stands(v *snapshot.View, d *snapshot.Device, now time.Time) bool {
+	if d.State != snapshot.Approved || !now.Before(d.TrustedUntil) {
 		return false
 	}
 	for _, on := range []snapshot.Subject{{Noun: snapshot.NounDevice, ID: string(d.ID)}, {Noun: snapshot.NounVendor, ID: string(d.Vendor)}} {

@@ -94,7 +94,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		return err
 	}
 	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
-	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier, keys: s.record.keys,
+	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
 	if s.signals, err = s.openSignals(); err != nil {
 		return err

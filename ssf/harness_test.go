@@ -140,12 +140,6 @@ func (w *world) clock() time.Time {
 	return w.now
 }
 
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
-}
-
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Now().UTC().Truncate(time.Second), log: new(bytes.Buffer), keys: new(keys)}

@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -23,7 +25,11 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // Provider is a small OpenID provider on loopback: whoever comes is Subject, at once,
@@ -121,6 +127,8 @@ type Launch struct {
 	App, Redirect, Scope string
 	Device               *identity.Credential // of the program
 	Roots, Provider      *x509.CertPool       // of Sallyport, of the provider
+	// From is the browser's address, of loopback: tries to sign in are counted by it.
+	From net.IP
 }
 
 var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
@@ -134,6 +142,9 @@ func (l Launch) Token(ctx context.Context) (string, error) {
 	all := l.Roots.Clone()
 	browser := identity.NewHTTPClient(identity.ClientTLS(nil, all))
 	browser.Jar = jar
+	if l.From != nil {
+		browser.Transport.(*http.Transport).DialContext = (&net.Dialer{Timeout: 10 * time.Second, LocalAddr: &net.TCPAddr{IP: l.From}}).DialContext
+	}
 	defer browser.CloseIdleConnections()
 	outside := identity.NewHTTPClient(identity.ClientTLS(nil, l.Provider))
 	defer outside.CloseIdleConnections()
@@ -216,4 +227,60 @@ func (l Launch) browse(ctx context.Context, hc *http.Client, method, where strin
 		to = next.String()
 	}
 	return string(raw), to, nil
+}
+
+// trustProviders lets Sallyport reach providers on loopback that the authority
+// vouches for.
+func (s *Site) trustProviders(k *PKI) error {
+	text, err := os.ReadFile(s.Config)
+	if err != nil {
+		return err
+	}
+	lines := fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(k.Dir, CAFile))
+	return os.WriteFile(s.Config, append(text, lines...), 0o600)
+}
+
+// Notebook is a program for people, under a grant of its own, and the vendor's person
+// who signs in at the provider.
+func (s *Site) Notebook(ctx context.Context, k *PKI, p *Provider) (Launch, error) {
+	const login, app, redirect = id.Connector("login"), id.App("notebook"), "http://127.0.0.1/cb"
+	now := s.now()
+	for _, step := range []registrytest.Step{
+		{By: registrytest.Ada, Act: registry.RegisterConnector{ID: login, Vendor: "northwind", Kind: snapshot.OIDCProvider, Name: "Login", Issuer: p.Issuer, ClientID: p.ClientID}},
+		{By: registrytest.Grace, Act: registry.ApproveConnector{ID: login}},
+		{By: registrytest.Ada, Act: registry.LinkLogin{ID: registrytest.Lin, Login: snapshot.Login{Connector: login, Subject: p.Subject}}},
+		{By: registrytest.Grace, Act: registry.ApprovePerson{ID: registrytest.Lin}},
+		{By: registrytest.Ada, Act: registry.RegisterApp{ID: app, Vendor: "northwind", Name: "Notebook", Kind: snapshot.Human, Public: true, Redirects: []string{redirect}, Owner: registrytest.Lin}},
+		{By: registrytest.Grace, Act: registry.ApproveApp{ID: app}},
+		{By: registrytest.Ada, Act: registry.RequestGrant{ID: "notebook-grant", Engagement: Engagement, App: app, Person: registrytest.Lin, Devices: []id.Device{Device},
+			Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 3, 0), MaxPatients: 10_000, MaxDailyBytes: 1 << 50}},
+		{By: registrytest.Grace, Act: registry.ApproveGrant{ID: "notebook-grant"}},
+	} {
+		if _, err := s.Do(ctx, step.By, step.Act, "a person's program", ""); err != nil {
+			return Launch{}, fmt.Errorf("%T: %w", step.Act, err)
+		}
+	}
+	return Launch{Gateway: s.Gateway, Pages: s.Pages, Base: s.Base(), Connector: string(login), App: string(app), Redirect: redirect, Scope: "user/*.rs",
+		Device: s.device, Roots: s.roots, Provider: k.Pool()}, nil
+}
+
+// Holder asks with one token, on the device that it is bound to.
+type Holder struct {
+	http  *http.Client
+	token string
+}
+
+// Sign signs the person in anew, and gives their program's token.
+func (l Launch) Sign(ctx context.Context) (*Holder, error) {
+	token, err := l.Token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Holder{identity.NewHTTPClient(identity.ClientTLS(l.Device, l.Roots)), token}, nil
+}
+
+// Do sends a request with the token.
+func (h *Holder) Do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+h.token)
+	return h.http.Do(req)
 }

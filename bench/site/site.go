@@ -54,6 +54,9 @@ type Options struct {
 	Now func() time.Time
 	// SealTo are the recipients of the device, for sealed releases.
 	SealTo []string
+	// People has pages for people with browsers, who sign in at providers that the
+	// hospital's authority vouches for.
+	People bool
 }
 
 // Site is an installation. It does not run by itself: see Serve.
@@ -63,6 +66,7 @@ type Site struct {
 	Gateway string // https://127.0.0.1:port
 	API     string
 	Health  string // http://...
+	Pages   string // https://..., with Options.People
 	roots   *x509.CertPool
 	people  map[id.Person]*http.Client
 	device  *identity.Credential
@@ -76,21 +80,31 @@ type Site struct {
 
 // New makes the installation and the keys of all who take part.
 func New(ctx context.Context, o Options) (*Site, error) {
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
 	address := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	s := &Site{Dir: o.Dir, Gateway: "https://" + address(0), API: "https://" + address(1), Health: "http://" + address(2),
 		people: map[id.Person]*http.Client{}, now: o.Now, sealTo: o.SealTo}
+	host, pages := "127.0.0.1", 0
+	if o.People { // browsers make passkeys for names alone
+		host, pages = "localhost", ports[3]
+		s.Gateway, s.API, s.Pages = fmt.Sprintf("https://localhost:%d", ports[0]), fmt.Sprintf("https://localhost:%d", ports[1]), fmt.Sprintf("https://localhost:%d", ports[3])
+	}
 	s.Config, err = server.Init(ctx, server.Setup{Dir: o.Dir, Organisation: "Bench Hospital", Node: "bench-1",
 		Person: registrytest.Ada, PersonName: "Ada Example", SourceID: Source, SourceURL: o.URL,
-		Host: "127.0.0.1", GatewayPort: ports[0], APIPort: ports[1], HealthPort: ports[2], Now: o.Now})
+		Host: host, GatewayPort: ports[0], APIPort: ports[1], HealthPort: ports[2], PeoplePort: pages, Now: o.Now})
 	if err != nil {
 		return nil, fmt.Errorf("making the installation: %w", err)
 	}
 	if err := s.trustHospital(o.PKI); err != nil {
 		return nil, err
+	}
+	if o.People {
+		if err := s.trustProviders(o.PKI); err != nil {
+			return nil, err
+		}
 	}
 	config, err := server.Load(s.Config)
 	if err != nil {

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -47,11 +47,14 @@ func (s *Site) Postured() error {
 		return err
 	}
 	next := text
-	for old, now := range map[string]string{"workloads_exempt: true ": "workloads_exempt: false ", "# waived: []": "waived: [hardware_key]"} {
-		if !bytes.Contains(next, []byte(old)) {
-			return errors.New("the configuration that init writes has changed: it lacks " + old)
+	for _, change := range []struct {
+		old *regexp.Regexp
+		now string
+	}{{regexp.MustCompile(`workloads_exempt: true`), "workloads_exempt: false"}, {regexp.MustCompile(`(# )?waived: \[\]`), "waived: [hardware_key]"}} {
+		if !change.old.Match(next) {
+			return errors.New("the configuration that init writes has changed: it lacks " + change.old.String())
 		}
-		next = bytes.Replace(next, []byte(old), []byte(now), 1)
+		next = change.old.ReplaceAll(next, []byte(change.now))
 	}
 	return os.WriteFile(s.Config, next, 0o600)
 }

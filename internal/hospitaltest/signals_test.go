@@ -38,7 +38,7 @@ const (
 // matter here.
 func postured(text string) string {
 	text = strings.Replace(text, "workloads_exempt: true ", "workloads_exempt: false", 1)
-	return strings.Replace(text, "# waived: []", "waived: [hardware_key]", 1)
+	return waive("hardware_key")(text)
 }
 
 // signalled is a box whose vendor has systems of its own, with a patient of whom
@@ -214,7 +214,7 @@ func TestSessionRevokedCutsWhatIsUnderWayInIt(t *testing.T) {
 	records := hospital.Generate(1, 5)
 	pki := must[*site.PKI](t)(site.NewPKI(filepath.Join(t.TempDir(), "pki"), time.Now()))
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records, People: true, Configure: func(text string) string {
-		return strings.Replace(text, "# waived: []", "waived: [hardware_key]", 1) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
+		return waive("hardware_key")(text) + fmt.Sprintf("\nconnectors:\n  ca_file: %q\n  private_networks: [\"127.0.0.0/8\"]\n", filepath.Join(pki.Dir, site.CAFile))
 	}})
 	b.Paper()
 	s := b.Systems(hospitaltest.Vendor)

@@ -44,7 +44,7 @@ func TestAKeyringUnderAKeyService(t *testing.T) {
 		name string
 		make func(*testing.T) (*kmstest.Service, string)
 	}{
-		{"vault", func(t *testing.T) (*kmstest.Service, string) { return kmstest.Vault(t), "hashivault://phi-root" }},
+		{"vault", func(t *testing.T) (*kmstest.Service, string) { return kmstest.Vault(t), "hashivault://sallyport" }},
 		{"aws", func(t *testing.T) (*kmstest.Service, string) {
 			s := kmstest.AWS(t)
 			return s, aws(t, s, "sallyport")
