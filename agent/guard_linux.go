@@ -11,7 +11,9 @@ import (
 )
 
 // ownerOf finds whose the client's end of a loopback connection is, in the kernel's
-// table of TCP sockets, proc_net(5): columns "local_address", "rem_address", "uid".
+// table of TCP sockets, proc_net(5): columns "local_address", "rem_address", "uid",
+// "inode". A socket that its program has closed belongs to nobody, and the table
+// says 0, root's number, for its owner: it is known by having no inode.
 //
 // It is a variable as on the systems that have no such table.
 var ownerOf = func(client, server net.Addr) (uid int, ok bool) {
@@ -54,8 +56,11 @@ func findSocket(table io.Reader, local, remote *net.TCPAddr) (uid int, ok bool) 
 	lines := bufio.NewScanner(table)
 	for lines.Scan() {
 		f := strings.Fields(lines.Text())
-		if len(f) < 8 || f[1] != wantLocal || f[2] != wantRemote {
+		if len(f) < 10 || f[1] != wantLocal || f[2] != wantRemote {
 			continue
+		}
+		if f[9] == "0" {
+			return 0, false
 		}
 		uid, err := strconv.Atoi(f[7])
 		return uid, err == nil

@@ -87,6 +87,31 @@ func TestTheKernelSaysWhoseAConnectionIs(t *testing.T) {
 			t.Errorf("%s: got user %d, %v, want %d", network, uid, ok, os.Getuid())
 		}
 	}
+	// Another user who asks and closes at once cannot read the answer, and must not
+	// be taken for root either, so that the question is asked in the user's name.
+	l, err := net.Listen("tcp4", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if uid, ok := ownerOf(server.RemoteAddr(), server.LocalAddr()); ok {
+		t.Errorf("a connection that its client has closed is user %d's", uid)
+	}
 	nobody := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}
 	if uid, ok := ownerOf(nobody, nobody); ok {
 		t.Errorf("a connection that is not there is user %d's", uid)

@@ -359,7 +359,7 @@ func (l *Local) RoundTrip(r *http.Request) (*http.Response, error) {
 // incoming makes the client's answer of the server's.
 func (l *Local) incoming(resp *http.Response) error {
 	h := resp.Header
-	for _, name := range []string{"Set-Cookie", "Strict-Transport-Security", "Alt-Svc", "Www-Authenticate", "Server"} {
+	for _, name := range []string{"Set-Cookie", "Strict-Transport-Security", "Alt-Svc", "Www-Authenticate", "Server", openedHeader} {
 		h.Del(name)
 	}
 	at, ok := resp.Request.Context().Value(placeKey{}).(*place)
@@ -380,13 +380,20 @@ func (l *Local) incoming(resp *http.Response) error {
 	if err := l.unseal(resp); err != nil {
 		return err
 	}
-	if at.batch && strings.HasSuffix(mediaType(h), "json") {
+	demanded := func() bool { return l.stillDemands(resp.Request.Context(), at.source) }
+	switch opened := h.Get(openedHeader) != ""; {
+	case !at.batch || opened || resp.StatusCode/100 != 2 || resp.Request.Method == http.MethodHead:
+	case !strings.HasSuffix(mediaType(h), "json"):
+		if demanded() {
+			return errNotSealed
+		}
+	default:
 		raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBatch+1))
 		if err != nil || len(raw) > maxBatch {
 			return problem.New(problem.Unavailable, "The batch's answer was cut off, or is too long", "Ask again, for less at a time").Because(err)
 		}
 		_ = resp.Body.Close()
-		if raw, err = l.openEntries(resp.Request.Context(), raw); err != nil {
+		if raw, err = l.openEntries(resp.Request.Context(), raw, demanded); err != nil {
 			return err
 		}
 		resp.Body = io.NopCloser(bytes.NewReader(raw))

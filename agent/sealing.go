@@ -25,6 +25,7 @@ const (
 	manifestHeader = "Sallyport-Manifest"
 	nonceHeader    = "Sallyport-Nonce"
 	decisionHeader = "Sallyport-Decision"
+	openedHeader   = "Sallyport-Opened" // of the agent's own answers: it was sealed, and how
 	// manifestURL names the extension with the manifest of a sealed entry of a batch.
 	manifestURL = "urn:sallyport:manifest"
 )
@@ -133,9 +134,8 @@ func (l *Local) unseal(resp *http.Response) error {
 	ctx := resp.Request.Context()
 	if manifest == "" && opening == "" {
 		at, ok := ctx.Value(placeKey{}).(*place)
-		// What was demanded when it was last asked may have been given up since.
-		if ok && at.sealed && resp.StatusCode == http.StatusOK && resp.Request.Method != http.MethodHead && (l.learn(ctx) != nil || l.demandsSealing(at.source)) {
-			return problem.New(problem.UpstreamFail, "The engagement demands sealed answers, and this one is not sealed", "Tell the organisation; nothing of it was handed on")
+		if ok && at.sealed && resp.StatusCode/100 == 2 && resp.Request.Method != http.MethodHead && l.stillDemands(ctx, at.source) {
+			return errNotSealed
 		}
 		return nil
 	}
@@ -165,8 +165,16 @@ func (l *Local) unseal(resp *http.Response) error {
 	for _, name := range []string{"Content-Length", "Trailer", manifestHeader, openingHeader} {
 		h.Del(name)
 	}
-	h.Set("Sallyport-Opened", string(r.Opening().Format)) // for who wants to know how it came
+	h.Set(openedHeader, string(r.Opening().Format)) // for who wants to know how it came
 	return nil
+}
+
+var errNotSealed = problem.New(problem.UpstreamFail, "The engagement demands sealed answers, and this one is not sealed", "Tell the organisation; nothing of it was handed on")
+
+// stillDemands asks again whether answers must be sealed: what was demanded when it
+// was last asked may have been given up since.
+func (l *Local) stillDemands(ctx context.Context, source string) bool {
+	return l.demandsSealing(source) && (l.learn(ctx) != nil || l.demandsSealing(source))
 }
 
 // notOpened says why a sealed answer is not handed on.
@@ -191,18 +199,25 @@ func notOpened(err error) error {
 const maxBatch = 64 << 20
 
 // openEntries opens the sealed entries of a batch's answer and puts what was inside
-// where it would stand unsealed.
-func (l *Local) openEntries(ctx context.Context, raw []byte) ([]byte, error) {
+// where it would stand unsealed. Each must answer the entry in whose place it is.
+// demanded says whether what holds data must be sealed.
+func (l *Local) openEntries(ctx context.Context, raw []byte, demanded func() bool) ([]byte, error) {
 	var bundle map[string]json.RawMessage
 	var entries []map[string]json.RawMessage
 	if json.Unmarshal(raw, &bundle) != nil || bundle["entry"] == nil || json.Unmarshal(bundle["entry"], &entries) != nil {
+		if !ownWords(raw) && demanded() {
+			return nil, errNotSealed
+		}
 		return raw, nil
 	}
 	changed := false
 	for i, e := range entries {
-		opened, err := l.openEntry(ctx, e)
+		opened, err := l.openEntry(ctx, e, i+1)
 		if err != nil {
 			return nil, err
+		}
+		if !opened && e["resource"] != nil && !ownWords(e["resource"]) && demanded() {
+			return nil, errNotSealed
 		}
 		if opened {
 			entries[i], changed = e, true
@@ -218,7 +233,16 @@ func (l *Local) openEntries(ctx context.Context, raw []byte) ([]byte, error) {
 	return marshal(bundle)
 }
 
-func (l *Local) openEntry(ctx context.Context, e map[string]json.RawMessage) (bool, error) {
+// ownWords reports whether a resource is of a kind that the gateway says of itself,
+// which holds no patient data and is not sealed.
+func ownWords(resource []byte) bool {
+	var r struct {
+		ResourceType string `json:"resourceType"`
+	}
+	return json.Unmarshal(resource, &r) == nil && (r.ResourceType == "OperationOutcome" || r.ResourceType == "CapabilityStatement")
+}
+
+func (l *Local) openEntry(ctx context.Context, e map[string]json.RawMessage, number int) (bool, error) {
 	var response struct {
 		Extension []struct {
 			URL   string `json:"url"`
@@ -240,7 +264,7 @@ func (l *Local) openEntry(ctx context.Context, e map[string]json.RawMessage) (bo
 	}
 	nonce, _ := ctx.Value(nonceKey{}).(string)
 	r, err := sealed.Open(base64.NewDecoder(base64.StdEncoding, strings.NewReader(binary.Data)),
-		sealed.Expect{Identities: identities, Keys: keys, Opening: response.Extension[0].Value, Nonce: nonce})
+		sealed.Expect{Identities: identities, Keys: keys, Opening: response.Extension[0].Value, Nonce: nonce, Entry: number})
 	if err != nil {
 		return false, notOpened(err)
 	}

@@ -32,6 +32,7 @@ type exchange struct {
 	removed  []audit.Removal
 	desk     *Desk
 	nonce    string // of the request, for the manifest
+	entry    int    // of a batch, from 1; for the manifest
 	demand   demand
 	env      *seal.Envelope // nil: the answer leaves in clear
 	signer   *seal.ReleaseKey

@@ -156,7 +156,7 @@ func (x *exchange) sign(contentType string, ticket *audit.Ticket, r audit.Receip
 	}
 	c := x.s.Caller
 	m := sealed.Manifest{Decision: x.permit.Decision(), Log: x.g.Log.Origin(), Ticket: ticket.Index(), Engagement: x.permit.Basis().Engagement,
-		Vendor: c.Vendor(), Device: c.Device(), ContentType: contentType, Nonce: x.nonce}
+		Vendor: c.Vendor(), Device: c.Device(), ContentType: contentType, Nonce: x.nonce, Entry: x.entry}
 	if last {
 		m.Outcome = r.Index()
 		x.out.manifest, err = x.env.Manifest(x.signer, m)

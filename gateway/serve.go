@@ -133,7 +133,7 @@ func (g *Gateway) batch(ctx context.Context, r *http.Request, p Protocol, readin
 	room := maxBatchAnswer
 	for i, item := range reading.Batch {
 		e := &exit{room: room}
-		x := &exchange{g: g, s: frame.s, out: e, q: item.Question, began: time.Now(), nonce: frame.nonce}
+		x := &exchange{g: g, s: frame.s, out: e, q: item.Question, began: time.Now(), nonce: frame.nonce, entry: i + 1}
 		var entryCtx context.Context
 		entryCtx, x.cancel = context.WithCancelCause(ctx)
 		var err error

@@ -23,7 +23,8 @@ type PutDocument struct {
 	// Engagement has it sealed under that engagement's key instead of the
 	// organisation's: it cannot be read once the key is destroyed. Leave it out for
 	// what must be kept, such as agreements (45 CFR 164.530(j)). A document that is
-	// stored already stays under the key that it is under.
+	// stored already under another key is refused; stored again without engagement, it
+	// comes under the organisation's.
 	Engagement id.Engagement `json:"engagement,omitempty"`
 }
 

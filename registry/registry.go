@@ -262,6 +262,16 @@ func requester(v *snapshot.View, a Act) id.Person {
 }
 
 func (r *Registry) checkDocuments(ctx context.Context, a Act) error {
+	if d, ok := a.(PutDocument); ok && d.Engagement != "" {
+		// The act says that destroying the engagement's keys takes the document along.
+		under, has, err := r.o.Store.HasDocument(ctx, d.Digest)
+		if err != nil {
+			return unavailable("The registry's database does not answer", err)
+		}
+		if has && under != d.Engagement {
+			return conflict("engagement", "The document is stored already, under another key, and would stay there", "Leave engagement out: nothing need be stored again")
+		}
+	}
 	d, ok := a.(documented)
 	if !ok {
 		return nil
@@ -270,9 +280,13 @@ func (r *Registry) checkDocuments(ctx context.Context, a Act) error {
 		if digest == "" {
 			continue
 		}
-		has, err := r.o.Store.HasDocument(ctx, digest)
+		under, has, err := r.o.Store.HasDocument(ctx, digest)
 		if err != nil {
 			return unavailable("The registry's database does not answer", err)
+		}
+		// What records rest on must outlive every engagement (45 CFR 164.530(j)).
+		if has && under != "" {
+			return conflict("document_sha256", fmt.Sprintf("The document is under the key of engagement %q, and would be lost with it", under), "Store it again without engagement: sallyport document put FILE")
 		}
 		if !has {
 			return badField("document_sha256", "no document with this digest is stored", "Store it first: sallyport document put FILE")

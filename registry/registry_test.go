@@ -434,3 +434,38 @@ func TestAClockThatIsSetBack(t *testing.T) {
 		t.Errorf("the view is confirmed at %v, ahead of the clock at %v", got, now)
 	}
 }
+
+// What records rest on outlives every engagement, and what is said to go with one
+// does.
+func TestAPaperIsNotLostWithAnEngagement(t *testing.T) {
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "registry.db"), registrytest.Sealer{},
+		store.WithEngagements(func(id.Engagement) (store.Sealer, error) { return registrytest.Sealer{Key: [32]byte{7}}, nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	r := open(t, options(t, s, &registrytest.Log{}))
+	if err := registrytest.Do(t.Context(), r, demo(t)); err != nil {
+		t.Fatal(err)
+	}
+	all := r.View().Engagements.All()
+	paper := registry.NewDocument("text/plain", []byte("a report that must be kept"))
+	under := paper
+	for _, e := range all {
+		under.Engagement = e.ID
+	}
+	must(t, r, registrytest.Ada, under)
+	a := registry.RecordAssessment{ID: "kept", Vendor: "northwind", Verdict: snapshot.Pass, DecidedAt: time.Now().Add(-time.Hour), ValidUntil: time.Now().AddDate(1, 0, 0), Report: paper.Digest}
+	if _, err := do(t, r, registrytest.Grace, a); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("a record rests on a paper that goes with an engagement: %v", err)
+	}
+	must(t, r, registrytest.Ada, paper)
+	must(t, r, registrytest.Grace, a)
+	// And what is the organisation's is not said to go with an engagement.
+	if _, err := do(t, r, registrytest.Ada, under); problem.From(err).Kind != problem.Conflict || problem.From(err).Field != "engagement" {
+		t.Errorf("it is said to be under an engagement's key, and is not: %v", err)
+	}
+	if n, err := r.DocumentsOf(t.Context(), under.Engagement); err != nil || n != 0 {
+		t.Errorf("%d documents go with the engagement, %v", n, err)
+	}
+}

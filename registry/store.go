@@ -63,8 +63,11 @@ type Store interface {
 	Document(ctx context.Context, digest string) (d Document, ok bool, err error)
 	// DocumentsOf counts the documents that are under an engagement's key.
 	DocumentsOf(ctx context.Context, engagement id.Engagement) (int, error)
-	// HasDocument says whether a document is stored.
-	HasDocument(ctx context.Context, digest string) (bool, error)
+	// HasDocument says whether a document is stored, and under which engagement's
+	// key; empty: the organisation's. Commit moves one that is under an engagement's
+	// key to the organisation's when it is stored again without engagement, and
+	// never the other way.
+	HasDocument(ctx context.Context, digest string) (under id.Engagement, ok bool, err error)
 
 	// Changes yields when another process may have done an act, until the
 	// context ends. It is a hint: a store without such news returns nil.

@@ -186,7 +186,7 @@ func (k *Keyring) nextGeneration(d *Destruction) (pending string) {
 		if k.mirror == "" {
 			return "" // there never was a backup
 		}
-		if _, err := look(filepath.Join(k.mirror, generationFile)); errors.Is(err, fs.ErrNotExist) && k.mirrorThere() == nil {
+		if _, err := look(filepath.Join(k.mirror, generationFile)); errors.Is(err, fs.ErrNotExist) && k.mirrorThere() == nil && sweep(k.mirror, true) == nil {
 			return ""
 		}
 		return "the key store has no generation key, and its mirror may have one: bring generation.json back from there, then it is replaced"
@@ -204,6 +204,10 @@ func (k *Keyring) nextGeneration(d *Destruction) (pending string) {
 	}
 	if err := k.mirrorThere(); err != nil {
 		return "the mirror " + k.mirror + " is away, and holds the generation key with which backups from before can be read"
+	}
+	// What an interrupted write left there is the generation key under another name.
+	if err := sweep(k.mirror, true); err != nil {
+		return "what an interrupted write left in the mirror " + k.mirror + " could not be removed: backups from before can be read with it"
 	}
 	if err := k.putGenerationIn(g, k.mirror); err != nil {
 		return "the generation key in the mirror " + k.mirror + " could not be replaced: backups from before can be read with it"

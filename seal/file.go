@@ -128,7 +128,9 @@ func shred(path string) error {
 
 // sweep removes what a writer left that was killed half-way. Such a file is a
 // second name of a key, and would outlive its destruction. A young one may belong
-// to a writer at work, unless the caller has the store's lock.
+// to a writer at work, unless the caller has the store's lock. What is a second name
+// of a file that lives is taken away and not overwritten: the writer was killed
+// between giving and taking it.
 func sweep(dir string, locked bool) error {
 	for _, prefix := range []string{newPrefix, oldPrefix} {
 		left, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
@@ -138,7 +140,14 @@ func sweep(dir string, locked bool) error {
 		for _, path := range left {
 			info, err := os.Lstat(path)
 			if err == nil && (locked || time.Since(info.ModTime()) > time.Hour) {
-				err = shred(path)
+				var alive bool
+				switch alive, err = lives(dir, info); {
+				case err != nil:
+				case alive:
+					err = errors.Join(os.Remove(path), syncDir(dir))
+				default:
+					err = shred(path)
+				}
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("remove what an interrupted write left: %w", err)
@@ -146,6 +155,31 @@ func sweep(dir string, locked bool) error {
 		}
 	}
 	return nil
+}
+
+// lives reports whether a file has a name of its own in dir, besides one that a
+// writer gave it for a while.
+func lives(dir string, file fs.FileInfo) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), newPrefix) || strings.HasPrefix(e.Name(), oldPrefix) {
+			continue
+		}
+		info, err := os.Lstat(filepath.Join(dir, e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if os.SameFile(info, file) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // lockWait is how long another process's work on the key store is waited for.

@@ -212,6 +212,13 @@ func (k *Keyring) BackupStore(w io.Writer, at time.Time) (Backup, error) {
 		}
 		for _, e := range entries {
 			if storeFile(dir + "/" + e.Name()) {
+				// Keys that were destroyed, and whose file could not be removed yet, stay out:
+				// the generation key is replaced once, and this one may be the new one.
+				if dir == engagementsDir {
+					if _, err := os.Lstat(filepath.Join(k.dir, destroyedDir, e.Name())); !errors.Is(err, fs.ErrNotExist) {
+						continue
+					}
+				}
 				if err := add(dir + "/" + e.Name()); err != nil {
 					return Backup{}, err
 				}

@@ -220,6 +220,13 @@ func (k *Keyring) rewrapAll() error {
 		return err
 	}
 	for _, engagement := range all {
+		// Keys whose destruction has begun get no new life, and their file may be
+		// overwritten already.
+		if t, err := k.tombstone(engagement); err != nil {
+			return fmt.Errorf("rotate root: engagement %s: %w", engagement, err)
+		} else if t != nil {
+			continue
+		}
 		keys, err := k.readEngagement(engagement)
 		if err != nil {
 			return fmt.Errorf("rotate root: engagement %s: %w", engagement, err)
@@ -279,7 +286,7 @@ func (k *Keyring) Finish(at time.Time) (retired *RetiredRoot, err error) {
 	defer unlock()
 	o := k.own.Load()
 	if o.doc.Before == nil {
-		return nil, nil
+		return nil, k.tidy() // one that was broken off after its end may have left something
 	}
 	if err := k.rewrapAll(); err != nil { // a key that was made meanwhile is under the new root already
 		return nil, err
@@ -293,15 +300,33 @@ func (k *Keyring) Finish(at time.Time) (retired *RetiredRoot, err error) {
 	if err := k.reread(); err != nil {
 		return nil, err
 	}
-	if before.Root.Kind == kindFile {
-		path := keyFile{}.at(k.dir, before.Root)
-		if old, err := (keyFile{}).open(k.dir, before.Root); err == nil && old.id == before.RootID {
-			if err := shred(path); err != nil {
-				return retired, fmt.Errorf("remove the old root's file: %w", err)
-			}
+	return retired, k.tidy()
+}
+
+// tidy removes what opens, or is, a root that was retired: root files of the
+// keyring's own, and what an interrupted write left of keyring.json, in which the
+// root before opens the one of now. Both locks are held.
+func (k *Keyring) tidy() error {
+	for _, dir := range []string{k.dir, filepath.Join(k.dir, engagementsDir)} {
+		if err := sweep(dir, true); err != nil {
+			return err
 		}
 	}
-	return retired, nil
+	o := k.own.Load()
+	named, err := filepath.Glob(filepath.Join(k.dir, "root*.key"))
+	if err != nil {
+		return err
+	}
+	for _, path := range named {
+		root, err := keyFile{path: path}.open("", rootParams{Kind: kindFile})
+		if err != nil || root.id == o.root.id || !slices.ContainsFunc(o.doc.Retired, func(r RetiredRoot) bool { return r.ID == root.id }) {
+			continue // not a root, or none that was retired
+		}
+		if err := shred(path); err != nil {
+			return fmt.Errorf("remove the old root's file: %w", err)
+		}
+	}
+	return nil
 }
 
 // Rotating reports whether a rotation of the root is begun and not finished.

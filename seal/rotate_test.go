@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -476,4 +477,75 @@ func (f *fakeService) Decrypt(_ context.Context, box []byte) ([]byte, error) { r
 // State implements KeyService.
 func (f *fakeService) State(context.Context) (ServiceState, error) {
 	return ServiceState{State: StateEnabled}, nil
+}
+
+// A process that was killed while it destroyed keys leaves their file overwritten:
+// that must not keep the root from being rotated, nor give the keys a new life.
+func TestRootRotationPassesOverDestroyedKeys(t *testing.T) {
+	for _, left := range []string{"overwritten", "whole"} {
+		k, dir := newKeyring(t)
+		engagement(t, k, "sepsis")
+		kept, _ := engagement(t, k, "stroke").Code("p")
+		text := mustRead(t, k.file(engagementsDir, "sepsis"))
+		d := *destroy(t, k, "sepsis")
+		d.DoneAt, d.Pending = time.Time{}, []string{"begun and not finished"}
+		if err := replaceJSON(k.file(destroyedDir, "sepsis"), d); err != nil {
+			t.Fatal(err)
+		}
+		if left == "overwritten" {
+			text = bytes.Repeat([]byte{7}, len(text))
+		}
+		if err := os.WriteFile(k.file(engagementsDir, "sepsis"), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := reopen(t, dir, KeyFile(""))
+		if err := again.RotateRoot(KeyFile("")); err != nil {
+			t.Fatalf("%s: %v", left, err)
+		}
+		if _, err := again.Finish(noon); err != nil {
+			t.Fatalf("%s: %v", left, err)
+		}
+		if got := mustRead(t, k.file(engagementsDir, "sepsis")); !bytes.Equal(got, text) {
+			t.Errorf("%s: destroyed keys were put under the new root", left)
+		}
+		if got, ok := engagement(t, again, "stroke").Reveal(kept); !ok || got != "p" {
+			t.Errorf("%s: the other keys do not open", left)
+		}
+		if d := destroy(t, again, "sepsis"); !d.Done() || again.left("sepsis") {
+			t.Errorf("%s: Destroy = %+v", left, d)
+		}
+	}
+}
+
+// A process that was killed at the end of a rotation, before it removed the old
+// root and what the old root opens: the next one does.
+func TestBrokenOffFinish(t *testing.T) {
+	k, dir := newKeyring(t)
+	engagement(t, k, "sepsis")
+	old := mustRead(t, filepath.Join(dir, rootFile))
+	if err := k.RotateRoot(KeyFile("")); err != nil {
+		t.Fatal(err)
+	}
+	bridge := mustRead(t, filepath.Join(dir, keyringFile))
+	if _, err := k.Finish(noon); err != nil {
+		t.Fatal(err)
+	}
+	// As if killed after keyring.json was replaced.
+	for name, text := range map[string][]byte{rootFile: old, oldPrefix + "1": bridge} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := reopen(t, dir, KeyFile(""))
+	if retired, err := again.Finish(noon); err != nil || retired != nil {
+		t.Errorf("Finish again = %v, %v", retired, err)
+	}
+	for _, name := range []string{rootFile, oldPrefix + "1"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s is left: who has it has the root that was retired, or the way from it to the new one", name)
+		}
+	}
+	if got := reopen(t, dir, KeyFile("")).RootID(); got != again.RootID() {
+		t.Errorf("the root of now is %s, was %s", got, again.RootID())
+	}
 }

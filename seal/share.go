@@ -259,6 +259,14 @@ func RestoreRoot(dir, path string, shares []Share) (string, error) {
 		}
 	}
 	var doc keyringDoc
+	if _, err = os.Stat(dir); err == nil {
+		// Before it is read: another process may be rotating the root.
+		unlock, err := lockStore(dir)
+		if err != nil {
+			return "", err
+		}
+		defer unlock()
+	}
 	err = readJSON(filepath.Join(dir, keyringFile), &doc)
 	lost := errors.Is(err, fs.ErrNotExist) // then it comes back from the key store's backup
 	if err != nil && !lost {
@@ -275,11 +283,6 @@ func RestoreRoot(dir, path string, shares []Share) (string, error) {
 	if lost || doc.Root.Kind == kindFile && (path != "" || doc.Root.File == "") {
 		return name, nil
 	}
-	unlock, err := lockStore(dir)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
 	doc.Root = rootParams{Kind: kindFile}
 	if err := replaceJSON(filepath.Join(dir, keyringFile), doc); err != nil {
 		return "", fmt.Errorf("restore root: %w", err)

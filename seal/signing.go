@@ -110,8 +110,14 @@ func (k *Keyring) releases() (*ReleaseKey, int, error) {
 	return &key, maxGenerations, syncDir(k.dir)
 }
 
-// makeRelease makes generation n. Who loses a race uses the winner's.
+// makeRelease makes generation n. Who loses a race uses the winner's. It takes the
+// store's lock, for who has that clears away files that are being written.
 func (k *Keyring) makeRelease(n int) error {
+	unlock, err := lockStore(k.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err

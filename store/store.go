@@ -303,7 +303,8 @@ func (s *Store) Commit(ctx context.Context, e *registry.Entry) error {
 		}
 		if e.Document != nil {
 			if _, err := s.exec(ctx, tx, `INSERT INTO documents (sha256, media_type, seq, engagement, content) VALUES (?, ?, ?, ?, ?)
-				ON CONFLICT (sha256) DO NOTHING`, e.Document.Digest, e.Document.MediaType, e.Seq, string(e.Document.Engagement), content); err != nil {
+				ON CONFLICT (sha256) DO UPDATE SET engagement = excluded.engagement, content = excluded.content
+				WHERE documents.engagement <> '' AND excluded.engagement = ''`, e.Document.Digest, e.Document.MediaType, e.Seq, string(e.Document.Engagement), content); err != nil {
 				return fmt.Errorf("insert document: %w", err)
 			}
 		}
@@ -420,13 +421,15 @@ func (s *Store) DocumentsOf(ctx context.Context, engagement id.Engagement) (n in
 }
 
 // HasDocument implements registry.Store.
-func (s *Store) HasDocument(ctx context.Context, digest string) (bool, error) {
-	var n int
-	err := s.db.QueryRowContext(ctx, s.bind(`SELECT COUNT(*) FROM documents WHERE sha256 = ?`), digest).Scan(&n)
-	if err != nil {
-		return false, fmt.Errorf("store: document: %w", err)
+func (s *Store) HasDocument(ctx context.Context, digest string) (under id.Engagement, ok bool, err error) {
+	err = s.db.QueryRowContext(ctx, s.bind(`SELECT engagement FROM documents WHERE sha256 = ?`), digest).Scan(&under)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
 	}
-	return n > 0, nil
+	if err != nil {
+		return "", false, fmt.Errorf("store: document: %w", err)
+	}
+	return under, true, nil
 }
 
 // reasonAAD binds the sealed reason to its act and, by the digest, to all that

@@ -239,7 +239,7 @@ func TestADocumentIsSealedUnderItsDigest(t *testing.T) {
 		if err != nil || !ok || string(got.Content) != canary || got.MediaType != "text/plain" {
 			t.Errorf("got %q, %v, %v", got.Content, ok, err)
 		}
-		if has, err := s.HasDocument(t.Context(), strings.Repeat("0", 64)); has || err != nil {
+		if _, has, err := s.HasDocument(t.Context(), strings.Repeat("0", 64)); has || err != nil {
 			t.Errorf("another digest: got %v, %v", has, err)
 		}
 		again := act(2)
@@ -308,8 +308,18 @@ func TestADocumentUnderAnEngagementsKey(t *testing.T) {
 		if _, _, err := s.Document(t.Context(), d.Digest); !errors.Is(err, gone) {
 			t.Errorf("without the key: %v", err)
 		}
-		if has, err := s.HasDocument(t.Context(), d.Digest); err != nil || !has {
-			t.Errorf("that it was stored is not forgotten: %v, %v", has, err)
+		if under, has, err := s.HasDocument(t.Context(), d.Digest); err != nil || !has || under != "sepsis" {
+			t.Errorf("that it was stored is not forgotten: %q, %v, %v", under, has, err)
+		}
+		// What must be kept is stored again under the organisation's key, and stays there.
+		keys["sepsis"] = registrytest.Sealer{Key: [32]byte{7}}
+		for i, under := range []id.Engagement{"", "sepsis"} {
+			e := act(uint64(i + 2))
+			e.Document = &registry.Document{Digest: d.Digest, MediaType: "text/plain", Content: d.Content, Engagement: under}
+			commit(t, s, e, true)
+		}
+		if got, ok, err := open(t, where).Document(t.Context(), d.Digest); err != nil || !ok || string(got.Content) != "columns" || got.Engagement != "" {
+			t.Errorf("kept: got %+v, %v, %v", got, ok, err)
 		}
 	})
 }

@@ -182,6 +182,7 @@ func TestURLsThatAreRefused(t *testing.T) {
 			return map[string]string{"VAULT_ADDR": "https://v.example.org", "VAULT_TOKEN_FILE": "/nowhere/token"}[n]
 		}, "VAULT_TOKEN_FILE"},
 		{"aws without a key", "awskms://?region=us-east-1", noEnv, "names no key"},
+		{"aws in the clear", "awskms:///k?region=us-east-1&endpoint=http%3A%2F%2Fkms.example.org", noEnv, "endpoint"},
 		{"an aws parameter", "awskms:///k?secret=s.secret-token", noEnv, "parameter"},
 	} {
 		_, err := kms.Open(t.Context(), c.url, kms.Options{Getenv: c.env})

@@ -38,6 +38,7 @@ type Manifest struct {
 	Preamble    string        `json:"preamble_sha256"`
 	Created     time.Time     `json:"created"`         // when the body began
 	Nonce       string        `json:"nonce,omitempty"` // the request's, against replay
+	Entry       int           `json:"entry,omitempty"` // which answer of a batch it is, from 1; 0: of no batch
 
 	SHA256   string `json:"sha256,omitempty"`   // of the whole body as it left
 	Bytes    int64  `json:"bytes,omitempty"`    // of the body
@@ -93,7 +94,7 @@ func (m *Manifest) check() error {
 	ok := m.Version == manifestVersion && id.Check(m.Decision) == nil && id.Check(m.Engagement) == nil && id.Check(m.Vendor) == nil &&
 		id.Check(m.Device) == nil && m.Format.MediaType() != "" && isHex(m.Preamble) && !m.Created.IsZero() &&
 		len(m.Recipients) > 0 && len(m.Recipients) <= MaxRecipients && !slices.ContainsFunc(m.Recipients, func(r string) bool { return !isHex(r) }) &&
-		printable(m.ContentType, 128) && printable(m.Log, 128) && (m.Nonce == "" || IsNonce(m.Nonce))
+		printable(m.ContentType, 128) && printable(m.Log, 128) && (m.Nonce == "" || IsNonce(m.Nonce)) && m.Entry >= 0
 	if m.Final {
 		ok = ok && isHex(m.SHA256) && m.Bytes > 0 && m.Clear >= 0 && m.Clear < m.Bytes && m.Releases > 0
 	} else {

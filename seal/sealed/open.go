@@ -36,6 +36,7 @@ type Expect struct {
 	// What else must hold; each is checked where it is set.
 	Decision  id.Decision // the body belongs to this decision
 	Nonce     string      // the nonce of the request that this answers
+	Entry     int         // it answers this entry of a batch, from 1
 	NotBefore time.Time   // the body is not older: against replay where no nonce was sent
 }
 
@@ -132,7 +133,7 @@ func Open(src io.Reader, e Expect) (*Reader, error) {
 	switch {
 	case !o.Final && e.Manifest == nil:
 		return nil, unsigned(errors.New("an opening alone, and nobody to ask for the manifest"))
-	case e.Decision != "" && o.Decision != e.Decision, e.Nonce != "" && o.Nonce != e.Nonce,
+	case e.Decision != "" && o.Decision != e.Decision, e.Nonce != "" && o.Nonce != e.Nonce, e.Entry != 0 && o.Entry != e.Entry,
 		!e.NotBefore.IsZero() && o.Created.Before(e.NotBefore):
 		return nil, notOpened("The sealed body answers another request", "Keep nothing of it; ask again", ErrReplayed)
 	}
