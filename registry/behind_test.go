@@ -56,6 +56,24 @@ func TestWhoIsBehindAConnectorDoesNotApproveWhatItAsksFor(t *testing.T) {
 	w.must("eve", registry.ApproveApp{ID: "u1"})
 }
 
+// A new token does not make who knew the old one a second person.
+func TestARotationHidesNobodyBehindAConnector(t *testing.T) {
+	w := connectedWorld(t)
+	w.must("ada", registry.RegisterConnector{ID: "own-scim", Kind: snapshot.SCIMClient, Name: "Directory", Token256: string(registrytest.Key("own"))})
+	w.must("grace", registry.ApproveConnector{ID: "own-scim"})
+	if err := w.as(registry.Actor{Connector: "own-scim"}, registry.ProposePerson{ID: "sid", Name: "Sid", Classification: hipaa.Workforce, Basis: "employee"}); err != nil {
+		t.Fatal(err)
+	}
+	w.must("grace", registry.RotateConnector{ID: "own-scim", Token256: string(registrytest.Key("own-2"))})
+	w.must("eve", registry.ApproveConnector{ID: "own-scim"})
+	for _, who := range []id.Person{"ada", "grace"} {
+		if err := w.do(who, registry.ApprovePerson{ID: "sid"}); !refusedBy(err, "separation-of-duties") {
+			t.Errorf("%s: got %v", who, err)
+		}
+	}
+	w.must("eve", registry.ApprovePerson{ID: "sid"})
+}
+
 // A login that the organisation's own directory puts in waits for a person: whoever
 // holds the directory's token could else sign in as anybody of the organisation.
 func TestADirectoryMakesNobodyOfTheOrganisationSignIn(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -232,6 +233,9 @@ func (a RotateConnector) apply(e *snapshot.Edit, s Stamp) {
 			c.Token256 = a.Token256
 		} else {
 			c.Keys = compact(a.Keys)
+		}
+		if !slices.Contains(c.Askers, c.RequestedBy) {
+			c.Askers = append(slices.Clip(c.Askers), c.RequestedBy)
 		}
 		c.Approval = asked(s)
 	})

@@ -48,7 +48,7 @@ func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act, now time.
 	standing(&r, v, by, a, now)
 	if s, ok := a.(separated); ok {
 		for _, p := range s.apart(v) {
-			for _, p := range []id.Person{p, behind(v, p)} {
+			for _, p := range append(behind(v, p), p) {
 				if p != "" {
 					r.Apart = append(r.Apart, p)
 				}
@@ -132,18 +132,19 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 	}
 }
 
-// behind is who asked for a connector, by its name as an actor: they hold its token,
-// its keys or its address, and what it asks for they could have asked for.
-func behind(v *snapshot.View, name id.Person) id.Person {
+// behind are those who asked for a connector, by its name as an actor: they hold its
+// token, its keys or its address, or did, and what it asks for they could have asked
+// for.
+func behind(v *snapshot.View, name id.Person) []id.Person {
 	key, ok := strings.CutPrefix(string(name), connectorPrefix)
 	if !ok {
-		return ""
+		return nil
 	}
 	c, ok := v.Connectors.Get(id.Connector(key))
 	if !ok {
-		return ""
+		return nil
 	}
-	return c.RequestedBy
+	return append(slices.Clone(c.Askers), c.RequestedBy)
 }
 
 // everApproved counts the organisation's people who were ever approved, so that

@@ -45,6 +45,9 @@ type Connector struct {
 	// Keys is a pinned JWK Set (RFC 7517). Empty: the keys are those that the
 	// issuer's own metadata names.
 	Keys json.RawMessage `json:"keys,omitempty"`
+	// Askers are those who put in a token or keys before the present ones: they knew
+	// them, so what the connector asked for they could have asked for.
+	Askers []id.Person `json:"askers,omitempty"`
 	// Token256 is the SHA-256, in hex, of the bearer token of a SCIM client or a
 	// fleet manager; the token itself is nowhere.
 	Token256 string `json:"token_sha256,omitempty"`
