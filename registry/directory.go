@@ -61,7 +61,7 @@ func (a AmendPerson) check(v *snapshot.View, by Actor, _ time.Time) error {
 			return err
 		}
 	}
-	if a.opens(p) && p.Vendor == "" && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person, behind(v, by.Name())) {
+	if a.opens(p) && p.Vendor == "" && p.State == snapshot.Approved && !approvable(v, append(behind(v, by.Name()), a.ID, by.Person)...) {
 		return conflict("id", "Nobody would be left who can approve the change", "Have a third person approved first")
 	}
 	return nil

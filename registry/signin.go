@@ -55,7 +55,7 @@ func (a LinkLogin) check(v *snapshot.View, by Actor, _ time.Time) error {
 			return err
 		}
 	}
-	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, a.ID, by.Person, behind(v, by.Name())) {
+	if p.Vendor == "" && by.Person != a.ID && p.State == snapshot.Approved && !approvable(v, append(behind(v, by.Name()), a.ID, by.Person)...) {
 		return conflict("id", "Nobody would be left who can approve the new login", "Have a third person approved first")
 	}
 	return nil
