@@ -108,7 +108,8 @@ func (s *server) identify(next http.Handler) http.Handler {
 		if s.Sessions != nil && len(r.Header["Authorization"]) > 0 {
 			person, session, ok := s.Sessions.Bearer(r)
 			if !ok {
-				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", s.Sessions.Why(r))
+				reason := s.Sessions.Why(r)
+				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "next", signin.WayOut(reason))
 				identity.WriteUnknown(w)
 				return
 			}
@@ -117,7 +118,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 			who, err := s.Identity.Person(r, view)
 			if err != nil {
 				reason, _ := identity.ReasonOf(err)
-				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "err", err)
+				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "next", reason.Next(), "err", err)
 				identity.WriteUnknown(w)
 				return
 			}

@@ -37,7 +37,8 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 	if err != nil {
 		reason, _ := identity.ReasonOf(err)
 		g.metrics.unknown.Inc()
-		g.Logger.LogAttrs(r.Context(), slog.LevelWarn, "unknown caller", slog.String("protocol", p.Name()), slog.String("reason", string(reason)))
+		g.Logger.LogAttrs(r.Context(), slog.LevelWarn, "unknown caller", slog.String("protocol", p.Name()),
+			slog.String("reason", string(reason)), slog.String("next", reason.Next()))
 		if problem.From(err).Kind == problem.Unknown {
 			identity.WriteUnknownCaller(w, err)
 			return

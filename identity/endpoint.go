@@ -443,7 +443,7 @@ type errorResponse struct {
 // refuse answers, and tells the owner's log why.
 func (e *TokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, what string, facts logFacts, err error) {
 	reason, _ := ReasonOf(err)
-	e.c.Log.LogAttrs(r.Context(), slog.LevelWarn, what, append(facts.attrs(), slog.String("reason", string(reason)))...)
+	e.c.Log.LogAttrs(r.Context(), slog.LevelWarn, what, append(facts.attrs(), slog.String("reason", string(reason)), slog.String("next", reason.Next()))...)
 	var no *refusal
 	if errors.As(err, &no) {
 		switch no.status {

@@ -240,7 +240,7 @@ func (u *UDAP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		reason, _ := ReasonOf(err)
-		u.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "registration refused", append(attrs, slog.String("reason", string(reason)))...)
+		u.c.Log.LogAttrs(r.Context(), slog.LevelWarn, "registration refused", append(attrs, slog.String("reason", string(reason)), slog.String("next", reason.Next()))...)
 		var no *refusal
 		if !errors.As(err, &no) {
 			no = tryLater(NotRecorded)

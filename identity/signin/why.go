@@ -16,6 +16,19 @@ const (
 	SessionPerson    Reason = "session-person"    // its person may not be signed in now, or the registry is too old to say
 )
 
+// WayOut is what to do about a session that does not count, for the owner's log.
+func WayOut(r Reason) string {
+	switch r {
+	case SessionElsewhere:
+		return "Sign in on this device; if nobody mixed devices up, look into a theft: sallyport session kill"
+	case SessionPerson:
+		return "See whether the person, their vendor and their identity provider are approved and on no hold"
+	case SessionAbsent, SessionUnknown, SessionEnded, SessionOver:
+		return "Sign in again: sallyport login"
+	}
+	return "Tell the operator: this reason has no way out on record"
+}
+
 // Why says why Bearer refused a request. It looks anew, at the newest view.
 func (s *Sessions) Why(r *http.Request) Reason {
 	_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -27,6 +27,7 @@ import (
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -66,7 +67,15 @@ func (o outcome) String() string {
 	case o.gate != "":
 		return fmt.Sprintf("%d, gate %s: %s", o.status, o.gate, o.says)
 	}
-	return fmt.Sprintf("%d, log: %s", o.status, o.reason)
+	return fmt.Sprintf("%d, log: %s. Next: %s", o.status, o.reason, o.next())
+}
+
+// next is the way out that the owner's log gives with the reason.
+func (o outcome) next() string {
+	if strings.HasPrefix(o.reason, "session-") {
+		return signin.WayOut(signin.Reason(o.reason))
+	}
+	return identity.Reason(o.reason).Next()
 }
 
 func logged(status int, reason string) outcome { return outcome{status: status, reason: reason} }
@@ -570,6 +579,9 @@ func (x *matrix) outcome(from int, got hospitaltest.Answer, err error, want outc
 		if reason := `"reason":"` + want.reason + `"`; !strings.Contains(x.b.Log.String()[from:], reason) {
 			return fmt.Sprintf("%d, and the log does not say %s: %s", got.Status, want.reason, lastLines(x.b.Log.String()[from:]))
 		}
+		if next := fmt.Sprintf(`"next":%q`, want.next()); !strings.Contains(x.b.Log.String()[from:], next) {
+			return fmt.Sprintf("%d, and the log gives no way out: %s", got.Status, lastLines(x.b.Log.String()[from:]))
+		}
 		return ""
 	}
 	p := new(problem.Problem)
@@ -597,7 +609,7 @@ func lastLines(s string) string {
 func matrixPage() string {
 	var b strings.Builder
 	b.WriteString("# The matrix of refusals\n\nMade by `go test ./internal/hospitaltest -run Matrix -update`; the test of that name tries every line on a whole\n" +
-		"Sallyport, over TLS, and compares. A stranger hears a bare status, and the reason stands in the owner's log; who is known\n" +
+		"Sallyport, over TLS, and compares. A stranger hears a bare status, and the reason and the way out stand in the owner's log; who is known\n" +
 		"hears the gate, what is wrong, what mends it, and who can mend it.\n")
 	for _, s := range shown {
 		fmt.Fprintf(&b, "\n## %s\n\n| what is wrong | what is tried | how it is refused |\n|---|---|---|\n", strings.ToUpper(s[:1])+s[1:])
