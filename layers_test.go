@@ -43,10 +43,16 @@ var layers = map[string][]string{
 	"deid/table/*":  {"deid/table/csv", "problem"},
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
-	"gate":          {"hipaa", "id", "policy", "snapshot"},
+	"gate":          {"agreement", "course", "diligence", "hipaa", "id", "policy", "snapshot"},
 	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
 	"fairness":      {"problem"},
 	"provenance":    {},
+	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts
+	"agreement":     {"hipaa", "id", "paper", "problem", "snapshot"},                                     // what each term does, what is missing, our own wording
+	"course":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // lessons, questions, certificates
+	"breach":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // clocks, the four factors, notices
+	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
+	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
 	// RECORD
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
@@ -57,11 +63,12 @@ var layers = map[string][]string{
 	"seal/kms/*":    {"problem", "seal", "seal/kms"},
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
+	"disclosure":    {"audit", "hipaa", "id", "problem"}, // who was given what, by an index over the log that can be rebuilt from it
 	// GOVERNANCE
-	"registry":              {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
-	"registry/registrytest": {"audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
+	"registry":              {"agreement", "audit", "breach", "course", "diligence", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
+	"registry/registrytest": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
-	"evidence":              {"audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
+	"evidence":              {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
 	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
 	"identity/signin":     {"id", "problem", "snapshot"}, // proves who a person is; what follows is an act, by people and api
@@ -69,21 +76,23 @@ var layers = map[string][]string{
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
-	"people":  {"hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
-	"console": {"audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"api":     {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"people":  {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
+	"console": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
 	// these are faces like api, on the gateway's listener.
-	"scim": {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
-	"ssf":  {"id", "identity", "problem", "registry", "snapshot"},
-	"scan": {"deid", "deid/*", "internal/yamldoc", "problem"}, // reads files of any kind, and knows nothing of the gateway
+	"scim":   {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"ssf":    {"id", "identity", "problem", "registry", "snapshot"},
+	"portal": {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
+	"notify": {"id", "problem"},                                                                                                                        // mail and webhooks: never PHI
+	"scan":   {"deid", "deid/*", "internal/yamldoc", "problem"},                                                                                        // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
@@ -109,7 +118,7 @@ var drivers = map[string][]string{
 }
 
 // pure packages take time, input and output as arguments.
-var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate",
+var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate", "diligence", "agreement", "course", "breach", "paper", "forecast",
 	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
 	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message", "provenance"}
 

@@ -44,6 +44,18 @@ func (s *server) reads() {
 	noun(s, "attestations", func(v *snapshot.View) snapshot.Table[id.Attestation, snapshot.Attestation] { return v.Attestations })
 	noun(s, "keys", func(v *snapshot.View) snapshot.Table[id.Engagement, snapshot.Key] { return v.Keys })
 	noun(s, "postures", func(v *snapshot.View) snapshot.Table[id.Device, snapshot.Posture] { return v.Postures })
+	noun(s, "questionnaires", func(v *snapshot.View) snapshot.Table[id.Questionnaire, snapshot.Questionnaire] {
+		return v.Questionnaires
+	})
+	noun(s, "links", func(v *snapshot.View) snapshot.Table[id.Link, snapshot.Link] { return v.Links })
+	noun(s, "findings", func(v *snapshot.View) snapshot.Table[id.Finding, snapshot.Finding] { return v.Findings })
+	noun(s, "courses", func(v *snapshot.View) snapshot.Table[id.Course, snapshot.Course] { return v.Courses })
+	noun(s, "attempts", func(v *snapshot.View) snapshot.Table[id.Attempt, snapshot.Attempt] { return v.Attempts })
+	noun(s, "requests", func(v *snapshot.View) snapshot.Table[id.Request, snapshot.Request] { return v.Requests })
+	noun(s, "campaigns", func(v *snapshot.View) snapshot.Table[id.Campaign, snapshot.Campaign] { return v.Campaigns })
+	noun(s, "emergencies", func(v *snapshot.View) snapshot.Table[id.Emergency, snapshot.Emergency] { return v.Emergencies })
+	noun(s, "incidents", func(v *snapshot.View) snapshot.Table[id.Incident, snapshot.Incident] { return v.Incidents })
+	noun(s, "offboardings", func(v *snapshot.View) snapshot.Table[id.Offboarding, snapshot.Offboarding] { return v.Offboardings })
 	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })
 
 	huma.Register(s.api, huma.Operation{OperationID: "whoami", Method: http.MethodGet, Path: "/v1/whoami", Summary: "Who the caller is", Tags: []string{"you"}},

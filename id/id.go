@@ -35,6 +35,16 @@ type (
 	Attestation   string // a verified statement about what a device runs
 	Hold          string // a stop on a vendor, engagement, person, device, app or grant
 	Authorization string // what a person lets an application do in their session
+	Link          string // a way in for a vendor's contact who has no account: one purpose, until a time
+	Questionnaire string // the due-diligence questions put to a vendor, with the answers
+	Finding       string // something that a person must look at
+	Course        string // a course that counts as training, and a version of it
+	Attempt       string // a person on their way through a course
+	Request       string // a wish for access, by a vendor's person
+	Campaign      string // access reviews that are done together
+	Emergency     string // a use of a source's own emergency procedure (45 CFR 164.312(a)(2)(ii))
+	Incident      string // a security incident, and what it turned out to be (45 CFR 164.304, 164.402)
+	Offboarding   string // the parting from a vendor, or the end of an engagement
 	Source        string // an upstream healthcare system
 	Act           string // one change of the registry
 	Decision      string // one answer of the policy

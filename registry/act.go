@@ -33,13 +33,17 @@ type Act interface {
 	apply(e *snapshot.Edit, s Stamp)
 }
 
-// Actor is who acts, as the caller has authenticated them: a person, a connector
-// or a device, exactly one. What they may do is looked up in the view, never
-// taken from the caller.
+// Actor is who acts, as the caller has authenticated them: a person, a connector, a
+// device, who holds a link, or the registry's own clock, exactly one. What they may
+// do is looked up in the view, never taken from the caller.
 type Actor struct {
 	Person    id.Person
 	Connector id.Connector
 	Device    id.Device
+	Link      id.Link
+	// Clock is the product itself, when a time has come: it can only close what people
+	// let lapse, and note what it sent.
+	Clock bool
 	// Session is the sign-in through which the person acts; empty: a client
 	// certificate of their own.
 	Session id.Session
@@ -49,20 +53,30 @@ type Actor struct {
 const (
 	connectorPrefix = "connector."
 	devicePrefix    = "device."
+	linkPrefix      = "link."
+	clockPrefix     = "clock."
+	clockName       = clockPrefix + id.Person("sallyport")
 )
 
 // Name is the actor as acts, records and the audit log write it: the person's id,
-// "connector.ID" or "device.ID". It is empty unless exactly one is set.
+// "connector.ID", "device.ID", "link.ID" or "clock.sallyport". It is empty unless
+// exactly one is set.
 func (a Actor) Name() id.Person {
-	switch {
-	case a.Person != "" && a.Connector == "" && a.Device == "":
-		return a.Person
-	case a.Connector != "" && a.Person == "" && a.Device == "" && a.Session == "":
-		return connectorPrefix + id.Person(a.Connector)
-	case a.Device != "" && a.Person == "" && a.Connector == "" && a.Session == "":
-		return devicePrefix + id.Person(a.Device)
+	var names []id.Person
+	add := func(set bool, name id.Person) {
+		if set {
+			names = append(names, name)
+		}
 	}
-	return ""
+	add(a.Person != "", a.Person)
+	add(a.Connector != "", connectorPrefix+id.Person(a.Connector))
+	add(a.Device != "", devicePrefix+id.Person(a.Device))
+	add(a.Link != "", linkPrefix+id.Person(a.Link))
+	add(a.Clock, clockName)
+	if len(names) != 1 || a.Session != "" && a.Person == "" {
+		return ""
+	}
+	return names[0]
 }
 
 // Stamp is what the registry adds to an act: its id, who and when.
@@ -100,6 +114,8 @@ const (
 	VendorPeople Admission = "vendor-people" // an approved person of the vendor that the act is about
 	OwnDevice    Admission = "own-device"    // the device that the act is about, by its key
 	Connectors   Admission = "connector"     // a connector of the vendor that the act is about
+	LinkHolder   Admission = "link"          // who holds an open link about what the act is about
+	Clock        Admission = "clock"         // the registry's own clock
 	Invited      Admission = "invited"       // the person that the act is about, not approved yet, by the code of their open invitation
 )
 
@@ -111,6 +127,9 @@ type party struct {
 	vendor     id.Vendor
 	connectors []snapshot.ConnectorKind
 	invitation string // the digest of the code that was shown
+	// link is what a link must be about, and for, to do the act.
+	link    snapshot.Subject
+	linkFor snapshot.LinkPurpose
 }
 
 // admitting is an act that somebody without a duty may do.

@@ -1,11 +1,17 @@
 package registry
 
+import "slices"
+
 // Acts is every act there is. Route, command, audit kind and Cedar action are
 // taken from this table, and nothing changes the registry but an act, so "every
 // change is in the log" is true by construction. The citation for who may do
 // what is 45 CFR 164.308(a)(4)(ii)(B), access authorization; the split of
 // duties itself is policy.
-var Acts = []Spec{
+var Acts = slices.Concat(acts, diligenceActs, agreementActs, trainingActs, accessActs, incidentActs, offboardingActs)
+
+// acts are those that open and close the doors; the workflows that lead to them have
+// chapters of their own, acts_*.go.
+var acts = []Spec{
 	// Organisation.
 	{"organisation.bootstrap", "organisation", "bootstrap", "Make the first person, on an empty registry",
 		"/v1/organisation/bootstrap", []Duty{Operator}, func() Act { return new(BootstrapOrganisation) }, nil},

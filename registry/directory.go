@@ -234,5 +234,10 @@ func (a ResumePerson) apply(e *snapshot.Edit, s Stamp) {
 
 // isProgram reports whether this is the name of a connector or a device.
 func isProgram(p id.Person) bool {
-	return strings.HasPrefix(string(p), connectorPrefix) || strings.HasPrefix(string(p), devicePrefix)
+	for _, prefix := range []string{connectorPrefix, devicePrefix, linkPrefix, clockPrefix} {
+		if strings.HasPrefix(string(p), prefix) {
+			return true
+		}
+	}
+	return false
 }

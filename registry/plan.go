@@ -389,6 +389,26 @@ func find(v *snapshot.View, s snapshot.Subject) (snapshot.Record, bool) {
 		return get(v.Postures, id.Device(s.ID))
 	case snapshot.NounAttestation:
 		return get(v.Attestations, id.Attestation(s.ID))
+	case snapshot.NounQuestionnaire:
+		return get(v.Questionnaires, id.Questionnaire(s.ID))
+	case snapshot.NounLink:
+		return get(v.Links, id.Link(s.ID))
+	case snapshot.NounFinding:
+		return get(v.Findings, id.Finding(s.ID))
+	case snapshot.NounCourse:
+		return get(v.Courses, id.Course(s.ID))
+	case snapshot.NounAttempt:
+		return get(v.Attempts, id.Attempt(s.ID))
+	case snapshot.NounRequest:
+		return get(v.Requests, id.Request(s.ID))
+	case snapshot.NounCampaign:
+		return get(v.Campaigns, id.Campaign(s.ID))
+	case snapshot.NounEmergency:
+		return get(v.Emergencies, id.Emergency(s.ID))
+	case snapshot.NounIncident:
+		return get(v.Incidents, id.Incident(s.ID))
+	case snapshot.NounOffboarding:
+		return get(v.Offboardings, id.Offboarding(s.ID))
 	}
 	return nil, false
 }
@@ -427,6 +447,8 @@ func StateOf(r snapshot.Record) snapshot.State {
 	case *snapshot.Grant:
 		return r.State
 	case *snapshot.Connector:
+		return r.State
+	case *snapshot.Course:
 		return r.State
 	}
 	return ""

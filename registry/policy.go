@@ -90,6 +90,20 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		if c.Vendor == p.vendor && slices.Contains(p.connectors, c.Kind) {
 			r.As = append(r.As, string(Connectors))
 		}
+	case by.Clock:
+		r.Active = true
+		r.As = append(r.As, string(Clock))
+	case by.Link != "":
+		l, ok := v.Links.Get(by.Link)
+		if !ok {
+			return
+		}
+		of, ok := v.Vendors.Get(l.Vendor)
+		r.Active = ok && l.Open(now) && of.State != snapshot.Ended
+		r.OnHold = held(v, snapshot.NounVendor, string(l.Vendor))
+		if l.Vendor == p.vendor && l.About == p.link && l.For == p.linkFor && p.linkFor != "" {
+			r.As = append(r.As, string(LinkHolder))
+		}
 	case by.Device != "":
 		d, ok := v.Devices.Get(by.Device)
 		if !ok {

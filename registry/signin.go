@@ -14,7 +14,7 @@ import (
 // notReserved refuses the names under which connectors and devices act.
 func notReserved(field string, p id.Person) error {
 	if isProgram(p) {
-		return badField(field, fmt.Sprintf("begins with %q or %q, as only a program's name does", connectorPrefix, devicePrefix), "Choose another id")
+		return badField(field, fmt.Sprintf("begins with %q, %q, %q or %q, as only a program's name does", connectorPrefix, devicePrefix, linkPrefix, clockPrefix), "Choose another id")
 	}
 	return nil
 }

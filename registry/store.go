@@ -223,6 +223,26 @@ func newRecord(noun snapshot.Noun) (snapshot.Record, bool) {
 		return new(snapshot.Posture), true
 	case snapshot.NounAttestation:
 		return new(snapshot.Attestation), true
+	case snapshot.NounQuestionnaire:
+		return new(snapshot.Questionnaire), true
+	case snapshot.NounLink:
+		return new(snapshot.Link), true
+	case snapshot.NounFinding:
+		return new(snapshot.Finding), true
+	case snapshot.NounCourse:
+		return new(snapshot.Course), true
+	case snapshot.NounAttempt:
+		return new(snapshot.Attempt), true
+	case snapshot.NounRequest:
+		return new(snapshot.Request), true
+	case snapshot.NounCampaign:
+		return new(snapshot.Campaign), true
+	case snapshot.NounEmergency:
+		return new(snapshot.Emergency), true
+	case snapshot.NounIncident:
+		return new(snapshot.Incident), true
+	case snapshot.NounOffboarding:
+		return new(snapshot.Offboarding), true
 	}
 	return nil, false
 }

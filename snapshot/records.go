@@ -32,11 +32,22 @@ const (
 	NounPosture       Noun = "posture"
 	NounAttestation   Noun = "attestation"
 	NounKey           Noun = "key"
+	NounQuestionnaire Noun = "questionnaire"
+	NounLink          Noun = "link"
+	NounFinding       Noun = "finding"
+	NounCourse        Noun = "course"
+	NounAttempt       Noun = "attempt"
+	NounRequest       Noun = "request"
+	NounCampaign      Noun = "campaign"
+	NounEmergency     Noun = "emergency"
+	NounIncident      Noun = "incident"
+	NounOffboarding   Noun = "offboarding"
 )
 
 // Nouns lists every noun.
 var Nouns = []Noun{NounVendor, NounAssessment, NounCertification, NounAgreement, NounEngagement, NounDetermination,
-	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey}
+	NounPerson, NounTraining, NounDevice, NounApp, NounRole, NounGrant, NounReview, NounHold, NounConnector, NounSession, NounPosture, NounAttestation, NounKey,
+	NounQuestionnaire, NounLink, NounFinding, NounCourse, NounAttempt, NounRequest, NounCampaign, NounEmergency, NounIncident, NounOffboarding}
 
 // Record is one row of the registry; a closed set. A record that a view holds
 // is never changed: an act copies it, changes the copy and puts it.

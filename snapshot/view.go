@@ -44,6 +44,16 @@ type View struct {
 	Postures       Table[id.Device, Posture]
 	Keys           Table[id.Engagement, Key]
 	Attestations   Table[id.Attestation, Attestation]
+	Questionnaires Table[id.Questionnaire, Questionnaire]
+	Links          Table[id.Link, Link]
+	Findings       Table[id.Finding, Finding]
+	Courses        Table[id.Course, Course]
+	Attempts       Table[id.Attempt, Attempt]
+	Requests       Table[id.Request, Request]
+	Campaigns      Table[id.Campaign, Campaign]
+	Emergencies    Table[id.Emergency, Emergency]
+	Incidents      Table[id.Incident, Incident]
+	Offboardings   Table[id.Offboarding, Offboarding]
 
 	index index
 }
@@ -114,6 +124,10 @@ type index struct {
 	directories      map[id.Connector][]*Person
 	attestations     map[id.Device][]*Attestation
 	sessionBySecret  map[string]*Session
+	linkBySecret     map[string]*Link
+	questionnaires   map[id.Vendor][]*Questionnaire
+	findings         map[id.Vendor][]*Finding
+	attempts         map[id.Person][]*Attempt
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
@@ -208,6 +222,25 @@ func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
 // too.
 func (v *View) AttestationsOf(d id.Device) []*Attestation { return v.index.attestations[d] }
 
+// LinkBySecret finds the link, not revoked, whose secret has this SHA-256 in hex.
+// Whether it is open now is Open's question.
+func (v *View) LinkBySecret(secret256 string) (*Link, bool) {
+	if secret256 == "" {
+		return nil, false
+	}
+	l, ok := v.index.linkBySecret[secret256]
+	return l, ok
+}
+
+// QuestionnairesOf lists a vendor's questionnaires, oldest first.
+func (v *View) QuestionnairesOf(x id.Vendor) []*Questionnaire { return v.index.questionnaires[x] }
+
+// FindingsOf lists the findings about a vendor, settled ones too, oldest first.
+func (v *View) FindingsOf(x id.Vendor) []*Finding { return v.index.findings[x] }
+
+// AttemptsOf lists a person's attempts at the course, oldest first.
+func (v *View) AttemptsOf(p id.Person) []*Attempt { return v.index.attempts[p] }
+
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
 	base    *View
@@ -270,6 +303,26 @@ func (e *Edit) Put(r Record) {
 		put(e, &e.next.Attestations, r.ID, r)
 	case *Key:
 		put(e, &e.next.Keys, r.Engagement, r)
+	case *Questionnaire:
+		put(e, &e.next.Questionnaires, r.ID, r)
+	case *Link:
+		put(e, &e.next.Links, r.ID, r)
+	case *Finding:
+		put(e, &e.next.Findings, r.ID, r)
+	case *Course:
+		put(e, &e.next.Courses, r.ID, r)
+	case *Attempt:
+		put(e, &e.next.Attempts, r.ID, r)
+	case *Request:
+		put(e, &e.next.Requests, r.ID, r)
+	case *Campaign:
+		put(e, &e.next.Campaigns, r.ID, r)
+	case *Emergency:
+		put(e, &e.next.Emergencies, r.ID, r)
+	case *Incident:
+		put(e, &e.next.Incidents, r.ID, r)
+	case *Offboarding:
+		put(e, &e.next.Offboardings, r.ID, r)
 	}
 	for i, old := range e.changed {
 		if old.Noun() == r.Noun() && old.Key() == r.Key() {
@@ -381,6 +434,26 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 				x.sessionBySecret[s.Secret256] = s
 			}
 		}
+	}
+	if touched[NounLink] {
+		x.linkBySecret = map[string]*Link{}
+		for _, l := range v.Links.rows {
+			if l.RevokedAt.IsZero() && l.Secret256 != "" {
+				x.linkBySecret[l.Secret256] = l
+			}
+		}
+	}
+	if touched[NounQuestionnaire] {
+		x.questionnaires = group(v.Questionnaires, func(q *Questionnaire) id.Vendor { return q.Vendor },
+			func(a, b *Questionnaire) int { return a.SentAt.Compare(b.SentAt) })
+	}
+	if touched[NounFinding] {
+		x.findings = group(v.Findings, func(f *Finding) id.Vendor { return f.Vendor },
+			func(a, b *Finding) int { return a.RaisedAt.Compare(b.RaisedAt) })
+	}
+	if touched[NounAttempt] {
+		x.attempts = group(v.Attempts, func(a *Attempt) id.Person { return a.Person },
+			func(a, b *Attempt) int { return a.StartedAt.Compare(b.StartedAt) })
 	}
 	if touched[NounAgreement] {
 		x.agreementsVendor = group(v.Agreements, func(a *Agreement) id.Vendor { return a.Vendor }, nil)

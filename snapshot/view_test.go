@@ -99,7 +99,8 @@ func TestIndexes(t *testing.T) {
 func TestEveryNoun(t *testing.T) {
 	records := []Record{&Vendor{ID: "x"}, &Assessment{ID: "x"}, &Certification{ID: "x"}, &Agreement{ID: "x"}, &Engagement{ID: "x"}, &Determination{ID: "x"}, &Person{ID: "x"},
 		&Training{ID: "x"}, &Device{ID: "x"}, &App{ID: "x"}, &Role{ID: "x"}, &Grant{ID: "x"}, &Review{ID: "x"}, &Hold{ID: "x"}, &Connector{ID: "x"},
-		&Session{ID: "x"}, &Posture{Device: "x"}, &Attestation{ID: "x"}, &Key{Engagement: "x"}}
+		&Session{ID: "x"}, &Posture{Device: "x"}, &Attestation{ID: "x"}, &Key{Engagement: "x"},
+		&Questionnaire{ID: "x"}, &Link{ID: "x"}, &Finding{ID: "x"}, &Course{ID: "x"}, &Attempt{ID: "x"}, &Request{ID: "x"}, &Campaign{ID: "x"}, &Emergency{ID: "x"}, &Incident{ID: "x"}, &Offboarding{ID: "x"}}
 	if got, want := len(records), len(Nouns); got != want {
 		t.Fatalf("%d records for %d nouns", got, want)
 	}

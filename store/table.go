@@ -33,6 +33,16 @@ var tables = map[snapshot.Noun]string{
 	snapshot.NounAttestation:   "attestations",
 	snapshot.NounPosture:       "postures",
 	snapshot.NounKey:           "engagement_keys",
+	snapshot.NounQuestionnaire: "questionnaires",
+	snapshot.NounLink:          "links",
+	snapshot.NounFinding:       "findings",
+	snapshot.NounCourse:        "courses",
+	snapshot.NounAttempt:       "attempts",
+	snapshot.NounRequest:       "requests",
+	snapshot.NounCampaign:      "campaigns",
+	snapshot.NounEmergency:     "emergencies",
+	snapshot.NounIncident:      "incidents",
+	snapshot.NounOffboarding:   "offboardings",
 }
 
 // put writes a record's present row and its revision.
@@ -84,6 +94,24 @@ func state(r snapshot.Record) string {
 		return "recorded"
 	case *snapshot.Assessment, *snapshot.Posture:
 		return "recorded"
+	case *snapshot.Link:
+		return unless(r.RevokedAt, "revoked")
+	case *snapshot.Questionnaire:
+		return string(r.Stage)
+	case *snapshot.Finding:
+		return unless(r.SettledAt, "settled")
+	case *snapshot.Attempt:
+		return string(r.Stage)
+	case *snapshot.Request:
+		return string(r.Stage)
+	case *snapshot.Campaign:
+		return unless(r.ClosedAt, "closed")
+	case *snapshot.Emergency:
+		return unless(r.ReviewedAt, "reviewed")
+	case *snapshot.Incident:
+		return unless(r.ClosedAt, "closed")
+	case *snapshot.Offboarding:
+		return unless(r.CompletedAt, "completed")
 	default:
 		return string(registry.StateOf(r))
 	}

@@ -73,6 +73,7 @@ var collections = map[string]string{
 	"vendor": "vendors", "assessment": "assessments", "certification": "certifications", "agreement": "agreements",
 	"engagement": "engagements", "determination": "determinations", "person": "persons", "training": "trainings", "device": "devices", "app": "apps",
 	"role": "roles", "grant": "grants", "review": "reviews", "hold": "holds", "connector": "connectors", "session": "sessions", "posture": "postures", "workload": "attestations", "key": "keys",
+	"questionnaire": "questionnaires", "link": "links", "finding": "findings", "course": "courses", "attempt": "attempts", "request": "requests", "campaign": "campaigns", "emergency": "emergencies", "incident": "incidents", "offboarding": "offboardings",
 }
 
 func nounHelp(noun string, specs []registry.Spec) string {
