@@ -183,6 +183,10 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Agreement{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
+	case snapshot.NounGrant:
+		r = &snapshot.Grant{}
+	case snapshot.NounRole:
+		r = &snapshot.Role{}
 	default:
 		t.Fatalf("no %s in the world, and scenarios do not add that noun", key)
 	}
