@@ -2,6 +2,8 @@ package registry
 
 // accessActs are the acts of requests, elevations, reviews and emergencies (45 CFR 164.308(a)(4), 164.312(a)(2)(ii)).
 var accessActs = []Spec{
+	{"role.offer", "role", "offer", "Say whose people may ask for a scope, or a part of it",
+		"/v1/roles/{id}/offer", []Duty{DataOwner, PrivacyOfficer}, func() Act { return new(OfferRole) }, nil},
 	{"request.make", "request", "make", "Ask for access, or to be lifted for hours: the smallest that fits, how long and why",
 		"/v1/requests", []Duty{Operator, DataOwner, Procurement}, func() Act { return new(MakeRequest) }, []Admission{Self}},
 	{"request.approve", "request", "approve", "Give what was asked for, until it ends by itself",

@@ -29,9 +29,9 @@ func (a ReportEmergency) used(by id.Person) id.Person {
 	return cmp.Or(a.Person, by)
 }
 
-// One of the organisation's people reports their own use without any duty.
-func (a ReportEmergency) about(v *snapshot.View, by Actor) party {
-	if p, ok := v.Persons.Get(a.used(by.Person)); ok && p.Vendor == "" {
+// One of the organisation's people reports their own use, by name, without any duty.
+func (a ReportEmergency) about(v *snapshot.View, _ Actor) party {
+	if p, ok := v.Persons.Get(a.Person); ok && p.Vendor == "" {
 		return party{person: p.ID}
 	}
 	return party{}

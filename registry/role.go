@@ -173,3 +173,31 @@ func (a RetireRole) check(v *snapshot.View, _ Actor, _ time.Time) error {
 func (a RetireRole) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Roles, a.ID, func(r *snapshot.Role) { r.State = snapshot.Ended })
 }
+
+// OfferRole says whose people may ask for the role, or a part of it. Nothing is
+// opened by it, so the role stays approved.
+type OfferRole struct {
+	ID        id.Role         `json:"id"`
+	OfferedTo []id.Engagement `json:"offered_to"`
+}
+
+func (a OfferRole) Subject() snapshot.Subject { return subject(snapshot.NounRole, a.ID) }
+
+func (a OfferRole) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	if err := roleIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
+		return err
+	}
+	r, _ := v.Roles.Get(a.ID)
+	if r.DerivedFrom != "" {
+		return conflict("id", fmt.Sprintf("Role %q is a part of %q", a.ID, r.DerivedFrom), "Offer that one: its parts can be asked for")
+	}
+	if slices.Equal(r.OfferedTo, a.OfferedTo) {
+		return conflict("offered_to", "The role is offered to these already", "Nothing is left to do")
+	}
+	return first(each("offered_to", a.OfferedTo, func(f string, w id.Engagement) error { return exists(f, v.Engagements, w) }),
+		unique("offered_to", a.OfferedTo))
+}
+
+func (a OfferRole) apply(e *snapshot.Edit, _ Stamp) {
+	change(e, e.View().Roles, a.ID, func(r *snapshot.Role) { r.OfferedTo = a.OfferedTo })
+}
