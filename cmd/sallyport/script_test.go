@@ -356,6 +356,9 @@ func TestTheAccessPage(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
 	// One answer when the door opened, one of the elevation, one of what is left.
 	var answers [][]byte
 	for line := range bytes.Lines(out) {
