@@ -356,7 +356,7 @@ var Table = []Row{
 	warnRow("BAA-R40", "ssdf", "a promise of provenance (model_provenance or weights_hash) is listed while an engagement demands none of the program", needObject,
 		func(v value) string {
 			for _, name := range []string{"sbom", "model_provenance", "weights_hash", "red_team"} {
-				if v.there && !v.member(name).yes() {
+				if m := v.member(name); v.there && (!m.there || m.isBool() && !m.yes()) {
 					return "does not promise " + name
 				}
 			}
