@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
 	"gate":          {"agreement", "course", "diligence", "hipaa", "id", "policy", "snapshot"},
-	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
+	"gate/gatetest": {"agreement", "diligence", "gate", "hipaa", "id", "policy", "snapshot"},
 	"fairness":      {"problem"},
 	"provenance":    {},
 	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts

@@ -181,6 +181,12 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Key{}
 	case snapshot.NounAgreement:
 		r = &snapshot.Agreement{}
+	case snapshot.NounPerson:
+		r = &snapshot.Person{}
+	case snapshot.NounGrant:
+		r = &snapshot.Grant{}
+	case snapshot.NounCertification:
+		r = &snapshot.Certification{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
 	default:

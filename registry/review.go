@@ -31,7 +31,10 @@ func (a CompleteReview) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if !r.CompletedAt.IsZero() {
 		return conflict("id", "The review is complete", "Complete the grant's next review")
 	}
-	return oneOf("outcome", a.Outcome, []snapshot.ReviewOutcome{snapshot.Keep, snapshot.Revoke})
+	if err := oneOf("outcome", a.Outcome, []snapshot.ReviewOutcome{snapshot.Keep, snapshot.Revoke}); err != nil || a.Outcome == snapshot.Revoke {
+		return err
+	}
+	return onboardingGrant(v, r.Grant)
 }
 
 func (a CompleteReview) apply(e *snapshot.Edit, s Stamp) {

@@ -109,7 +109,7 @@ func vendorAskedBy(v *snapshot.View, vendor id.Vendor) []id.Person {
 }
 
 func (a ApproveVendor) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return vendorIn(v, a.ID, snapshot.Proposed)
+	return first(vendorIn(v, a.ID, snapshot.Proposed), onboardingVendor(v, a.ID))
 }
 
 func (a ApproveVendor) apply(e *snapshot.Edit, s Stamp) {

@@ -198,6 +198,9 @@ type Policy struct {
 	Posture          Posture       `yaml:"posture"`
 	// RequireNetworkRegion refuses an address that is in no range of Regions.
 	RequireNetworkRegion bool `yaml:"require_network_region"`
+	// MaxPromptRetentionDays is how long a model provider may keep prompts and outputs
+	// (BAA-R06); 0: not at all.
+	MaxPromptRetentionDays int `yaml:"max_prompt_retention_days"`
 	// DeviceCertificate is how long the certificate of an enrolled device lasts; its
 	// agent renews it in time.
 	DeviceCertificate time.Duration `yaml:"device_certificate"`
@@ -396,6 +399,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.step_up_life", "is not between 10s and 1h", "5m is usual")
 	case p.PostureFreshness < time.Minute || p.PostureFreshness > 30*24*time.Hour:
 		return problem.BadField("policy.posture_freshness", "is not between 1m and 720h", "24h is usual")
+	case p.MaxPromptRetentionDays < 0 || p.MaxPromptRetentionDays > 365:
+		return problem.BadField("policy.max_prompt_retention_days", "is not between 0 and 365", "0 is usual: a provider keeps no prompts")
 	case p.Posture.MaxUpdateAge < 1 || p.Posture.MaxUpdateAge > 365:
 		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
 	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
@@ -483,7 +488,8 @@ func (c *Config) Settings() snapshot.Settings {
 		PostureFreshness:  c.Policy.PostureFreshness,
 		Posture: snapshot.PostureRule{Waived: c.Policy.Posture.Waived, MaxUpdateAge: c.Policy.Posture.MaxUpdateAge,
 			WorkloadsExempt: c.Policy.Posture.WorkloadsExempt},
-		DeviceApproval: c.Policy.DeviceApproval,
+		DeviceApproval:         c.Policy.DeviceApproval,
+		MaxPromptRetentionDays: c.Policy.MaxPromptRetentionDays,
 	}
 	for _, d := range c.SPIFFE {
 		s.TrustDomains = append(s.TrustDomains, snapshot.TrustDomain{Name: d.Name, Vendor: d.Vendor})

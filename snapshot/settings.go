@@ -48,8 +48,11 @@ type Settings struct {
 	Course            string        `json:"course"`             // the training that counts
 	CourseVersion     string        `json:"course_version"`     // the oldest version that counts
 	ReviewEvery       time.Duration `json:"review_every"`
-	Sources           []Source      `json:"sources"`
-	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
+	// MaxPromptRetentionDays is how long a model provider may keep prompts and outputs
+	// (BAA-R06); 0: not at all.
+	MaxPromptRetentionDays int       `json:"max_prompt_retention_days,omitempty"`
+	Sources                []Source  `json:"sources"`
+	Profiles               []Profile `json:"profiles"` // what roles may name; each name once
 
 	SessionLife      time.Duration  `json:"session_life"`      // how long a sign-in lasts
 	SessionIdle      time.Duration  `json:"session_idle"`      // how long one may be unused before it ends
