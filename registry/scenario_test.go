@@ -36,6 +36,8 @@ type world struct {
 	view   *snapshot.View
 	now    time.Time
 	last   id.Act
+	// sessions are through which people act; none: by their certificates.
+	sessions map[id.Person]id.Session
 }
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -71,7 +73,7 @@ func demoWorld(t *testing.T) *world {
 
 func (w *world) do(by id.Person, a registry.Act) error {
 	w.t.Helper()
-	actor := registry.Actor{Person: by}
+	actor := registry.Actor{Person: by, Session: w.sessions[by]}
 	if err := registry.Authorize(w.engine, w.view, actor, a, w.now); err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (w *world) do(by id.Person, a registry.Act) error {
 		return err
 	}
 	w.last = id.New[id.Act](w.now)
-	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now})
+	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now, Session: actor.Session})
 	return nil
 }
 
@@ -279,7 +281,7 @@ func thumb(keys json.RawMessage) string {
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused; the workflows' chapters are in scenario_*_test.go.
-var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios)
+var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios)
 
 func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
 	all := map[registry.Kind]scenario{}
