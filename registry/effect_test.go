@@ -21,7 +21,9 @@ func TestAnAmendmentShowsItsEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := demoWorld(t)
-	w.must("grace", with(posture2, func(a *registry.ReportPosture) { a.Firewall, a.MalwareProtection, a.UpdateAge = snapshot.CheckPass, snapshot.CheckPass, 1 }))
+	w.must("grace", with(posture2, func(a *registry.ReportPosture) {
+		a.Firewall, a.MalwareProtection, a.UpdateAge = snapshot.CheckPass, snapshot.CheckPass, 1
+	}))
 	settings := registrytest.Settings()
 	settings.Posture.Waived = []string{"hardware_key"}
 	w.view = w.view.WithSettings(settings).Confirm(w.now)
