@@ -135,6 +135,8 @@ type Source struct {
 	// certificate or of a SubjectPublicKeyInfo, any one of which must be there.
 	PinSHA256   []string    `yaml:"pin_sha256"`
 	Credentials Credentials `yaml:"credentials"`
+	// EmergencyProcedure tells clinicians how to reach the source in an emergency.
+	EmergencyProcedure string `yaml:"emergency_procedure"`
 }
 
 // TrustDomain is a SPIFFE trust domain of one vendor.
@@ -206,6 +208,7 @@ type Policy struct {
 	DeviceCertificate time.Duration `yaml:"device_certificate"`
 	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
 	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
+	Access         Access                  `yaml:"access"`
 }
 
 // Posture is what the organisation asks of devices; see snapshot.PostureRule.
@@ -229,6 +232,7 @@ var DefaultPolicy = Policy{
 	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
+	Access:            Access(snapshot.DefaultAccess()),
 }
 
 // Load reads and checks the file. Its errors name the key and the fix.
@@ -408,6 +412,9 @@ func (p Policy) check() error {
 	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
 		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
 	}
+	if err := p.Access.check(); err != nil {
+		return err
+	}
 	for i, name := range p.Posture.Waived {
 		if !slices.Contains(snapshot.PostureChecks, name) {
 			return problem.BadField(fmt.Sprintf("policy.posture.waived[%d]", i), "is not a check", "Use one of "+strings.Join(snapshot.PostureChecks, ", "))
@@ -444,6 +451,9 @@ func (s Source) check(at string) error {
 		if u.Scheme != "https" {
 			return problem.BadField(at+".pin_sha256", "pins a certificate, and the address has none", "Use https, or leave the pins out")
 		}
+	}
+	if err := checkProcedure(at+".emergency_procedure", s.EmergencyProcedure); err != nil {
+		return err
 	}
 	if s.Region == "" {
 		return problem.BadField(at+".region", "is empty", "Write where the data is, such as US or US-MA (ISO 3166)")
@@ -490,6 +500,7 @@ func (c *Config) Settings() snapshot.Settings {
 			WorkloadsExempt: c.Policy.Posture.WorkloadsExempt},
 		DeviceApproval:         c.Policy.DeviceApproval,
 		MaxPromptRetentionDays: c.Policy.MaxPromptRetentionDays,
+		Access:                 snapshot.AccessRule(c.Policy.Access),
 	}
 	for _, d := range c.SPIFFE {
 		s.TrustDomains = append(s.TrustDomains, snapshot.TrustDomain{Name: d.Name, Vendor: d.Vendor})
@@ -499,7 +510,7 @@ func (c *Config) Settings() snapshot.Settings {
 	}
 	s.RequireNetworkRegion = c.Policy.RequireNetworkRegion
 	for _, src := range c.Sources {
-		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})
+		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region, EmergencyProcedure: src.EmergencyProcedure})
 	}
 	return s
 }
