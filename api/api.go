@@ -22,6 +22,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -46,6 +47,8 @@ type Config struct {
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
 	Identity *identity.Verifier
+	// Disclosures answers who was given what; nil: it is refused.
+	Disclosures *disclosure.Index
 	Sessions *signin.Sessions // who is signed in; nil: certificates only
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -86,6 +89,7 @@ func New(c Config) http.Handler {
 	s.explain()
 	s.keys()
 	s.apply()
+	s.disclosures()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
 	// sends the request.
