@@ -23,8 +23,8 @@ const exportTimeout = 10 * time.Minute
 // maxAttempts is how many attempts are listed; all are counted.
 const maxAttempts = 1000
 
-// about is a question about disclosures, as a query string has it.
-type about struct {
+// About is a question about disclosures, as a query string has it.
+type About struct {
 	Vendor     []id.Vendor     `query:"vendor,explode" doc:"Any of these vendors"`
 	Engagement []id.Engagement `query:"engagement,explode"`
 	Person     []id.Person     `query:"person,explode"`
@@ -37,7 +37,7 @@ type about struct {
 	Through    uint64          `query:"through" doc:"Entries of the log before this index; 0 for all"`
 }
 
-func (a *about) query() disclosure.Query {
+func (a *About) query() disclosure.Query {
 	return disclosure.Query{Vendors: a.Vendor, Engagements: a.Engagement, Persons: a.Person, Devices: a.Device, Apps: a.App, Grants: a.Grant, Sources: a.Source,
 		Since: a.Since, Until: a.Until, Through: a.Through}
 }
@@ -77,7 +77,7 @@ func (s *server) disclosures() {
 	disclosed(s, "disclosures", "/v1/disclosures", "Who was given what, from the audit log",
 		"Rows of requests, refusals and releases, in the order of the log. Each has its log index, of which /v1/log/proofs gives a proof. For the next page give `after` as `next` says, and `through` as the first page says.",
 		func(ctx context.Context, x *disclosure.Index, in *struct {
-			about
+			About
 			Kind  []string `query:"kind,explode" doc:"permitted, refused, released, withheld, incomplete; none means released"`
 			After uint64   `query:"after" doc:"The log index from which on"`
 			Limit int      `query:"limit" minimum:"1" maximum:"10000" default:"100"`
@@ -90,7 +90,7 @@ func (s *server) disclosures() {
 		})
 	disclosed(s, "disclosure-radius", "/v1/disclosures/radius", "The blast radius: everything that was disclosed, counted",
 		"Distinct patients, releases, resources and bytes, by data class, form, type, sealing and recipient. `radius_sha256` binds the question and the log index of every release.",
-		func(ctx context.Context, x *disclosure.Index, in *struct{ about }) (disclosure.Radius, error) {
+		func(ctx context.Context, x *disclosure.Index, in *struct{ About }) (disclosure.Radius, error) {
 			return x.Radius(ctx, in.query())
 		})
 	disclosed(s, "disclosure-standing", "/v1/disclosures/standing", "How far the index of the log is", "",
@@ -100,7 +100,7 @@ func (s *server) disclosures() {
 		})
 	disclosed(s, "disclosure-attempts", "/v1/disclosures/attempts", "What was tried after a time, permitted or refused", "The first thousand are listed, all are counted.",
 		func(ctx context.Context, x *disclosure.Index, in *struct {
-			about
+			About
 			After time.Time `query:"after" required:"true" doc:"Attempts later than this"`
 		}) (Attempts, error) {
 			first, n, err := x.Attempts(ctx, in.query(), in.After, maxAttempts)
@@ -160,7 +160,7 @@ func (s *server) disclosureExport() {
 	huma.Register(s.api, huma.Operation{OperationID: "disclosure-export", Method: http.MethodGet, Path: "/v1/disclosures/export", Tags: []string{"disclosures"},
 		Summary: "Rows as CSV or JSON lines, with their log indexes; no patient", Description: "If something fails half-way the connection is cut."},
 		func(ctx context.Context, in *struct {
-			about
+			About
 			Kind   []string          `query:"kind,explode"`
 			Format disclosure.Format `query:"format" enum:"csv,jsonl" default:"csv"`
 		}) (*huma.StreamResponse, error) {

@@ -39,8 +39,8 @@ type Row struct {
 	Kind     Kind        `json:"kind"`
 	Decision id.Decision `json:"decision"`
 	Facts
-	Snapshot uint64          `json:"registry,omitempty"` // the registry's version that was decided on; of Permitted and Refused
-	Failing  []audit.Failing `json:"failing,omitempty"`  // of Refused
+	Snapshot uint64       `json:"registry,omitempty"` // the registry's version that was decided on; of Permitted and Refused
+	Failing  []FailedGate `json:"failing,omitempty"`  // of Refused
 
 	// Of outcomes.
 	Release  id.Release `json:"release,omitempty"`
@@ -63,6 +63,12 @@ type Sealed struct {
 	Recipients []string `json:"recipients"` // SHA-256 of their keys
 	Digest     string   `json:"clear_digest"`
 	Bytes      uint64   `json:"clear_bytes"`
+}
+
+// FailedGate is a gate that refused.
+type FailedGate struct {
+	Gate   string `json:"gate"`
+	Reason string `json:"reason"`
 }
 
 // Count is how much of something.
@@ -151,7 +157,7 @@ func (f *search) row(r row, index uint64, hot, cold []byte) (Row, error) {
 		out.Snapshot = in.uvarint()
 		if r.kind == kindRefusal {
 			for range in.count() {
-				g := audit.Failing{Gate: word()}
+				g := FailedGate{Gate: word()}
 				g.Reason = word()
 				out.Failing = append(out.Failing, g)
 			}
