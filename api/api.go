@@ -49,9 +49,9 @@ type Config struct {
 	Identity *identity.Verifier
 	// Disclosures answers who was given what; nil: it is refused.
 	Disclosures *disclosure.Index
-	Sessions *signin.Sessions // who is signed in; nil: certificates only
-	Now      func() time.Time
-	Logger   *slog.Logger
+	Sessions    *signin.Sessions // who is signed in; nil: certificates only
+	Now         func() time.Time
+	Logger      *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.

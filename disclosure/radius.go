@@ -78,10 +78,10 @@ type tally struct {
 
 func newTally(patients int) *tally { return &tally{seen: make([]uint64, (patients+63)/64)} }
 
-func (t *tally) add(o *release, resources uint64) {
+func (t *tally) add(o *release, resources, bytes uint64) {
 	t.Releases++
 	t.Resources += resources
-	t.Bytes += o.bytes
+	t.Bytes += bytes
 	for _, p := range o.patients {
 		t.seen[p>>6] |= 1 << (p & 63)
 	}
@@ -116,11 +116,17 @@ type sums struct {
 	decisions, incomplete, withheld uint64
 	first, last                     int64
 	patients                        int
-	o                               release
+
+	// What a row adds to, by its facts and by its types: looked up once.
+	ofFacts []*[len(dimensions) + 1]*tally
+	ofType  []*tally
+	o       release
 }
 
-func newSums(patients int) *sums {
-	s := &sums{all: newTally(patients), unsealed: newTally(patients), types: map[uint32]*tally{}, sealing: map[uint32]*tally{}, forms: map[formKey]*tally{}, patients: patients}
+func newSums(w *words) *sums {
+	n := len(w.patients)
+	s := &sums{all: newTally(n), unsealed: newTally(n), types: map[uint32]*tally{}, sealing: map[uint32]*tally{}, forms: map[formKey]*tally{}, patients: n,
+		ofFacts: make([]*[len(dimensions) + 1]*tally, len(w.tuples)), ofType: make([]*tally, len(w.strings))}
 	for i := range s.by {
 		s.by[i] = map[uint32]*tally{}
 	}
@@ -153,25 +159,29 @@ func (s *sums) add(r row, hot []byte, w *words) (counts bool, err error) {
 	if err := o.read(r, hot, w); err != nil {
 		return false, err
 	}
-	t := &w.tuples[r.facts]
 	n := uint64(0)
 	for _, c := range o.types {
 		n += c.n
-		typ := in(s.types, c.typ, s.patients)
-		bytes := o.bytes
-		o.bytes = 0
-		typ.add(o, c.n)
-		o.bytes = bytes
+		t := s.ofType[c.typ]
+		if t == nil {
+			t = in(s.types, c.typ, s.patients)
+			s.ofType[c.typ] = t
+		}
+		t.add(o, c.n, 0)
 	}
-	s.all.add(o, n)
+	s.all.add(o, n, o.bytes)
 	if r.flags&flagSealed == 0 {
-		s.unsealed.add(o, n)
+		s.unsealed.add(o, n, o.bytes)
 	}
-	for i, fact := range dimensions {
-		in(s.by[i], t[fact], s.patients).add(o, n)
+	in(s.sealing, o.mode, s.patients).add(o, n, o.bytes)
+	list := s.ofFacts[r.facts]
+	if list == nil {
+		list = s.lists(&w.tuples[r.facts])
+		s.ofFacts[r.facts] = list
 	}
-	in(s.sealing, o.mode, s.patients).add(o, n)
-	in(s.forms, formKey{t[fDataClass], t[fProfile], t[fProfileDigest], t[fScopeDigest]}, s.patients).add(o, n)
+	for _, t := range list {
+		t.add(o, n, o.bytes)
+	}
 	if r.flags&flagLater == 0 {
 		s.decisions++
 	}
@@ -180,6 +190,16 @@ func (s *sums) add(r row, hot []byte, w *words) (counts bool, err error) {
 	}
 	s.last = max(s.last, r.time)
 	return true, nil
+}
+
+// lists are the tallies of what has these facts.
+func (s *sums) lists(t *tuple) *[len(dimensions) + 1]*tally {
+	out := new([len(dimensions) + 1]*tally)
+	for i, fact := range dimensions {
+		out[i] = in(s.by[i], t[fact], s.patients)
+	}
+	out[len(dimensions)] = in(s.forms, formKey{t[fDataClass], t[fProfile], t[fProfileDigest], t[fScopeDigest]}, s.patients)
+	return out
 }
 
 func (s *sums) join(o *sums) {
@@ -235,7 +255,7 @@ func (f *search) sum(ctx context.Context) (*sums, [][]byte, error) {
 	each := make([]*sums, 8)
 	workers, err := f.all(ctx, func(w, place int, seg *segment, rows, hot []byte) error {
 		if each[w] == nil {
-			each[w] = newSums(len(f.patients))
+			each[w] = newSums(&f.words)
 		}
 		var failed error
 		f.each(seg, rows, seen, 0, func(r row, index uint64) bool {
@@ -250,7 +270,7 @@ func (f *search) sum(ctx context.Context) (*sums, [][]byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := newSums(len(f.patients))
+	s := newSums(&f.words)
 	for _, o := range each[:workers] {
 		if o != nil {
 			s.join(o)
@@ -313,7 +333,7 @@ func (x *Index) Patients(ctx context.Context, q Query, fn func(pseudonym string)
 		var o release
 		f.each(seg, rows, of(kindReleased), 0, func(r row, _ uint64) bool {
 			if failed = o.read(r, hot, &f.words); failed == nil {
-				each[w].add(&o, 0)
+				each[w].add(&o, 0, 0)
 			}
 			return failed == nil
 		})

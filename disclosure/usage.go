@@ -59,7 +59,7 @@ func (x *Index) Usage(ctx context.Context, grant id.Grant, since time.Time) (Usa
 			if err := o.read(r, hot, &f.words); err != nil {
 				return err
 			}
-			all.add(&o, 0)
+			all.add(&o, 0, o.bytes)
 			for _, c := range o.types {
 				u.Types[f.strings[c.typ]] += c.n
 			}
@@ -179,8 +179,8 @@ func (x *Index) Inventory(ctx context.Context, q Query) (Inventory, error) {
 			i.types[c.typ] += c.n
 			n += c.n
 		}
-		i.add(&o, n)
-		all.add(&o, n)
+		i.add(&o, n, o.bytes)
+		all.add(&o, n, o.bytes)
 		i.last = r.time
 		hex.Encode(line[:], digest)
 		i.list.Write(line[:])
