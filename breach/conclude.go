@@ -19,10 +19,10 @@ type Question struct {
 // Exception is one of the three that paragraph (1) of the definition of breach has,
 // with all that must hold.
 type Exception struct {
-	Key       string         `json:"key"` // "i", "ii", "iii"
-	Title     string         `json:"title"`
-	Needs     []Question     `json:"needs"`
-	Citation  hipaa.Citation `json:"citation"`
+	Key      string         `json:"key"` // "i", "ii", "iii"
+	Title    string         `json:"title"`
+	Needs    []Question     `json:"needs"`
+	Citation hipaa.Citation `json:"citation"`
 	Note     string         `json:"note,omitempty"`
 }
 

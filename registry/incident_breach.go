@@ -194,7 +194,9 @@ func (a DelayNotice) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if a.Written && a.Document == "" {
 		return badField("document_sha256", "is missing", "Store the written statement first: sallyport document put FILE")
 	}
-	if slices.ContainsFunc(in.Delays, func(d snapshot.EnforcementDelay) bool { return d.At.Equal(a.At) && d.Official == a.Official && d.Written == a.Written }) {
+	if slices.ContainsFunc(in.Delays, func(d snapshot.EnforcementDelay) bool {
+		return d.At.Equal(a.At) && d.Official == a.Official && d.Written == a.Written
+	}) {
 		return conflict("at", "This statement is recorded already", "Nothing is left to do")
 	}
 	return nil
