@@ -144,7 +144,7 @@ func (a ApproveGrant) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if !g.EndsAt.After(now) {
 		return conflict("id", "The grant has run out before it was approved", "Request another")
 	}
-	return inState(fmt.Sprintf("Grant %q", a.ID), g.State, snapshot.Proposed)
+	return first(inState(fmt.Sprintf("Grant %q", a.ID), g.State, snapshot.Proposed), onboardingGrant(v, a.ID))
 }
 
 func (a ApproveGrant) apply(e *snapshot.Edit, s Stamp) {

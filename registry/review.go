@@ -75,6 +75,11 @@ func (a CompleteReview) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if err := oneOf("outcome", a.Outcome, []snapshot.ReviewOutcome{snapshot.Keep, snapshot.CutDown, snapshot.Revoke}); err != nil {
 		return err
 	}
+	if a.Outcome != snapshot.Revoke {
+		if err := onboardingGrant(v, r.Grant); err != nil {
+			return err
+		}
+	}
 	cuts := len(a.Resources) > 0 || a.MaxPatients != 0 || a.MaxDailyBytes != 0
 	switch {
 	case a.Outcome != snapshot.CutDown && cuts:

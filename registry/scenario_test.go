@@ -36,6 +36,8 @@ type world struct {
 	view   *snapshot.View
 	now    time.Time
 	last   id.Act
+	// sessions are through which people act; none: by their certificates.
+	sessions map[id.Person]id.Session
 }
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -71,7 +73,7 @@ func demoWorld(t *testing.T) *world {
 
 func (w *world) do(by id.Person, a registry.Act) error {
 	w.t.Helper()
-	actor := registry.Actor{Person: by}
+	actor := registry.Actor{Person: by, Session: w.sessions[by]}
 	if err := registry.Authorize(w.engine, w.view, actor, a, w.now); err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (w *world) do(by id.Person, a registry.Act) error {
 		return err
 	}
 	w.last = id.New[id.Act](w.now)
-	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now})
+	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now, Session: actor.Session})
 	return nil
 }
 
@@ -285,7 +287,7 @@ func thumb(keys json.RawMessage) string {
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused; the workflows' chapters are in scenario_*_test.go.
-var scenarios = chapters(doorScenarios, diligenceScenarios)
+var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios)
 
 func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
 	all := map[registry.Kind]scenario{}
@@ -912,6 +914,10 @@ var doorScenarios = map[registry.Kind]scenario{
 		bad("patients", with(cohort2, func(a *registry.DefineCohort) { a.Patients = 0 }))}},
 }
 
+// again are acts of the workflows that can be done again: they replace what is
+// known.
+var again = map[registry.Kind]bool{"incident.amend-facts": true, "incident.count-affected": true, "incident.assess": true, "incident.describe": true}
+
 // notes are acts that change no record: they say what is done beside the registry.
 var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}
 
@@ -959,14 +965,37 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
-			if !spec.Custody() && !slices.Contains(notes, spec.Name) && spec.Verb != "link-directory" && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
+			if !spec.Custody() && !slices.Contains(notes, spec.Name) && !slices.Contains(repeatable, spec.Verb) && !again[spec.Name] {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}
 			}
 		})
 	}
+}
+
+// repeatable are the verbs of acts that may be done twice: what they write down is
+// the newest word.
+var repeatable = []string{
+	"link-directory",
+	"place",
+	"record",
+	"put",
+	"define",
+	"amend",
+	"invite",
+	"amend-duties",
+	"rotate-keys",
+	"rotate",
+	"register-key",
+	"link-login",
+	"set-recipients",
+	"step-up",
+	"screen",
+	"report",
+	"record-inventory",
+	"attest",
+	"record-check",
 }
 
 func TestTheTableIsWhole(t *testing.T) {

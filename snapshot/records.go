@@ -165,6 +165,8 @@ type Signature struct {
 	Signer string    `json:"signer"` // name or person id, as on the paper
 	At     time.Time `json:"at"`
 	By     id.Person `json:"recorded_by"`
+	// Here is how it was given in the product; nil: it was recorded from outside.
+	Here *SignedHere `json:"here,omitempty"`
 }
 
 // Term is the value of one term, and where it stands in the signed document.
@@ -197,6 +199,11 @@ type Agreement struct {
 	EndsAt        time.Time       `json:"ends_at,omitzero"` // a contract's choice; HIPAA sets none
 	TerminatedAt  time.Time       `json:"terminated_at,omitzero"`
 	SuspendedAt   time.Time       `json:"suspended_at,omitzero"`
+	// See agreement.go.
+	SecondReading bool         `json:"second_reading,omitempty"`
+	Reading       TermsReading `json:"reading,omitzero"`
+	Notices       []CureNotice `json:"notices,omitempty"`
+	Renewals      []Renewal    `json:"renewals,omitempty"`
 	Approval
 }
 
@@ -275,6 +282,8 @@ type Person struct {
 	Invitation Invitation `json:"invitation,omitzero"`
 	// Directory is who the person is to the directory of their vendor.
 	Directory Directory `json:"directory,omitzero"`
+	// Signatory says that the person may sign papers in the product for their side.
+	Signatory Signatory `json:"signatory,omitzero"`
 	// SuspendedBy is who has suspended the person, in the order of time. The
 	// person is suspended until each has ended its own.
 	SuspendedBy []id.Person `json:"suspended_by,omitempty"`

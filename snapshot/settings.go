@@ -52,8 +52,11 @@ type Settings struct {
 	Course            string        `json:"course"`             // the training that counts
 	CourseVersion     string        `json:"course_version"`     // the oldest version that counts
 	ReviewEvery       time.Duration `json:"review_every"`
-	Sources           []Source      `json:"sources"`
-	Profiles          []Profile     `json:"profiles"` // what roles may name; each name once
+	// MaxPromptRetentionDays is how long a model provider may keep prompts and outputs
+	// (BAA-R06); 0: not at all.
+	MaxPromptRetentionDays int       `json:"max_prompt_retention_days,omitempty"`
+	Sources                []Source  `json:"sources"`
+	Profiles               []Profile `json:"profiles"` // what roles may name; each name once
 
 	Access AccessRule `json:"access,omitzero"`
 
@@ -70,6 +73,13 @@ type Settings struct {
 	// refused.
 	NetworkRegions       []NetworkRegion `json:"network_regions,omitempty"`
 	RequireNetworkRegion bool            `json:"require_network_region,omitempty"`
+
+	// TimeZone is the IANA name of the organisation's time zone, in which its days
+	// begin and end. Empty: UTC.
+	TimeZone string `json:"time_zone,omitempty"`
+	// IncidentIgnoredAfter is how long nobody may have done anything about an open
+	// incident or finding before it is shown as ignored; 0: at once.
+	IncidentIgnoredAfter time.Duration `json:"incident_ignored_after,omitempty"`
 }
 
 // AccessRule are the organisation's numbers for requests, elevations, reviews and

@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -248,15 +249,11 @@ func Role() registry.DefineRole {
 		}}
 }
 
-// Terms are every mandatory term of a BAA, and the one against
-// re-identification.
+// Terms are the terms of a BAA as this product recommends them: nothing is missing or
+// weak. The regions are the agreement's own.
 func Terms() map[string]snapshot.Term {
-	terms := map[string]snapshot.Term{"no_reidentification": yes("§ 7")}
-	for _, t := range hipaa.MandatoryTerms() {
-		if t.Type == "bool+clause" {
-			terms[t.Field] = yes("§ " + t.ID)
-		}
-	}
+	terms := agreement.Recommended()
+	delete(terms, "regions")
 	return terms
 }
 
