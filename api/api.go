@@ -84,6 +84,7 @@ func New(c Config) http.Handler {
 	s.reads()
 	s.logReads()
 	s.explain()
+	s.forecasts()
 	s.keys()
 	s.apply()
 
