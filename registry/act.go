@@ -86,6 +86,11 @@ type Stamp struct {
 	At time.Time // UTC, to the microsecond; never before the act before it
 }
 
+// detaching is an act that brings a document along, which is stored sealed and apart.
+type detaching interface {
+	detach() (Act, *Document)
+}
+
 // documented is an act that names documents by digest, which must be stored.
 type documented interface{ documents() []string }
 
@@ -144,7 +149,7 @@ func (s Spec) StepUp() bool {
 }
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
-var stepUpActs = []Kind{"assessment.record", "training.record", "vendor.screen"}
+var stepUpActs = []Kind{"assessment.record", "assessment.accept-risk", "assessment.meet-condition", "finding.accept", "training.record", "vendor.screen"}
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
 	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}

@@ -877,7 +877,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 				}
 			}
 			if !spec.Custody() && !slices.Contains(notes, spec.Name) && spec.Verb != "link-directory" && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" {
+				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" && spec.Verb != "profile" && spec.Verb != "answer" {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}
@@ -918,7 +918,7 @@ func TestTheTableIsWhole(t *testing.T) {
 func TestSeparationOfDuties(t *testing.T) {
 	tested := map[registry.Kind]bool{}
 	for _, spec := range registry.Acts {
-		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "key.approve-destruction"}, spec.Name)
+		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "assessment.accept-risk", "assessment.meet-condition", "finding.accept", "key.approve-destruction"}, spec.Name)
 		if !decides {
 			continue
 		}
