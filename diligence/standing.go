@@ -150,7 +150,10 @@ func Reopened(v *snapshot.View, a *snapshot.Assessment, passed func(time.Time) b
 	if passed(a.ReopenedAt) {
 		add(ByAct, a.ReopenedFor)
 	}
-	below := Below(v, a.Vendor)
+	var below []id.Vendor
+	if a.Basis != nil || v.Incidents.Len() > 0 { // else nothing below is asked for
+		below = Below(v, a.Vendor)
+	}
 	for key, x := range v.Incidents.All() {
 		at := slices.Contains(below, x.Vendor) || x.Vendor == a.Vendor ||
 			slices.Contains(x.About, snapshot.Subject{Noun: snapshot.NounVendor, ID: string(a.Vendor)})

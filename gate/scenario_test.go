@@ -183,6 +183,12 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Agreement{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
+	case snapshot.NounQuestionnaire:
+		r = &snapshot.Questionnaire{}
+	case snapshot.NounFinding:
+		r = &snapshot.Finding{}
+	case snapshot.NounIncident:
+		r = &snapshot.Incident{}
 	default:
 		t.Fatalf("no %s in the world, and scenarios do not add that noun", key)
 	}
