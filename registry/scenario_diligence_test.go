@@ -16,7 +16,7 @@ var (
 		Contact: "security@northwind.example", Secret256: strings.Repeat("1a", 32), ExpiresAt: noon.Add(30 * 24 * time.Hour)}
 	profile2 = registry.ProfileVendor{ID: "northwind", Services: []string{"evaluation of triage models"}, Purposes: []hipaa.Purpose{hipaa.Evaluation},
 		DataClasses: []hipaa.DataClass{hipaa.PHI}, Locations: []string{"US-MA"}, Staff: 4, Patients: 400, Keeps: snapshot.KeepsSession}
-	ask2 = registry.SendQuestionnaire{ID: "q2", Vendor: "northwind", DueAt: noon.AddDate(0, 0, 30), Contact: "privacy@northwind.example",
+	questions2 = registry.SendQuestionnaire{ID: "q2", Vendor: "northwind", DueAt: noon.AddDate(0, 0, 30), Contact: "privacy@northwind.example",
 		Secret256: strings.Repeat("4d", 32), ExpiresAt: noon.AddDate(0, 0, 30)}
 	answer2  = registry.AnswerQuestion{ID: "q2", Question: "GOV-01", Value: "A. Example, for two years"}
 	file2    = registry.NewEvidence("q2", "GOV-01", "application/pdf", []byte("%PDF-1.7 designation letter"))
@@ -30,7 +30,7 @@ var (
 func sent(acts ...registry.Act) func(*world) {
 	return func(w *world) {
 		w.must("ada", profile2)
-		w.must("ada", ask2)
+		w.must("ada", questions2)
 		for _, a := range acts {
 			w.must("ada", a)
 		}
@@ -121,16 +121,16 @@ var diligenceScenarios = map[registry.Kind]scenario{
 			{act(with(link2, func(a *registry.IssueLink) { a.Secret256 = strings.Repeat("2b", 32) })), "secret_sha256", problem.Conflict}}},
 	"link.revoke": {before: by("ada", link2), allowed: act(registry.RevokeLink{ID: "l2"}), refused: []refusal{gone(registry.RevokeLink{ID: "l9"})}},
 
-	"questionnaire.send": {before: by("ada", profile2), allowed: act(ask2), refused: []refusal{
-		bad("vendor", with(ask2, func(a *registry.SendQuestionnaire) { a.Vendor = "v9" })),
-		bad("due_at", with(ask2, func(a *registry.SendQuestionnaire) { a.DueAt = noon })),
-		bad("data_classes", with(ask2, func(a *registry.SendQuestionnaire) { a.DataClasses = []hipaa.DataClass{hipaa.DeIdentified} })),
-		bad("again[0]", with(ask2, func(a *registry.SendQuestionnaire) { a.Again = []string{"GOV-99"} })),
-		bad("secret_sha256", with(ask2, func(a *registry.SendQuestionnaire) { a.Secret256 = "" })),
-		bad("expires_at", with(ask2, func(a *registry.SendQuestionnaire) { a.ExpiresAt = noon.AddDate(0, 6, 0) }))},
+	"questionnaire.send": {before: by("ada", profile2), allowed: act(questions2), refused: []refusal{
+		bad("vendor", with(questions2, func(a *registry.SendQuestionnaire) { a.Vendor = "v9" })),
+		bad("due_at", with(questions2, func(a *registry.SendQuestionnaire) { a.DueAt = noon })),
+		bad("data_classes", with(questions2, func(a *registry.SendQuestionnaire) { a.DataClasses = []hipaa.DataClass{hipaa.DeIdentified} })),
+		bad("again[0]", with(questions2, func(a *registry.SendQuestionnaire) { a.Again = []string{"GOV-99"} })),
+		bad("secret_sha256", with(questions2, func(a *registry.SendQuestionnaire) { a.Secret256 = "" })),
+		bad("expires_at", with(questions2, func(a *registry.SendQuestionnaire) { a.ExpiresAt = noon.AddDate(0, 6, 0) }))},
 		then: func(v *snapshot.View) string {
 			q, _ := v.Questionnaires.Get("q2")
-			l, ok := v.LinkBySecret(ask2.Secret256)
+			l, ok := v.LinkBySecret(questions2.Secret256)
 			return want(len(q.Asked) == 64 && ok && l.About.ID == "q2" && l.For == snapshot.LinkQuestionnaire, "the questions or the link are wrong")
 		}},
 	"questionnaire.answer": {before: sent(), allowed: act(answer2), refused: []refusal{
@@ -169,12 +169,12 @@ var diligenceScenarios = map[registry.Kind]scenario{
 		bad("scores[0].note", registry.ScoreAnswers{ID: "q2", Scores: []registry.AnswerScore{{Question: "GOV-01", Score: 2}}})}},
 	"questionnaire.close": {before: handedIn(map[string]int{}), allowed: act(registry.CloseQuestionnaire{ID: "q2"}), refused: []refusal{gone(registry.CloseQuestionnaire{ID: "q9"})},
 		then: func(v *snapshot.View) string {
-			_, open := v.LinkBySecret(ask2.Secret256)
+			_, open := v.LinkBySecret(questions2.Secret256)
 			return want(!open, "its link opens still")
 		}},
 	"questionnaire.withdraw": {before: sent(), allowed: act(registry.WithdrawQuestionnaire{ID: "q2"}), refused: []refusal{gone(registry.WithdrawQuestionnaire{ID: "q9"})},
 		then: func(v *snapshot.View) string {
-			_, open := v.LinkBySecret(ask2.Secret256)
+			_, open := v.LinkBySecret(questions2.Secret256)
 			return want(!open, "its link opens still")
 		}},
 
