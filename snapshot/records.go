@@ -98,6 +98,8 @@ type Vendor struct {
 	RequiredCertifications []string `json:"required_certifications,omitempty"`
 	// Screening is the last look at the vendor under 28 CFR Part 202.
 	Screening Screening `json:"screening,omitzero"`
+	// Profile is what it does for the organisation, with which data; nil: not recorded.
+	Profile *VendorProfile `json:"profile,omitempty"`
 	Approval
 }
 
@@ -120,6 +122,14 @@ type Assessment struct {
 	ValidUntil time.Time     `json:"valid_until"`
 	// Report is the SHA-256 of the report that the decision rests on.
 	Report string `json:"report_sha256,omitempty"`
+	// Basis is what was known when it was decided; nil: nothing but the report.
+	Basis       *AssessmentBasis `json:"basis,omitempty"`
+	Conditions  []Condition      `json:"conditions,omitempty"`
+	Acceptances []RiskAcceptance `json:"acceptances,omitempty"`
+	// ReopenedAt is when a person, or the product, said that it has to be decided anew.
+	ReopenedAt  time.Time `json:"reopened_at,omitzero"`
+	ReopenedBy  id.Person `json:"reopened_by,omitempty"`
+	ReopenedFor string    `json:"reopened_for,omitempty"` // of ReopenCauses
 }
 
 // Certification is a report or certificate that a vendor holds. Until a person
