@@ -102,7 +102,8 @@ var layers = map[string][]string{
 	"bench/*":               {"*"},
 	"":                      {},
 
-	"agent/posture/posturetest": {"agent/posture"}, // a recorded machine, for tests
+	"agent/posture/posturetest": {"agent/posture"},                      // a recorded machine, for tests
+	"disclosure/disclosuretest": {"audit", "disclosure", "hipaa", "id"}, // large logs from a seed, and the slow answer
 }
 
 // drivers names the outside packages that only some of ours may import.
@@ -115,6 +116,8 @@ var drivers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":     {"identity/signin"},
 	"golang.org/x/oauth2":              {"identity/signin"},
 	"github.com/chromedp":              {"internal/browser"},
+	"codeberg.org/go-pdf/fpdf":         {"paper"},
+	"golang.org/x/image":               {"paper"},
 }
 
 // pure packages take time, input and output as arguments.

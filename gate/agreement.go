@@ -85,7 +85,7 @@ var agreementGate = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Is("signed_by_vendor") }},
 		{Code: "not-yet-effective", Message: "The agreement is not yet in effect", NextStep: "Wait until its effective date, or amend it", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Begun("effective_at") }},
-		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended", NextStep: "Renew it (agreement draft), or lift the suspension (agreement resume)", Who: policy.ByOrganisation,
+		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended, or a breach of it was not cured in time", NextStep: "Renew it (agreement renew), lift the suspension (agreement resume), or agree on a new one (agreement draft)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && (v.Ended("ends_at") || over(v)) }},
 		{Code: "terms-missing", Detail: "missing_term", Message: "The agreement lacks terms that it must have, or they say too little", NextStep: "See what each needs (agreement check), amend the agreement and record where they stand", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Number("terms_missing") > 0 }},

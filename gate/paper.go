@@ -19,7 +19,7 @@ type paper struct {
 	signed   [2]bool // by the two parties that its kind needs
 	begun    bool
 	over     bool
-	ends     time.Time // earliest of end, termination, suspension; zero: none
+	ends     time.Time // earliest of end, termination, suspension, a breach not cured; zero: none
 	missing  []string  // ids of terms that it must have and has not
 	relied   []string  // ids of those that it has
 }
@@ -33,7 +33,7 @@ func readPaper(c *policy.Case, f *policy.Facts, vendor id.Vendor, class hipaa.Da
 		p.signed[i] = signedBy(f, a, party)
 	}
 	p.begun = f.Passed(a.EffectiveAt)
-	for _, t := range []time.Time{a.EndsAt, a.TerminatedAt, a.SuspendedAt} {
+	for _, t := range []time.Time{a.EndsAt, a.TerminatedAt, a.SuspendedAt, a.NoticesEnd()} {
 		if !t.IsZero() && (p.ends.IsZero() || t.Before(p.ends)) {
 			p.ends = t
 		}

@@ -189,6 +189,8 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Certification{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
+	case snapshot.NounRole:
+		r = &snapshot.Role{}
 	default:
 		t.Fatalf("no %s in the world, and scenarios do not add that noun", key)
 	}

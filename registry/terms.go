@@ -61,8 +61,8 @@ func TermFields() []string {
 	return out
 }
 
-// CheckTerms wants each term to be in the catalogue, of its type, and with its clause.
-func CheckTerms(terms map[string]snapshot.Term) error { return checkTerms("terms", terms) }
+// ReadableTerms wants each term to be in the catalogue, of its type, and with its clause.
+func ReadableTerms(terms map[string]snapshot.Term) error { return checkTerms("terms", terms) }
 
 // checkTerms wants each term to be in the catalogue and of its type.
 func checkTerms(field string, terms map[string]snapshot.Term) error {

@@ -141,7 +141,7 @@ func checkFile(file string) ([]api.AgreementCheck, error) {
 		if err := jsonv2.Unmarshal(d.Fields, &a); err != nil {
 			return nil, problem.BadField(fmt.Sprintf("documents[%d]", i), "cannot be read as an agreement", "See docs/examples/engagement.yaml").Because(err)
 		}
-		if err := registry.CheckTerms(a.Terms); err != nil {
+		if err := registry.ReadableTerms(a.Terms); err != nil {
 			return nil, err
 		}
 		out = append(out, api.CheckAgreement(&a, &snapshot.Settings{}, 0))

@@ -104,11 +104,12 @@ func Settings() snapshot.Settings {
 		Course:            "hipaa-ai-vendor",
 		CourseVersion:     "2026.1",
 		ReviewEvery:       90 * 24 * time.Hour,
+		Access:            snapshot.DefaultAccess(),
 		SessionLife:       8 * time.Hour,
 		SessionIdle:       30 * time.Minute,
 		StepUpLife:        5 * time.Minute,
 		PostureFreshness:  24 * time.Hour,
-		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US"}},
+		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US", EmergencyProcedure: "Break the glass at the chart; the house supervisor has the sealed account (procedure E-7)."}},
 		TrustDomains:      []snapshot.TrustDomain{{Name: "prod.northwind.example", Vendor: "northwind"}, {Name: "v2.example", Vendor: "v2"}},
 		Profiles: []snapshot.Profile{
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: digest("safe-harbor")},
