@@ -96,6 +96,7 @@ func New(c Config) http.Handler {
 	s.explain()
 	s.forecasts()
 	s.keys()
+	s.papers()
 	s.apply()
 	s.disclosures()
 
