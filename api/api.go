@@ -92,7 +92,9 @@ func New(c Config) http.Handler {
 	s.logReads()
 	s.access()
 	s.explain()
+	s.forecasts()
 	s.keys()
+	s.papers()
 	s.apply()
 	s.disclosures()
 

@@ -261,6 +261,10 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
+			out = append(out, fieldsOf(f.Type)...) // as JSON has them: beside the others
+			continue
+		}
 		if name == "" || name == "-" {
 			continue
 		}
@@ -283,6 +287,8 @@ func shapeOf(t reflect.Type) string {
 		return "@FILE"
 	}
 	switch t.Kind() {
+	case reflect.Pointer:
+		return shapeOf(t.Elem())
 	case reflect.String:
 		return "text"
 	case reflect.Bool:
