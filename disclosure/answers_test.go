@@ -226,7 +226,7 @@ func TestRunFollowsTheLog(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	clock := disclosuretest.NewClock(began)
 	l := openLog(t, t.TempDir(), clock)
-	x, err := disclosure.Open(t.TempDir(), l, disclosure.Options{})
+	x, err := disclosure.Open(t.TempDir(), l, disclosure.Segmented(segment))
 	if err != nil {
 		t.Fatal(err)
 	}

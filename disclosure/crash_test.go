@@ -33,7 +33,7 @@ func copyDir(tb testing.TB, from, to string) {
 // index answers is what the log says, or it is refused until it was made again.
 func TestIndexSurvivesEveryCutAndFlip(t *testing.T) {
 	ctx := context.Background()
-	l, _ := bulk(t, 2*disclosure.SegmentSize+2000, 3)
+	l, _ := bulk(t, 2*segment+200, 3)
 	whole := t.TempDir()
 	x := indexed(t, whole, l)
 	want, err := x.Radius(ctx, disclosure.Query{})
@@ -52,22 +52,22 @@ func TestIndexSurvivesEveryCutAndFlip(t *testing.T) {
 	// Cut at every byte of its head and its end, and here and there between: Open drops
 	// it, and begins again behind the segment before.
 	var cuts []int
-	for n := range 400 {
+	for n := range 250 {
 		cuts = append(cuts, n, len(data)-1-n)
 	}
-	for n := 400; n < len(data)-400; n += len(data) / 300 {
+	for n := 250; n < len(data)-250; n += len(data) / 100 {
 		cuts = append(cuts, n)
 	}
 	for _, n := range cuts {
 		if err := os.WriteFile(name, data[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		x, err := disclosure.Open(dir, l, disclosure.Options{})
+		x, err := disclosure.Open(dir, l, disclosure.Segmented(segment))
 		if err != nil {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
-		if covered, _ := x.Standing(); covered != disclosure.SegmentSize {
-			t.Fatalf("cut at %d: the index covers %d entries, want %d", n, covered, disclosure.SegmentSize)
+		if covered, _ := x.Standing(); covered != segment {
+			t.Fatalf("cut at %d: the index covers %d entries, want %d", n, covered, segment)
 		}
 		if _, err := os.Stat(name); !os.IsNotExist(err) {
 			t.Fatalf("cut at %d: the file is still there", n)
@@ -75,7 +75,7 @@ func TestIndexSurvivesEveryCutAndFlip(t *testing.T) {
 	}
 	check := func(what string) {
 		t.Helper()
-		x, err := disclosure.Open(dir, l, disclosure.Options{})
+		x, err := disclosure.Open(dir, l, disclosure.Segmented(segment))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,11 +122,11 @@ func TestIndexSurvivesEveryCutAndFlip(t *testing.T) {
 // An index of another log, or of a longer one that was set back, is not used.
 func TestIndexKnowsItsLog(t *testing.T) {
 	ctx := context.Background()
-	l, _ := bulk(t, disclosure.SegmentSize+500, 1)
-	other, _ := bulk(t, disclosure.SegmentSize+500, 2)
+	l, _ := bulk(t, segment+500, 1)
+	other, _ := bulk(t, segment+500, 2)
 	dir := t.TempDir()
 	indexed(t, dir, l)
-	x, err := disclosure.Open(dir, other, disclosure.Options{})
+	x, err := disclosure.Open(dir, other, disclosure.Segmented(segment))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestIndexKnowsItsLog(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	short, _ := bulk(t, 100, 1)
-	if x, err = disclosure.Open(dir, short, disclosure.Options{}); err != nil {
+	if x, err = disclosure.Open(dir, short, disclosure.Segmented(segment)); err != nil {
 		t.Fatal(err)
 	}
 	if covered, _ := x.Standing(); covered != 0 {
