@@ -44,7 +44,7 @@ var layers = map[string][]string{
 	"snapshot":      {"hipaa", "id"},
 	"policy":        {"hipaa", "id", "problem", "snapshot"},
 	"gate":          {"agreement", "course", "diligence", "hipaa", "id", "policy", "snapshot"},
-	"gate/gatetest": {"gate", "hipaa", "id", "policy", "snapshot"},
+	"gate/gatetest": {"agreement", "diligence", "gate", "hipaa", "id", "policy", "snapshot"},
 	"fairness":      {"problem"},
 	"provenance":    {},
 	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts
@@ -116,6 +116,8 @@ var drivers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":     {"identity/signin"},
 	"golang.org/x/oauth2":              {"identity/signin"},
 	"github.com/chromedp":              {"internal/browser"},
+	"codeberg.org/go-pdf/fpdf":         {"paper"},
+	"golang.org/x/image":               {"paper"},
 }
 
 // pure packages take time, input and output as arguments.
