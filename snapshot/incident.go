@@ -3,7 +3,6 @@ package snapshot
 import (
 	"time"
 
-	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
@@ -181,48 +180,6 @@ type Sanction struct {
 	By   id.Person `json:"by"`
 }
 
-// Offboarding is the parting from a vendor, or the end of one engagement, and what
-// became of the data (45 CFR 164.504(e)(2)(ii)(J)).
-type Offboarding struct {
-	ID         id.Offboarding  `json:"id"`
-	Vendor     id.Vendor       `json:"vendor"`
-	Engagement id.Engagement   `json:"engagement,omitempty"` // empty: all of the vendor's
-	Of         []id.Engagement `json:"of"`                   // the engagements that it covers
-	Reason     string          `json:"reason,omitempty"`
-	BegunBy    id.Person       `json:"begun_by"`
-	BegunAt    time.Time       `json:"begun_at"`
-	DueAt      time.Time       `json:"due_at"` // of the attestations: the contract's days
-	// Inventory is the SHA-256 of the list of what was released.
-	Inventory    string                 `json:"inventory_sha256,omitempty"`
-	Releases     int                    `json:"releases,omitempty"`
-	Attestations map[string]Disposition `json:"attestations,omitempty"` // by form: raw, derived, embeddings, weights, logs, backups, subcontractors
-	Certificate  string                 `json:"certificate_sha256,omitempty"`
-	CheckedAt    time.Time              `json:"checked_at,omitzero"` // the last dead-man check
-	Tried        int                    `json:"tried,omitempty"`     // attempts that it found
-	LegalHold    bool                   `json:"legal_hold,omitempty"`
-	LegalHoldWhy string                 `json:"legal_hold_why,omitempty"`
-	RetainUntil  time.Time              `json:"retain_until,omitzero"` // of the record: six years at least (164.530(j))
-	CompletedBy  id.Person              `json:"completed_by,omitempty"`
-	CompletedAt  time.Time              `json:"completed_at,omitzero"`
-	DataClass    hipaa.DataClass        `json:"data_class,omitempty"` // the most identifiable that was released
-}
-
-// Disposition is what the vendor says became of one form of the data.
-type Disposition struct {
-	What       string    `json:"what"` // "returned", "destroyed", "infeasible", "none-held"
-	Method     string    `json:"method,omitempty"`
-	Why        string    `json:"why,omitempty"` // infeasible: why, and what protects it now
-	Until      time.Time `json:"until,omitzero"`
-	Document   string    `json:"document_sha256,omitempty"`
-	AttestedBy string    `json:"attested_by"` // name and title, as on the paper
-	By         id.Person `json:"by"`          // the actor who recorded it
-	At         time.Time `json:"at"`
-}
-
 func (*Incident) Noun() Noun    { return NounIncident }
 func (r *Incident) Key() string { return string(r.ID) }
 func (*Incident) record()       {}
-
-func (*Offboarding) Noun() Noun    { return NounOffboarding }
-func (r *Offboarding) Key() string { return string(r.ID) }
-func (*Offboarding) record()       {}
