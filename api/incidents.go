@@ -31,18 +31,18 @@ type Clocks struct {
 
 // Drafted is what a draft holds and lacks, when it is asked for as JSON.
 type Drafted struct {
-	To       snapshot.NoticeTo `json:"to"`
-	Text     string            `json:"text" doc:"The draft in Markdown"`
-	Fields   []string          `json:"fields,omitempty" doc:"Of the mail merge"`
-	Elements []breach.Element  `json:"elements" doc:"What the rule demands; one with a gap is missing"`
+	To       snapshot.NoticeTo      `json:"to"`
+	Text     string                 `json:"text" doc:"The draft in Markdown"`
+	Fields   []string               `json:"fields,omitempty" doc:"Of the mail merge"`
+	Elements []breach.NoticeElement `json:"elements" doc:"What the rule demands; one with a gap is missing"`
 }
 
 // Questions are those of the guided assessment.
 type Questions struct {
-	Unsecured  string             `json:"unsecured"`
-	Citation   hipaa.Citation     `json:"citation"`
-	Exceptions []breach.Exception `json:"exceptions"`
-	Factors    []breach.Question  `json:"factors"`
+	Unsecured  string                      `json:"unsecured"`
+	Citation   hipaa.Citation              `json:"citation"`
+	Exceptions []breach.Exception          `json:"exceptions"`
+	Factors    []breach.AssessmentQuestion `json:"factors"`
 }
 
 // incidents registers what is read about incidents, besides the records themselves.

@@ -28,8 +28,8 @@ type Scene struct {
 	Now           time.Time
 }
 
-// Element is something that a notice must hold, by the rule.
-type Element struct {
+// NoticeElement is something that a notice must hold, by the rule.
+type NoticeElement struct {
 	Key      string         `json:"key"` // "what-happened"
 	What     string         `json:"what"`
 	Citation hipaa.Citation `json:"citation"`
@@ -42,15 +42,15 @@ type Element struct {
 type Notice struct {
 	To       snapshot.NoticeTo `json:"to"`
 	Document paper.Document    `json:"-"`
-	Elements []Element         `json:"elements"`
+	Elements []NoticeElement   `json:"elements"`
 	// Fields are those of the mail merge that differ by recipient, as the letter names
 	// them: «Recipient_name».
 	Fields []string `json:"fields,omitempty"`
 }
 
 // Missing lists what the draft lacks.
-func (n Notice) Missing() []Element {
-	return slices.DeleteFunc(slices.Clone(n.Elements), func(e Element) bool { return e.Gap == "" })
+func (n Notice) Missing() []NoticeElement {
+	return slices.DeleteFunc(slices.Clone(n.Elements), func(e NoticeElement) bool { return e.Gap == "" })
 }
 
 // MergeFields are the columns of a mail merge to individuals. Who they are is a release
@@ -107,7 +107,7 @@ func (d *draft) say(text string) { d.put(paper.Paragraph{Text: text}) }
 
 // element says something that the rule demands, or leaves a gap.
 func (d *draft) element(key, what, control, text, gap string) {
-	e := Element{Key: key, What: what, Citation: hipaa.MustCite(control)}
+	e := NoticeElement{Key: key, What: what, Citation: hipaa.MustCite(control)}
 	if strings.TrimSpace(text) == "" {
 		e.Gap = gap
 		text = Gap + gap + "]"
@@ -172,7 +172,7 @@ func (d *draft) individuals() {
 	d.contact(c)
 	d.say("We are sorry that this happened.")
 	d.put(paper.SignatureLine{Party: d.s.Organisation})
-	d.n.Elements = append(d.n.Elements, Element{Key: "plain-language", What: "Written in plain language: a person must read it", Citation: hipaa.MustCite("B-404-c-2")})
+	d.n.Elements = append(d.n.Elements, NoticeElement{Key: "plain-language", What: "Written in plain language: a person must read it", Citation: hipaa.MustCite("B-404-c-2")})
 }
 
 func (d *draft) media() {
@@ -209,7 +209,7 @@ func (d *draft) secretary() {
 	d.put(paper.Note{Text: "The fields below are from general knowledge of the form (" + string(hipaa.Recall) + "). Compare them with the form before you rely on them."})
 	var rows [][2]string
 	add := func(key, name, value, gap string) {
-		e := Element{Key: key, What: name, Citation: hipaa.MustCite(control)}
+		e := NoticeElement{Key: key, What: name, Citation: hipaa.MustCite(control)}
 		if value == "" && gap != "" {
 			e.Gap = gap
 			value = Gap + gap + "]"
