@@ -50,7 +50,7 @@ var layers = map[string][]string{
 	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts
 	"agreement":     {"hipaa", "id", "paper", "problem", "snapshot"},                                     // what each term does, what is missing, our own wording
 	"course":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // lessons, questions, certificates
-	"breach":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // clocks, the four factors, notices
+	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
 	// RECORD

@@ -89,6 +89,7 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, api: humago.New(mux, hc)}
 	s.acts()
 	s.reads()
+	s.incidents()
 	s.logReads()
 	s.access()
 	s.explain()
