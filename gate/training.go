@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -25,8 +26,10 @@ var training = policy.Gate{
 	Known: func(c *policy.Case, f *policy.Facts) {
 		best, bestRank := &snapshot.Training{}, 0
 		set := c.View.Settings
+		course, months := contractTraining(c, f)
 		if c.Person != nil {
 			for _, t := range c.View.TrainingsOf(c.Person.ID) { // oldest completion first
+				t = shortened(t, months)
 				if rank := trainingRank(f, set, t); rank >= bestRank && rank > 0 {
 					best, bestRank = t, rank
 				}
@@ -36,6 +39,7 @@ var training = policy.Gate{
 		f.Bool("version_current", bestRank >= trainingVersion)
 		f.Bool("revoked", best.ID != "" && f.Passed(best.RevokedAt))
 		f.End("expires_at", best.ExpiresAt)
+		f.Bool("contract_course", passedCourses(c, f, course, months))
 	},
 	Reasons: []policy.Reason{
 		{Code: "none", Message: "The person behind the grant has not passed the required training", NextStep: "Take and pass the training", Who: policy.ByVendor,
@@ -46,7 +50,52 @@ var training = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Is("revoked") }},
 		{Code: "expired", Message: "The training completion has expired", NextStep: "Take and pass the training again", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Is("completed") && v.Ended("expires_at") }},
+		{Code: "contract-course", Message: "The agreement names a course that the person has not passed, or not lately enough (BAA-R18)", NextStep: "Take and pass the course that the agreement names", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("contract_course") }},
 	},
+}
+
+// contractTraining is what the agreements in force ask of the vendor's people beside
+// the organisation's own course: courses of theirs, and for how many months a
+// completion counts at the most; 0: as long as it says.
+func contractTraining(c *policy.Case, f *policy.Facts) (courses []string, months int) {
+	for _, a := range papersInForce(c, f) {
+		course, m := agreement.Training(a)
+		if course != "" && course != c.View.Settings.Course {
+			courses = append(courses, course)
+		}
+		if m > 0 && (months == 0 || m < months) {
+			months = m
+		}
+	}
+	return courses, months
+}
+
+// shortened is the completion with the end that the contract's months give it, if
+// that is sooner.
+func shortened(t *snapshot.Training, months int) *snapshot.Training {
+	if end := agreement.AddMonths(t.CompletedAt, months); months > 0 && end.Before(t.ExpiresAt) {
+		short := *t
+		short.ExpiresAt = end
+		return &short
+	}
+	return t
+}
+
+func passedCourses(c *policy.Case, f *policy.Facts, courses []string, months int) bool {
+	for _, course := range courses {
+		passed := false
+		if c.Person != nil {
+			for _, t := range c.View.TrainingsOf(c.Person.ID) {
+				t = shortened(t, months)
+				passed = passed || t.Course == course && t.Passed && f.Passed(t.CompletedAt) && !f.Passed(t.RevokedAt) && !t.ExpiresAt.IsZero() && !f.Passed(t.ExpiresAt)
+			}
+		}
+		if !passed {
+			return false
+		}
+	}
+	return true
 }
 
 // How far a completion has come; more is better.

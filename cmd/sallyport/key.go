@@ -24,6 +24,21 @@ var extraCommands = map[string][]extraCommand{
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
+	"role": {
+		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},
+	},
+	"request": {
+		{"preview", "What stands in the way of a request, before it is made.", requestPreviewCmd{}},
+		{"mine", "What you have, and what you may ask for.", requestMineCmd{}},
+	},
+	"campaign": {
+		{"items", "The grants of a campaign: what each was used for, what it did not need, what its peers have.", campaignItemsCmd{}},
+		{"report", "How a campaign was carried out, and what looks like a rubber stamp.", campaignReportCmd{}},
+	},
+	"emergency": {
+		{"procedures", "How each source is reached in an emergency: never through Sallyport.", emergencyProceduresCmd{}},
+		{"list", "List uses of emergency procedures.", emergencyListCmd{}},
+	},
 	"key": {
 		{"rotate", "New keys for an engagement, or (--root) another root for all keys. Nothing is lost, nothing stops.", keyRotateCmd{}},
 		{"statement", "What was under an engagement's keys and what was not, and what became of them.", keyStatementCmd{}},
