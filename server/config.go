@@ -84,6 +84,8 @@ type Config struct {
 	Policy      Policy `yaml:"policy"`
 	// Notify is who is told of what.
 	Notify *Notify `yaml:"notify"`
+	// Documents is how papers are looked at before they are stored.
+	Documents Documents `yaml:"documents"`
 
 	dir      string // of the file
 	digest   string
@@ -357,6 +359,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := c.Notify.check(); err != nil {
+		return err
+	}
+	if err := c.Documents.check(); err != nil {
 		return err
 	}
 	if len(c.Sources) == 0 {
