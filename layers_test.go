@@ -53,6 +53,7 @@ var layers = map[string][]string{
 	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
+	"reminder":      {"breach", "forecast", "hipaa", "id", "policy", "snapshot"},                         // of what people must be told at a time, under keys that never change
 	// RECORD
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
