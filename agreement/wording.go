@@ -1,8 +1,6 @@
 package agreement
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,7 +81,10 @@ func Draft(a *snapshot.Agreement, p Parties, date time.Time) paper.Document {
 
 // SignatureProof says how a signature was given.
 func SignatureProof(s snapshot.Signature) string {
-	return "Recorded by " + string(s.By)
+	if s.Here != nil {
+		return "Signed in Sallyport by passkey; act " + string(s.Here.Act)
+	}
+	return "Signed elsewhere; recorded by " + string(s.By)
 }
 
 // Located gives the agreement's terms and permitted uses with the clause of the draft in
@@ -187,7 +188,7 @@ func clauses(a *snapshot.Agreement, n names) []clause {
 		if !ok {
 			continue
 		}
-		if text := w.text(speak(a.Terms[field].Value)); text != "" {
+		if text := w.text(readValue(a.Terms[field].Value)); text != "" {
 			add(w.part, field, text, citeOf(a.Kind, field))
 		}
 	}
@@ -290,7 +291,7 @@ func checkedIn(controls []string) hipaa.Verified {
 func lacking(a *snapshot.Agreement) []string {
 	written := map[string]bool{"instrument": true, "permitted_uses": len(a.PermittedUses) > 0}
 	for _, f := range fieldOrder(a) {
-		v := speak(a.Terms[f].Value)
+		v := readValue(a.Terms[f].Value)
 		w := wordings[f]
 		_, bool := v.plain.(bool)
 		written[f] = v.plain == true || !bool && w.text(v) != ""
@@ -320,29 +321,7 @@ func Demanded(k snapshot.AgreementKind) []string {
 	return out
 }
 
-// spoken is a term's value as the wording reads it.
-type spoken struct{ plain any }
-
-// speak reads a value; one that stands beside more, as {"value": ...}, by itself.
-func speak(raw json.RawMessage) spoken {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if dec.Decode(&v) != nil {
-		return spoken{}
-	}
-	if m, ok := v.(map[string]any); ok {
-		if inner, ok := m["value"]; ok {
-			v = inner
-		}
-	}
-	return spoken{v}
-}
-
-func (v spoken) list() []any            { l, _ := v.plain.([]any); return l }
-func (v spoken) object() map[string]any { m, _ := v.plain.(map[string]any); return m }
-
-func (w wording) text(v spoken) string {
+func (w wording) text(v value) string {
 	switch x := v.plain.(type) {
 	case bool:
 		if x {
@@ -351,9 +330,9 @@ func (w wording) text(v spoken) string {
 		return w.no
 	case string:
 		return w.of[x]
-	case json.Number:
-		if n, err := x.Int64(); err == nil && w.one != "" && n >= 0 {
-			return fmt.Sprintf(w.one, n)
+	case int64:
+		if w.one != "" && x >= 0 {
+			return fmt.Sprintf(w.one, x)
 		}
 	case []any:
 		if w.says != nil && len(x) > 0 {
