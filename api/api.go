@@ -23,6 +23,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -47,7 +48,9 @@ type Config struct {
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
 	Identity *identity.Verifier
-	Sessions *signin.Sessions // who is signed in; nil: certificates only
+	// Disclosures answers who was given what; nil: it is refused.
+	Disclosures *disclosure.Index
+	Sessions    *signin.Sessions // who is signed in; nil: certificates only
 	// Rulings are what a de-identification profile makes of an element and of what is in
 	// it ("Patient.name"), in the words of docs/deid-rulings.md; none: it is removed.
 	Rulings func(profile, path string) []string
@@ -94,6 +97,7 @@ func New(c Config) http.Handler {
 	s.keys()
 	s.apply()
 	s.agreements()
+	s.disclosures()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
 	// sends the request.

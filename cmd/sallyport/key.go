@@ -24,6 +24,7 @@ var extraCommands = map[string][]extraCommand{
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
+	"agreement": agreementCommands,
 	"role": {
 		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},
 	},
