@@ -286,6 +286,53 @@ func checkedIn(controls []string) hipaa.Verified {
 	return order[worst]
 }
 
+// Line is a term as a person reads it.
+type Line struct {
+	Field    string
+	Title    string
+	Says     string // in the product's own words; the signed document's are what binds
+	Clause   string // where it stands in the document
+	Citation string
+	Verified hipaa.Verified // how far the citation was checked
+}
+
+// Lines are the agreement's permitted uses and terms for a person to read, in the order
+// of the catalogue.
+func Lines(a *snapshot.Agreement) []Line {
+	n := naming(a.Kind, Parties{})
+	var out []Line
+	for _, u := range a.PermittedUses {
+		text := humanName(string(u.Purpose)) + ": " + joined(u.DataClasses)
+		if len(u.Sources) > 0 {
+			text += ", from " + joined(u.Sources)
+		}
+		out = append(out, Line{Field: "permitted_uses", Title: "Permitted use", Says: text, Clause: u.Clause, Citation: usesCite(a.Kind), Verified: checkedOr(usesCite(a.Kind), []string{"P-504-e-2-i"})})
+	}
+	for _, field := range fieldOrder(a) {
+		l := Line{Field: field, Title: humanName(field), Clause: a.Terms[field].Clause, Citation: citeOf(a.Kind, field), Verified: hipaa.PolicyOnly}
+		var controls []string
+		if t, ok := hipaa.TermByField(field); ok {
+			l.Title, controls = t.Title, t.Controls
+		}
+		if c, ok := duaControls[field]; ok && a.Kind == snapshot.DataUseAgreement {
+			controls = []string{c}
+		}
+		l.Verified = checkedOr(l.Citation, controls)
+		if l.Says = n.fill(wordings[field].text(readValue(a.Terms[field].Value))); l.Says == "" {
+			l.Says = inWords(readValue(a.Terms[field].Value).plain)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func checkedOr(cite string, controls []string) hipaa.Verified {
+	if cite == "" {
+		return hipaa.PolicyOnly
+	}
+	return checkedIn(controls)
+}
+
 // lacking names the fields that a paper of the kind must have and this draft does not
 // write.
 func lacking(a *snapshot.Agreement) []string {
