@@ -94,6 +94,7 @@ func New(c Config) http.Handler {
 	s.logReads()
 	s.access()
 	s.explain()
+	s.forecasts()
 	s.keys()
 	s.apply()
 	s.disclosures()

@@ -189,4 +189,3 @@ func sizeOf(dir string) (n int64, err error) {
 	})
 	return n, err
 }
-

@@ -123,6 +123,7 @@ const (
 	Connectors   Admission = "connector"     // a connector of the vendor that the act is about
 	LinkHolder   Admission = "link"          // who holds an open link about what the act is about
 	Clock        Admission = "clock"         // the registry's own clock
+	OwnPeople    Admission = "own-people"    // any approved person of the organisation
 	Invited      Admission = "invited"       // the person that the act is about, not approved yet, by the code of their open invitation
 )
 
@@ -151,8 +152,19 @@ func (s Spec) StepUp() bool {
 }
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
-var stepUpActs = []Kind{"assessment.record", "assessment.accept-risk", "assessment.meet-condition", "training.record", "vendor.screen",
-	"agreement.sign-here", "agreement.check-terms", "agreement.cured", "agreement.approve-renewal", "person.name-signatory"}
+var stepUpActs = []Kind{
+	"assessment.record",
+	"training.record",
+	"vendor.screen",
+	"agreement.sign-here",
+	"agreement.check-terms",
+	"agreement.cured",
+	"agreement.approve-renewal",
+	"person.name-signatory",
+	"incident.approve-assessment",
+	"assessment.accept-risk",
+	"assessment.meet-condition",
+}
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release", "accept", "lift-legal-hold",
 	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}

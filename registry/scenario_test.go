@@ -287,7 +287,7 @@ func thumb(keys json.RawMessage) string {
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused; the workflows' chapters are in scenario_*_test.go.
-var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios)
+var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios)
 
 func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
 	all := map[registry.Kind]scenario{}
@@ -914,6 +914,10 @@ var doorScenarios = map[registry.Kind]scenario{
 		bad("patients", with(cohort2, func(a *registry.DefineCohort) { a.Patients = 0 }))}},
 }
 
+// again are acts of the workflows that can be done again: they replace what is
+// known.
+var again = map[registry.Kind]bool{"incident.amend-facts": true, "incident.count-affected": true, "incident.assess": true, "incident.describe": true}
+
 // notes are acts that change no record: they say what is done beside the registry.
 var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}
 
@@ -961,7 +965,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
-			if !spec.Custody() && !slices.Contains(notes, spec.Name) && !slices.Contains(repeatable, spec.Verb) {
+			if !spec.Custody() && !slices.Contains(notes, spec.Name) && !slices.Contains(repeatable, spec.Verb) && !again[spec.Name] {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}

@@ -15,9 +15,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // deadlines end by the organisation's zone, wherever it runs
 
 	"github.com/sallyport/sallyport/internal/yamldoc"
 
+	"github.com/sallyport/sallyport/breach"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -51,6 +53,10 @@ type Config struct {
 	// another disk or machine, and in no backup. Empty: none, and then a lost disk
 	// takes the key of its backups along.
 	GenerationMirror string `yaml:"generation_mirror"`
+
+	// TimeZone is the IANA name of the organisation's time zone, in which the days of
+	// legal deadlines begin and end. Empty: UTC.
+	TimeZone string `yaml:"time_zone"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
@@ -209,6 +215,9 @@ type Policy struct {
 	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
 	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
 	Access         Access                  `yaml:"access"`
+	// IncidentIgnoredAfter is how long nobody may have done anything about an open
+	// incident or finding before it is shown as ignored.
+	IncidentIgnoredAfter time.Duration `yaml:"incident_ignored_after"`
 }
 
 // Posture is what the organisation asks of devices; see snapshot.PostureRule.
@@ -233,6 +242,8 @@ var DefaultPolicy = Policy{
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
 	Access:            Access(snapshot.DefaultAccess()),
+
+	IncidentIgnoredAfter: 72 * time.Hour,
 }
 
 // Load reads and checks the file. Its errors name the key and the fix.
@@ -303,6 +314,9 @@ func (c *Config) check() error {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
 	}
 	if err := c.checkRoot(); err != nil {
+		return err
+	}
+	if _, err := breach.Zone(c.TimeZone); err != nil {
 		return err
 	}
 	if c.Database != "" {
@@ -409,6 +423,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
 	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
 		return problem.BadField("policy.device_certificate", "is not between 10m and 720h", "168h (7 days) is usual")
+	case p.IncidentIgnoredAfter < time.Hour || p.IncidentIgnoredAfter > 30*24*time.Hour:
+		return problem.BadField("policy.incident_ignored_after", "is not between 1h and 720h", "72h is usual; no law sets it, and what is known is not to be ignored (45 CFR 164.504(e)(1)(ii))")
 	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
 		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
 	}
@@ -501,6 +517,7 @@ func (c *Config) Settings() snapshot.Settings {
 		DeviceApproval:         c.Policy.DeviceApproval,
 		MaxPromptRetentionDays: c.Policy.MaxPromptRetentionDays,
 		Access:                 snapshot.AccessRule(c.Policy.Access),
+		TimeZone:               c.TimeZone, IncidentIgnoredAfter: c.Policy.IncidentIgnoredAfter,
 	}
 	for _, d := range c.SPIFFE {
 		s.TrustDomains = append(s.TrustDomains, snapshot.TrustDomain{Name: d.Name, Vendor: d.Vendor})

@@ -73,6 +73,13 @@ type Settings struct {
 	// refused.
 	NetworkRegions       []NetworkRegion `json:"network_regions,omitempty"`
 	RequireNetworkRegion bool            `json:"require_network_region,omitempty"`
+
+	// TimeZone is the IANA name of the organisation's time zone, in which its days
+	// begin and end. Empty: UTC.
+	TimeZone string `json:"time_zone,omitempty"`
+	// IncidentIgnoredAfter is how long nobody may have done anything about an open
+	// incident or finding before it is shown as ignored; 0: at once.
+	IncidentIgnoredAfter time.Duration `json:"incident_ignored_after,omitempty"`
 }
 
 // AccessRule are the organisation's numbers for requests, elevations, reviews and

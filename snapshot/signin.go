@@ -21,10 +21,11 @@ const (
 	FleetManager ConnectorKind = "posture" // reports the state of devices
 	KeyServer    ConnectorKind = "jwks"    // publishes the keys of applications (RFC 7517) at an address
 	UDAPClients  ConnectorKind = "udap"    // registers applications by certificate (UDAP Dynamic Client Registration)
+	AlertSender  ConnectorKind = "alert"   // reports incidents (45 CFR 164.314(a)(2)(i)(C))
 )
 
 // ConnectorKinds lists every kind.
-var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager, KeyServer, UDAPClients}
+var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager, KeyServer, UDAPClients, AlertSender}
 
 // Connector is a system of one vendor, or (Vendor empty) of the organisation,
 // that speaks to us. What it says counts for its own vendor's people and devices

@@ -38,6 +38,7 @@ type cli struct {
 
 	Apply      applyCmd      `cmd:"" group:"work" help:"Bring the registry to what a file says. Applying twice changes nothing."`
 	Explain    explainCmd    `cmd:"" group:"work" help:"Why a request was, or would be, permitted or refused."`
+	Forecast   forecastCmd   `cmd:"" group:"work" help:"What stops in the next days if nobody acts, and whose turn it is."`
 	Acts       actsCmd       `cmd:"" group:"work" help:"Every act there is, or (--done) every act that was done."`
 	Terms      termsCmd      `cmd:"" group:"work" help:"The terms that an agreement can have, with citations."`
 	Login      loginCmd      `cmd:"" group:"work" help:"Sign in with your passkey, in a browser, instead of a certificate."`
