@@ -45,6 +45,7 @@ type Config struct {
 	Node         string // whose log that is
 	Keys         Keys
 	Gateway      string // where vendors' machines enrol
+	People       string // where people's browsers reach their pages; empty: nowhere
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
 	Identity *identity.Verifier
