@@ -115,6 +115,8 @@ var drivers = map[string][]string{
 	"github.com/coreos/go-oidc/v3":     {"identity/signin"},
 	"golang.org/x/oauth2":              {"identity/signin"},
 	"github.com/chromedp":              {"internal/browser"},
+	"codeberg.org/go-pdf/fpdf":         {"paper"},
+	"golang.org/x/image":               {"paper"},
 }
 
 // pure packages take time, input and output as arguments.

@@ -18,6 +18,7 @@ type homePage struct {
 	This     id.Session
 	Sessions []sessionRow
 	Passkeys []passkeyRow
+	Portal   bool // whether there are pages behind this door
 }
 
 type sessionRow struct {
@@ -42,7 +43,7 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v, now := s.Registry.View(), s.Now()
-	h := homePage{Person: p, This: x.ID}
+	h := homePage{Person: p, This: x.ID, Portal: s.Rest != nil}
 	if vendor, ok := v.Vendors.Get(p.Vendor); ok {
 		h.Vendor = vendor.Name
 	}

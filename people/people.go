@@ -47,8 +47,17 @@ type Config struct {
 	Now          func() time.Time
 	Logger       *slog.Logger
 	// Rest answers what is not ours, with the headers of this door set: it may
-	// loosen them where it must.
+	// loosen them where it must. It bounds what it reads itself: forms with files are
+	// longer than ours.
 	Rest http.Handler
+}
+
+// Layout is the template around every page, for those who stand behind this door: it
+// wants Title, Organisation, Person and Data of its data, and a template "content"; one
+// named "head" may add to the head.
+func Layout() (string, error) {
+	raw, err := pages.ReadFile("pages/layout.html")
+	return string(raw), err
 }
 
 //go:embed pages
@@ -114,14 +123,18 @@ func New(c Config) (http.Handler, error) {
 		"GET /assets/people.js":            s.asset("people.js", "text/javascript; charset=utf-8"),
 		"/":                                s.rest,
 	} {
-		mux.Handle(pattern, h)
+		if pattern != "/" { // Rest bounds its own
+			mux.Handle(pattern, http.MaxBytesHandler(h, maxForm))
+		} else {
+			mux.Handle(pattern, h)
+		}
 	}
 	// The command line is no browser, and has no cookies to be made use of.
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem.New(problem.Refused, "The form came from another site", "Go back to the page here and send it again"))
 	}))
-	return s.guarded(http.MaxBytesHandler(cross.Handler(mux), maxForm)), nil
+	return s.guarded(cross.Handler(mux)), nil
 }
 
 // guarded sets what every answer has. Nothing is stored, framed or sent elsewhere.

@@ -161,6 +161,36 @@ func dump(t *testing.T, v *snapshot.View) string {
 	for _, r := range v.Holds.All() {
 		put(r)
 	}
+	for _, r := range v.Questionnaires.All() {
+		put(r)
+	}
+	for _, r := range v.Links.All() {
+		put(r)
+	}
+	for _, r := range v.Findings.All() {
+		put(r)
+	}
+	for _, r := range v.Courses.All() {
+		put(r)
+	}
+	for _, r := range v.Attempts.All() {
+		put(r)
+	}
+	for _, r := range v.Requests.All() {
+		put(r)
+	}
+	for _, r := range v.Campaigns.All() {
+		put(r)
+	}
+	for _, r := range v.Emergencies.All() {
+		put(r)
+	}
+	for _, r := range v.Incidents.All() {
+		put(r)
+	}
+	for _, r := range v.Offboardings.All() {
+		put(r)
+	}
 	return b.String()
 }
 

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -277,8 +278,19 @@ func thumb(keys json.RawMessage) string {
 }
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
-// refused.
-var scenarios = map[registry.Kind]scenario{
+// refused; the workflows' chapters are in scenario_*_test.go.
+var scenarios = chapters(doorScenarios, diligenceScenarios)
+
+func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
+	all := map[registry.Kind]scenario{}
+	for _, m := range ms {
+		maps.Copy(all, m)
+	}
+	return all
+}
+
+// doorScenarios are those of the acts in acts.go.
+var doorScenarios = map[registry.Kind]scenario{
 	"organisation.bootstrap": {allowed: act(first), refused: []refusal{
 		bad("id", with(first, func(a *registry.BootstrapOrganisation) { a.ID = "other" })),
 		bad("name", with(first, func(a *registry.BootstrapOrganisation) { a.Name = "" })),

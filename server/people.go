@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/people"
+	"github.com/sallyport/sallyport/portal"
 	"github.com/sallyport/sallyport/registry"
 )
 
@@ -41,8 +42,16 @@ func (s *Server) openPeople() error {
 	if err != nil {
 		return err
 	}
+	layout, err := people.Layout()
+	if err != nil {
+		return err
+	}
+	rest, err := portal.New(portal.Config{Organisation: s.config.Organisation, Layout: layout, Registry: reg, Sessions: s.sessions, Now: s.o.Now, Logger: s.o.Logger})
+	if err != nil {
+		return err
+	}
 	s.people, err = people.New(people.Config{Organisation: s.config.Organisation, Base: base, Registry: reg, Identity: s.verifier,
-		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger})
+		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger, Rest: rest})
 	return err
 }
 

@@ -7,6 +7,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -201,6 +202,18 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		hint = nil
 	}
 	tlsConfig := identity.ServerTLS(s.cert, hint)
+	tlsConfig.Time = s.o.Now
+	get := tlsConfig.GetCertificate
+	tlsConfig.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		// A machine that slept past the certificate's end renews it before it shows it,
+		// and not at the next tick.
+		if now := s.o.Now(); !now.Before(s.cert.NotAfter()) {
+			if err := s.cert.Refresh(now); err != nil {
+				return nil, fmt.Errorf("renewing the server's certificate: %w", err)
+			}
+		}
+		return get(hello)
+	}
 	quiet := slog.NewLogLogger(s.o.Logger.With("from", "http").Handler(), slog.LevelDebug) // TLS handshakes of strangers
 	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}

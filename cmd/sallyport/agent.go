@@ -34,10 +34,18 @@ type agentFolder struct {
 	Dir        string `help:"The folder of the enrolment." env:"SALLYPORT_AGENT" placeholder:"DIR" type:"path"`
 	Passphrase string `name:"passphrase-file" help:"A file whose first line protects keys in files." env:"SALLYPORT_AGENT_PASSPHRASE_FILE" placeholder:"FILE" type:"path"`
 	TPM        string `name:"tpm" help:"The TPM's device or socket; the system's without it." env:"SALLYPORT_TPM" placeholder:"PATH"`
+
+	now clock
+}
+
+// AfterApply takes the command's clock.
+func (f *agentFolder) AfterApply(now clock) error {
+	f.now = now
+	return nil
 }
 
 func (f agentFolder) options() (agent.Options, error) {
-	o := agent.Options{Dir: f.Dir, TPM: f.TPM, Now: time.Now, Say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
+	o := agent.Options{Dir: f.Dir, TPM: f.TPM, Now: f.now, Say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
 	if o.Dir == "" {
 		config, err := os.UserConfigDir()
 		if err != nil {
@@ -297,7 +305,7 @@ func (c *agentPostureCmd) Run(ctx context.Context) error {
 		defer func() { _ = a.Close() }()
 	}
 	f := found()
-	r := f.Report("", kind == keystore.TPM, time.Now())
+	r := f.Report("", kind == keystore.TPM, c.now())
 	if c.JSON {
 		return printJSON(r)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +27,14 @@ type connection struct {
 	Server string `help:"The API's address." env:"SALLYPORT_SERVER" default:"https://127.0.0.1:8444" placeholder:"URL"`
 	Cert   string `help:"Your client certificate; the key is beside it as .key." env:"SALLYPORT_CERT" placeholder:"FILE" type:"path"`
 	CA     string `help:"The server's authority; without it ca.crt beside your certificate." env:"SALLYPORT_CA" placeholder:"FILE" type:"path" name:"ca"`
+
+	now clock
+}
+
+// AfterApply takes the command's clock.
+func (c *connection) AfterApply(now clock) error {
+	c.now = now
+	return nil
 }
 
 // defaultServer is that of the struct above.
@@ -48,7 +58,7 @@ func (c connection) as() (hc *http.Client, secret string, err error) {
 	if c.Server != "" && c.Server != defaultServer && strings.TrimSuffix(c.Server, "/") != strings.TrimSuffix(s.Server, "/") {
 		return nil, "", problem.BadField("server", "is not the server that you signed in to: "+s.Server, "Sign in there: sallyport login --server "+c.Server)
 	}
-	hc, err = s.client()
+	hc, err = s.client(c.now)
 	return hc, s.Secret, err
 }
 
@@ -67,7 +77,7 @@ func (c connection) client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := inTime(cred, time.Now(), "sallyport certificate person, on the server; then sallyport person register-key"); err != nil {
+	if err := inTime(cred, c.now(), "sallyport certificate person, on the server; then sallyport person register-key"); err != nil {
 		return nil, err
 	}
 	ca := c.CA
@@ -78,9 +88,17 @@ func (c connection) client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hc := identity.NewHTTPClient(identity.ClientTLS(cred, roots))
+	hc := identity.NewHTTPClient(clientTLS(cred, roots, c.now))
 	hc.Timeout = callTimeout
 	return hc, nil
+}
+
+// clientTLS is the client's side, which judges the server's certificate by the
+// command's clock.
+func clientTLS(cred *identity.Credential, roots *x509.CertPool, now clock) *tls.Config {
+	c := identity.ClientTLS(cred, roots)
+	c.Time = now
+	return c
 }
 
 // call sends in (nil: no body) and decodes the answer into out: a *[]byte as it

@@ -86,8 +86,8 @@ type deidRun struct {
 }
 
 // Run de-identifies.
-func (c *deidRunCmd) Run(ctx context.Context) (err error) {
-	asOf, err := dayOf(c.AsOf)
+func (c *deidRunCmd) Run(ctx context.Context, now clock) (err error) {
+	asOf, err := dayOf(c.AsOf, now)
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,9 @@ func (c *deidRunCmd) check() error {
 }
 
 // dayOf reads a day, or is today.
-func dayOf(text string) (time.Time, error) {
+func dayOf(text string, now clock) (time.Time, error) {
 	if text == "" {
-		return time.Now().UTC().Truncate(24 * time.Hour), nil
+		return now().UTC().Truncate(24 * time.Hour), nil
 	}
 	day, err := time.Parse(time.DateOnly, text)
 	if err != nil {

@@ -245,8 +245,8 @@ type deidProposeCmd struct {
 }
 
 // Run prints rules for a person to read and change.
-func (c *deidProposeCmd) Run() error {
-	day, err := dayOf(c.AsOf)
+func (c *deidProposeCmd) Run(now clock) error {
+	day, err := dayOf(c.AsOf, now)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ fail-open, and what no rule names passes. The differences say what that is.`
 }
 
 // Run reads the configuration, reports, and runs it.
-func (c *importConfigCmd) Run(ctx context.Context) error {
+func (c *importConfigCmd) Run(ctx context.Context, now clock) error {
 	raw, err := os.ReadFile(c.File)
 	if err != nil {
 		return problem.BadField("file", "cannot be read", "Check its permissions").Because(err)
@@ -52,7 +52,7 @@ func (c *importConfigCmd) Run(ctx context.Context) error {
 	if c.From == "" {
 		return nil
 	}
-	return c.run(ctx, config)
+	return c.run(ctx, config, now)
 }
 
 func (c *importConfigCmd) report(config *msconfig.Config) error {
@@ -112,8 +112,8 @@ type importRecord struct {
 	Counts       msconfig.Counts `json:"counts"`
 }
 
-func (c *importConfigCmd) run(ctx context.Context, config *msconfig.Config) error {
-	asOf, err := dayOf(c.AsOf)
+func (c *importConfigCmd) run(ctx context.Context, config *msconfig.Config, now clock) error {
+	asOf, err := dayOf(c.AsOf, now)
 	if err != nil {
 		return err
 	}

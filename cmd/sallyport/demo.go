@@ -38,7 +38,7 @@ const question = "/fhir/ehr/Patient?_count=1"
 var errDemo = errors.New("the demo did not come out as it must")
 
 // Run tells the story of the two doors, on real servers.
-func (c *demoCmd) Run(ctx context.Context) (err error) {
+func (c *demoCmd) Run(ctx context.Context, now clock) (err error) {
 	t := &teller{out: colorprofile.NewWriter(os.Stdout, os.Environ()), json: c.JSON}
 	dir := c.Dir
 	if dir == "" {
@@ -54,7 +54,7 @@ func (c *demoCmd) Run(ctx context.Context) (err error) {
 	d := &demo{teller: t, once: c.Once}
 	began := time.Now()
 	t.begin(1, "A synthetic hospital, and Sallyport in front of it")
-	if d.world, err = startWorld(ctx, dir, c.Patients); err != nil {
+	if d.world, err = startWorld(ctx, dir, c.Patients, now); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.world.stop()) }()

@@ -67,6 +67,7 @@ type demoWorld struct {
 	gateway  string
 	groups   []group
 	stop     func() error
+	now      clock
 }
 
 // loopbackPort finds an address; the listener stays open, so nobody takes it.
@@ -80,8 +81,8 @@ func loopbackListen(port int) (net.Listener, error) {
 
 func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
-func startWorld(ctx context.Context, dir string, patients int) (_ *demoWorld, err error) {
-	w := &demoWorld{dir: dir, people: map[string]connection{}}
+func startWorld(ctx context.Context, dir string, patients int, now clock) (_ *demoWorld, err error) {
+	w := &demoWorld{dir: dir, people: map[string]connection{}, now: now}
 	ctx, cancel := context.WithCancel(ctx)
 	var running []chan error
 	w.stop = func() error {
@@ -127,7 +128,7 @@ func startWorld(ctx context.Context, dir string, patients int) (_ *demoWorld, er
 	}
 	home := filepath.Join(dir, "sallyport")
 	file, err := server.Init(ctx, server.Setup{Dir: home, Organisation: "Mercy Valley Health", Node: "demo", Person: "ada", PersonName: "Ada Example",
-		SourceID: "ehr", SourceURL: w.upstream, Host: "localhost", GatewayPort: portOf(l.Gateway), APIPort: portOf(l.API), HealthPort: portOf(l.Health), Now: time.Now})
+		SourceID: "ehr", SourceURL: w.upstream, Host: "localhost", GatewayPort: portOf(l.Gateway), APIPort: portOf(l.API), HealthPort: portOf(l.Health), Now: now})
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func startWorld(ctx context.Context, dir string, patients int) (_ *demoWorld, er
 	if err != nil {
 		return nil, fmt.Errorf("making the log file: %w", err)
 	}
-	s, err := server.Open(ctx, w.config, server.Options{Now: time.Now, Logger: slog.New(slog.NewTextHandler(logFile, nil)), Version: version, Listeners: l})
+	s, err := server.Open(ctx, w.config, server.Options{Now: now, Logger: slog.New(slog.NewTextHandler(logFile, nil)), Version: version, Listeners: l})
 	if err != nil {
 		return nil, errors.Join(err, logFile.Close())
 	}
@@ -173,13 +174,13 @@ func offerNotes(home, config string) error {
 
 // enrol makes the keys of the people, of the vendor's device and of its program.
 func (w *demoWorld) enrol(apiPort int) error {
-	now := time.Now()
+	now := w.now()
 	grace, err := server.IssuePerson(w.config, "grace", now)
 	if err != nil {
 		return err
 	}
 	for _, name := range []string{"ada", "grace"} {
-		w.people[name] = connection{Server: fmt.Sprintf("https://127.0.0.1:%d", apiPort), Cert: w.config.Data("people", name+".crt")}
+		w.people[name] = connection{Server: fmt.Sprintf("https://127.0.0.1:%d", apiPort), Cert: w.config.Data("people", name+".crt"), now: w.now}
 	}
 	// The vendor makes its own key and sends a signing request.
 	vendorDir := filepath.Join(w.dir, "northwind")
@@ -227,9 +228,9 @@ func (w *demoWorld) enrol(apiPort int) error {
 	if err != nil {
 		return err
 	}
-	w.device = identity.NewHTTPClient(identity.ClientTLS(device, roots))
+	w.device = identity.NewHTTPClient(clientTLS(device, roots, w.now))
 	if w.vendor, err = identity.NewClient(identity.ClientConfig{ClientID: "triage", Key: appKey, TokenURL: w.gateway + "/token", Resource: w.gateway,
-		Scope: "system/*.rs", HTTP: w.device, Now: time.Now}); err != nil {
+		Scope: "system/*.rs", HTTP: w.device, Now: w.now}); err != nil {
 		return err
 	}
 	return w.readActs(string(grace.KeyDigest()), string(digest), string(jwks))
@@ -240,7 +241,7 @@ func (w *demoWorld) readActs(graceKey, deviceKey, appKeys string) error {
 	if err != nil {
 		return fmt.Errorf("reading the demo's acts: %w", err)
 	}
-	now := time.Now().UTC().Add(-time.Second).Truncate(time.Second)
+	now := w.now().UTC().Add(-time.Second).Truncate(time.Second)
 	stamp := func(t time.Time) string { return t.Format(time.RFC3339) }
 	sum := sha256.Sum256([]byte(demoPaper))
 	var text bytes.Buffer

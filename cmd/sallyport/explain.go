@@ -42,7 +42,7 @@ func (c *explainCmd) Run(ctx context.Context) error {
 		in.Question = &api.Question{Grant: c.Grant, Device: c.Device, Interaction: c.Action, Resources: c.Resources, Reads: c.Reads}
 	}
 	if c.At != "" {
-		text, err := parseTime("at", c.At, time.Now())
+		text, err := parseTime("at", c.At, c.now())
 		if err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func (c *keyRotateCmd) root(ctx context.Context) error {
 		case <-time.After(c.Grace):
 		}
 	}
-	old, err := keys.FinishRoot(time.Now())
+	old, err := keys.FinishRoot(c.now())
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (c *keyBackupCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := keys.SplitRoot(c.Out, c.Shares, c.Threshold, time.Now())
+	files, err := keys.SplitRoot(c.Out, c.Shares, c.Threshold, c.now())
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (c *keyBackupStoreCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return problem.BadField("out", c.Out+" cannot be made", "Name a new file").Because(err)
 	}
-	text, made, err := keys.BackupStore(time.Now())
+	text, made, err := keys.BackupStore(c.now())
 	if err == nil {
 		_, err = f.Write(text)
 	}

@@ -105,7 +105,7 @@ func (s *savedSession) write() error {
 	return nil
 }
 
-func (s *savedSession) client() (*http.Client, error) {
+func (s *savedSession) client(now clock) (*http.Client, error) {
 	key, err := keyOf(s.Key)
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func (s *savedSession) client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	hc := identity.NewHTTPClient(identity.ClientTLS(cred, roots))
+	hc := identity.NewHTTPClient(clientTLS(cred, roots, now))
 	hc.Timeout = callTimeout
 	return hc, nil
 }
@@ -254,13 +254,13 @@ type loginCmd struct {
 }
 
 // Run signs in through the browser and keeps the session.
-func (c *loginCmd) Run(ctx context.Context) error {
-	cert, key, err := newSessionKey(time.Now())
+func (c *loginCmd) Run(ctx context.Context, now clock) error {
+	cert, key, err := newSessionKey(now())
 	if err != nil {
 		return err
 	}
 	s := &savedSession{Server: c.Server, People: strings.TrimSuffix(c.People, "/"), CA: c.CA, Cert: cert, Key: key}
-	hc, err := s.client() // before the person does anything: the authority's file may be missing
+	hc, err := s.client(now) // before the person does anything: the authority's file may be missing
 	if err != nil {
 		return err
 	}
@@ -317,12 +317,12 @@ func printable(s string, n int) string {
 type logoutCmd struct{}
 
 // Run ends the session and forgets it.
-func (c *logoutCmd) Run(ctx context.Context) error {
+func (c *logoutCmd) Run(ctx context.Context, now clock) error {
 	s, err := readSession()
 	if err != nil {
 		return err
 	}
-	ended := connection{Server: s.Server}.call(ctx, http.MethodPost, "/v1/sessions/"+url.PathEscape(string(s.Session))+"/end", map[string]string{"reason": "signed out"}, nil)
+	ended := connection{Server: s.Server, now: now}.call(ctx, http.MethodPost, "/v1/sessions/"+url.PathEscape(string(s.Session))+"/end", map[string]string{"reason": "signed out"}, nil)
 	file, err := sessionFile()
 	if err != nil {
 		return err
@@ -367,7 +367,7 @@ type inviteCmd struct {
 func (c *inviteCmd) Run(ctx context.Context) error {
 	code := signin.NewCode()
 	code256, _ := signin.CodeDigest(code)
-	until, err := parseTime("for", c.For, time.Now())
+	until, err := parseTime("for", c.For, c.now())
 	if err != nil {
 		return err
 	}

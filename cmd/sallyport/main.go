@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -59,10 +60,15 @@ type cli struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(ctx, os.Args[1:], time.Now))
 }
 
-func run(ctx context.Context, args []string) int {
+// clock tells the time to a command: what it serves, signs, shows or reads "90d"
+// against. How long something took, and how long to wait, is the machine's own.
+type clock func() time.Time
+
+// run runs one command line, and gives the exit code.
+func run(ctx context.Context, args []string, now clock) int {
 	options := []kong.Option{
 		kong.Name("sallyport"),
 		kong.Description("The paperwork is the policy: patient data leaves only while everything that makes it lawful is in force, and the record proves it."),
@@ -77,6 +83,7 @@ func run(ctx context.Context, args []string) int {
 			{Key: "acts", Title: "Acts and reads, by noun (sallyport NOUN --help)"},
 		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(now),
 	}
 	parser, err := kong.New(new(cli), append(options, nounCommands()...)...)
 	if err != nil {

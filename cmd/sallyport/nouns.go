@@ -201,7 +201,7 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 		if !ok {
 			return nil, problem.BadField(name, "is not a field of "+string(spec.Name), "See the fields: sallyport "+spec.Noun+" "+spec.Verb+" --help")
 		}
-		v, err := f.parse(text, time.Now())
+		v, err := f.parse(text, c.now())
 		if err != nil {
 			return nil, err
 		}

@@ -54,8 +54,8 @@ func exitCode(err error) int {
 const exitNotScanned = 2
 
 // Run scans. Exit codes: 0 nothing found, 1 something found, 2 could not scan.
-func (c *scanCmd) Run(ctx context.Context) error {
-	rep, err := c.scan(ctx)
+func (c *scanCmd) Run(ctx context.Context, now clock) error {
+	rep, err := c.scan(ctx, now)
 	if err != nil {
 		return notScanned{err}
 	}
@@ -78,7 +78,7 @@ func (c *scanCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-func (c *scanCmd) scan(ctx context.Context) (*scan.Report, error) {
+func (c *scanCmd) scan(ctx context.Context, now clock) (*scan.Report, error) {
 	paths := c.Path
 	if len(paths) == 0 {
 		paths = []string{"."}
@@ -90,7 +90,7 @@ func (c *scanCmd) scan(ctx context.Context) (*scan.Report, error) {
 	if c.InstallHook || c.RemoveHook {
 		return nil, c.hook(ctx, paths[0])
 	}
-	o, err := c.options(ctx, paths[0])
+	o, err := c.options(ctx, paths[0], now)
 	if err != nil {
 		return nil, err
 	}
@@ -127,8 +127,8 @@ func (c *scanCmd) hook(ctx context.Context, dir string) error {
 	return err
 }
 
-func (c *scanCmd) options(ctx context.Context, first string) (scan.Options, error) {
-	o := scan.Options{Now: time.Now(), Least: c.MinConfidence, Workers: c.Workers, All: c.All}
+func (c *scanCmd) options(ctx context.Context, first string, now clock) (scan.Options, error) {
+	o := scan.Options{Now: now(), Least: c.MinConfidence, Workers: c.Workers, All: c.All}
 	var err error
 	if o.MaxSize, err = readSize(c.MaxSize); err != nil {
 		return o, err

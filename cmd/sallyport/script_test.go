@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,17 +24,72 @@ import (
 	"github.com/sallyport/sallyport/internal/need"
 )
 
-// The scripts run the real program: the test binary, under its name.
+// The scripts run the real program: the test binary, under its name, by a clock that
+// a script can advance. The program itself has no such switch.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sallyport": main})
+	testscript.Main(m, map[string]func(){"sallyport": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		os.Exit(run(ctx, os.Args[1:], clockOf(os.Getenv("SALLYPORT_TEST_CLOCK"))))
+	}})
+}
+
+// clockOf is the machine's clock, ahead of it by the duration that the file holds at
+// each look: a server under way moves with it. Without a file it is the machine's.
+func clockOf(file string) clock {
+	if file == "" {
+		return time.Now
+	}
+	return func() time.Time { return time.Now().Add(aheadBy(file)) }
+}
+
+func aheadBy(file string) time.Duration {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return 0 // not advanced yet
+	}
+	d, err := time.ParseDuration(string(raw))
+	if err != nil {
+		panic("the file of SALLYPORT_TEST_CLOCK holds no duration: " + err.Error())
+	}
+	return d
+}
+
+// advance moves the clock of the script's programs, and waits until a server that
+// runs has confirmed its registry at the new time.
+func advance(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: advance 90d or advance 12h")
+	}
+	by, err := time.ParseDuration(args[0])
+	if days, ok := strings.CutSuffix(args[0], "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		by = time.Duration(n) * 24 * time.Hour
+	}
+	ts.Check(err)
+	file := ts.Getenv("SALLYPORT_TEST_CLOCK")
+	ts.Check(os.WriteFile(file+".next", []byte((aheadBy(file)+by).String()), 0o600))
+	ts.Check(os.Rename(file+".next", file)) // at once: nobody reads half a time
+	health := "http://127.0.0.1:" + ts.Getenv("HEALTH")
+	if resp, err := http.Get(health + "/healthz"); err == nil {
+		resp.Body.Close()
+		ts.Check(waitReady(health + "/readyz"))
+	}
 }
 
 // TestScript tells the command line's stories: see testdata/script.
 //
 // $PORT, $API, $HEALTH and $PEOPLE are free ports for `sallyport init --port $PORT`,
-// $EHR one for `sallyport hospital`, $AGENT one for `sallyport agent connect`. Three commands are ours: `ready` waits
-// until a server is, `silent` wants nobody to listen, and `replace OLD NEW FILE`
-// changes a file, as a person would.
+// $EHR one for `sallyport hospital`, $AGENT one for `sallyport agent connect`. Some commands are ours: `ready` waits
+// until a server is, `silent` wants nobody to listen, `replace OLD NEW FILE`
+// changes a file, as a person would, and `advance 90d` moves the clock of every
+// program of the script, those under way too.
+//
+// What expires along with the papers is renewed as people do it: a person's
+// certificate lives 30 days (sallyport certificate person NAME, then person
+// register-key by another person whose own is still in force: advance by less than 30
+// days at a time), a device's as long as --days says, and a session not at all.
 func TestScript(t *testing.T) {
 	repo, err := filepath.Abs("../..")
 	if err != nil {
@@ -46,9 +103,11 @@ func TestScript(t *testing.T) {
 				e.Setenv(k, strconv.Itoa(v))
 			}
 			e.Setenv("REPO", repo)
+			e.Setenv("SALLYPORT_TEST_CLOCK", filepath.Join(e.WorkDir, ".clock"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"advance": advance,
 			"ready":   ready,
 			"silent":  silent,
 			"replace": replace,

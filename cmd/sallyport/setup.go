@@ -34,14 +34,14 @@ type initCmd struct {
 }
 
 // Run makes the installation and says what comes next.
-func (c *initCmd) Run(ctx context.Context) error {
+func (c *initCmd) Run(ctx context.Context, now clock) error {
 	pages := c.Port + 3
 	if net.ParseIP(c.Host) != nil {
 		pages = 0 // browsers make no passkeys for addresses
 	}
 	file, err := server.Init(ctx, server.Setup{Dir: c.Dir, Organisation: c.Organisation, Node: c.Node, Person: c.Person, PersonName: c.Name,
 		SourceID: c.Source, SourceURL: c.URL, Host: c.Host, GatewayPort: c.Port, APIPort: c.Port + 1, HealthPort: c.Port + 2, PeoplePort: pages,
-		Database: c.Database, RootKey: c.RootKey, PassphraseFile: c.Passphrase, Now: time.Now})
+		Database: c.Database, RootKey: c.RootKey, PassphraseFile: c.Passphrase, Now: now})
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ type serveCmd struct {
 }
 
 // Run serves until the process is told to stop.
-func (c *serveCmd) Run(ctx context.Context) error {
+func (c *serveCmd) Run(ctx context.Context, now clock) error {
 	config, err := server.Load(c.Config)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(75)
 	}
-	s, err := server.Open(ctx, config, server.Options{Now: time.Now, Logger: slog.New(handler), Version: version})
+	s, err := server.Open(ctx, config, server.Options{Now: now, Logger: slog.New(handler), Version: version})
 	if err != nil {
 		return err
 	}
@@ -121,12 +121,12 @@ type certPersonCmd struct {
 }
 
 // Run writes the files and prints the key's digest, which an act registers.
-func (c *certPersonCmd) Run() error {
+func (c *certPersonCmd) Run(now clock) error {
 	config, err := server.Load(c.Config)
 	if err != nil {
 		return err
 	}
-	cred, err := server.IssuePerson(config, c.ID, time.Now())
+	cred, err := server.IssuePerson(config, c.ID, now())
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ type certDeviceCmd struct {
 }
 
 // Run signs the request.
-func (c *certDeviceCmd) Run() error {
+func (c *certDeviceCmd) Run(now clock) error {
 	config, err := server.Load(c.Config)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (c *certDeviceCmd) Run() error {
 	if err != nil {
 		return problem.BadField("request", c.Request+" cannot be read", "The vendor makes one: sallyport keys DIR, or openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout device.key -subj /CN=device -out device.csr").Because(err)
 	}
-	pem, digest, err := server.SignDevice(config, c.ID, csr, time.Duration(c.Days)*24*time.Hour, time.Now())
+	pem, digest, err := server.SignDevice(config, c.ID, csr, time.Duration(c.Days)*24*time.Hour, now())
 	if err != nil {
 		return err
 	}

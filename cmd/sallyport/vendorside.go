@@ -89,7 +89,7 @@ type askCmd struct {
 }
 
 // Run asks, and prints what came: the resource, or why not.
-func (c *askCmd) Run(ctx context.Context) error {
+func (c *askCmd) Run(ctx context.Context, now clock) error {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return problem.BadField("url", "is not an https address", "Write https://host:port/fhir/SOURCE/Patient?_count=1").Because(err)
@@ -99,7 +99,7 @@ func (c *askCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := inTime(cred, time.Now(), "the organisation signs a new request: sallyport certificate device"); err != nil {
+	if err := inTime(cred, now(), "the organisation signs a new request: sallyport certificate device"); err != nil {
 		return err
 	}
 	roots, err := identity.PoolFromFiles(at(caName))
@@ -111,9 +111,9 @@ func (c *askCmd) Run(ctx context.Context) error {
 		return err
 	}
 	origin := u.Scheme + "://" + u.Host
-	hc := identity.NewHTTPClient(identity.ClientTLS(cred, roots))
+	hc := identity.NewHTTPClient(clientTLS(cred, roots, now))
 	client, err := identity.NewClient(identity.ClientConfig{ClientID: c.App, Key: key, TokenURL: origin + "/token", Resource: origin,
-		Scope: "system/*.rs", HTTP: hc, Now: time.Now})
+		Scope: "system/*.rs", HTTP: hc, Now: now})
 	if err != nil {
 		return err
 	}

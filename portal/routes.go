@@ -1,0 +1,46 @@
+package portal
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// route is one page: its pattern, its handler, and how much it may be sent (0: maxForm).
+type route struct {
+	pattern string
+	h       http.HandlerFunc
+	max     int64
+}
+
+// routes is every page there is.
+func (s *server) routes() []route {
+	return []route{
+		{"GET /portal", s.home, 0},
+		{"GET /portal/in", s.in, 0},
+		{"POST /portal/in", s.inCode, 0},
+		{"POST /portal/out", s.out, 0},
+		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
+		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
+		{"/", s.none, 0},
+	}
+}
+
+// landings say where a link of a purpose leads.
+var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{}
+
+// tasks find what waits for a visitor; each reads the view alone.
+var tasks = []func(*snapshot.View, visitor, time.Time) []task{}
+
+// task is one thing that waits.
+type task struct {
+	Title string
+	Href  string
+	Help  string // until when, and what it is
+}
+
+func (s *server) none(w http.ResponseWriter, r *http.Request) {
+	s.fail(w, r, problem.New(problem.NotFound, "There is no such page", "Begin at the first page"))
+}
