@@ -144,7 +144,7 @@ func (s Spec) StepUp() bool {
 }
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
-var stepUpActs = []Kind{"assessment.record", "training.record", "vendor.screen"}
+var stepUpActs = []Kind{"assessment.record", "training.record", "training.import", "person.assign-training", "vendor.screen"}
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
 	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}

@@ -42,6 +42,8 @@ type Attempt struct {
 	Track   string     `json:"track"` // "DS", "MLE", "ANN", "SUP", "EXE"
 	// Content is the SHA-256 of the course as it was when the attempt began.
 	Content string `json:"content_sha256"`
+	// Modules are those that it teaches and asks about: of the track, and what State law adds.
+	Modules []string `json:"modules"`
 	// Seed draws and shuffles the questions; hex.
 	Seed    string            `json:"seed"`
 	Lessons map[string]bool   `json:"lessons,omitempty"` // read
