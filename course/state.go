@@ -2,7 +2,6 @@ package course
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/snapshot"
@@ -74,12 +73,4 @@ func Needs(p *snapshot.Person) []string {
 	}
 	slices.Sort(need)
 	return slices.Compact(need)
-}
-
-// stateName is the State's name for a reader, or the region itself.
-func stateName(region string) string {
-	if o, ok := OverlayOf(region); ok {
-		return o.Name
-	}
-	return strings.TrimPrefix(region, "US-")
 }

@@ -58,7 +58,7 @@ func (a ProposeCourse) check(v *snapshot.View, _ Actor, now time.Time) error {
 		if c.Course == a.Course && c.Version == a.Version {
 			return conflict("version", fmt.Sprintf("Course %q is this one", string(c.ID)), "Retire that one first")
 		}
-		if a.Activity != "" && c.Activity == a.Activity && c.Version == a.Version {
+		if a.Activity != "" && c.Activity == a.Activity { // a statement does not say which version
 			return conflict("activity", fmt.Sprintf("Course %q has it", string(c.ID)), "Retire that one first")
 		}
 	}

@@ -104,18 +104,10 @@ type ImportTrainings struct {
 }
 
 // Completion is one completion out of a learning management system.
-type Completion struct {
-	Person      id.Person `json:"person"`
-	Course      string    `json:"course"`
-	Version     string    `json:"version"`
-	Score       float64   `json:"score"` // 0 to 1
-	CompletedAt time.Time `json:"completed_at"`
-	Hours       float64   `json:"hours,omitempty"`
-	External    string    `json:"external"` // the id of the statement, or of the row
-}
+type Completion = course.Completion
 
 // MaxCompletions bounds one import.
-const MaxCompletions = 500
+const MaxCompletions = course.MaxTold
 
 // Subject implements Act.
 func (a ImportTrainings) Subject() snapshot.Subject {
