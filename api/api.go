@@ -42,6 +42,7 @@ type Config struct {
 	LogVerifier  string // the log's public key, in note form
 	Node         string // whose log that is
 	Keys         Keys
+	Badges       Badges
 	Gateway      string // where vendors' machines enrol
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
@@ -85,6 +86,7 @@ func New(c Config) http.Handler {
 	s.logReads()
 	s.explain()
 	s.keys()
+	s.trainings()
 	s.apply()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page

@@ -24,6 +24,13 @@ var extraCommands = map[string][]extraCommand{
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
+	"training": {
+		{"import", "Record completions out of a learning management system: CSV or xAPI, all or none.", trainingImportCmd{}},
+		{"export", "Every completion, as CSV or xAPI statements.", trainingExportCmd{}},
+		{"certificate", "The certificate of a completion, as a PDF.", trainingCertificateCmd{}},
+		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
+		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
+	},
 	"key": {
 		{"rotate", "New keys for an engagement, or (--root) another root for all keys. Nothing is lost, nothing stops.", keyRotateCmd{}},
 		{"statement", "What was under an engagement's keys and what was not, and what became of them.", keyStatementCmd{}},
