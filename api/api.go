@@ -5,7 +5,8 @@
 // the code. Callers are the organisation's own people, by personal client
 // certificates or by the session of a sign-in; a person must be approved to read,
 // and the policy of acts says who may do what. A vendor's person who is signed in
-// reaches the few acts that admit one, and reads nothing but themselves. No patient
+// reaches the few acts that admit one, and reads nothing but themselves, what they
+// have, and what is offered to their vendor. No patient
 // data passes: the package cannot hold any.
 package api
 
@@ -22,6 +23,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -47,9 +49,16 @@ type Config struct {
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
 	Identity *identity.Verifier
-	Sessions *signin.Sessions // who is signed in; nil: certificates only
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// Disclosures answers who was given what; nil: it is refused.
+	Disclosures *disclosure.Index
+	Sessions    *signin.Sessions // who is signed in; nil: certificates only
+	// Rulings are what a de-identification profile makes of an element and of what is in
+	// it ("Patient.name"), in the words of docs/deid-rulings.md; none: it is removed.
+	Rulings func(profile, path string) []string
+	// Used says what a grant was used for since a time; nil: it is not known here.
+	Used   func(ctx context.Context, grant id.Grant, since time.Time) (Used, error)
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.
@@ -84,10 +93,12 @@ func New(c Config) http.Handler {
 	s.acts()
 	s.reads()
 	s.logReads()
+	s.access()
 	s.explain()
 	s.keys()
 	s.trainings()
 	s.apply()
+	s.disclosures()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
 	// sends the request.
@@ -144,11 +155,14 @@ func (s *server) identify(next http.Handler) http.Handler {
 }
 
 // forVendors says whether a vendor's person may reach the route at all: who they
-// are, and acts that admit them to what is their own. Whether this is their own is
+// are, what they have and may ask for, and acts that admit them to what is their own. Whether this is their own is
 // the policy's question, which comes before any that could tell of others.
 func forVendors(r *http.Request) bool {
 	if r.Method == http.MethodGet {
-		return r.URL.Path == "/v1/whoami"
+		return r.URL.Path == "/v1/whoami" || r.URL.Path == "/v1/my-access" || pathFits("/v1/roles/{id}/fields", r.URL.Path)
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/v1/requests/preview" {
+		return true
 	}
 	for _, spec := range registry.Acts {
 		if r.Method == http.MethodPost && spec.Routed() && pathFits(spec.Path, r.URL.Path) &&

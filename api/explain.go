@@ -146,7 +146,7 @@ func (s *server) explanation(ctx context.Context, in ExplainRequest) (*Explanati
 	if in.Decision != "" {
 		q, err = s.recorded(ctx, in.Decision, &out)
 	} else {
-		q, err = s.asked(*in.Question, &out)
+		q, err = s.asked(s.Registry.View(), *in.Question, &out)
 	}
 	if err != nil {
 		return nil, err
@@ -233,14 +233,13 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 }
 
 // asked is a request that might be made now.
-func (s *server) asked(q Question, out *Explanation) (policy.Request, error) {
+func (s *server) asked(v *snapshot.View, q Question, out *Explanation) (policy.Request, error) {
 	if q.Grant == "" {
 		return policy.Request{}, problem.BadField("question.grant", "is empty", "Name the grant: sallyport grant list")
 	}
 	if q.Interaction == "" || len(q.Resources) == 0 {
 		return policy.Request{}, problem.BadField("question", "lacks interaction or resources", `Say what is asked, such as "read" and ["Patient"]`)
 	}
-	v := s.Registry.View()
 	if _, ok := v.Grants.Get(q.Grant); !ok {
 		return policy.Request{}, problem.BadField("question.grant", "there is no grant with this id", "List them: sallyport grant list")
 	}

@@ -53,7 +53,6 @@ func (s *server) reads() {
 	noun(s, "attempts", func(v *snapshot.View) snapshot.Table[id.Attempt, snapshot.Attempt] { return v.Attempts })
 	noun(s, "requests", func(v *snapshot.View) snapshot.Table[id.Request, snapshot.Request] { return v.Requests })
 	noun(s, "campaigns", func(v *snapshot.View) snapshot.Table[id.Campaign, snapshot.Campaign] { return v.Campaigns })
-	noun(s, "emergencies", func(v *snapshot.View) snapshot.Table[id.Emergency, snapshot.Emergency] { return v.Emergencies })
 	noun(s, "incidents", func(v *snapshot.View) snapshot.Table[id.Incident, snapshot.Incident] { return v.Incidents })
 	noun(s, "offboardings", func(v *snapshot.View) snapshot.Table[id.Offboarding, snapshot.Offboarding] { return v.Offboardings })
 	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })

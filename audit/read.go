@@ -252,3 +252,33 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 }
 
 func (tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
+
+// Root is the tree's hash over the first n entries, as a checkpoint of that size
+// would sign it: what is derived from the log keeps it, and knows the log again by
+// it. It waits for a checkpoint that covers them, as Prove does.
+func (l *Log) Root(ctx context.Context, n uint64) (Digest, error) {
+	for {
+		l.mu.Lock()
+		size, root, published := l.size, l.root, l.published
+		durable, failed := l.durable, l.failed
+		l.mu.Unlock()
+		switch {
+		case n > durable:
+			return Digest{}, fmt.Errorf("%w: %d, and the log has %d", ErrNotFound, n, durable)
+		case n <= size:
+			h, err := tlog.TreeHash(int64(n), tlog.TileHashReader(tlog.Tree{N: int64(size), Hash: root}, tileReader{l.fs}))
+			return Digest(h), err
+		case failed != nil:
+			return Digest{}, failed
+		}
+		select {
+		case <-published:
+		case <-l.done:
+			if l.Size() < n {
+				return Digest{}, unavailable(errors.New("it is closed"))
+			}
+		case <-ctx.Done():
+			return Digest{}, unavailable(fmt.Errorf("no checkpoint covers %d entries yet: %w", n, ctx.Err()))
+		}
+	}
+}

@@ -32,10 +32,11 @@ type Standing struct {
 	Best *snapshot.Training
 }
 
-// Current says whether the training counts at that time.
-func (s Standing) Current(now time.Time) bool {
-	return s.Completed && s.VersionCurrent && !s.Revoked && s.TrackKnown && len(s.Missing) == 0 && now.Before(s.ExpiresAt) &&
-		(s.State == "" || s.StateSigned || now.Before(s.StateEndsAt))
+// Current says whether the training counts, where passed says whether a time has come.
+func (s Standing) Current(passed func(time.Time) bool) bool {
+	over := func(end time.Time) bool { return end.IsZero() || passed(end) }
+	return s.Completed && s.VersionCurrent && !s.Revoked && s.TrackKnown && len(s.Missing) == 0 && !over(s.ExpiresAt) &&
+		(s.State == "" || s.StateSigned || !over(s.StateEndsAt))
 }
 
 // How far a completion has come; more is better.
@@ -46,11 +47,15 @@ const (
 	rankUnexpired
 )
 
-// Assess looks at a person's completions. passed says whether a time has come; a gate
-// remembers which times it asked for.
-func Assess(v *snapshot.View, p *snapshot.Person, passed func(time.Time) bool) Standing {
+// Assess looks at a person's completions. expires says when the refresh of a completion
+// is due, where a contract makes that sooner; nil: as the completion says. passed says
+// whether a time has come; a gate remembers which times it asked for.
+func Assess(v *snapshot.View, p *snapshot.Person, expires func(*snapshot.Training) time.Time, passed func(time.Time) bool) Standing {
 	if p == nil {
 		return Standing{}
+	}
+	if expires == nil {
+		expires = func(t *snapshot.Training) time.Time { return t.ExpiresAt }
 	}
 	set := v.Settings
 	_, known := TrackOf(p.Track)
@@ -66,7 +71,7 @@ func Assess(v *snapshot.View, p *snapshot.Person, passed func(time.Time) bool) S
 		if !counts || !t.Passed || !passed(t.CompletedAt) {
 			continue
 		}
-		end := lapses(v, t)
+		end := lapses(v, t, expires(t))
 		rank := rankUnexpired
 		switch {
 		case t.Course == set.Course && !VersionAtLeast(t.Version, set.CourseVersion):
@@ -130,8 +135,8 @@ type lapse struct {
 }
 
 // lapses is the refresh, or the end of the grace that a material change gives.
-func lapses(v *snapshot.View, t *snapshot.Training) lapse {
-	end := lapse{at: t.ExpiresAt}
+func lapses(v *snapshot.View, t *snapshot.Training, expires time.Time) lapse {
+	end := lapse{at: expires}
 	for _, c := range v.Courses.All() {
 		if c.Material && c.Course == t.Course && c.State == snapshot.Approved && !VersionAtLeast(t.Version, c.Version) && c.GraceEnds.Before(end.at) {
 			end = lapse{c.GraceEnds, true}

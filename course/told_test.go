@@ -176,7 +176,9 @@ func FuzzStatements(f *testing.F) {
 	f.Add([]byte(say(nil)))
 	f.Add([]byte("[" + say(nil) + "]"))
 	v := people()
-	f.Fuzz(func(t *testing.T, raw []byte) { checkTold(t, ReadStatements(raw, v, "https://people.example.org", now)) })
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		checkTold(t, ReadStatements(raw, v, "https://people.example.org", now))
+	})
 }
 
 // checkTold wants nothing taken that could not be recorded.

@@ -2,7 +2,9 @@ package gate
 
 import (
 	_ "embed" // the policy
+	"slices"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
@@ -14,7 +16,7 @@ var agreementCedar string
 // A BAA is asked for identifiable data whatever the legal basis: an
 // authorization or a waiver would lawfully do without one (45 CFR 164.508,
 // 164.512(i)), but the outside teams here work on the organisation's behalf.
-var agreement = policy.Gate{
+var agreementGate = policy.Gate{
 	ID:       "agreement",
 	Title:    "An agreement for the class of data is in force",
 	Policy:   agreementCedar,
@@ -28,7 +30,10 @@ var agreement = policy.Gate{
 			if !fits(e.DataClass, e.Category, a) {
 				continue
 			}
-			p := readPaper(f, c.Vendor, e.DataClass, a)
+			p := readPaper(c, f, c.Vendor, e.DataClass, a)
+			if agreement.LimitedDataSetOnly(a) && !onlyLimitedDataSet(c, f) {
+				p.missing = append(p.missing, "BAA-O06")
+			}
 			if best.ID == "" || p.faults() < best.faults() {
 				best = p
 			}
@@ -52,7 +57,7 @@ var agreement = policy.Gate{
 		}
 		lapsed := len(e.Agreements) - len(c.Agreements) // named, and not there
 		for _, a := range c.Agreements {
-			if a.ID != best.ID && readPaper(f, c.Vendor, e.DataClass, a).faults() > 0 {
+			if a.ID != best.ID && readPaper(c, f, c.Vendor, e.DataClass, a).faults() > 0 {
 				lapsed++
 				f.NoteWord("lapsed_agreement", string(a.ID))
 			}
@@ -80,9 +85,9 @@ var agreement = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Is("signed_by_vendor") }},
 		{Code: "not-yet-effective", Message: "The agreement is not yet in effect", NextStep: "Wait until its effective date, or amend it", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && !v.Begun("effective_at") }},
-		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended", NextStep: "Renew it (agreement draft), or lift the suspension (agreement resume)", Who: policy.ByOrganisation,
+		{Code: "ended", Message: "The agreement has ended, was terminated or is suspended, or a breach of it was not cured in time", NextStep: "Renew it (agreement renew), lift the suspension (agreement resume), or agree on a new one (agreement draft)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && (v.Ended("ends_at") || over(v)) }},
-		{Code: "terms-missing", Detail: "missing_term", Message: "The agreement lacks terms that it must have", NextStep: "Amend the agreement with the missing terms and record where they stand", Who: policy.ByOrganisation,
+		{Code: "terms-missing", Detail: "missing_term", Message: "The agreement lacks terms that it must have, or they say too little", NextStep: "See what each needs (agreement check), amend the agreement and record where they stand", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("kind") != "none" && v.Number("terms_missing") > 0 }},
 		{Code: "other-lapsed", Detail: "lapsed_agreement", Message: "Another paper that the engagement rests on is not in force", NextStep: "Sign, approve or renew it (agreement sign, agreement approve), or take it off the engagement (engagement amend)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("others_lapsed") > 0 }},
@@ -104,6 +109,17 @@ func fits(class hipaa.DataClass, category hipaa.Category, a *snapshot.Agreement)
 		return a.Kind == snapshot.ServicesContract
 	}
 	return false
+}
+
+// onlyLimitedDataSet reports whether the engagement is one that a paper for limited
+// data sets alone can carry: for health care operations, beside a data use agreement
+// that is in force (45 CFR 164.504(e)(3)(iv)).
+func onlyLimitedDataSet(c *policy.Case, f *policy.Facts) bool {
+	e := engagementOf(c)
+	return e.DataClass == hipaa.LimitedDataSet && e.Category == hipaa.Operations &&
+		slices.ContainsFunc(c.Agreements, func(a *snapshot.Agreement) bool {
+			return a.Kind == snapshot.DataUseAgreement && readPaper(c, f, c.Vendor, e.DataClass, a).faults() == 0
+		})
 }
 
 // limitedDataSetPurpose is 45 CFR 164.514(e)(3)(i).

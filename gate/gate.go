@@ -30,7 +30,7 @@ var All = []policy.Gate{
 	assessment,
 	certification,
 	screening,
-	agreement,
+	agreementGate,
 	permittedUse,
 	subcontractors,
 	region,

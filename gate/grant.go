@@ -23,6 +23,7 @@ var grant = policy.Gate{
 			unknown(f)
 			f.Bool("of_app", false)
 			f.Bool("of_engagement", false)
+			f.Bool("base", false)
 			f.Start("starts_at", time.Time{})
 			f.End("ends_at", time.Time{})
 			return
@@ -30,6 +31,7 @@ var grant = policy.Gate{
 		standing(f, g.Approval)
 		f.Bool("of_app", g.App != "" && g.App == c.App)
 		f.Bool("of_engagement", c.EngagementRecord != nil)
+		f.Bool("base", baseStands(c, f))
 		f.Start("starts_at", g.StartsAt)
 		f.End("ends_at", g.EndsAt)
 	},
@@ -42,5 +44,24 @@ var grant = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Begun("starts_at") }},
 		policy.Reason{Code: "ended", Message: "The grant has ended", NextStep: "Ask for a new grant", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && v.Ended("ends_at") }},
+		policy.Reason{Code: "base-ended", Message: "The grant that this one elevates is not in force, or is another's", NextStep: "Ask for a new grant; an elevation stands on one", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("base") }},
 	),
+}
+
+// baseStands reports whether the grant that this one elevates, if it does, is in
+// force and of the same person, application and engagement. That the decision is
+// made under an elevation, and for which work, is noted on it.
+func baseStands(c *policy.Case, f *policy.Facts) bool {
+	g := c.GrantRecord
+	if g.Elevates == "" {
+		return true
+	}
+	f.NoteWord("elevates", string(g.Elevates))
+	f.NoteWord("ticket", g.Ticket)
+	f.NoteWord("elevated_until", g.EndsAt.UTC().Format(time.RFC3339))
+	base, ok := c.View.Grants.Get(g.Elevates)
+	return ok && g.Ticket != "" && approved(f, base.Approval) && base.Elevates == "" &&
+		base.App == g.App && base.Person == g.Person && base.Engagement == g.Engagement &&
+		f.Passed(base.StartsAt) && !base.EndsAt.IsZero() && !f.Passed(base.EndsAt)
 }

@@ -59,6 +59,9 @@ func holdSubjects(c *policy.Case) []snapshot.Subject {
 	if g := c.GrantRecord; g != nil {
 		subjects[4].ID, subjects[5].ID = string(g.Engagement), string(g.Person)
 	}
+	if g := c.GrantRecord; g != nil && g.Elevates != "" {
+		subjects = append(subjects, snapshot.Subject{Noun: snapshot.NounGrant, ID: string(g.Elevates)})
+	}
 	if a := c.AppRecord; a != nil && a.Kind == snapshot.Agent && a.Owner != "" {
 		subjects = append(subjects, snapshot.Subject{Noun: snapshot.NounPerson, ID: string(a.Owner)}) // who answers for it
 	}

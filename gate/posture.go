@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -42,7 +43,9 @@ var posture = policy.Gate{
 		check := func(name string, ok bool) {
 			f.Bool(name, ok || slices.Contains(rule.Waived, name))
 		}
-		check("disk_encryption", p.DiskEncryption == snapshot.CheckPass)
+		// What an agreement demands, the configuration cannot waive (BAA-R16).
+		f.Bool("disk_encryption", p.DiskEncryption == snapshot.CheckPass || slices.Contains(rule.Waived, "disk_encryption") &&
+			!slices.ContainsFunc(papersInForce(c, f), agreement.EncryptedAtRest))
 		check("screen_lock", p.ScreenLock == snapshot.CheckPass)
 		check("firewall", p.Firewall == snapshot.CheckPass)
 		check("malware_protection", p.MalwareProtection == snapshot.CheckPass)

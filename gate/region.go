@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -25,21 +27,29 @@ var region = policy.Gate{
 	Audience: policy.VendorToo,
 	Stage:    policy.AtRequest,
 	Known: func(c *policy.Case, f *policy.Facts) {
-		var allow [][]string
+		e := engagementOf(c)
+		allow := map[string][][]string{}
 		for _, a := range papersInForce(c, f) {
-			if len(a.Regions) > 0 {
-				allow = append(allow, a.Regions)
+			for _, part := range []string{storage, processing, remoteAccess, support} {
+				allow[part] = append(allow[part], agreement.Regions(a, part)...)
 			}
 		}
-		within := func(regions ...string) bool {
-			for _, r := range regions {
-				for _, a := range allow {
-					if !slices.ContainsFunc(a, func(x string) bool { return covers(x, r) }) {
-						return false
+		// Where people are is remote access; for support it is support, too.
+		atScreens := []string{remoteAccess}
+		if e.Purpose == hipaa.Support || e.Purpose == hipaa.Debug {
+			atScreens = append(atScreens, support)
+		}
+		within := func(parts []string, regions ...string) bool {
+			for _, part := range parts {
+				for _, r := range regions {
+					for _, a := range allow[part] {
+						if !slices.ContainsFunc(a, func(x string) bool { return covers(x, r) }) {
+							return false
+						}
 					}
 				}
 			}
-			return len(regions) > 0 && len(allow) > 0 && !slices.Contains(regions, "")
+			return len(regions) > 0 && len(allow[parts[0]]) > 0 && !slices.Contains(regions, "")
 		}
 		var device, person, source string
 		if c.DeviceRecord != nil {
@@ -51,17 +61,17 @@ var region = policy.Gate{
 		if c.SourceRecord != nil {
 			source = c.SourceRecord.Region
 		}
-		f.Bool("agreed", len(allow) > 0)
-		f.Bool("processing", within(engagementOf(c).Regions...))
-		f.Bool("device", within(device))
-		f.Bool("person", within(person))
-		f.Bool("source", within(source))
+		f.Bool("agreed", len(allow[processing]) > 0)
+		f.Bool("processing", within([]string{storage, processing}, e.Regions...))
+		f.Bool("device", within(atScreens, device))
+		f.Bool("person", within(atScreens, person))
+		f.Bool("source", within([]string{storage}, source))
 		// The table is the organisation's own; where there is none, regions are
 		// declared only, and the record says so.
 		s := c.View.Settings
 		var ours []string
 		for _, n := range s.NetworkRegions {
-			if within(n.Region) {
+			if within(atScreens, n.Region) {
 				ours = append(ours, n.Region)
 			}
 		}
@@ -103,6 +113,14 @@ var region = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Word("network") == elsewhere && !v.Has("networks", elsewhere) }},
 	},
 }
+
+// What an agreement can bind apart (BAA-R10).
+const (
+	storage      = "storage"
+	processing   = "processing"
+	remoteAccess = "remote_access"
+	support      = "support"
+)
 
 // Words beside the regions of the table.
 const (

@@ -183,8 +183,16 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Key{}
 	case snapshot.NounAgreement:
 		r = &snapshot.Agreement{}
+	case snapshot.NounPerson:
+		r = &snapshot.Person{}
+	case snapshot.NounGrant:
+		r = &snapshot.Grant{}
+	case snapshot.NounCertification:
+		r = &snapshot.Certification{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
+	case snapshot.NounRole:
+		r = &snapshot.Role{}
 	default:
 		t.Fatalf("no %s in the world, and scenarios do not add that noun", key)
 	}

@@ -4,8 +4,10 @@ import (
 	_ "embed" // the policy
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/course"
 	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 //go:embed training.cedar
@@ -22,12 +24,14 @@ var training = policy.Gate{
 	Audience: policy.VendorToo,
 	Stage:    policy.AtRequest,
 	Known: func(c *policy.Case, f *policy.Facts) {
-		s := course.Assess(c.View, c.Person, f.Passed)
+		courses, months := contractTraining(c, f)
+		s := course.Assess(c.View, c.Person, func(t *snapshot.Training) time.Time { return shortened(t, months).ExpiresAt }, f.Passed)
 		f.Bool("completed", s.Completed)
 		f.Bool("version_current", s.VersionCurrent)
 		f.Bool("revoked", s.Revoked)
 		f.Bool("modules", len(s.Needs) > 0 && len(s.Missing) == 0)
 		f.Bool("track", s.TrackKnown)
+		f.Bool("contract_course", passedCourses(c, f, courses, months))
 		f.End("expires_at", s.ExpiresAt)
 		if s.State == "" || s.StateSigned {
 			f.EndOrOpen("state_ends_at", time.Time{})
@@ -82,5 +86,50 @@ var training = policy.Gate{
 		{Code: "state-hired", Message: "State law counts the time for training from the date of hire, which is not known", Detail: "state",
 			NextStep: "Say when the person was hired: sallyport person assign-training; or have the statement signed", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Ended("state_ends_at") && v.Word("hired") == "unknown" }},
+		{Code: "contract-course", Message: "The agreement names a course that the person has not passed, or not lately enough (BAA-R18)", NextStep: "Take and pass the course that the agreement names", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return !v.Is("contract_course") }},
 	},
+}
+
+// contractTraining is what the agreements in force ask of the vendor's people beside
+// the organisation's own course: courses of theirs, and for how many months a
+// completion counts at the most; 0: as long as it says.
+func contractTraining(c *policy.Case, f *policy.Facts) (courses []string, months int) {
+	for _, a := range papersInForce(c, f) {
+		name, m := agreement.Training(a)
+		if name != "" && name != c.View.Settings.Course {
+			courses = append(courses, name)
+		}
+		if m > 0 && (months == 0 || m < months) {
+			months = m
+		}
+	}
+	return courses, months
+}
+
+// shortened is the completion with the end that the contract's months give it, if
+// that is sooner.
+func shortened(t *snapshot.Training, months int) *snapshot.Training {
+	if end := agreement.AddMonths(t.CompletedAt, months); months > 0 && end.Before(t.ExpiresAt) {
+		short := *t
+		short.ExpiresAt = end
+		return &short
+	}
+	return t
+}
+
+func passedCourses(c *policy.Case, f *policy.Facts, courses []string, months int) bool {
+	for _, name := range courses {
+		passed := false
+		if c.Person != nil {
+			for _, t := range c.View.TrainingsOf(c.Person.ID) {
+				t = shortened(t, months)
+				passed = passed || t.Course == name && t.Passed && f.Passed(t.CompletedAt) && !f.Passed(t.RevokedAt) && !t.ExpiresAt.IsZero() && !f.Passed(t.ExpiresAt)
+			}
+		}
+		if !passed {
+			return false
+		}
+	}
+	return true
 }

@@ -55,10 +55,13 @@ const (
 	ProductImprovement Purpose = "product_improvement"
 	Support            Purpose = "support"
 	Debug              Purpose = "debug"
+	// ManagementAdmin is the vendor's own proper management and administration (45 CFR
+	// 164.504(e)(2)(i)(A), (e)(4)): no code of BAA-R02, but the subject of BAA-O01.
+	ManagementAdmin Purpose = "mgmt_admin"
 )
 
 // Purposes lists every purpose.
-var Purposes = []Purpose{Inference, Evaluation, Annotation, FineTune, TrainSharedModel, ProductImprovement, Support, Debug}
+var Purposes = []Purpose{Inference, Evaluation, Annotation, FineTune, TrainSharedModel, ProductImprovement, Support, Debug, ManagementAdmin}
 
 // Classification says on which side of 45 CFR 160.103 a person stands: the
 // organisation's own workforce (under its direct control, paid or not) or a

@@ -225,7 +225,7 @@ func (e *AuthorizeEndpoint) read(r *http.Request, q url.Values, view *snapshot.V
 		return &denied{"invalid_scope", "scope must list SMART v2 scopes of context user, and online_access if wanted"}
 	}
 	l.scopes = scopes
-	return chooseFor(view, l, id.Grant(q.Get(grantParameter)))
+	return chooseFor(view, l, id.Grant(q.Get(grantParameter)), now)
 }
 
 // device is the registered device whose certificate the browser shows, if any. A
@@ -247,12 +247,15 @@ func (e *AuthorizeEndpoint) device(r *http.Request, view *snapshot.View, now tim
 }
 
 // chooseFor settles under which of the person's grants the application will act.
-func chooseFor(view *snapshot.View, l *launch, wanted id.Grant) error {
+func chooseFor(view *snapshot.View, l *launch, wanted id.Grant, now time.Time) error {
 	var all []*snapshot.Grant
 	for _, g := range view.GrantsOfApp(l.app.ID) {
 		if g.Person == l.person.ID && g.State == snapshot.Approved && (wanted == "" || g.ID == wanted) {
 			all = append(all, g)
 		}
+	}
+	if wanted == "" {
+		all = lifted(all, now)
 	}
 	switch len(all) {
 	case 1:

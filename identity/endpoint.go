@@ -286,7 +286,7 @@ func (e *TokenEndpoint) forApp(q *request) (answer, error) {
 	if err != nil {
 		return answer{}, badRequest("invalid_scope", `scope must list SMART v2 scopes, such as "system/Patient.r"`, ScopeInvalid)
 	}
-	grant, err := chooseGrant(q.view, q.app.ID, id.Grant(q.form.Get(grantParameter)))
+	grant, err := chooseGrant(q.view, q.app.ID, id.Grant(q.form.Get(grantParameter)), q.now)
 	if err != nil {
 		return answer{}, err
 	}
@@ -406,9 +406,11 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-// chooseGrant settles under which grant the application will act. Whether the
-// grant is in force is the gates' question.
-func chooseGrant(view *snapshot.View, app id.App, asked id.Grant) (id.Grant, error) {
+// chooseGrant settles under which grant the application will act: the one that it
+// names; or its only one, lifted for the hours of an elevation. An application that
+// shall stay under its ordinary grant names it. Whether the grant is in force is the
+// gates' question.
+func chooseGrant(view *snapshot.View, app id.App, asked id.Grant, now time.Time) (id.Grant, error) {
 	if asked != "" {
 		g, ok := view.Grants.Get(asked)
 		if !ok || g.App != app {
@@ -423,6 +425,7 @@ func chooseGrant(view *snapshot.View, app id.App, asked id.Grant) (id.Grant, err
 			approved = append(approved, g)
 		}
 	}
+	approved = lifted(approved, now)
 	switch {
 	case len(approved) == 1:
 		return approved[0].ID, nil
@@ -432,6 +435,28 @@ func chooseGrant(view *snapshot.View, app id.App, asked id.Grant) (id.Grant, err
 		return "", nil
 	}
 	return "", badRequest("invalid_request", `this application has several grants; name one in the form field "grant"`, GrantAmbiguous)
+}
+
+// lifted are the grants, with an elevation in the place of the one that it lifts. One
+// whose time is over, or whose grant is not among them, is none of them; if several
+// lift the same grant, it is the application's to name one.
+func lifted(grants []*snapshot.Grant, now time.Time) []*snapshot.Grant {
+	var out []*snapshot.Grant
+	for _, g := range grants {
+		if g.Elevates != "" {
+			continue
+		}
+		n := len(out)
+		for _, e := range grants {
+			if e.Elevates == g.ID && e.Live(now) {
+				out = append(out, e)
+			}
+		}
+		if len(out) == n {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // errorResponse is RFC 6749, section 5.2.

@@ -296,6 +296,9 @@ func TestChooseGrant(t *testing.T) {
 	state := func(g string, s snapshot.State) *snapshot.Grant {
 		return &snapshot.Grant{ID: id.Grant(g), App: "triage", Approval: snapshot.Approval{State: s}}
 	}
+	lifts := func(g, of string, until time.Duration) *snapshot.Grant {
+		return &snapshot.Grant{ID: id.Grant(g), App: "triage", Elevates: id.Grant(of), StartsAt: start.Add(-time.Hour), EndsAt: start.Add(until), Approval: approved}
+	}
 	for _, tc := range []struct {
 		name   string
 		grants []*snapshot.Grant
@@ -309,6 +312,11 @@ func TestChooseGrant(t *testing.T) {
 		{"two approved", []*snapshot.Grant{state("a", snapshot.Approved), state("b", snapshot.Approved)}, "", "", GrantAmbiguous},
 		{"two proposed", []*snapshot.Grant{state("a", snapshot.Proposed), state("b", snapshot.Proposed)}, "", "", GrantAmbiguous},
 		{"two approved, one named", []*snapshot.Grant{state("a", snapshot.Approved), state("b", snapshot.Approved)}, "b", "b", ""},
+		{"an elevation in the place of what it lifts", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", time.Second)}, "", "e", ""},
+		{"an elevation that is over", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", 0)}, "", "a", ""},
+		{"an elevation of another grant", []*snapshot.Grant{state("a", snapshot.Approved), state("b", snapshot.Ended), lifts("e", "b", time.Second)}, "", "a", ""},
+		{"two elevations", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", time.Second), lifts("f", "a", time.Second)}, "", "", GrantAmbiguous},
+		{"the ordinary grant, named", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", time.Second)}, "a", "a", ""},
 		{"another application's", []*snapshot.Grant{{ID: "x", App: "rival", Approval: approved}}, "x", "", GrantMismatch},
 		{"another application's is not counted", []*snapshot.Grant{{ID: "x", App: "rival", Approval: approved}, state("a", snapshot.Approved)}, "", "a", ""},
 	} {
@@ -316,7 +324,7 @@ func TestChooseGrant(t *testing.T) {
 		for _, g := range tc.grants {
 			e.Put(g)
 		}
-		got, err := chooseGrant(e.Publish(1, 0, start), "triage", id.Grant(tc.asked))
+		got, err := chooseGrant(e.Publish(1, 0, start), "triage", id.Grant(tc.asked), start)
 		reason, _ := ReasonOf(err)
 		if got != id.Grant(tc.want) || reason != tc.reason || (err != nil) != (tc.reason != "") {
 			t.Errorf("%s: got %q %q, want %q %q", tc.name, got, reason, tc.want, tc.reason)

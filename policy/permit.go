@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -152,7 +153,30 @@ func (p *Permit) again(r *Request, stage Stage) (*knownCaller, *Refusal) {
 	if len(failed) > 0 || c == nil {
 		return nil, p.engine.refuse(p.decision, r, stage, c, failed)
 	}
+	if !sameScope(p.caller, c) {
+		// What is under way is cut by what was granted when it began.
+		out := p.engine.refusal(p.decision, r, stage)
+		out.Basis = p.caller.basis
+		out.Failures = []Failure{scopeChanged()}
+		return nil, out
+	}
 	return c, nil
+}
+
+// sameScope reports whether what is granted is what was granted. A view shares the
+// records that no act has changed, so that it is the same pointer most of the time.
+func sameScope(was, is *knownCaller) bool {
+	a, b := was.Role, is.Role
+	if a == b {
+		return true
+	}
+	if a == nil || b == nil {
+		return false
+	}
+	x, y := *a, *b
+	x.ID, x.Title, x.OfferedTo, x.DerivedFrom, x.Approval = "", "", nil, "", snapshot.Approval{}
+	y.ID, y.Title, y.OfferedTo, y.DerivedFrom, y.Approval = "", "", nil, "", snapshot.Approval{}
+	return reflect.DeepEqual(x, y)
 }
 
 // Admission says that one release may leave. Only Admit makes one that does;

@@ -176,6 +176,71 @@ func TestADatePassesWhileNothingElseChanges(t *testing.T) {
 	onlyGate(t, p.Still(nil, now), "fresh", "stale")
 }
 
+// An elevation ends what is under way with it: at its end, when it is ended early,
+// and with the grant that it lifts.
+func TestAnElevationEndsWhatIsUnderWay(t *testing.T) {
+	e, v := newEngine(t), gatetest.View(now)
+	base, _ := v.Grants.Get(gatetest.Grant)
+	ordinary := *base
+	ordinary.ID = "base-grant"
+	lifted := *base
+	lifted.Elevates, lifted.Ticket, lifted.StartsAt, lifted.EndsAt = "base-grant", "INC-4711", now.Add(-time.Minute), now.Add(30*time.Second)
+	v = edit(v, &ordinary, &lifted)
+	p := permit(t, e, v)
+	if got := p.ValidUntil(); !got.Equal(lifted.EndsAt) {
+		t.Errorf("valid until %v, want %v", got, lifted.EndsAt)
+	}
+	if r := p.Still(v, now.Add(29*time.Second)); r != nil {
+		t.Fatalf("stopped early: %v", r.Failures)
+	}
+	onlyGate(t, p.Still(v, now.Add(30*time.Second)), "grant", "ended")
+	early := lifted
+	early.State = snapshot.Ended
+	onlyGate(t, p.Still(edit(v, &early), now.Add(time.Second)), "grant", "not-approved")
+	revoked := ordinary
+	revoked.State = snapshot.Ended
+	r := p.Still(edit(v, &revoked), now.Add(time.Second))
+	onlyGate(t, r, "grant", "base-ended")
+	for _, rung := range policy.Explain(e, gatetest.Request(v, now)).Rungs {
+		if rung.Gate != "grant" {
+			continue
+		}
+		shown := map[string]string{}
+		for _, f := range rung.Facts {
+			shown[f.Name] = f.Value()
+		}
+		if shown["elevates"] != "base-grant" || shown["ticket"] != "INC-4711" || shown["elevated_until"] != "2026-11-23T12:00:30Z" {
+			t.Errorf("the decision does not show the elevation: %v", shown)
+		}
+	}
+}
+
+// What is under way was cut by the role of its beginning: it stops when less is
+// granted, though the gates would let the request begin anew.
+func TestWhatIsUnderWayStopsWhenTheRoleIsCutDown(t *testing.T) {
+	e, v := newEngine(t), gatetest.View(now)
+	p := permit(t, e, v)
+	whole, _ := v.Roles.Get(gatetest.Role)
+	grant, _ := v.Grants.Get(gatetest.Grant)
+	same, less, next := *whole, *whole, *grant
+	same.Title = "the same by another name"
+	if r := p.Still(edit(v, &same), now); r != nil {
+		t.Errorf("stopped by a title: %v", r.Failures)
+	}
+	less.ID, less.DerivedFrom, next.Role = "part", whole.ID, "part"
+	less.Resources = map[string]snapshot.ResourceScope{
+		"Patient":     {Interactions: []string{"read", "search-type"}, Elements: []string{"id"}},
+		"Observation": {Interactions: []string{"read", "search-type"}, Elements: []string{"code", "subject"}}}
+	v = edit(v, &less, &next)
+	permit(t, e, v)
+	onlyGate(t, p.Still(v, now), "role", policy.ScopeChanged)
+	if a, r := p.Admit(v, now, gatetest.Request(v, now).Usage, gatetest.Content()); a.Admitted() {
+		t.Error("more than is granted was admitted")
+	} else {
+		onlyGate(t, r, "role", policy.ScopeChanged)
+	}
+}
+
 func TestAdmitDecidesOnWhatWasFetched(t *testing.T) {
 	e := newEngine(t)
 	v := gatetest.View(now)

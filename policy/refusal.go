@@ -18,6 +18,7 @@ const (
 	UnknownPolicy = "unknown-policy" // a policy decided that no gate owns
 	NotLoaded     = "not-loaded"     // there are no policies
 	ClockBack     = "clock-went-back"
+	ScopeChanged  = "scope-changed" // of what is under way
 )
 
 // Refusal is the answer no, with everything that stands in the way.
@@ -147,6 +148,12 @@ func clockWentBack() Failure {
 	f := general(ClockBack, "The clock is earlier than at the decision, so no date can be trusted",
 		"Tell the operator to mend the clock; then ask again")
 	f.Gate = "fresh"
+	return f
+}
+
+func scopeChanged() Failure {
+	f := general(ScopeChanged, "The role of the grant was changed while the answer was under way", "Ask again: what the role shows now is released")
+	f.Gate, f.Who = "role", ByVendor
 	return f
 }
 

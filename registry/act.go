@@ -84,6 +84,8 @@ type Stamp struct {
 	ID id.Act
 	By id.Person
 	At time.Time // UTC, to the microsecond; never before the act before it
+	// Session is the sign-in through which the person acted; empty: none.
+	Session id.Session
 }
 
 // documented is an act that names documents by digest, which must be stored.
@@ -116,6 +118,7 @@ const (
 	Connectors   Admission = "connector"     // a connector of the vendor that the act is about
 	LinkHolder   Admission = "link"          // who holds an open link about what the act is about
 	Clock        Admission = "clock"         // the registry's own clock
+	OwnPeople    Admission = "own-people"    // any approved person of the organisation
 	Invited      Admission = "invited"       // the person that the act is about, not approved yet, by the code of their open invitation
 )
 
@@ -144,9 +147,21 @@ func (s Spec) StepUp() bool {
 }
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
-var stepUpActs = []Kind{"assessment.record", "training.record", "training.import", "person.assign-training", "vendor.screen"}
+var stepUpActs = []Kind{
+	"assessment.record",
+	"training.record",
+	"training.import",
+	"person.assign-training",
+	"vendor.screen",
+	"agreement.sign-here",
+	"agreement.check-terms",
+	"agreement.cured",
+	"agreement.approve-renewal",
+	"person.name-signatory",
+	"incident.approve-assessment",
+}
 
-var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release",
+var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release", "accept", "lift-legal-hold",
 	"request-destruction", "approve-destruction", "rotate-root", "backup-root"}
 
 // Custody reports whether the act is done by the gateway's custody alone, which

@@ -23,7 +23,7 @@ func (w *world) as(actor registry.Actor, a registry.Act) error {
 		return err
 	}
 	w.last = id.New[id.Act](w.now)
-	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: actor.Name(), At: w.now})
+	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: actor.Name(), At: w.now, Session: actor.Session})
 	return nil
 }
 

@@ -1,4 +1,35 @@
 package registry
 
 // incidentActs are the acts of incidents and breaches (45 CFR 164.308(a)(6), 164.400 to 414).
-var incidentActs = []Spec{}
+var incidentActs = []Spec{
+	{"incident.open", "incident", "open", "Open an incident, from a finding or from what somebody saw",
+		"/v1/incidents", []Duty{PrivacyOfficer, SecurityOfficer, Operator, DataOwner, Procurement}, func() Act { return new(OpenIncident) }, []Admission{OwnPeople}},
+	{"incident.report", "incident", "report", "Report an incident to the organisation, for the vendor where it happened",
+		"/v1/incident-reports", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(ReportIncident) }, []Admission{VendorPeople, LinkHolder, Connectors}},
+	{"incident.contain", "incident", "contain", "Put everything that an incident is about on hold, at once",
+		"/v1/incidents/{id}/contain", []Duty{PrivacyOfficer, SecurityOfficer, Operator, DataOwner}, func() Act { return new(ContainIncident) }, nil},
+	{"incident.amend-facts", "incident", "amend-facts", "Replace what is known about an incident; what was approved must be approved anew",
+		"/v1/incidents/{id}/amend-facts", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(AmendIncidentFacts) }, nil},
+	{"incident.count-affected", "incident", "count-affected", "Record how many individuals an incident reaches, and of which States",
+		"/v1/incidents/{id}/count-affected", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(CountAffected) }, nil},
+	{"incident.assess", "incident", "assess", "Judge whether it is a breach: unsecured PHI, the exceptions, the four factors",
+		"/v1/incidents/{id}/assess", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(AssessIncident) }, nil},
+	{"incident.approve-assessment", "incident", "approve-assessment", "Stand by an assessment that it is no breach",
+		"/v1/incidents/{id}/approve-assessment", []Duty{PrivacyOfficer}, func() Act { return new(ApproveBreachAssessment) }, nil},
+	{"incident.describe", "incident", "describe", "Write what the notices say: what happened, which PHI, what to do, whom to ask",
+		"/v1/incidents/{id}/describe", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(DescribeIncident) }, nil},
+	{"incident.delay", "incident", "delay", "Record a law-enforcement official's statement that notice would impede an investigation",
+		"/v1/incidents/{id}/delay", []Duty{PrivacyOfficer}, func() Act { return new(DelayNotice) }, nil},
+	{"incident.note-notice", "incident", "note-notice", "Record that a notice was given: to whom, when, to how many",
+		"/v1/incidents/{id}/note-notice", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(NoteNotice) }, nil},
+	{"incident.correct", "incident", "correct", "Set a corrective action, with who answers for it and until when",
+		"/v1/incidents/{id}/correct", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(CorrectIncident) }, nil},
+	{"incident.complete-correction", "incident", "complete-correction", "Record that a corrective action is done",
+		"/v1/incidents/{id}/complete-correction", []Duty{PrivacyOfficer, SecurityOfficer, Operator, DataOwner}, func() Act { return new(CompleteCorrection) }, nil},
+	{"incident.sanction", "incident", "sanction", "Record a sanction that was applied",
+		"/v1/incidents/{id}/sanction", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(RecordSanction) }, nil},
+	{"incident.close", "incident", "close", "Close an incident: every clock met or explained, with what was learned",
+		"/v1/incidents/{id}/close", []Duty{PrivacyOfficer}, func() Act { return new(CloseIncident) }, nil},
+	{"incident.reopen", "incident", "reopen", "Open a closed incident again",
+		"/v1/incidents/{id}/reopen", []Duty{PrivacyOfficer, SecurityOfficer, Operator}, func() Act { return new(ReopenIncident) }, nil},
+}

@@ -26,6 +26,9 @@ type DraftAgreement struct {
 	Document      string                   `json:"document_sha256"`
 	EffectiveAt   time.Time                `json:"effective_at"`
 	EndsAt        time.Time                `json:"ends_at,omitzero"`
+	// SecondReading asks that a second person reads the document and enters its terms
+	// again (agreement.check-terms) before the agreement can be approved.
+	SecondReading bool `json:"second_reading,omitempty"`
 }
 
 func (a DraftAgreement) Subject() snapshot.Subject { return subject(snapshot.NounAgreement, a.ID) }
@@ -88,7 +91,7 @@ func knownSource(v *snapshot.View, field string, s id.Source) error {
 func (a DraftAgreement) record(ap snapshot.Approval) *snapshot.Agreement {
 	return &snapshot.Agreement{ID: a.ID, Kind: a.Kind, Vendor: a.Vendor, Subcontractor: a.Subcontractor,
 		Terms: a.Terms, PermittedUses: a.PermittedUses, Regions: a.Regions, Document: a.Document,
-		EffectiveAt: a.EffectiveAt.UTC(), EndsAt: a.EndsAt.UTC(), Approval: ap}
+		EffectiveAt: a.EffectiveAt.UTC(), EndsAt: a.EndsAt.UTC(), SecondReading: a.SecondReading, Approval: ap}
 }
 
 func (a DraftAgreement) apply(e *snapshot.Edit, s Stamp) { e.Put(a.record(asked(s))) }
@@ -103,7 +106,7 @@ func (a AmendAgreement) Subject() snapshot.Subject { return subject(snapshot.Nou
 
 func (a AmendAgreement) documents() []string { return []string{a.Document} }
 
-func (a AmendAgreement) check(v *snapshot.View, by Actor, _ time.Time) error {
+func (a AmendAgreement) check(v *snapshot.View, by Actor, now time.Time) error {
 	old, ok := v.Agreements.Get(a.ID)
 	if !ok {
 		return found("id", v.Agreements, a.ID)
@@ -111,10 +114,23 @@ func (a AmendAgreement) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if a.Kind != old.Kind || a.Vendor != old.Vendor || a.Subcontractor != old.Subcontractor {
 		return conflict("kind", "An amendment cannot change the kind or the parties", "Draft another agreement")
 	}
+	if old.OverBy(now) {
+		return conflict("", "The agreement has ended", "Draft another agreement")
+	}
+	if old.SecondReading && !a.SecondReading {
+		return badField("second_reading", "was asked for and cannot be taken back", "Write second_reading: true")
+	}
 	return first(amendable("The agreement", old.Approval, by), DraftAgreement(a).checkPaper(v))
 }
 
-func (a AmendAgreement) apply(e *snapshot.Edit, s Stamp) { e.Put(DraftAgreement(a).record(asked(s))) }
+// apply keeps the notices: what was held against the vendor is not amended away.
+func (a AmendAgreement) apply(e *snapshot.Edit, s Stamp) {
+	next := DraftAgreement(a).record(asked(s))
+	if old, ok := e.View().Agreements.Get(a.ID); ok {
+		next.Notices, next.Renewals = old.Notices, approvedRenewals(old.Renewals)
+	}
+	e.Put(next)
+}
 
 // SignAgreement records one side's signature.
 type SignAgreement struct {
@@ -175,7 +191,13 @@ func (a ApproveAgreement) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApproveAgreement) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return agreementIn(v, a.ID, snapshot.Proposed)
+	if err := agreementIn(v, a.ID, snapshot.Proposed); err != nil {
+		return err
+	}
+	if g, _ := v.Agreements.Get(a.ID); g.SecondReading && g.Reading.By == "" {
+		return conflict("", "Nobody has read the document a second time and entered its terms", "Have another than who drafted it do so: sallyport agreement check-terms "+string(a.ID))
+	}
+	return nil
 }
 
 func (a ApproveAgreement) apply(e *snapshot.Edit, s Stamp) {

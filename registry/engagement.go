@@ -152,7 +152,7 @@ func (a ApproveEngagement) apart(v *snapshot.View) []id.Person {
 }
 
 func (a ApproveEngagement) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return engagementIn(v, a.ID, snapshot.Proposed)
+	return first(engagementIn(v, a.ID, snapshot.Proposed), onboardingEngagement(v, a.ID))
 }
 
 func (a ApproveEngagement) apply(e *snapshot.Edit, s Stamp) {

@@ -144,7 +144,7 @@ func (a ApproveGrant) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if !g.EndsAt.After(now) {
 		return conflict("id", "The grant has run out before it was approved", "Request another")
 	}
-	return inState(fmt.Sprintf("Grant %q", a.ID), g.State, snapshot.Proposed)
+	return first(inState(fmt.Sprintf("Grant %q", a.ID), g.State, snapshot.Proposed), onboardingGrant(v, a.ID))
 }
 
 func (a ApproveGrant) apply(e *snapshot.Edit, s Stamp) {
@@ -173,6 +173,35 @@ func (a RevokeGrant) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	return inState(fmt.Sprintf("Grant %q", a.ID), g.State, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
 }
 
-func (a RevokeGrant) apply(e *snapshot.Edit, _ Stamp) {
-	change(e, e.View().Grants, a.ID, func(g *snapshot.Grant) { g.State = snapshot.Ended })
+func (a RevokeGrant) apply(e *snapshot.Edit, s Stamp) { endGrant(e, a.ID, s) }
+
+func endGrant(e *snapshot.Edit, key id.Grant, s Stamp) {
+	change(e, e.View().Grants, key, func(g *snapshot.Grant) { g.State, g.EndedBy, g.EndedAt = snapshot.Ended, s.By, s.At })
 }
+
+// EndGrantEarly gives access back before its time: by the person who has it, by a
+// colleague at the vendor where it is an elevation, or by any of the organisation's
+// people with a duty.
+type EndGrantEarly struct {
+	ID id.Grant `json:"id"`
+}
+
+func (a EndGrantEarly) Subject() snapshot.Subject { return subject(snapshot.NounGrant, a.ID) }
+
+func (a EndGrantEarly) about(v *snapshot.View, _ Actor) party {
+	g, ok := v.Grants.Get(a.ID)
+	if !ok {
+		return party{}
+	}
+	out := party{person: g.Person}
+	if w, ok := v.Engagements.Get(g.Engagement); ok && g.Elevates != "" {
+		out.vendor = w.Vendor
+	}
+	return out
+}
+
+func (a EndGrantEarly) check(v *snapshot.View, by Actor, now time.Time) error {
+	return RevokeGrant(a).check(v, by, now)
+}
+
+func (a EndGrantEarly) apply(e *snapshot.Edit, s Stamp) { endGrant(e, a.ID, s) }

@@ -108,6 +108,9 @@ func destroyable(v *snapshot.View, engagement id.Engagement) error {
 			}
 		}
 	}
+	if o, ok := legalHold(v, engagement); ok {
+		return conflict("id", fmt.Sprintf("Offboarding %q is under a legal hold", o.ID), "Wait until it is lifted: sallyport offboarding lift-legal-hold "+string(o.ID))
+	}
 	return nil
 }
 

@@ -229,6 +229,9 @@ func (p *planner) amend(a Act, s snapshot.Subject, old snapshot.Record) error {
 		next = AmendEngagement(a)
 	case DefineRole:
 		next = a
+		if only("offered_to") {
+			next = OfferRole{ID: a.ID, OfferedTo: a.OfferedTo}
+		}
 	case RegisterApp:
 		if only("keys") {
 			next = RotateAppKeys{ID: a.ID, Keys: a.Keys}

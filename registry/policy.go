@@ -99,8 +99,10 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 			return
 		}
 		of, ok := v.Vendors.Get(l.Vendor)
-		r.Active = ok && l.Open(now) && of.State != snapshot.Ended
-		r.OnHold = held(v, snapshot.NounVendor, string(l.Vendor))
+		// Who parted from us still has to say what became of the data.
+		r.Active = ok && l.Open(now) && (of.State != snapshot.Ended || l.For == snapshot.LinkAttestation)
+		// A vendor that is on hold, for an incident perhaps, must be able to report.
+		r.OnHold = held(v, snapshot.NounVendor, string(l.Vendor)) && l.For == snapshot.LinkQuestionnaire
 		if l.Vendor == p.vendor && l.About == p.link && l.For == p.linkFor && p.linkFor != "" {
 			r.As = append(r.As, string(LinkHolder))
 		}
@@ -130,6 +132,9 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		}
 		if person.Vendor != "" && person.Vendor == p.vendor {
 			r.As = append(r.As, string(VendorPeople))
+		}
+		if person.Vendor == "" {
+			r.As = append(r.As, string(OwnPeople))
 		}
 		if by.Session != "" {
 			s, ok := v.Sessions.Get(by.Session)

@@ -230,7 +230,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 	if err != nil {
 		return nil, nil, err
 	}
-	s := Stamp{ID: id.New[id.Act](now), By: by.Name(), At: now}
+	s := Stamp{ID: id.New[id.Act](now), By: by.Name(), At: now, Session: by.Session}
 	next, changed := Apply(v, recorded, s)
 	e := &Entry{Seq: v.Version() + 1, ID: s.ID, Kind: spec.Name, Subject: recorded.Subject(), Actor: by.Name(),
 		RequestedBy: requester(v, recorded), At: now, Reason: m.Reason, Key: m.IdempotencyKey, Body: body,
@@ -253,7 +253,7 @@ func requester(v *snapshot.View, a Act) id.Person {
 		}
 	}
 	spec, _ := SpecOf(a)
-	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify" || spec.Verb == "approve-destruction") {
+	if s, ok := a.(separated); ok && (spec.Verb == "approve" || spec.Verb == "verify" || spec.Verb == "approve-destruction" || spec.Verb == "approve-renewal") {
 		if people := s.apart(v); len(people) > 0 {
 			return people[0]
 		}

@@ -152,6 +152,15 @@ func dump(t *testing.T, v *snapshot.View) string {
 	for _, r := range v.Roles.All() {
 		put(r)
 	}
+	for _, r := range v.Requests.All() {
+		put(r)
+	}
+	for _, r := range v.Campaigns.All() {
+		put(r)
+	}
+	for _, r := range v.Emergencies.All() {
+		put(r)
+	}
 	for _, r := range v.Grants.All() {
 		put(r)
 	}

@@ -27,6 +27,8 @@ type DefineRole struct {
 	DirectIdentifiers bool                              `json:"direct_identifiers,omitempty"`
 	Profile           string                            `json:"profile"`
 	MaxPageSize       int                               `json:"max_page_size"`
+	// OfferedTo are engagements whose people may ask for the role, or a part of it.
+	OfferedTo []id.Engagement `json:"offered_to,omitempty"`
 }
 
 func (a DefineRole) Subject() snapshot.Subject { return subject(snapshot.NounRole, a.ID) }
@@ -74,6 +76,9 @@ func (a DefineRole) check(v *snapshot.View, by Actor, _ time.Time) error {
 		if err := amendable(fmt.Sprintf("Role %q", a.ID), old.Approval, by); err != nil {
 			return err
 		}
+		if old.DerivedFrom != "" {
+			return conflict("id", fmt.Sprintf("Role %q is a part of %q, made by a request or a review", a.ID, old.DerivedFrom), "Define another role")
+		}
 	}
 	if len(a.Resources) == 0 {
 		return badField("resources", "is empty", "Name the resource types and their elements; what is not named is not released")
@@ -91,7 +96,9 @@ func (a DefineRole) check(v *snapshot.View, by Actor, _ time.Time) error {
 		setOrNone("since", a.Since), setOrNone("until", a.Until), after("until", a.Until, "since", a.Since),
 		oneOf("dates", a.Dates, []snapshot.DateRule{snapshot.DatesToYear, snapshot.KeepDates, snapshot.ByProfile}),
 		oneOf("identifiers", a.Identifiers, []snapshot.IdentifierRule{snapshot.Pseudonyms, snapshot.KeepIDs}),
-		a.underProfile(v))
+		a.underProfile(v),
+		each("offered_to", a.OfferedTo, func(f string, w id.Engagement) error { return exists(f, v.Engagements, w) }),
+		unique("offered_to", a.OfferedTo))
 }
 
 func checkScope(field, typ string, s snapshot.ResourceScope) error {
@@ -119,7 +126,7 @@ func checkScope(field, typ string, s snapshot.ResourceScope) error {
 func (a DefineRole) apply(e *snapshot.Edit, s Stamp) {
 	e.Put(&snapshot.Role{ID: a.ID, Title: a.Title, Resources: a.Resources, Since: a.Since.UTC(), Until: a.Until.UTC(),
 		Dates: a.Dates, Identifiers: a.Identifiers, DirectIdentifiers: a.DirectIdentifiers, Profile: a.Profile,
-		MaxPageSize: a.MaxPageSize, Approval: asked(s)})
+		MaxPageSize: a.MaxPageSize, OfferedTo: a.OfferedTo, Approval: asked(s)})
 }
 
 // ApproveRole lets grants use the scope.
@@ -165,4 +172,32 @@ func (a RetireRole) check(v *snapshot.View, _ Actor, _ time.Time) error {
 
 func (a RetireRole) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Roles, a.ID, func(r *snapshot.Role) { r.State = snapshot.Ended })
+}
+
+// OfferRole says whose people may ask for the role, or a part of it. Nothing is
+// opened by it, so the role stays approved.
+type OfferRole struct {
+	ID        id.Role         `json:"id"`
+	OfferedTo []id.Engagement `json:"offered_to"`
+}
+
+func (a OfferRole) Subject() snapshot.Subject { return subject(snapshot.NounRole, a.ID) }
+
+func (a OfferRole) check(v *snapshot.View, _ Actor, _ time.Time) error {
+	if err := roleIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
+		return err
+	}
+	r, _ := v.Roles.Get(a.ID)
+	if r.DerivedFrom != "" {
+		return conflict("id", fmt.Sprintf("Role %q is a part of %q", a.ID, r.DerivedFrom), "Offer that one: its parts can be asked for")
+	}
+	if slices.Equal(r.OfferedTo, a.OfferedTo) {
+		return conflict("offered_to", "The role is offered to these already", "Nothing is left to do")
+	}
+	return first(each("offered_to", a.OfferedTo, func(f string, w id.Engagement) error { return exists(f, v.Engagements, w) }),
+		unique("offered_to", a.OfferedTo))
+}
+
+func (a OfferRole) apply(e *snapshot.Edit, _ Stamp) {
+	change(e, e.View().Roles, a.ID, func(r *snapshot.Role) { r.OfferedTo = a.OfferedTo })
 }

@@ -36,6 +36,8 @@ type world struct {
 	view   *snapshot.View
 	now    time.Time
 	last   id.Act
+	// sessions are through which people act; none: by their certificates.
+	sessions map[id.Person]id.Session
 }
 
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
@@ -71,7 +73,7 @@ func demoWorld(t *testing.T) *world {
 
 func (w *world) do(by id.Person, a registry.Act) error {
 	w.t.Helper()
-	actor := registry.Actor{Person: by}
+	actor := registry.Actor{Person: by, Session: w.sessions[by]}
 	if err := registry.Authorize(w.engine, w.view, actor, a, w.now); err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (w *world) do(by id.Person, a registry.Act) error {
 		return err
 	}
 	w.last = id.New[id.Act](w.now)
-	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now})
+	w.view, _ = registry.Apply(w.view, a, registry.Stamp{ID: w.last, By: by, At: w.now, Session: actor.Session})
 	return nil
 }
 
@@ -154,6 +156,12 @@ var (
 	accept2   = registry.AcceptInvitation{ID: "d2", Code256: strings.Repeat("ab", 32), Key256: registrytest.Key("d2"), KeyStore: snapshot.InTPM, Region: "US"}
 	device2   = registry.EnrollDevice{ID: "d2", Vendor: "northwind", Key256: registrytest.Key("d2"), Region: "US"}
 	grant2    = registry.RequestGrant{ID: "g2", Engagement: "triage-eval", App: "triage", Person: "lin", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader", Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: noon, EndsAt: noon.AddDate(0, 1, 0), MaxPatients: 1, MaxDailyBytes: 1}
+	ask2      = registry.MakeRequest{ID: "q2", Person: "lin", Engagement: "triage-eval", App: "triage", Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader",
+		Resources: map[string]snapshot.ResourceScope{"Patient": {Interactions: []string{"read"}, Elements: []string{"gender"}}},
+		Cohort:    snapshot.Cohort{Kind: snapshot.CohortAll}, MaxPatients: 1, MaxDailyBytes: 1, Life: 60, Why: "Calibrate"}
+	lift2     = registry.MakeRequest{ID: "q2", Person: "lin", Elevates: "triage-grant", Ticket: "INC-4711", Role: "triage-reader", MaxPatients: 1, MaxDailyBytes: 1, Life: 60, Why: "Look at the failure"}
+	campaign2 = registry.OpenCampaign{ID: "k2", Title: "Summer", DueAt: noon.AddDate(0, 0, 14)}
+	glass2    = registry.ReportEmergency{ID: "y2", Source: "ehr", Why: "The interface was down", UsedAt: noon}
 	hold2     = registry.PlaceHold{ID: "h2", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident}
 	keys2     = func() json.RawMessage { k, _, _ := registrytest.JWKS("k2"); return k }()
 	app2      = registry.RegisterApp{ID: "x2", Vendor: "northwind", Name: "X", Kind: snapshot.Agent, Keys: keys2, Owner: "lin"}
@@ -279,7 +287,7 @@ func thumb(keys json.RawMessage) string {
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused; the workflows' chapters are in scenario_*_test.go.
-var scenarios = chapters(doorScenarios, diligenceScenarios, trainingScenarios)
+var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios, trainingScenarios)
 
 func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
 	all := map[registry.Kind]scenario{}
@@ -754,6 +762,83 @@ var doorScenarios = map[registry.Kind]scenario{
 		then: func(v *snapshot.View) string {
 			return want(len(v.ReviewsOf("triage-grant")) == 2, "keeping set no next review")
 		}},
+	"role.offer": {allowed: act(registry.OfferRole{ID: "triage-reader", OfferedTo: []id.Engagement{"triage-eval"}}), refused: []refusal{
+		gone(registry.OfferRole{ID: "r3"}), bad("offered_to[0]", registry.OfferRole{ID: "triage-reader", OfferedTo: []id.Engagement{"e9"}})},
+		then: func(v *snapshot.View) string {
+			r, _ := v.Roles.Get("triage-reader")
+			return want(r.State == snapshot.Approved && slices.Equal(registry.RolesFor(v, "triage-eval"), []id.Role{"triage-reader"}), "offering closed the role, or its people cannot ask for it")
+		}},
+	"request.make": {allowed: act(ask2), refused: []refusal{
+		bad("engagement", with(ask2, func(a *registry.MakeRequest) { a.Engagement = "triage-evil" })),
+		bad("person", with(ask2, func(a *registry.MakeRequest) { a.Person = "ada" })),
+		bad("app", with(ask2, func(a *registry.MakeRequest) { a.App = "trriage" })),
+		bad("devices", with(ask2, func(a *registry.MakeRequest) { a.Devices = nil })),
+		bad("devices[0]", with(ask2, func(a *registry.MakeRequest) { a.Devices = []id.Device{"none"} })),
+		bad("role", with(ask2, func(a *registry.MakeRequest) { a.Role = "other" })),
+		bad("resources.Immunization", with(ask2, func(a *registry.MakeRequest) {
+			a.Resources = map[string]snapshot.ResourceScope{"Immunization": {Interactions: []string{"read"}, Elements: []string{"status"}}}
+		})),
+		bad("resources.Patient.elements[0]", with(ask2, func(a *registry.MakeRequest) {
+			a.Resources = map[string]snapshot.ResourceScope{"Patient": {Interactions: []string{"read"}, Elements: []string{"name.family"}}}
+		})),
+		bad("resources.Patient.interactions", with(ask2, func(a *registry.MakeRequest) {
+			a.Resources = map[string]snapshot.ResourceScope{"Patient": {Elements: []string{"gender"}}}
+		})),
+		bad("cohort.kind", with(ask2, func(a *registry.MakeRequest) { a.Cohort.Kind = "" })),
+		bad("max_patients", with(ask2, func(a *registry.MakeRequest) { a.MaxPatients = 0 })),
+		bad("max_daily_bytes", with(ask2, func(a *registry.MakeRequest) { a.MaxDailyBytes = 0 })),
+		bad("life_minutes", with(ask2, func(a *registry.MakeRequest) { a.Life = 0 })),
+		bad("life_minutes", with(ask2, func(a *registry.MakeRequest) { a.Life = 90*24*60 + 1 })),
+		bad("life_minutes", with(lift2, func(a *registry.MakeRequest) { a.Life = 8*60 + 1 })),
+		bad("elevates", with(lift2, func(a *registry.MakeRequest) {
+			a.Elevates = "none"
+			a.Engagement, a.App, a.Devices, a.Cohort = ask2.Engagement, ask2.App, ask2.Devices, ask2.Cohort
+		})),
+		bad("ticket", with(lift2, func(a *registry.MakeRequest) { a.Ticket = "" })),
+		bad("ticket", with(lift2, func(a *registry.MakeRequest) { a.Ticket = "call Bob" })),
+		bad("why", with(ask2, func(a *registry.MakeRequest) { a.Why = " " }))}},
+	"request.approve": {before: by("ada", ask2), allowed: act(registry.ApproveRequest{ID: "q2", Life: 30}), refused: []refusal{
+		gone(registry.ApproveRequest{ID: "q3"}), bad("life_minutes", registry.ApproveRequest{ID: "q2", Life: 61})},
+		then: func(v *snapshot.View) string {
+			g, ok := v.Grants.Get("request-q2")
+			r, _ := v.Roles.Get("request-q2")
+			q, _ := v.Requests.Get("q2")
+			return want(ok && g.State == snapshot.Approved && g.EndsAt.Equal(noon.Add(30*time.Minute)) && g.Role == "request-q2" && r.DerivedFrom == "triage-reader" &&
+				len(r.Resources) == 1 && q.Stage == snapshot.RequestApproved && q.Grant == g.ID && len(v.ReviewsOf(g.ID)) == 1, "no grant of half an hour, with the part of the role that was asked for and its first review")
+		}},
+	"request.deny":     {before: by("ada", ask2), allowed: act(registry.DenyRequest{ID: "q2"}), refused: []refusal{gone(registry.DenyRequest{ID: "q3"})}},
+	"request.withdraw": {before: by("ada", ask2), allowed: act(registry.WithdrawRequest{ID: "q2"}), refused: []refusal{gone(registry.WithdrawRequest{ID: "q3"})}},
+	"request.lapse": {before: func(w *world) { w.must("ada", ask2); w.now = noon.AddDate(0, 0, 14) }, allowed: act(registry.LapseRequest{ID: "q2"}),
+		refused: []refusal{gone(registry.LapseRequest{ID: "q3"})}},
+	"grant.end-early": {allowed: act(registry.EndGrantEarly{ID: "triage-grant"}), refused: []refusal{gone(registry.EndGrantEarly{ID: "g3"})},
+		then: func(v *snapshot.View) string {
+			g, _ := v.Grants.Get("triage-grant")
+			return want(g.State == snapshot.Ended && g.EndedBy == "grace" && g.EndedAt.Equal(noon), "it goes on, or nobody ended it")
+		}},
+	"review.open": {allowed: func(w *world) registry.Act { return registry.OpenReview{ID: w.review()} }, refused: []refusal{gone(registry.OpenReview{ID: "w3"})}},
+	"review.lapse": {before: func(w *world) { w.now = noon.AddDate(0, 0, 120) }, allowed: func(w *world) registry.Act { return registry.LapseReview{ID: w.review()} },
+		refused: []refusal{gone(registry.LapseReview{ID: "w3"})},
+		then: func(v *snapshot.View) string {
+			g, _ := v.Grants.Get("triage-grant")
+			return want(g.State == snapshot.Ended, "the grant goes on")
+		}},
+	"campaign.open": {allowed: act(campaign2), refused: []refusal{
+		bad("title", with(campaign2, func(a *registry.OpenCampaign) { a.Title = "" })), bad("vendor", with(campaign2, func(a *registry.OpenCampaign) { a.Vendor = "north" })),
+		bad("engagement", with(campaign2, func(a *registry.OpenCampaign) { a.Engagement = "e9" })), bad("due_at", with(campaign2, func(a *registry.OpenCampaign) { a.DueAt = noon }))},
+		then: func(v *snapshot.View) string {
+			rs := v.ReviewsOf("triage-grant")
+			return want(len(rs) == 1 && rs[0].Campaign == "k2" && rs[0].DueAt.Equal(campaign2.DueAt), "the grant's review is not part of it, or not brought forward")
+		}},
+	"campaign.close": {before: by("eve", campaign2, registry.RevokeGrant{ID: "triage-grant"}), allowed: act(registry.CloseCampaign{ID: "k2"}), refused: []refusal{gone(registry.CloseCampaign{ID: "k3"})}},
+	"emergency.report": {allowed: act(glass2), refused: []refusal{
+		bad("source", with(glass2, func(a *registry.ReportEmergency) { a.Source = "her" })), bad("why", with(glass2, func(a *registry.ReportEmergency) { a.Why = "" })),
+		bad("used_at", with(glass2, func(a *registry.ReportEmergency) { a.UsedAt = noon.Add(time.Second) })), bad("person", with(glass2, func(a *registry.ReportEmergency) { a.Person = "lin" })),
+		bad("staff", with(glass2, func(a *registry.ReportEmergency) { a.Person, a.Staff = "eve", "nurse-17" })), bad("staff", with(glass2, func(a *registry.ReportEmergency) { a.Staff = "Nurse Joy" }))},
+		then: func(v *snapshot.View) string {
+			x, _ := v.Emergencies.Get("y2")
+			return want(x.Person == "grace" && x.DueAt.Equal(noon.AddDate(0, 0, 1)) && !x.Overdue(noon) && x.Overdue(x.DueAt), "nobody used it, or it is not due in a day")
+		}},
+	"emergency.review": {before: by("eve", glass2), allowed: act(registry.ReviewEmergency{ID: "y2", Justified: true}), refused: []refusal{gone(registry.ReviewEmergency{ID: "y3"})}},
 	"hold.place": {allowed: act(hold2), refused: []refusal{
 		bad("on.noun", with(hold2, func(a *registry.PlaceHold) { a.On.Noun = snapshot.NounRole })),
 		bad("on.id", with(hold2, func(a *registry.PlaceHold) { a.On.ID = "nortwind" })),
@@ -829,6 +914,10 @@ var doorScenarios = map[registry.Kind]scenario{
 		bad("patients", with(cohort2, func(a *registry.DefineCohort) { a.Patients = 0 }))}},
 }
 
+// again are acts of the workflows that can be done again: they replace what is
+// known.
+var again = map[registry.Kind]bool{"incident.amend-facts": true, "incident.count-affected": true, "incident.assess": true, "incident.describe": true}
+
 // notes are acts that change no record: they say what is done beside the registry.
 var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}
 
@@ -876,15 +965,41 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
-			if !spec.Custody() && !slices.Contains(notes, spec.Name) && spec.Verb != "link-directory" && spec.Verb != "place" && spec.Verb != "record" && spec.Verb != "put" && spec.Verb != "define" && spec.Verb != "amend" &&
-				spec.Verb != "invite" && spec.Verb != "amend-duties" && spec.Verb != "rotate-keys" && spec.Verb != "rotate" && spec.Verb != "register-key" && spec.Verb != "link-login" && spec.Verb != "set-recipients" && spec.Verb != "step-up" && spec.Verb != "screen" && spec.Verb != "report" &&
-				spec.Verb != "read-lesson" && spec.Verb != "do-drill" && spec.Verb != "answer" && spec.Verb != "assign-training" {
+			if !spec.Custody() && !slices.Contains(notes, spec.Name) && !slices.Contains(repeatable, spec.Verb) && !again[spec.Name] {
 				if err := w.do("grace", a); err == nil {
 					t.Error("the act was allowed twice")
 				}
 			}
 		})
 	}
+}
+
+// repeatable are the verbs of acts that may be done twice: what they write down is
+// the newest word.
+var repeatable = []string{
+	"link-directory",
+	"read-lesson",
+	"do-drill",
+	"answer",
+	"assign-training",
+	"place",
+	"record",
+	"put",
+	"define",
+	"amend",
+	"invite",
+	"amend-duties",
+	"rotate-keys",
+	"rotate",
+	"register-key",
+	"link-login",
+	"set-recipients",
+	"step-up",
+	"screen",
+	"report",
+	"record-inventory",
+	"attest",
+	"record-check",
 }
 
 func TestTheTableIsWhole(t *testing.T) {

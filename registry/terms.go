@@ -117,7 +117,7 @@ func saysNotApplicable(raw json.RawMessage) bool {
 
 // checkTermValue checks a value against the catalogue's word for its type:
 // bool, int>=0, enum[a,b], list, list{...}, map{...}, object{a,b?,c[]}. What the
-// word adds after "+" is in the paper, and not in the value.
+// word adds after "+" may stand beside the value: {"value": true, "metrics": []}.
 func checkTermValue(field, typ, check string, raw json.RawMessage) error {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return badField(field, "is missing", "Write "+describe(typ))
@@ -127,6 +127,17 @@ func checkTermValue(field, typ, check string, raw json.RawMessage) error {
 	dec.UseNumber()
 	if err := dec.Decode(&v); err != nil {
 		return badField(field, "cannot be read", "Write "+describe(typ))
+	}
+	if inner, more, ok := besides(v); ok {
+		if err := checkMore(field, typ, more); err != nil {
+			return err
+		}
+		raw, err := json.Marshal(inner)
+		if err != nil {
+			return badField(field, "cannot be read", "Write "+describe(typ))
+		}
+		plain, _, _ := strings.Cut(typ, "+")
+		return checkTermValue(field+".value", plain, check, raw)
 	}
 	base, args := splitType(typ)
 	wrong := func() error { return badField(field, "is of the wrong type", "Write "+describe(typ)) }
@@ -169,6 +180,64 @@ func checkTermValue(field, typ, check string, raw json.RawMessage) error {
 		return checkObject(field, m, args)
 	default:
 		return badField(field, "has a type that this version does not know", "Leave the term out")
+	}
+	return nil
+}
+
+// besides takes {"value": true, "screening_date": "2026-01-31"} apart: a plain value,
+// and what the catalogue's type names behind a "+".
+func besides(v any) (inner any, more map[string]any, ok bool) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, nil, false
+	}
+	if inner, ok = m["value"]; !ok {
+		return nil, nil, false
+	}
+	more = map[string]any{}
+	for k, x := range m {
+		if k != "value" {
+			more[k] = x
+		}
+	}
+	return inner, more, true
+}
+
+// checkMore checks what stands beside a plain value: "notice_days:int", "method[]".
+func checkMore(field, typ string, more map[string]any) error {
+	kinds := map[string]string{}
+	var names []string
+	_, rest, _ := strings.Cut(typ, "+")
+	for part := range strings.SplitSeq(rest, "+") {
+		name, kind, _ := strings.Cut(part, ":")
+		name, isList := strings.CutSuffix(name, "[]")
+		if isList {
+			kind = "list"
+		}
+		if name != "" && name != "clause" {
+			kinds[name] = kind
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return badField(field, "is of the wrong type", "Write "+describe(typ))
+	}
+	for _, k := range sortedKeys(more) {
+		kind, ok := kinds[k]
+		if !ok {
+			return badField(field+"."+k, "is not a member of this term", meant(k, names, "Use "+join(names)))
+		}
+		switch kind {
+		case "list":
+			if _, ok := more[k].([]any); !ok {
+				return badField(field+"."+k, "is of the wrong type", "Write a list")
+			}
+		case "int":
+			n, ok := more[k].(json.Number)
+			if i, err := strconv.ParseInt(string(n), 10, 64); !ok || err != nil || i < 0 {
+				return badField(field+"."+k, "is of the wrong type", "Write a whole number")
+			}
+		}
 	}
 	return nil
 }

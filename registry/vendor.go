@@ -109,7 +109,7 @@ func vendorAskedBy(v *snapshot.View, vendor id.Vendor) []id.Person {
 }
 
 func (a ApproveVendor) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return vendorIn(v, a.ID, snapshot.Proposed)
+	return first(vendorIn(v, a.ID, snapshot.Proposed), onboardingVendor(v, a.ID))
 }
 
 func (a ApproveVendor) apply(e *snapshot.Edit, s Stamp) {
@@ -154,17 +154,24 @@ func (a ResumeVendor) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Vendors, a.ID, func(w *snapshot.Vendor) { w.State = snapshot.Approved })
 }
 
-// OffboardVendor parts from a vendor for good.
+// OffboardVendor parts from a vendor for good: the short form of BeginOffboarding.
 type OffboardVendor struct {
 	ID id.Vendor `json:"id"`
 }
 
 func (a OffboardVendor) Subject() snapshot.Subject { return subject(snapshot.NounVendor, a.ID) }
 
-func (a OffboardVendor) check(v *snapshot.View, _ Actor, _ time.Time) error {
-	return vendorIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended)
+func (a OffboardVendor) check(v *snapshot.View, by Actor, now time.Time) error {
+	if err := vendorIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
+		return err
+	}
+	return BeginOffboarding{Vendor: a.ID, Cause: snapshot.OrganisationsWish, DueAt: now.AddDate(0, 0, attestedWithin)}.check(v, by, now)
 }
 
-func (a OffboardVendor) apply(e *snapshot.Edit, _ Stamp) {
-	change(e, e.View().Vendors, a.ID, func(w *snapshot.Vendor) { w.State = snapshot.Ended })
+// attestedWithin is what a vendor has, to say what became of the data, where nobody
+// says otherwise: the days that the terms' defaults give (BAA-R33; policy).
+const attestedWithin = 30
+
+func (a OffboardVendor) apply(e *snapshot.Edit, s Stamp) {
+	BeginOffboarding{Vendor: a.ID, Cause: snapshot.OrganisationsWish, DueAt: s.At.AddDate(0, 0, attestedWithin)}.apply(e, s)
 }

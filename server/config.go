@@ -15,9 +15,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // deadlines end by the organisation's zone, wherever it runs
 
 	"github.com/sallyport/sallyport/internal/yamldoc"
 
+	"github.com/sallyport/sallyport/breach"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -51,6 +53,10 @@ type Config struct {
 	// another disk or machine, and in no backup. Empty: none, and then a lost disk
 	// takes the key of its backups along.
 	GenerationMirror string `yaml:"generation_mirror"`
+
+	// TimeZone is the IANA name of the organisation's time zone, in which the days of
+	// legal deadlines begin and end. Empty: UTC.
+	TimeZone string `yaml:"time_zone"`
 
 	// PublicURL is how vendors reach the gateway: the issuer and audience of
 	// access tokens, and the base of every link that it gives out.
@@ -135,6 +141,8 @@ type Source struct {
 	// certificate or of a SubjectPublicKeyInfo, any one of which must be there.
 	PinSHA256   []string    `yaml:"pin_sha256"`
 	Credentials Credentials `yaml:"credentials"`
+	// EmergencyProcedure tells clinicians how to reach the source in an emergency.
+	EmergencyProcedure string `yaml:"emergency_procedure"`
 }
 
 // TrustDomain is a SPIFFE trust domain of one vendor.
@@ -200,11 +208,18 @@ type Policy struct {
 	Posture          Posture       `yaml:"posture"`
 	// RequireNetworkRegion refuses an address that is in no range of Regions.
 	RequireNetworkRegion bool `yaml:"require_network_region"`
+	// MaxPromptRetentionDays is how long a model provider may keep prompts and outputs
+	// (BAA-R06); 0: not at all.
+	MaxPromptRetentionDays int `yaml:"max_prompt_retention_days"`
 	// DeviceCertificate is how long the certificate of an enrolled device lasts; its
 	// agent renews it in time.
 	DeviceCertificate time.Duration `yaml:"device_certificate"`
 	// DeviceApproval says who approves an enrolled device: organisation, or vendor.
 	DeviceApproval snapshot.DeviceApproval `yaml:"device_approval"`
+	Access         Access                  `yaml:"access"`
+	// IncidentIgnoredAfter is how long nobody may have done anything about an open
+	// incident or finding before it is shown as ignored.
+	IncidentIgnoredAfter time.Duration `yaml:"incident_ignored_after"`
 }
 
 // Posture is what the organisation asks of devices; see snapshot.PostureRule.
@@ -229,6 +244,9 @@ var DefaultPolicy = Policy{
 	Posture:           Posture{Waived: []string{}, MaxUpdateAge: 30, WorkloadsExempt: true},
 	DeviceCertificate: 7 * 24 * time.Hour,
 	DeviceApproval:    snapshot.ByOrganisation,
+	Access:            Access(snapshot.DefaultAccess()),
+
+	IncidentIgnoredAfter: 72 * time.Hour,
 }
 
 // Load reads and checks the file. Its errors name the key and the fix.
@@ -299,6 +317,9 @@ func (c *Config) check() error {
 		return problem.BadField("data_dir", "is empty", "Name a folder that only Sallyport's user can read")
 	}
 	if err := c.checkRoot(); err != nil {
+		return err
+	}
+	if _, err := breach.Zone(c.TimeZone); err != nil {
 		return err
 	}
 	if c.Database != "" {
@@ -401,12 +422,19 @@ func (p Policy) check() error {
 		return problem.BadField("policy.step_up_life", "is not between 10s and 1h", "5m is usual")
 	case p.PostureFreshness < time.Minute || p.PostureFreshness > 30*24*time.Hour:
 		return problem.BadField("policy.posture_freshness", "is not between 1m and 720h", "24h is usual")
+	case p.MaxPromptRetentionDays < 0 || p.MaxPromptRetentionDays > 365:
+		return problem.BadField("policy.max_prompt_retention_days", "is not between 0 and 365", "0 is usual: a provider keeps no prompts")
 	case p.Posture.MaxUpdateAge < 1 || p.Posture.MaxUpdateAge > 365:
 		return problem.BadField("policy.posture.max_update_age_days", "is not between 1 and 365", "30 is usual")
 	case p.DeviceCertificate < 10*time.Minute || p.DeviceCertificate > 30*24*time.Hour:
 		return problem.BadField("policy.device_certificate", "is not between 10m and 720h", "168h (7 days) is usual")
+	case p.IncidentIgnoredAfter < time.Hour || p.IncidentIgnoredAfter > 30*24*time.Hour:
+		return problem.BadField("policy.incident_ignored_after", "is not between 1h and 720h", "72h is usual; no law sets it, and what is known is not to be ignored (45 CFR 164.504(e)(1)(ii))")
 	case p.DeviceApproval != snapshot.ByOrganisation && p.DeviceApproval != snapshot.ByVendor:
 		return problem.BadField("policy.device_approval", "is not known", "Write organisation or vendor")
+	}
+	if err := p.Access.check(); err != nil {
+		return err
 	}
 	for i, name := range p.Posture.Waived {
 		if !slices.Contains(snapshot.PostureChecks, name) {
@@ -444,6 +472,9 @@ func (s Source) check(at string) error {
 		if u.Scheme != "https" {
 			return problem.BadField(at+".pin_sha256", "pins a certificate, and the address has none", "Use https, or leave the pins out")
 		}
+	}
+	if err := checkProcedure(at+".emergency_procedure", s.EmergencyProcedure); err != nil {
+		return err
 	}
 	if s.Region == "" {
 		return problem.BadField(at+".region", "is empty", "Write where the data is, such as US or US-MA (ISO 3166)")
@@ -490,7 +521,10 @@ func (c *Config) Settings() snapshot.Settings {
 		PostureFreshness:  c.Policy.PostureFreshness,
 		Posture: snapshot.PostureRule{Waived: c.Policy.Posture.Waived, MaxUpdateAge: c.Policy.Posture.MaxUpdateAge,
 			WorkloadsExempt: c.Policy.Posture.WorkloadsExempt},
-		DeviceApproval: c.Policy.DeviceApproval,
+		DeviceApproval:         c.Policy.DeviceApproval,
+		MaxPromptRetentionDays: c.Policy.MaxPromptRetentionDays,
+		Access:                 snapshot.AccessRule(c.Policy.Access),
+		TimeZone:               c.TimeZone, IncidentIgnoredAfter: c.Policy.IncidentIgnoredAfter,
 	}
 	for _, d := range c.SPIFFE {
 		s.TrustDomains = append(s.TrustDomains, snapshot.TrustDomain{Name: d.Name, Vendor: d.Vendor})
@@ -500,7 +534,7 @@ func (c *Config) Settings() snapshot.Settings {
 	}
 	s.RequireNetworkRegion = c.Policy.RequireNetworkRegion
 	for _, src := range c.Sources {
-		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region})
+		s.Sources = append(s.Sources, snapshot.Source{ID: src.ID, Classes: src.DataClasses, Region: src.Region, EmergencyProcedure: src.EmergencyProcedure})
 	}
 	return s
 }

@@ -62,6 +62,7 @@ const (
 	authorityDir    = "authority"
 	keysDir         = "keys"
 	auditDir        = "audit"
+	disclosureDir   = "disclosure" // derived from the log: see package disclosure
 	peopleDir       = "people"
 	tokenKeyFile    = "token.key"
 	logKeyFile      = "log.key"

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -30,6 +31,8 @@ type record struct {
 	store    *store.Store
 	acts     *policy.ActEngine
 	registry *registry.Registry
+
+	disclosures *disclosure.Index // nil but in a server
 }
 
 // Origin is the log's name: it is in every checkpoint and in every entry.

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
@@ -103,6 +104,9 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if s.record, err = openRecord(ctx, c, o.Now, o.Logger); err != nil {
 		return nil, err
 	}
+	if s.record.disclosures, err = disclosure.Open(c.Data(disclosureDir), s.record.log, disclosure.Options{Now: o.Now, Logger: o.Logger}); err != nil {
+		return nil, fmt.Errorf("opening the index of disclosures: %w", err)
+	}
 	var site fs.FS
 	if c.PolicyDir != "" {
 		dir := c.path(c.PolicyDir)
@@ -135,7 +139,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	s.api, err = s.withCustody(api.New(api.Config{
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
 		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Badges: badges{s}, Identity: s.verifier, Sessions: s.sessions,
-		Gateway: c.PublicURL, Anchor: s.cert.Anchor, Now: o.Now, Logger: o.Logger,
+		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
@@ -225,6 +229,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.record.registry.Run(ctx); return nil })
+	group.Go(func() error { s.record.disclosures.Run(ctx); return nil })
 	group.Go(func() error { s.cert.Watch(ctx, certificateEvery, s.o.Now, s.o.Logger); return nil })
 	group.Go(func() error { s.watchVault(ctx); return nil })
 	if s.domains != nil {

@@ -12,6 +12,7 @@ type Request struct {
 	ID         id.Request    `json:"id"`
 	Vendor     id.Vendor     `json:"vendor"`
 	Person     id.Person     `json:"person"`
+	AskedBy    id.Person     `json:"asked_by,omitempty"` // of the organisation, for the person; empty: themselves
 	Engagement id.Engagement `json:"engagement"`
 	App        id.App        `json:"app"`
 	Devices    []id.Device   `json:"devices"`
@@ -20,7 +21,11 @@ type Request struct {
 	Role      id.Role                  `json:"role"`
 	Resources map[string]ResourceScope `json:"resources,omitempty"`
 	Cohort    Cohort                   `json:"cohort"`
-	Life      int                      `json:"life_minutes"` // how long the access shall last
+	Labels    []string                 `json:"labels,omitempty"`
+	// MaxPatients and MaxDailyBytes are as in a grant.
+	MaxPatients   int   `json:"max_patients"`
+	MaxDailyBytes int64 `json:"max_daily_bytes"`
+	Life          int   `json:"life_minutes"` // how long the access shall last
 	// Elevates is the grant that is lifted for minutes or hours; Ticket is where the
 	// work is written down. Empty: an ordinary request.
 	Elevates  id.Grant     `json:"elevates,omitempty"`
@@ -49,13 +54,16 @@ const (
 // Campaign is access reviews that are done together, on the organisation's schedule
 // (policy; HIPAA sets no interval).
 type Campaign struct {
-	ID       id.Campaign `json:"id"`
-	Title    string      `json:"title"`
-	Reviews  []id.Review `json:"reviews"`
-	OpenedBy id.Person   `json:"opened_by"`
-	OpenedAt time.Time   `json:"opened_at"`
-	DueAt    time.Time   `json:"due_at"`
-	ClosedAt time.Time   `json:"closed_at,omitzero"`
+	ID      id.Campaign `json:"id"`
+	Title   string      `json:"title"`
+	Reviews []id.Review `json:"reviews"`
+	// Vendor and Engagement say over which grants it goes; both empty: every one.
+	Vendor     id.Vendor     `json:"vendor,omitempty"`
+	Engagement id.Engagement `json:"engagement,omitempty"`
+	OpenedBy   id.Person     `json:"opened_by"`
+	OpenedAt   time.Time     `json:"opened_at"`
+	DueAt      time.Time     `json:"due_at"`
+	ClosedAt   time.Time     `json:"closed_at,omitzero"`
 }
 
 // Emergency is a use of a source's own emergency access procedure (45 CFR
@@ -64,14 +72,24 @@ type Campaign struct {
 type Emergency struct {
 	ID         id.Emergency `json:"id"`
 	Source     id.Source    `json:"source"`
-	Person     id.Person    `json:"person"` // who used it
-	Why        string       `json:"why"`    // never patient data
+	Person     id.Person    `json:"person,omitempty"` // who used it
+	Staff      string       `json:"staff,omitempty"`  // or, of who is not in the registry, their user name at the source
+	DueAt      time.Time    `json:"due_at,omitzero"`  // by when another reviews it (policy)
+	Why        string       `json:"why"`              // never patient data
 	UsedAt     time.Time    `json:"used_at"`
 	ReportedBy id.Person    `json:"reported_by"`
 	ReportedAt time.Time    `json:"reported_at"`
 	ReviewedBy id.Person    `json:"reviewed_by,omitempty"`
 	ReviewedAt time.Time    `json:"reviewed_at,omitzero"`
 	Justified  bool         `json:"justified,omitempty"`
+}
+
+// Open reports whether the request waits for a decision and can have one.
+func (r *Request) Open(now time.Time) bool { return r.Stage == RequestOpen && now.Before(r.ExpiresAt) }
+
+// Overdue reports whether nobody has reviewed it in time.
+func (r *Emergency) Overdue(now time.Time) bool {
+	return r.ReviewedAt.IsZero() && !now.Before(r.DueAt)
 }
 
 func (*Request) Noun() Noun    { return NounRequest }

@@ -3,7 +3,6 @@ package snapshot
 import (
 	"time"
 
-	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 )
 
@@ -15,38 +14,70 @@ type Incident struct {
 	Vendor  id.Vendor   `json:"vendor,omitempty"`
 	About   []Subject   `json:"about,omitempty"` // vendor, engagement, person, device, app, grant
 	Finding id.Finding  `json:"finding,omitempty"`
-	// OccurredAt is when it happened, DiscoveredAt when it was first known, or would have
-	// been by reasonable diligence (164.404(a)(2), 164.410(a)(2)), ReportedAt when the
-	// organisation was told. Each clock names which of them it runs from.
+	// OccurredAt is when it happened, DiscoveredAt when whoever found it first knew, or
+	// would have known by reasonable diligence (164.404(a)(2), 164.410(a)(2)), ReportedAt
+	// when the organisation was told. Each clock names which of them it runs from.
 	OccurredAt   time.Time `json:"occurred_at,omitzero"`
 	DiscoveredAt time.Time `json:"discovered_at"`
 	ReportedAt   time.Time `json:"reported_at"`
-	OpenedBy     id.Person `json:"opened_by"`
-	OpenedAt     time.Time `json:"opened_at"`
-	// Agent says that the vendor acts as the organisation's agent, whose discovery is the
-	// organisation's own (164.404(a)(2)).
-	Agent       bool               `json:"agent,omitempty"`
+	// DiscoveredBy is whose discovery DiscoveredAt is; empty in a record means the
+	// organisation's.
+	DiscoveredBy Party `json:"discovered_by,omitempty"`
+	// KnowableAt is when the organisation itself would have known by reasonable
+	// diligence, where that is before it was told.
+	KnowableAt time.Time `json:"knowable_at,omitzero"`
+	OpenedBy   id.Person `json:"opened_by"`
+	OpenedAt   time.Time `json:"opened_at"`
+	// Agent says whether the vendor acts as the organisation's agent, whose discovery is
+	// then the organisation's own (164.404(a)(2)). Until somebody decides it, the clocks
+	// run as if it were one: that is the earlier date.
+	Agent    Answer `json:"agent,omitempty"`
+	AgentWhy string `json:"agent_why,omitempty"`
+	// Overlays are other laws that somebody says apply; see IncidentOverlays.
+	Overlays []string `json:"overlays,omitempty"`
+	// Estimate is how many individuals whoever reported it spoke of; nobody's count.
+	Estimate    int                `json:"estimate,omitempty"`
 	Holds       []id.Hold          `json:"holds,omitempty"` // that contain it
 	Assessment  *BreachAssessment  `json:"assessment,omitempty"`
 	Affected    Affected           `json:"affected,omitzero"`
+	Telling     Telling            `json:"telling,omitzero"`
 	Delays      []EnforcementDelay `json:"delays,omitempty"`
 	Notices     []Notice           `json:"notices,omitempty"`
 	Corrections []Correction       `json:"corrections,omitempty"`
 	Sanctions   []Sanction         `json:"sanctions,omitempty"`
-	ClosedBy    id.Person          `json:"closed_by,omitempty"`
-	ClosedAt    time.Time          `json:"closed_at,omitzero"`
-	Lessons     string             `json:"lessons,omitempty"` // what was learned; never patient data
+	// MovedAt is when somebody last did something about it.
+	MovedAt  time.Time `json:"moved_at,omitzero"`
+	ClosedBy id.Person `json:"closed_by,omitempty"`
+	ClosedAt time.Time `json:"closed_at,omitzero"`
+	Lessons  string    `json:"lessons,omitempty"` // what was learned; never patient data
+	// Explained says, for what was open when the incident was closed, why.
+	Explained map[string]string `json:"explained,omitempty"`
 }
+
+// Open reports whether the incident is not closed.
+func (r *Incident) Open() bool { return r.ClosedAt.IsZero() }
+
+// The other laws that an incident can fall under.
+const (
+	OverlayPart2      = "part-2"      // 42 CFR 2.16(b): records of a Part 2 program
+	OverlayCalifornia = "ca-facility" // Cal. Health & Safety Code 1280.15: a facility licensed there
+)
+
+// IncidentOverlays lists them.
+var IncidentOverlays = []string{OverlayPart2, OverlayCalifornia}
 
 // BreachAssessment is the guided judgement of 45 CFR 164.402: was it unsecured PHI,
 // does one of the three exceptions hold, and if not, do the four factors show a low
-// probability of compromise.
+// probability of compromise. Package breach says what follows from it.
 type BreachAssessment struct {
 	Unsecured Answered `json:"unsecured"` // of unsecured PHI (164.402)
-	// Exception is "" or one of (1)(i) to (1)(iii).
-	Exception    string              `json:"exception,omitempty"`
-	ExceptionWhy string              `json:"exception_why,omitempty"`
-	Factors      map[string]Answered `json:"factors,omitempty"` // "nature", "recipient", "acquired", "mitigation"
+	// Exception is "" or "i", "ii", "iii": paragraph (1) of the definition of breach.
+	Exception string `json:"exception,omitempty"`
+	// Holds answers, for each thing that the exception needs, whether it holds.
+	Holds map[string]Answered `json:"exception_holds,omitempty"`
+	// Factors answers, for "nature", "recipient", "acquired" and "mitigation", whether the
+	// factor lowers the probability of compromise.
+	Factors map[string]Answered `json:"factors,omitempty"`
 	// LowProbability is the conclusion from all four factors.
 	LowProbability bool      `json:"low_probability,omitempty"`
 	AssessedBy     id.Person `json:"assessed_by"`
@@ -65,9 +96,30 @@ type Answered struct {
 type Affected struct {
 	Individuals int            `json:"individuals"`
 	ByState     map[string]int `json:"by_state,omitempty"` // residents, by State or jurisdiction ("US-MA")
-	Radius      string         `json:"radius_sha256,omitempty"`
-	CountedBy   id.Person      `json:"counted_by,omitempty"`
-	CountedAt   time.Time      `json:"counted_at,omitzero"`
+	// Unreachable is for how many of them the contact information is insufficient or out
+	// of date (164.404(d)(2)).
+	Unreachable int       `json:"unreachable,omitempty"`
+	Radius      string    `json:"radius_sha256,omitempty"`
+	CountedBy   id.Person `json:"counted_by,omitempty"`
+	CountedAt   time.Time `json:"counted_at,omitzero"`
+}
+
+// Telling is what the notices say in the organisation's own words (164.404(c)(1)).
+// It is about the incident, never about a patient.
+type Telling struct {
+	WhatHappened string   `json:"what_happened,omitempty"`
+	Types        []string `json:"types,omitempty"` // of PHI, in words that a patient knows
+	Steps        string   `json:"steps,omitempty"` // that individuals should take
+	Doing        string   `json:"doing,omitempty"` // to investigate, mitigate, and protect against more
+	Contact      Contact  `json:"contact,omitzero"`
+}
+
+// Contact is how individuals ask: at least one of them.
+type Contact struct {
+	Phone   string `json:"toll_free,omitempty"`
+	Email   string `json:"email,omitempty"`
+	Website string `json:"website,omitempty"`
+	Postal  string `json:"postal,omitempty"`
 }
 
 // EnforcementDelay is a law-enforcement official's statement that notice would
@@ -78,14 +130,33 @@ type EnforcementDelay struct {
 	At      time.Time `json:"at"`             // of the statement
 	// Official is who made it, by office and agency.
 	Official   string    `json:"official"`
+	Document   string    `json:"document_sha256,omitempty"`
 	RecordedBy id.Person `json:"recorded_by"`
 }
 
+// NoticeTo is whom a notice goes to.
+type NoticeTo string
+
+// The addressees of notices.
+const (
+	ToIndividuals   NoticeTo = "individuals"    // 164.404
+	ToSubstitute    NoticeTo = "substitute"     // 164.404(d)(2): posted, or in the media
+	ToMedia         NoticeTo = "media"          // 164.406
+	ToSecretary     NoticeTo = "secretary"      // 164.408
+	ToCoveredEntity NoticeTo = "covered-entity" // 164.410, by a business associate
+	ToState         NoticeTo = "state"          // a State's authority
+	ToBusiness      NoticeTo = "vendor"         // a vendor, where the organisation knew first
+)
+
+// NoticesTo lists them.
+var NoticesTo = []NoticeTo{ToIndividuals, ToSubstitute, ToMedia, ToSecretary, ToCoveredEntity, ToState, ToBusiness}
+
 // Notice is a notice that was given.
 type Notice struct {
-	To       string    `json:"to"` // "individuals", "secretary", "media", "covered-entity", or a clock's id
+	To       NoticeTo  `json:"to"`
+	Region   string    `json:"region,omitempty"` // media and State authorities: whose ("US-MA")
 	At       time.Time `json:"at"`
-	Count    int       `json:"count,omitempty"`
+	Count    int       `json:"count,omitempty"` // individuals told
 	Document string    `json:"document_sha256,omitempty"`
 	By       id.Person `json:"by"`
 }
@@ -95,6 +166,9 @@ type Correction struct {
 	What   string    `json:"what"`
 	Owner  id.Person `json:"owner"`
 	DueAt  time.Time `json:"due_at"`
+	By     id.Person `json:"by,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	DoneBy id.Person `json:"done_by,omitempty"`
 	DoneAt time.Time `json:"done_at,omitzero"`
 }
 
@@ -106,48 +180,6 @@ type Sanction struct {
 	By   id.Person `json:"by"`
 }
 
-// Offboarding is the parting from a vendor, or the end of one engagement, and what
-// became of the data (45 CFR 164.504(e)(2)(ii)(J)).
-type Offboarding struct {
-	ID         id.Offboarding  `json:"id"`
-	Vendor     id.Vendor       `json:"vendor"`
-	Engagement id.Engagement   `json:"engagement,omitempty"` // empty: all of the vendor's
-	Of         []id.Engagement `json:"of"`                   // the engagements that it covers
-	Reason     string          `json:"reason,omitempty"`
-	BegunBy    id.Person       `json:"begun_by"`
-	BegunAt    time.Time       `json:"begun_at"`
-	DueAt      time.Time       `json:"due_at"` // of the attestations: the contract's days
-	// Inventory is the SHA-256 of the list of what was released.
-	Inventory    string                 `json:"inventory_sha256,omitempty"`
-	Releases     int                    `json:"releases,omitempty"`
-	Attestations map[string]Disposition `json:"attestations,omitempty"` // by form: raw, derived, embeddings, weights, logs, backups, subcontractors
-	Certificate  string                 `json:"certificate_sha256,omitempty"`
-	CheckedAt    time.Time              `json:"checked_at,omitzero"` // the last dead-man check
-	Tried        int                    `json:"tried,omitempty"`     // attempts that it found
-	LegalHold    bool                   `json:"legal_hold,omitempty"`
-	LegalHoldWhy string                 `json:"legal_hold_why,omitempty"`
-	RetainUntil  time.Time              `json:"retain_until,omitzero"` // of the record: six years at least (164.530(j))
-	CompletedBy  id.Person              `json:"completed_by,omitempty"`
-	CompletedAt  time.Time              `json:"completed_at,omitzero"`
-	DataClass    hipaa.DataClass        `json:"data_class,omitempty"` // the most identifiable that was released
-}
-
-// Disposition is what the vendor says became of one form of the data.
-type Disposition struct {
-	What       string    `json:"what"` // "returned", "destroyed", "infeasible", "none-held"
-	Method     string    `json:"method,omitempty"`
-	Why        string    `json:"why,omitempty"` // infeasible: why, and what protects it now
-	Until      time.Time `json:"until,omitzero"`
-	Document   string    `json:"document_sha256,omitempty"`
-	AttestedBy string    `json:"attested_by"` // name and title, as on the paper
-	By         id.Person `json:"by"`          // the actor who recorded it
-	At         time.Time `json:"at"`
-}
-
 func (*Incident) Noun() Noun    { return NounIncident }
 func (r *Incident) Key() string { return string(r.ID) }
 func (*Incident) record()       {}
-
-func (*Offboarding) Noun() Noun    { return NounOffboarding }
-func (r *Offboarding) Key() string { return string(r.ID) }
-func (*Offboarding) record()       {}

@@ -165,6 +165,8 @@ type Signature struct {
 	Signer string    `json:"signer"` // name or person id, as on the paper
 	At     time.Time `json:"at"`
 	By     id.Person `json:"recorded_by"`
+	// Here is how it was given in the product; nil: it was recorded from outside.
+	Here *SignedHere `json:"here,omitempty"`
 }
 
 // Term is the value of one term, and where it stands in the signed document.
@@ -197,6 +199,11 @@ type Agreement struct {
 	EndsAt        time.Time       `json:"ends_at,omitzero"` // a contract's choice; HIPAA sets none
 	TerminatedAt  time.Time       `json:"terminated_at,omitzero"`
 	SuspendedAt   time.Time       `json:"suspended_at,omitzero"`
+	// See agreement.go.
+	SecondReading bool         `json:"second_reading,omitempty"`
+	Reading       TermsReading `json:"reading,omitzero"`
+	Notices       []CureNotice `json:"notices,omitempty"`
+	Renewals      []Renewal    `json:"renewals,omitempty"`
 	Approval
 }
 
@@ -275,6 +282,8 @@ type Person struct {
 	Invitation Invitation `json:"invitation,omitzero"`
 	// Directory is who the person is to the directory of their vendor.
 	Directory Directory `json:"directory,omitzero"`
+	// Signatory says that the person may sign papers in the product for their side.
+	Signatory Signatory `json:"signatory,omitzero"`
 	// SuspendedBy is who has suspended the person, in the order of time. The
 	// person is suspended until each has ended its own.
 	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
@@ -446,6 +455,12 @@ type Role struct {
 	Profile string `json:"profile"`
 	// MaxPageSize caps _count.
 	MaxPageSize int `json:"max_page_size"`
+	// OfferedTo are engagements whose people may ask for the role.
+	OfferedTo []id.Engagement `json:"offered_to,omitempty"`
+	// DerivedFrom is the role of which this one is a part: it covers nothing that
+	// the other does not, and stands only as long as that one does. Empty: a role of
+	// its own.
+	DerivedFrom id.Role `json:"derived_from,omitempty"`
 	Approval
 }
 
@@ -494,15 +509,31 @@ type Grant struct {
 	MaxPatients int `json:"max_patients"`
 	// MaxDailyBytes caps what is released in a UTC day.
 	MaxDailyBytes int64 `json:"max_daily_bytes"`
+	// Request is the request that led to the grant, if one did.
+	Request id.Request `json:"request,omitempty"`
+	// Elevates is the grant that this one lifts for minutes or hours, and stands on;
+	// Ticket is where the work is written down. Empty: an ordinary grant.
+	Elevates id.Grant `json:"elevates,omitempty"`
+	Ticket   string   `json:"ticket,omitempty"` // in the form of an id
+	// EndedBy and EndedAt say who ended it before its time, and when.
+	EndedBy id.Person `json:"ended_by,omitempty"`
+	EndedAt time.Time `json:"ended_at,omitzero"`
 	Approval
+}
+
+// Live reports whether the grant is approved and in its dates.
+func (g *Grant) Live(now time.Time) bool {
+	return g.State == Approved && !g.StartsAt.After(now) && now.Before(g.EndsAt)
 }
 
 // ReviewOutcome is what a reviewer decided.
 type ReviewOutcome string
 
 const (
-	Keep   ReviewOutcome = "keep"
-	Revoke ReviewOutcome = "revoke"
+	Keep    ReviewOutcome = "keep"
+	CutDown ReviewOutcome = "cut-down" // it goes on with less
+	Revoke  ReviewOutcome = "revoke"
+	Lapsed  ReviewOutcome = "lapsed" // nobody reviewed it in time: it ended by itself
 )
 
 // Review is an access review of a grant; overdue ones close it.
@@ -513,6 +544,14 @@ type Review struct {
 	CompletedAt time.Time     `json:"completed_at,omitzero"`
 	CompletedBy id.Person     `json:"completed_by,omitempty"`
 	Outcome     ReviewOutcome `json:"outcome,omitempty"`
+	// Campaign is the campaign that the review is part of, if any.
+	Campaign id.Campaign `json:"campaign,omitempty"`
+	// OpenedBy is the reviewer who looked last, and OpenedAt when they did.
+	OpenedBy id.Person `json:"opened_by,omitempty"`
+	OpenedAt time.Time `json:"opened_at,omitzero"`
+	// Role is the smaller role that a cut-down put in the place of From.
+	Role id.Role `json:"role,omitempty"`
+	From id.Role `json:"from_role,omitempty"`
 }
 
 // Subject names anything that can be put on hold.

@@ -159,7 +159,7 @@ func TestFieldsOfTheCommandLine(t *testing.T) {
 	if !ok {
 		t.Fatal("there is no grant.request")
 	}
-	c := &actCmd{Kind: spec.Name, Fields: []string{"g1", "devices=a,b", "max_patients=10", "cohort={kind: all}", "starts_at=2026-12-31"}}
+	c := &actCmd{Kind: spec.Name, Fields: []string{"g1", "devices=a,b", "max_patients=10", "cohort={kind: all}", "starts_at=2026-12-31"}, connection: connection{now: time.Now}}
 	got, err := c.fields(spec)
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,12 @@ type explanation struct {
 	SnapshotVersion uint64        `json:"snapshot_version"`
 	Recorded        *api.Recorded `json:"recorded"`
 	Assumed         []string      `json:"assumed"`
-	Rungs           []struct {
+	rungs
+}
+
+// rungs are the gates of a ladder.
+type rungs struct {
+	Rungs []struct {
 		Gate     string                         `json:"gate"`
 		Title    string                         `json:"title"`
 		Pass     bool                           `json:"pass"`
@@ -165,6 +170,14 @@ func (e *explanation) print(all bool) {
 		verdict = "permitted"
 	}
 	fmt.Printf("Judged at %s on registry version %d: %s\n", e.At.Format(time.RFC3339), e.SnapshotVersion, verdict)
+	e.rungs.print(all)
+	for _, a := range e.Assumed {
+		fmt.Println("Assumed:", a)
+	}
+}
+
+// print shows the gates that refuse, or all.
+func (e *rungs) print(all bool) {
 	for _, rung := range e.Rungs {
 		mark := "pass"
 		if !rung.Pass {
@@ -184,8 +197,5 @@ func (e *explanation) print(all bool) {
 				fmt.Printf("        %s (%s)\n", cit.Text, cit.Verified)
 			}
 		}
-	}
-	for _, a := range e.Assumed {
-		fmt.Println("Assumed:", a)
 	}
 }

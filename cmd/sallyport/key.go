@@ -31,6 +31,21 @@ var extraCommands = map[string][]extraCommand{
 		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
 		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
 	},
+	"role": {
+		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},
+	},
+	"request": {
+		{"preview", "What stands in the way of a request, before it is made.", requestPreviewCmd{}},
+		{"mine", "What you have, and what you may ask for.", requestMineCmd{}},
+	},
+	"campaign": {
+		{"items", "The grants of a campaign: what each was used for, what it did not need, what its peers have.", campaignItemsCmd{}},
+		{"report", "How a campaign was carried out, and what looks like a rubber stamp.", campaignReportCmd{}},
+	},
+	"emergency": {
+		{"procedures", "How each source is reached in an emergency: never through Sallyport.", emergencyProceduresCmd{}},
+		{"list", "List uses of emergency procedures.", emergencyListCmd{}},
+	},
 	"key": {
 		{"rotate", "New keys for an engagement, or (--root) another root for all keys. Nothing is lost, nothing stops.", keyRotateCmd{}},
 		{"statement", "What was under an engagement's keys and what was not, and what became of them.", keyStatementCmd{}},

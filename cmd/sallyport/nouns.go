@@ -56,7 +56,9 @@ func nounCommands() []kong.Option {
 			add(e.name, e.help, e.command)
 		}
 		if plural, ok := collections[noun]; ok {
-			add("list", "List "+plural+".", listCmd{Plural: plural})
+			if !slices.ContainsFunc(extraCommands[noun], func(e extraCommand) bool { return e.name == "list" }) {
+				add("list", "List "+plural+".", listCmd{Plural: plural})
+			}
 			add("get", "Show one.", getCmd{Plural: plural})
 		}
 		cmd := reflect.New(reflect.StructOf(fields))
@@ -89,7 +91,10 @@ func nounHelp(noun string, specs []registry.Spec) string {
 		}
 	}
 	if _, ok := collections[noun]; ok {
-		verbs = append(verbs, "list", "get")
+		if !slices.Contains(verbs, "list") {
+			verbs = append(verbs, "list")
+		}
+		verbs = append(verbs, "get")
 	}
 	return strings.Join(verbs, ", ") + "."
 }

@@ -27,11 +27,24 @@ import (
 // The scripts run the real program: the test binary, under its name, by a clock that
 // a script can advance. The program itself has no such switch.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sallyport": func() {
+	testscript.Main(stories{m}, map[string]func(){"sallyport": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		os.Exit(run(ctx, os.Args[1:], clockOf(os.Getenv("SALLYPORT_TEST_CLOCK"))))
 	}})
+}
+
+// stories runs the tests. Under the race detector each of hundreds of programs starts
+// late, and the same code is under it in other packages' tests: SALLYPORT_STORIES may
+// name a folder with this test's binary, built without it, as sallyport.
+type stories struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (s stories) Run() int {
+	if other := os.Getenv("SALLYPORT_STORIES"); other != "" {
+		_ = os.Setenv("PATH", other+string(os.PathListSeparator)+os.Getenv("PATH")) // the name holds no NUL
+	}
+	return s.M.Run()
 }
 
 // clockOf is the machine's clock, ahead of it by the duration that the file holds at
@@ -69,7 +82,7 @@ func advance(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(err)
 	file := ts.Getenv("SALLYPORT_TEST_CLOCK")
-	ts.Check(os.WriteFile(file+".next", []byte((aheadBy(file)+by).String()), 0o600))
+	ts.Check(os.WriteFile(file+".next", []byte((aheadBy(file) + by).String()), 0o600))
 	ts.Check(os.Rename(file+".next", file)) // at once: nobody reads half a time
 	health := "http://127.0.0.1:" + ts.Getenv("HEALTH")
 	if resp, err := http.Get(health + "/healthz"); err == nil {

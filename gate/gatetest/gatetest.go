@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/policy"
@@ -66,19 +67,17 @@ func Approved(now time.Time) snapshot.Approval {
 		RequestedBy: Requester, RequestedAt: at.Add(-time.Hour), ApprovedBy: Approver, ApprovedAt: at}
 }
 
-// Terms are the mandatory terms of a BAA, each satisfied, with a clause.
+// Terms are the terms of a BAA as this product recommends them, with the subcontractor
+// of the world listed and the terms of 42 CFR Part 2, each with a clause.
 func Terms() map[string]snapshot.Term {
-	terms := map[string]snapshot.Term{}
-	for _, t := range hipaa.MandatoryTerms() {
-		value := "true"
-		switch {
-		case t.Field == "instrument" || t.Field == "permitted_uses":
-			continue // the agreement itself, and its PermittedUses
-		case t.Field == "delegated_obligations":
-			value = `{"not_applicable": "the vendor carries out no obligation of the organisation"}`
-		}
-		terms[t.Field] = snapshot.Term{Value: json.RawMessage(value), Clause: "section " + t.ID}
+	terms := agreement.Recommended()
+	set := func(field, value string) {
+		terms[field] = snapshot.Term{Value: json.RawMessage(value), Clause: "section " + field}
 	}
+	set("delegated_obligations", `{"not_applicable": "the vendor carries out no obligation of the organisation"}`)
+	set("flowdown_evidence", `[{"subprocessor": "`+string(Subcontractor)+`", "contract_hash": "`+Digest("sub-baa")+`", "terms_check": "read"}]`)
+	set("part2_terms", "true")
+	delete(terms, "regions") // the paper's own list of regions stands for it
 	return terms
 }
 

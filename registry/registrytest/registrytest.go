@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -103,11 +104,12 @@ func Settings() snapshot.Settings {
 		Course:            "hipaa-ai-vendor",
 		CourseVersion:     "2026.1",
 		ReviewEvery:       90 * 24 * time.Hour,
+		Access:            snapshot.DefaultAccess(),
 		SessionLife:       8 * time.Hour,
 		SessionIdle:       30 * time.Minute,
 		StepUpLife:        5 * time.Minute,
 		PostureFreshness:  24 * time.Hour,
-		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US"}},
+		Sources:           []snapshot.Source{{ID: "ehr", Classes: hipaa.DataClasses, Region: "US", EmergencyProcedure: "Break the glass at the chart; the house supervisor has the sealed account (procedure E-7)."}},
 		TrustDomains:      []snapshot.TrustDomain{{Name: "prod.northwind.example", Vendor: "northwind"}, {Name: "v2.example", Vendor: "v2"}},
 		Profiles: []snapshot.Profile{
 			{Name: "safe-harbor", Basis: snapshot.BasisSafeHarbor, SHA256: digest("safe-harbor")},
@@ -247,15 +249,11 @@ func Role() registry.DefineRole {
 		}}
 }
 
-// Terms are every mandatory term of a BAA, and the one against
-// re-identification.
+// Terms are the terms of a BAA as this product recommends them: nothing is missing or
+// weak. The regions are the agreement's own.
 func Terms() map[string]snapshot.Term {
-	terms := map[string]snapshot.Term{"no_reidentification": yes("§ 7")}
-	for _, t := range hipaa.MandatoryTerms() {
-		if t.Type == "bool+clause" {
-			terms[t.Field] = yes("§ " + t.ID)
-		}
-	}
+	terms := agreement.Recommended()
+	delete(terms, "regions")
 	return terms
 }
 

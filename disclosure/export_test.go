@@ -1,0 +1,4 @@
+package disclosure
+
+// SegmentSize is how many entries a segment covers.
+const SegmentSize = segmentSize

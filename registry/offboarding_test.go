@@ -1,0 +1,216 @@
+package registry_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Parting from a vendor ends everything of it in one act, and nothing of it can be
+// brought back.
+func TestPartingEndsEverythingOfTheVendor(t *testing.T) {
+	w := demoWorld(t)
+	var vendor *snapshot.Vendor
+	for _, v := range w.view.Vendors.All() {
+		vendor = v
+	}
+	w.must("ada", registry.ProposeVendor{ID: "other", Name: "Another vendor"})
+	w.must("grace", registry.ApproveVendor{ID: "other"})
+	w.must("ada", registry.ProposePerson{ID: "oleg", Vendor: "other", Name: "Oleg", Classification: hipaa.BusinessAssociate, Basis: "staff", Region: "US"})
+	w.must("grace", registry.ApprovePerson{ID: "oleg"})
+
+	w.must("ada", registry.BeginOffboarding{ID: "bye", Vendor: vendor.ID, Cause: snapshot.ContractEnded, DueAt: w.now.AddDate(0, 0, 30)})
+
+	v := w.view
+	for _, g := range v.Grants.All() {
+		if g.State != snapshot.Ended {
+			t.Errorf("grant %s is %s", g.ID, g.State)
+		}
+	}
+	for _, e := range v.Engagements.All() {
+		if e.State != snapshot.Ended {
+			t.Errorf("engagement %s is %s", e.ID, e.State)
+		}
+	}
+	for _, d := range v.Devices.All() {
+		if d.State != snapshot.Ended {
+			t.Errorf("device %s is %s", d.ID, d.State)
+		}
+	}
+	for _, p := range v.Apps.All() {
+		if p.State != snapshot.Ended || !p.TokensAfter.Equal(w.now) {
+			t.Errorf("app %s is %s, and its tokens count after %v", p.ID, p.State, p.TokensAfter)
+		}
+	}
+	for _, a := range v.Agreements.All() {
+		if a.State != snapshot.Ended || a.TerminatedAt.IsZero() {
+			t.Errorf("agreement %s is %s", a.ID, a.State)
+		}
+	}
+	for _, p := range v.Persons.All() {
+		switch {
+		case p.Vendor == vendor.ID && p.State != snapshot.Ended:
+			t.Errorf("person %s is %s", p.ID, p.State)
+		case p.Vendor != vendor.ID && p.State != snapshot.Approved:
+			t.Errorf("%s of %q went along", p.ID, p.Vendor)
+		}
+	}
+	if x, _ := v.Vendors.Get(vendor.ID); x.State != snapshot.Ended {
+		t.Errorf("the vendor is %s", x.State)
+	}
+	if err := w.do("grace", registry.BeginOffboarding{Vendor: vendor.ID, Cause: snapshot.WorkDone, DueAt: w.now.AddDate(0, 0, 1)}); err == nil {
+		t.Error("a vendor can be parted from twice")
+	}
+	for _, back := range []registry.Act{registry.ResumeVendor{ID: vendor.ID}, registry.ApproveVendor{ID: vendor.ID}} {
+		if err := w.do("grace", back); err == nil {
+			t.Errorf("%T brought the vendor back", back)
+		}
+	}
+}
+
+// The end of one engagement ends what rests on it alone: a program that has
+// another grant goes on with that one.
+func TestTheEndOfAnEngagementSparesTheOthers(t *testing.T) {
+	w := demoWorld(t)
+	var g *snapshot.Grant
+	for _, x := range w.view.Grants.All() {
+		g = x
+	}
+	e, _ := w.view.Engagements.Get(g.Engagement)
+	w.must("ada", registry.ProposeEngagement{ID: "second", Vendor: e.Vendor, Agreements: e.Agreements, Basis: e.Basis, Purpose: e.Purpose, Category: e.Category,
+		Sources: e.Sources, DataClass: e.DataClass, Regions: e.Regions, StartsAt: w.now, EndsAt: w.now.AddDate(0, 6, 0)})
+	w.must("grace", registry.ApproveEngagement{ID: "second"})
+	w.must("ada", registry.RequestGrant{ID: "other-grant", Engagement: "second", App: g.App, Person: g.Person, Devices: g.Devices, Role: g.Role, Cohort: g.Cohort,
+		StartsAt: w.now, EndsAt: w.now.AddDate(0, 1, 0), MaxPatients: 10, MaxDailyBytes: 1 << 20})
+	w.must("grace", registry.ApproveGrant{ID: "other-grant"})
+
+	w.must("ada", registry.BeginOffboarding{ID: "bye", Vendor: e.Vendor, Engagement: e.ID, Cause: snapshot.WorkDone, DueAt: w.now.AddDate(0, 0, 30)})
+	if x, _ := w.view.Grants.Get(g.ID); x.State != snapshot.Ended {
+		t.Errorf("the engagement's grant is %s", x.State)
+	}
+	if x, _ := w.view.Grants.Get("other-grant"); x.State != snapshot.Approved {
+		t.Errorf("the other engagement's grant is %s", x.State)
+	}
+	if x, _ := w.view.Apps.Get(g.App); x.State != snapshot.Approved {
+		t.Errorf("a program that has work elsewhere is %s", x.State)
+	}
+	if x, _ := w.view.Vendors.Get(e.Vendor); x.State != snapshot.Approved {
+		t.Errorf("the vendor is %s", x.State)
+	}
+	// The vendor goes afterwards, and the program with it.
+	w.must("ada", registry.OffboardVendor{ID: e.Vendor})
+	if x, _ := w.view.Apps.Get(g.App); x.State != snapshot.Ended {
+		t.Errorf("after the parting the program is %s", x.State)
+	}
+}
+
+// An offboarding is complete when every form is accounted for by the vendor, what
+// cannot be destroyed is accepted by another person, the keys are destroyed, and
+// somebody has looked whether anything was tried since.
+func TestAnOffboardingIsCompleteWhenEverythingIsAccountedFor(t *testing.T) {
+	w := demoWorld(t)
+	var vendor *snapshot.Vendor
+	for _, v := range w.view.Vendors.All() {
+		vendor = v
+	}
+	w.must("ada", registry.BeginOffboarding{ID: "bye", Vendor: vendor.ID, Cause: snapshot.WorkDone, DueAt: w.now.AddDate(0, 0, 30)})
+	paper := registry.NewDocument("text/plain", registrytest.Paper)
+	left := func() string {
+		o, _ := w.view.Offboardings.Get("bye")
+		var all []string
+		for _, l := range registry.OffboardingLeft(w.view, o) {
+			all = append(all, l.What)
+		}
+		return strings.Join(all, "\n")
+	}
+	if got := strings.Count(left(), "\n") + 1; got != 1+len(snapshot.DataForms)+1 {
+		t.Errorf("at the beginning %d things are left:\n%s", got, left())
+	}
+	w.must("ada", registry.RecordInventory{ID: "bye", Inventory: snapshot.ReleasedInventory{Document: paper.Digest, Releases: 3, Bytes: 900, Patients: 2, Digests: paper.Digest, At: w.now}})
+	if !strings.Contains(left(), "keys of engagement") {
+		t.Errorf("released data, and its keys need not go:\n%s", left())
+	}
+	for _, f := range snapshot.DataForms {
+		w.must("ada", registry.AttestDisposition{ID: "bye", Form: f, Outcome: snapshot.NeverHeld})
+	}
+	// One form is infeasible: it needs a reason, what protects it, and a date.
+	if err := w.do("ada", registry.AttestDisposition{ID: "bye", Form: snapshot.VendorBackups, Outcome: snapshot.Infeasible, Items: "backups"}); err == nil || !strings.Contains(err.Error(), "why") {
+		t.Errorf("infeasible without a reason: %v", err)
+	}
+	w.must("ada", registry.AttestDisposition{ID: "bye", Form: snapshot.VendorBackups, Outcome: snapshot.Infeasible, Items: "backups until August", Why: "deleted by date alone", Protections: "encrypted, not restored", ReviewAt: w.now.AddDate(0, 3, 0)})
+	// Whoever destroyed it does not also say that it was looked at.
+	if err := w.do("ada", registry.AttestDisposition{ID: "bye", Form: snapshot.RawData, Outcome: snapshot.Destroyed, Method: "purge", Technique: "cryptographic-erase", Items: "volume 7", Sanitized: "R. Example, lead", Verified: "R. Example, lead"}); err == nil {
+		t.Error("one person destroyed and verified")
+	}
+	if err := w.do("ada", registry.AcceptDisposition{ID: "bye", Form: snapshot.VendorBackups}); err == nil {
+		t.Error("who recorded it accepted it")
+	}
+	w.must("grace", registry.AcceptDisposition{ID: "bye", Form: snapshot.VendorBackups})
+	o, _ := w.view.Offboardings.Get("bye")
+	for _, e := range o.Of {
+		w.must("ada", registry.RequestKeyDestruction{ID: e})
+		w.must("grace", registry.ApproveKeyDestruction{ID: e})
+		// A legal hold keeps the keys at the last moment.
+		w.must("grace", registry.PlaceLegalHold{ID: "bye", Why: "matter 26-118"})
+		if err := w.do("eve", registry.ApproveKeyDestruction{ID: e}); err == nil || !strings.Contains(err.Error(), "legal hold") {
+			t.Errorf("keys under a legal hold: %v", err)
+		}
+		if err := w.do("ada", registry.LiftLegalHold{ID: "bye"}); err == nil {
+			t.Error("who began it lifted the legal hold")
+		}
+		w.must("grace", registry.LiftLegalHold{ID: "bye"})
+		w.must("eve", registry.ApproveKeyDestruction{ID: e})
+	}
+	if err := w.do("grace", registry.CompleteOffboarding{ID: "bye", Certificate: paper.Digest}); err == nil || !strings.Contains(err.Error(), "tried") {
+		t.Errorf("complete without a look: %v", err)
+	}
+	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 118})
+	if got := left(); got != "" {
+		t.Errorf("still left:\n%s", got)
+	}
+	if err := w.do("ada", registry.CompleteOffboarding{ID: "bye", Certificate: paper.Digest}); err == nil {
+		t.Error("who began it completed it")
+	}
+	w.must("grace", registry.CompleteOffboarding{ID: "bye", Certificate: paper.Digest})
+	o, _ = w.view.Offboardings.Get("bye")
+	if want := w.now.AddDate(6, 0, 0); !o.RetainUntil.Equal(want) {
+		t.Errorf("kept until %v, want %v", o.RetainUntil, want)
+	}
+	if err := w.do("ada", registry.AttestDisposition{ID: "bye", Form: snapshot.RawData, Outcome: snapshot.Returned, Items: "x"}); err == nil {
+		t.Error("a complete offboarding was changed")
+	}
+}
+
+// An attempt after the end raises a finding, once for each look that finds more,
+// and no later look can say that there were fewer.
+func TestAnAttemptAfterTheEndIsAFinding(t *testing.T) {
+	w := demoWorld(t)
+	for _, v := range w.view.Vendors.All() {
+		w.must("ada", registry.BeginOffboarding{ID: "bye", Vendor: v.ID, Cause: snapshot.WorkDone, DueAt: w.now.AddDate(0, 0, 30)})
+	}
+	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 5})
+	if n := w.view.Findings.Len(); n != 0 {
+		t.Fatalf("%d findings, and nothing was tried", n)
+	}
+	clock := registry.Actor{Clock: true}
+	act := registry.CheckOffboarding{ID: "bye", To: 9, Tried: 2, LastTried: w.now.Add(-time.Minute)}
+	if err := registry.Authorize(w.engine, w.view, clock, act, w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.must("ada", act)
+	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 10, Tried: 2, LastTried: w.now.Add(-time.Minute)})
+	if n := w.view.Findings.Len(); n != 1 {
+		t.Errorf("%d findings, want 1", n)
+	}
+	if err := w.do("ada", registry.CheckOffboarding{ID: "bye", To: 11}); err == nil {
+		t.Error("attempts that were found were forgotten")
+	}
+	if err := registry.Authorize(w.engine, w.view, clock, registry.CompleteOffboarding{ID: "bye"}, w.now); err == nil {
+		t.Error("the clock may complete an offboarding")
+	}
+}
