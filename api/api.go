@@ -102,6 +102,7 @@ func New(c Config) http.Handler {
 	s.apply()
 	s.agreements()
 	s.disclosures()
+	s.offboardings()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
 	// sends the request.

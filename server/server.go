@@ -66,6 +66,7 @@ type Server struct {
 	replays      *identity.Replays
 	keys         *identity.KeyFetcher
 	signals      *signals
+	knocks       *knocks
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -131,6 +132,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
+	s.knocks = newKnocks(s)
 	if err := s.openPeople(); err != nil {
 		return nil, err
 	}
