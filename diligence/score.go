@@ -148,8 +148,8 @@ func Answered(q hipaa.Question, a snapshot.VendorAnswer) bool {
 	return strings.TrimSpace(a.Value) != "" || q.AnswerType == "file" && len(a.Evidence) > 0
 }
 
-// Missing are the questions that are asked and have no answer, in the catalogue's order.
-func Missing(q *snapshot.Questionnaire) []string {
+// Unanswered are the questions that are asked and have no answer, in the catalogue's order.
+func Unanswered(q *snapshot.Questionnaire) []string {
 	var out []string
 	for _, x := range hipaa.Questions() {
 		if slices.Contains(q.Asked, x.ID) && !Answered(x, q.Answers[x.ID]) {

@@ -46,7 +46,7 @@ func questionnaireTasks(v *snapshot.View, x visitor, now time.Time) []task {
 				}
 			}
 		}
-		t := task{Title: "Due-diligence questions", Href: questionnairePath(q.ID), Help: fmt.Sprintf("%d of %d are answered. Due on %s.", len(q.Asked)-len(diligence.Missing(q)), len(q.Asked), day(q.DueAt))}
+		t := task{Title: "Due-diligence questions", Href: questionnairePath(q.ID), Help: fmt.Sprintf("%d of %d are answered. Due on %s.", len(q.Asked)-len(diligence.Unanswered(q)), len(q.Asked), day(q.DueAt))}
 		if now.After(q.DueAt) {
 			t.Help += " That is past."
 		}
@@ -105,7 +105,7 @@ func (s *server) questionnaire(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) showQuestionnaire(w http.ResponseWriter, r *http.Request, status int, q *snapshot.Questionnaire, missing []fault) {
 	p := questionnairePage{Q: q, Path: questionnairePath(q.ID), Asked: len(q.Asked), Open: q.Stage == snapshot.QuestionsSent, Missing: missing}
-	lacking := diligence.Missing(q)
+	lacking := diligence.Unanswered(q)
 	p.Done = p.Asked - len(lacking)
 	for _, a := range q.Answers {
 		if a.Carried != "" {
@@ -388,7 +388,7 @@ func (s *server) submit(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if missing := diligence.Missing(q); len(missing) > 0 && q.Stage == snapshot.QuestionsSent {
+	if missing := diligence.Unanswered(q); len(missing) > 0 && q.Stage == snapshot.QuestionsSent {
 		var faults []fault
 		for _, m := range missing {
 			known, _ := hipaa.LookupQuestion(m)

@@ -33,6 +33,9 @@ func (s *server) routes() []route {
 		{"POST /portal/questionnaires/{id}/{domain}/{question}/answer", s.answer, 0},
 		{"POST /portal/questionnaires/{id}/{domain}/{question}/attach", s.attach, maxUpload},
 		{"POST /portal/questionnaires/{id}/{domain}/{question}/drop", s.drop, 0},
+		{"GET /portal/agreements/{id}", s.agreement, 0},
+		{"POST /portal/agreements/{id}", s.agreementSign, 0},
+		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
 		{"/", s.none, 0},
 	}
 }
@@ -45,6 +48,7 @@ var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 // tasks find what waits for a visitor; each reads the view alone.
 var tasks = []func(*snapshot.View, visitor, time.Time) []task{
 	questionnaireTasks,
+	papersToSign,
 }
 
 // task is one thing that waits.

@@ -292,7 +292,7 @@ func (a SubmitQuestionnaire) check(v *snapshot.View, _ Actor, _ time.Time) error
 	if err != nil {
 		return err
 	}
-	if missing := diligence.Missing(q); len(missing) > 0 {
+	if missing := diligence.Unanswered(q); len(missing) > 0 {
 		return conflict("id", fmt.Sprintf("%d questions have no answer: %s", len(missing), join(missing)), "Answer them first")
 	}
 	return nil

@@ -132,24 +132,6 @@ type Assessment struct {
 	ReopenedFor string    `json:"reopened_for,omitempty"` // of ReopenCauses
 }
 
-// Certification is a report or certificate that a vendor holds. Until a person
-// has verified it, it counts as absent.
-type Certification struct {
-	ID          id.Certification `json:"id"`
-	Vendor      id.Vendor        `json:"vendor"`
-	Type        string           `json:"type"` // a hipaa.CertificationType id
-	IssuedAt    time.Time        `json:"issued_at,omitzero"`
-	PeriodStart time.Time        `json:"period_start,omitzero"`
-	PeriodEnd   time.Time        `json:"period_end,omitzero"`
-	ExpiresAt   time.Time        `json:"expires_at"`
-	Document    string           `json:"document_sha256,omitempty"`
-	RecordedBy  id.Person        `json:"recorded_by"`
-	VerifiedBy  id.Person        `json:"verified_by,omitempty"`
-	VerifiedAt  time.Time        `json:"verified_at,omitzero"`
-	VerifiedHow string           `json:"verified_how,omitempty"` // issuer-portal, auditor-letter, registry-lookup, report-read
-	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
-}
-
 // AgreementKind is a kind of paper.
 type AgreementKind string
 
@@ -550,7 +532,6 @@ const (
 
 func (*Vendor) Noun() Noun        { return NounVendor }
 func (*Assessment) Noun() Noun    { return NounAssessment }
-func (*Certification) Noun() Noun { return NounCertification }
 func (*Agreement) Noun() Noun     { return NounAgreement }
 func (*Engagement) Noun() Noun    { return NounEngagement }
 func (*Determination) Noun() Noun { return NounDetermination }
@@ -568,7 +549,6 @@ func (*Posture) Noun() Noun       { return NounPosture }
 
 func (r *Vendor) Key() string        { return string(r.ID) }
 func (r *Assessment) Key() string    { return string(r.ID) }
-func (r *Certification) Key() string { return string(r.ID) }
 func (r *Agreement) Key() string     { return string(r.ID) }
 func (r *Engagement) Key() string    { return string(r.ID) }
 func (r *Determination) Key() string { return string(r.ID) }
@@ -586,7 +566,6 @@ func (r *Posture) Key() string       { return string(r.Device) }
 
 func (*Vendor) record()        {}
 func (*Assessment) record()    {}
-func (*Certification) record() {}
 func (*Agreement) record()     {}
 func (*Engagement) record()    {}
 func (*Determination) record() {}
