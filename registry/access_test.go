@@ -31,7 +31,7 @@ func accessWorld(t *testing.T) *world {
 	w := connectedWorld(t)
 	w.must("ada", registry.ProposePerson{ID: "lou", Vendor: "northwind", Name: "Lou", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"})
 	w.must("grace", registry.ApprovePerson{ID: "lou"})
-	w.must("ada", registry.DraftAgreement{ID: "v2-baa", Kind: snapshot.BAA, Vendor: "v2", Document: strings.Repeat("ab", 32), EffectiveAt: noon})
+	w.must("ada", registry.DraftAgreement{ID: "v2-baa", Kind: snapshot.BAA, Vendor: "v2", Terms: registrytest.Terms(), Document: strings.Repeat("ab", 32), EffectiveAt: noon})
 	w.must("ada", with(engage2, func(a *registry.ProposeEngagement) {
 		a.ID, a.Vendor, a.Agreements = "secret-study", "v2", []id.Agreement{"v2-baa"}
 	}))
