@@ -238,18 +238,18 @@ func (j *judging) inForce(a *snapshot.Agreement) bool {
 	return ok
 }
 
-// Missing lists the fields, by their names in records, that the certification's type
+// Lacks lists the fields, by their names in records, that the certification's type
 // needs and that it lacks. Type itself is another question.
-func Missing(c *snapshot.Certification) []string {
+func Lacks(c *snapshot.Certification) []string {
 	return missingFields(c, rules[c.Type].needs)
 }
 
 // Needs lists the fields that a type needs.
 func Needs(typ string) []string { return slices.Clone(rules[typ].needs) }
 
-// Latest is how long a certification of its type can count by its dates alone,
+// CountsUntil is how long a certification of its type can count by its dates alone,
 // whatever its own end says; zero: not at all, or its dates do not say.
-func Latest(c *snapshot.Certification) time.Time {
+func CountsUntil(c *snapshot.Certification) time.Time {
 	rule, ok := rules[c.Type]
 	if !ok || rule.never != "" || len(missingFields(c, rule.needs)) > 0 {
 		return time.Time{}

@@ -414,10 +414,10 @@ func TestTheAnswerHoldsUntilItSaysItChanges(t *testing.T) {
 func TestWhatATypeNeedsIsInTheRecord(t *testing.T) {
 	for _, typ := range hipaa.CertificationTypes() {
 		for _, field := range diligence.Needs(typ.ID) {
-			if missing := diligence.Missing(&snapshot.Certification{Type: typ.ID}); !slices.Contains(missing, field) {
+			if missing := diligence.Lacks(&snapshot.Certification{Type: typ.ID}); !slices.Contains(missing, field) {
 				t.Errorf("%s: an empty record does not lack %q: %v", typ.ID, field, missing)
 			}
-			if missing := diligence.Missing(good(typ.ID)); len(missing) > 0 {
+			if missing := diligence.Lacks(good(typ.ID)); len(missing) > 0 {
 				t.Errorf("%s: lacks %v, and has it", typ.ID, missing)
 			}
 		}

@@ -114,7 +114,7 @@ func (a RecordCertification) checkParticulars(v *snapshot.View, now time.Time) e
 	if err != nil {
 		return err
 	}
-	if missing := diligence.Missing(a.record("", "")); len(missing) > 0 {
+	if missing := diligence.Lacks(a.record("", "")); len(missing) > 0 {
 		return badField(missing[0], "is missing", "A "+a.Type+" must say it: copy it from the paper ("+join(diligence.Needs(a.Type))+")")
 	}
 	return nil
@@ -136,7 +136,7 @@ func (a RecordCertification) checkValidity() error {
 	if a.Type == "SOC2_T2" && hipaa.AddMonths(a.PeriodStart, 3).After(a.PeriodEnd.AddDate(0, 0, 1)) {
 		return badField("period_end", "is less than 3 months after period_start", "A shorter period does not count (policy)")
 	}
-	last := diligence.Latest(a.record("", ""))
+	last := diligence.CountsUntil(a.record("", ""))
 	if !last.IsZero() && a.ExpiresAt.After(last) {
 		return badField("expires_at", "is later than a "+a.Type+" can count",
 			"Write "+last.UTC().Format(time.RFC3339)+" or earlier (policy: a fixed time from its dates)")
