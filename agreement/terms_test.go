@@ -466,7 +466,7 @@ func TestEachTermDoesWhatTheTableSays(t *testing.T) {
 			}
 		}
 		for _, d := range row.Does {
-			if !proved[d] && row.ID != "BAA-R25" { // its clocks are package breach's: see TestAnAgentsDiscovery
+			if !proved[d] && row.ID != "BAA-R25" { // its clocks are the law's: see TestAnAgentsDiscoveryIsTheOrganisations
 				t.Errorf("%s %s is said to act as %s, and no case shows it", row.ID, row.Field, d)
 			}
 		}
@@ -582,5 +582,27 @@ func checkClock(t *testing.T, term string, w *world, x want) {
 	delete(silent.Terms, c.Field)
 	if _, ok := agreement.ClockOf(&silent, x.clock); ok {
 		t.Errorf("%s: %s runs though the paper is silent", term, x.clock)
+	}
+}
+
+// The label that a paper gives to the vendor starts the law's clocks: BAA-R25.
+func TestAnAgentsDiscoveryIsTheOrganisations(t *testing.T) {
+	says := func(label string, answer snapshot.Answer) error {
+		w := newWorld()
+		w.set("agency_status", label)
+		w.records = append(w.records, &snapshot.Incident{ID: "i", Title: "Notebook", Vendor: gatetest.Vendor, DiscoveredBy: snapshot.VendorParty,
+			DiscoveredAt: now.AddDate(0, 0, -3), ReportedAt: now.AddDate(0, 0, -1), OpenedBy: gatetest.Requester, OpenedAt: now.AddDate(0, 0, -1)})
+		return registry.Check(w.view(), registry.Actor{Person: gatetest.Approver},
+			registry.AmendIncidentFacts{ID: "i", Title: "Notebook", Vendor: gatetest.Vendor, Agent: answer, AgentWhy: "because"}, now)
+	}
+	var p *problem.Problem
+	if err := says(`"agent"`, snapshot.No); !errors.As(err, &p) || p.Field != "agent" || !strings.Contains(p.Error(), "BAA-R25") {
+		t.Errorf("an agent by its paper was called none: %v", err)
+	}
+	if err := says(`"agent"`, snapshot.Yes); err != nil {
+		t.Errorf("an agent was not let be one: %v", err)
+	}
+	if err := says(`"independent_contractor"`, snapshot.No); err != nil {
+		t.Errorf("a contractor was not let be one: %v", err)
 	}
 }
