@@ -16,7 +16,7 @@ var letters = []string{"A", "B", "C", "D"}
 // Asked is a question as one attempt shows it: its options shuffled, each under the
 // letter that the learner sees.
 type Asked struct {
-	hipaa.TestQuestion
+	hipaa.TrainingQuestion
 	Critical bool
 	Shown    []Shown
 }
@@ -52,10 +52,10 @@ func (a Asked) ShownAs(key string) string {
 // least one of each module that is needed, and items of the track, Drawn in all or as
 // many as there are. The same seed gives the same questions.
 func (c *Catalogue) Draw(track string, modules []string, seed string) []Asked {
-	var pool []hipaa.TestQuestion
+	var pool []hipaa.TrainingQuestion
 	picked := map[string]bool{}
-	var out []hipaa.TestQuestion
-	take := func(q hipaa.TestQuestion) {
+	var out []hipaa.TrainingQuestion
+	take := func(q hipaa.TrainingQuestion) {
 		if !picked[q.ID] {
 			picked[q.ID] = true
 			out = append(out, q)
@@ -69,12 +69,12 @@ func (c *Catalogue) Draw(track string, modules []string, seed string) []Asked {
 			pool = append(pool, q)
 		}
 	}
-	byLot(pool, seed, "draw", func(q hipaa.TestQuestion) string { return q.ID })
+	byLot(pool, seed, "draw", func(q hipaa.TrainingQuestion) string { return q.ID })
 	for _, m := range modules {
-		if slices.ContainsFunc(out, func(q hipaa.TestQuestion) bool { return q.Module == m }) {
+		if slices.ContainsFunc(out, func(q hipaa.TrainingQuestion) bool { return q.Module == m }) {
 			continue
 		}
-		if i := slices.IndexFunc(pool, func(q hipaa.TestQuestion) bool { return q.Module == m }); i >= 0 {
+		if i := slices.IndexFunc(pool, func(q hipaa.TrainingQuestion) bool { return q.Module == m }); i >= 0 {
 			take(pool[i])
 		}
 	}
@@ -84,10 +84,10 @@ func (c *Catalogue) Draw(track string, modules []string, seed string) []Asked {
 		}
 		take(q)
 	}
-	byLot(out, seed, "order", func(q hipaa.TestQuestion) string { return q.ID })
+	byLot(out, seed, "order", func(q hipaa.TrainingQuestion) string { return q.ID })
 	asked := make([]Asked, len(out))
 	for i, q := range out {
-		asked[i] = Asked{TestQuestion: q, Critical: c.Critical(q.ID)}
+		asked[i] = Asked{TrainingQuestion: q, Critical: c.Critical(q.ID)}
 		keys := slices.Clone(letters)
 		byLot(keys, seed, "options of "+q.ID, func(k string) string { return k })
 		for j, k := range keys {
@@ -143,7 +143,7 @@ func (c *Catalogue) Mark(asked []Asked, answers map[string]string) Marks {
 
 // Cites are the citations of a question: of its controls, each with how far it was
 // checked, and where the catalogue of controls has none the question's own words.
-func Cites(q hipaa.TestQuestion) []hipaa.Citation {
+func Cites(q hipaa.TrainingQuestion) []hipaa.Citation {
 	verified := q.Verified
 	for _, id := range q.Controls {
 		if c, ok := hipaa.LookupControl(id); ok && verified == "" {

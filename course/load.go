@@ -29,7 +29,7 @@ type Catalogue struct {
 	Lessons   []Lesson // in the order of their paths
 	Exercises []Exercise
 	Drills    []Task
-	Questions []hipaa.TestQuestion
+	Questions []hipaa.TrainingQuestion
 	PassMark  float64
 	critical  []string
 	// Digest is the SHA-256, in hex, of everything that is taught and asked. It stands
@@ -206,7 +206,7 @@ func (c *Catalogue) add(name string, raw []byte) error {
 		return cmp.Or(err, named(name, t.ID), t.check())
 	case name == "questions-more.json":
 		var more struct {
-			Questions []hipaa.TestQuestion `json:"questions"`
+			Questions []hipaa.TrainingQuestion `json:"questions"`
 		}
 		err := strictJSON(raw, &more)
 		c.Questions = append(c.Questions, more.Questions...)
@@ -378,7 +378,7 @@ func (c *Catalogue) check() error {
 	return errors.Join(errs...)
 }
 
-func checkQuestion(q hipaa.TestQuestion) error {
+func checkQuestion(q hipaa.TrainingQuestion) error {
 	if err := common(q.ID, q.Stem, q.Module, slices.DeleteFunc(slices.Clone(q.Tracks), func(t string) bool { return t == AllTracks && len(q.Tracks) > 1 })); err != nil {
 		return fmt.Errorf("question %s: %w", q.ID, err)
 	}

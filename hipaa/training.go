@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// TestQuestion is one item of the assessment bank: a scene, four options, one right.
-type TestQuestion struct {
+// TrainingQuestion is one item of the assessment bank: a scene, four options, one right.
+type TrainingQuestion struct {
 	ID          string            `json:"id"` // "TQ-01"
 	Module      string            `json:"module"`
 	Tracks      []string          `json:"tracks"` // "ALL", or some of DS, MLE, ANN, SUP, EXE
@@ -27,7 +27,7 @@ type QuestionBank struct {
 		Critical []string `json:"critical_ids"`
 		Limits   string   `json:"limits"`
 	} `json:"meta"`
-	Questions []TestQuestion `json:"questions"`
+	Questions []TrainingQuestion `json:"questions"`
 }
 
 //go:embed training-questions.json

@@ -49,7 +49,7 @@ func (s *server) result(w http.ResponseWriter, r *http.Request) {
 		p.Marks = c.Mark(all, a.Answers)
 		for i, q := range all {
 			p.Rows = append(p.Rows, resultRow{N: i + 1, Stem: q.Stem, Critical: q.Critical, Right: a.Answers[q.ID] == q.Correct,
-				Yours: q.Options[a.Answers[q.ID]], Answer: q.Options[q.Correct], Explanation: q.Explanation, Cites: citesOf(q.TestQuestion)})
+				Yours: q.Options[a.Answers[q.ID]], Answer: q.Options[q.Correct], Explanation: q.Explanation, Cites: citesOf(q.TrainingQuestion)})
 		}
 	}
 	title := "Not passed this time"
@@ -59,7 +59,7 @@ func (s *server) result(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "result", title, p)
 }
 
-func citesOf(q hipaa.TestQuestion) []string {
+func citesOf(q hipaa.TrainingQuestion) []string {
 	var out []string
 	for _, c := range course.Cites(q) {
 		out = append(out, cited(c))

@@ -36,7 +36,10 @@ func (s *server) routes() []route {
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{}
 
 // tasks find what waits for a visitor; each reads the view alone.
-var tasks = []func(*snapshot.View, visitor, time.Time) []task{papersToSign, trainingTask}
+var tasks = []func(*snapshot.View, visitor, time.Time) []task{
+	papersToSign,
+	trainingTask,
+}
 
 // task is one thing that waits.
 type task struct {

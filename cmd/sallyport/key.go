@@ -43,13 +43,6 @@ var extraCommands = map[string][]extraCommand{
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
-	"training": {
-		{"import", "Record completions out of a learning management system: CSV or xAPI, all or none.", trainingImportCmd{}},
-		{"export", "Every completion, as CSV or xAPI statements.", trainingExportCmd{}},
-		{"certificate", "The certificate of a completion, as a PDF.", trainingCertificateCmd{}},
-		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
-		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
-	},
 	"agreement": append([]extraCommand{
 		{"check", "What is missing or weak in an agreement, and what that switches off.", agreementCheckCmd{}},
 		{"report", "What is missing, weak or overdue under the agreements that run.", agreementReportCmd{}},
@@ -58,6 +51,13 @@ var extraCommands = map[string][]extraCommand{
 		{"judge", "What a report or certificate is worth now, and why.", certificationJudgeCmd{}},
 		{"alike", "Reports of different vendors whose texts are alike.", certificationAlikeCmd{}},
 		{"compare", "Compare the texts of reports here, or print their fingerprints.", certificationCompareCmd{}},
+	},
+	"training": {
+		{"import", "Record completions out of a learning management system: CSV or xAPI, all or none.", trainingImportCmd{}},
+		{"export", "Every completion, as CSV or xAPI statements.", trainingExportCmd{}},
+		{"certificate", "The certificate of a completion, as a PDF.", trainingCertificateCmd{}},
+		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
+		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
 	},
 	"role": {
 		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},
