@@ -24,6 +24,9 @@ func (s *server) routes() []route {
 		{"POST /portal/out", s.out, 0},
 		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
 		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
+		{"GET /portal/agreements/{id}", s.agreement, 0},
+		{"POST /portal/agreements/{id}", s.agreementSign, 0},
+		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
 		{"/", s.none, 0},
 	}
 }
@@ -32,7 +35,7 @@ func (s *server) routes() []route {
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{}
 
 // tasks find what waits for a visitor; each reads the view alone.
-var tasks = []func(*snapshot.View, visitor, time.Time) []task{}
+var tasks = []func(*snapshot.View, visitor, time.Time) []task{papersToSign}
 
 // task is one thing that waits.
 type task struct {

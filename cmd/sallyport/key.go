@@ -21,13 +21,19 @@ import (
 // extraCommands are commands of a noun besides its acts, list and get; one of an
 // act's name stands in its place.
 var extraCommands = map[string][]extraCommand{
+	"incident": {
+		{"clocks", "Every clock that runs for an incident, with what is due when.", incidentClocksCmd{}},
+		{"notice", "Draft a notice, or write the fields of its mail merge.", incidentNoticeCmd{}},
+		{"story", "Tell an incident from its beginning.", incidentStoryCmd{}},
+		{"neglected", "List open incidents and findings that nobody looks at.", incidentNeglectedCmd{}},
+	},
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
-	"agreement": {
+	"agreement": append([]extraCommand{
 		{"check", "What is missing or weak in an agreement, and what that switches off.", agreementCheckCmd{}},
 		{"report", "What is missing, weak or overdue under the agreements that run.", agreementReportCmd{}},
-	},
+	}, agreementCommands...),
 	"certification": {
 		{"judge", "What a report or certificate is worth now, and why.", certificationJudgeCmd{}},
 		{"alike", "Reports of different vendors whose texts are alike.", certificationAlikeCmd{}},
