@@ -155,10 +155,15 @@ func codes[T ~string](words []string, list []T) map[uint32]bool {
 	return out
 }
 
+// revealed is the action by which the organisation's own people are told who somebody
+// is: a use, and no disclosure.
+const revealed = "reveal"
+
 // outward leaves only what goes out of the organisation.
 func (f *search) outward() *search {
 	for i, m := range f.match {
-		f.match[i] = m && f.strings[f.tuples[i][fDirection]] == string(audit.Out)
+		t := &f.tuples[i]
+		f.match[i] = m && f.strings[t[fDirection]] == string(audit.Out) && f.strings[t[fAction]] != revealed
 	}
 	return f
 }

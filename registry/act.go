@@ -148,6 +148,8 @@ func (s Spec) StepUp() bool {
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
 var stepUpActs = []Kind{
+	"incident.approve-patients",
+	"patient.list-affected",
 	"assessment.record",
 	"training.record",
 	"vendor.screen",

@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -66,6 +67,7 @@ type Server struct {
 	replays      *identity.Replays
 	keys         *identity.KeyFetcher
 	signals      *signals
+	upstreams    []*gateway.Source
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
