@@ -24,7 +24,7 @@ import (
 // patients and attempts say.
 func TestAnswersAreThoseOfTheLog(t *testing.T) {
 	ctx := context.Background()
-	l, _ := bulk(t, 6000, 4)
+	l, _ := bulk(t, 3500, 4)
 	x := indexed(t, t.TempDir(), l)
 	vendor, grant := disclosuretest.Vendor(1), id.Grant("vendor-1-work-2-grant-0")
 	since := began.Add(300 * 24 * time.Hour)
@@ -238,7 +238,7 @@ func TestRunFollowsTheLog(t *testing.T) {
 	defer stop()
 	group.Go(func() { x.Run(ctx) })
 	group.Go(func() {
-		if err := disclosuretest.Write(ctx, l, clock, disclosuretest.Plan{Seed: 5, Entries: 4000, Patients: 500, Span: time.Hour}); err != nil && ctx.Err() == nil {
+		if err := disclosuretest.Write(ctx, l, clock, disclosuretest.Plan{Seed: 5, Entries: 2000, Patients: 500, Span: time.Hour}); err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
 	})
