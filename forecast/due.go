@@ -3,9 +3,9 @@ package forecast
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/sallyport/sallyport/breach"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/policy"
@@ -53,7 +53,7 @@ func due(v *snapshot.View, from, until time.Time) []Stop {
 		for _, form := range slices.Sorted(maps.Keys(o.Dispositions)) {
 			if d := o.Dispositions[form]; d.Outcome == snapshot.Infeasible {
 				add(d.ReviewAt, Infeasible, snapshot.NounOffboarding, string(o.ID), o.Vendor, string(form),
-					"Data whose destruction was not feasible is to be looked at again", "Have the vendor attest anew", policy.ByVendor, hipaa.MustCite("P-504-e-2-ii-J"))
+					"Data whose return or destruction was not feasible is to be looked at again", "Have the vendor attest anew", policy.ByVendor, hipaa.MustCite("P-504-e-2-ii-J"))
 			}
 		}
 		if o.LegalHold == "" {
@@ -61,15 +61,35 @@ func due(v *snapshot.View, from, until time.Time) []Stop {
 				"The record of a parting need not be kept any longer", "Decide whether to keep it", policy.ByOrganisation, hipaa.MustCite("P-530-j-2"))
 		}
 	}
-	for _, i := range v.Incidents.All() {
-		if !i.ClosedAt.IsZero() {
+	zone, err := breach.Zone(v.Settings.TimeZone)
+	if err != nil {
+		zone = time.UTC // the configuration was checked; a day too early is better than none
+	}
+	for _, in := range v.Incidents.All() {
+		if !in.Open() {
 			continue
 		}
-		for n, c := range i.Corrections {
-			if c.DoneAt.IsZero() {
-				add(c.DueAt, Correction, snapshot.NounIncident, string(i.ID), i.Vendor, strconv.Itoa(n+1),
-					"A corrective action after an incident is due", "Do it, and say so on the incident", policy.ByOrganisation, hipaa.MustCite("S-308-a-6-ii"))
+		// Which clocks run is reckoned as of the date looked up to, so that one that starts
+		// meanwhile is seen.
+		for _, d := range breach.Due(in, breach.ContractOf(v, in), zone, until) {
+			if !d.Pending() {
+				continue
 			}
+			kind, message, next := IncidentNotice, "A notice about an incident is due: "+string(d.To), "Give it, and note that it was given: incident note-notice"
+			if d.Kind == breach.Correct {
+				kind, message, next = Correction, "A corrective action after an incident is due", "Do it, and say so on the incident"
+			}
+			who := policy.ByOrganisation
+			if d.Who == snapshot.VendorParty {
+				who = policy.ByVendor
+			}
+			add(d.Due, kind, snapshot.NounIncident, string(in.ID), in.Vendor, d.Key(), message, next, who, d.Citation)
+		}
+	}
+	// What the organisation knows of an incident is its own to tell.
+	for i := range out {
+		if out[i].Subject.Noun == snapshot.NounIncident {
+			out[i].ForVendor = false
 		}
 	}
 	return out

@@ -73,6 +73,7 @@ type Server struct {
 	api          http.Handler
 	people       http.Handler // nil: no pages
 	sessions     *signin.Sessions
+	teller       *teller
 	metrics      *prometheus.Registry
 	ready        atomic.Bool
 	// of carryOut alone: what is done
@@ -138,9 +139,12 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.openGateway(ctx); err != nil {
 		return nil, err
 	}
-	s.api, err = s.withCustody(api.New(api.Config{
+	if s.teller, err = s.openTeller(); err != nil {
+		return nil, err
+	}
+	s.api, err = s.withCustody(api.New(api.Config{People: s.config.PeopleURL,
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
-		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Identity: s.verifier, Sessions: s.sessions,
+		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Badges: badges{s}, Identity: s.verifier, Sessions: s.sessions,
 		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
@@ -239,6 +243,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	group.Go(func() error { s.watchKeys(ctx); return nil })
 	group.Go(func() error { s.keys.Run(ctx); return nil })
+	group.Go(func() error { s.teller.run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error
