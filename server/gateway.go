@@ -45,6 +45,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.upstreams = sources
 	usage, volume := new(vault.Usage), new(gateway.Volume)
 	if err := gateway.Recount(ctx, s.record.log, usage, volume); err != nil {
 		return err
