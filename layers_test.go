@@ -53,6 +53,7 @@ var layers = map[string][]string{
 	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
+	"reminder":      {"breach", "forecast", "hipaa", "id", "policy", "snapshot"},                         // of what people must be told at a time, under keys that never change
 	// RECORD
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
@@ -93,7 +94,7 @@ var layers = map[string][]string{
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},

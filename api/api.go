@@ -54,10 +54,8 @@ type Config struct {
 	// Rulings are what a de-identification profile makes of an element and of what is in
 	// it ("Patient.name"), in the words of docs/deid-rulings.md; none: it is removed.
 	Rulings func(profile, path string) []string
-	// Used says what a grant was used for since a time; nil: it is not known here.
-	Used   func(ctx context.Context, grant id.Grant, since time.Time) (Used, error)
-	Now    func() time.Time
-	Logger *slog.Logger
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.
@@ -95,7 +93,9 @@ func New(c Config) http.Handler {
 	s.logReads()
 	s.access()
 	s.explain()
+	s.forecasts()
 	s.keys()
+	s.papers()
 	s.apply()
 	s.disclosures()
 

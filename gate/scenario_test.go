@@ -189,6 +189,12 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Certification{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
+	case snapshot.NounQuestionnaire:
+		r = &snapshot.Questionnaire{}
+	case snapshot.NounFinding:
+		r = &snapshot.Finding{}
+	case snapshot.NounIncident:
+		r = &snapshot.Incident{}
 	case snapshot.NounRole:
 		r = &snapshot.Role{}
 	default:

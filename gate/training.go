@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -74,7 +75,7 @@ func contractTraining(c *policy.Case, f *policy.Facts) (courses []string, months
 // shortened is the completion with the end that the contract's months give it, if
 // that is sooner.
 func shortened(t *snapshot.Training, months int) *snapshot.Training {
-	if end := agreement.AddMonths(t.CompletedAt, months); months > 0 && end.Before(t.ExpiresAt) {
+	if end := hipaa.AddMonths(t.CompletedAt, months); months > 0 && end.Before(t.ExpiresAt) {
 		short := *t
 		short.ExpiresAt = end
 		return &short

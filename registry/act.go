@@ -88,6 +88,11 @@ type Stamp struct {
 	Session id.Session
 }
 
+// detaching is an act that brings a document along, which is stored sealed and apart.
+type detaching interface {
+	detach() (Act, *Document)
+}
+
 // documented is an act that names documents by digest, which must be stored.
 type documented interface{ documents() []string }
 
@@ -157,6 +162,8 @@ var stepUpActs = []Kind{
 	"agreement.approve-renewal",
 	"person.name-signatory",
 	"incident.approve-assessment",
+	"assessment.accept-risk",
+	"assessment.meet-condition",
 }
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release", "accept", "lift-legal-hold",

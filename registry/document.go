@@ -1,12 +1,14 @@
 package registry
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -26,6 +28,39 @@ type PutDocument struct {
 	// stored already under another key is refused; stored again without engagement, it
 	// comes under the organisation's.
 	Engagement id.Engagement `json:"engagement,omitempty"`
+	// ScannedBy is what has looked at the content and found nothing. The registry writes
+	// it; a caller leaves it out.
+	ScannedBy string `json:"scanned_by,omitempty"`
+}
+
+// Scan looks at a document before it is stored: clean, or not; an error is neither, and
+// the document is refused as well.
+type Scan func(ctx context.Context, content []byte) (clean bool, err error)
+
+// scanned has a document looked at, before the registry is locked: what takes long, or
+// hangs, keeps only the document waiting.
+func (r *Registry) scanned(ctx context.Context, by Actor, d PutDocument, m Meta) (Act, error) {
+	if d.ScannedBy != "" {
+		return nil, badField("scanned_by", "is for the registry to write", "Leave it out")
+	}
+	if r.o.Scan == nil {
+		return d, nil
+	}
+	if err := r.May(by, d, m); err != nil {
+		return nil, err
+	}
+	return r.afterScan(ctx, d)
+}
+
+func (r *Registry) afterScan(ctx context.Context, d PutDocument) (Act, error) {
+	switch clean, err := r.o.Scan(ctx, d.Content); {
+	case err != nil:
+		return nil, problem.New(problem.Unavailable, "The document could not be scanned, and is not stored", "Try again; if it goes on, tell the operator").Because(err)
+	case !clean:
+		return nil, badField("content", "was found to be harmful by "+r.o.ScannedBy, "Do not open it; tell whoever sent it, and your security officer")
+	}
+	d.ScannedBy = r.o.ScannedBy
+	return d, nil
 }
 
 // NewDocument is the act that stores the content.
@@ -64,7 +99,7 @@ func (a PutDocument) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if a.Size != want.Size {
 		return badField("size", fmt.Sprintf("is not the %d bytes of the content", want.Size), "Leave nothing out")
 	}
-	return required("media_type", a.MediaType, `"application/pdf"`)
+	return checkMedia(a.MediaType, a.Content)
 }
 
 func (a PutDocument) apply(*snapshot.Edit, Stamp) {}

@@ -50,6 +50,10 @@ type Options struct {
 	// TakeOver is how long an act of another node may stay in the outbox until
 	// this node brings it to its own log. Default 10 s.
 	TakeOver time.Duration
+	// Scan looks at each document before it is stored, under the name ScannedBy; nil:
+	// nothing does.
+	Scan      Scan
+	ScannedBy string
 }
 
 // Open loads the registry, after bringing to the log what a crash left in the
@@ -139,6 +143,13 @@ func (r *Registry) Do(ctx context.Context, by Actor, a Act, m Meta) (Result, err
 	if err := checkMeta(m); err != nil {
 		return Result{}, err
 	}
+	a = deref(a)
+	if d, ok := a.(PutDocument); ok {
+		var err error
+		if a, err = r.scanned(ctx, by, d, m); err != nil {
+			return Result{}, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, MaxWait)
 	defer cancel()
 	if err := r.lock(ctx); err != nil {
@@ -149,7 +160,7 @@ func (r *Registry) Do(ctx context.Context, by Actor, a Act, m Meta) (Result, err
 		if err := r.catchUp(ctx); err != nil {
 			return Result{}, unavailable("The registry's database or log does not answer", err)
 		}
-		e, next, err := r.prepare(ctx, by, deref(a), m)
+		e, next, err := r.prepare(ctx, by, a, m)
 		if err != nil {
 			return Result{}, err
 		}
@@ -195,7 +206,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 		return nil, nil, problem.New(problem.Invalid, "No such act", "Use an act of the table")
 	}
 	stored, document := a, (*Document)(nil)
-	if d, ok := a.(PutDocument); ok {
+	if d, ok := a.(detaching); ok {
 		stored, document = d.detach()
 	}
 	body, err := Encode(stored)

@@ -82,6 +82,10 @@ type Config struct {
 	ProfilesDir string `yaml:"profiles_dir"`
 	UDAP        UDAP   `yaml:"udap"`
 	Policy      Policy `yaml:"policy"`
+	// Notify is who is told of what.
+	Notify *Notify `yaml:"notify"`
+	// Documents is how papers are looked at before they are stored.
+	Documents Documents `yaml:"documents"`
 
 	dir      string // of the file
 	digest   string
@@ -352,6 +356,12 @@ func (c *Config) check() error {
 		return problem.BadField("udap", "names a certificate without its key, or the reverse", "Set both cert_file and key_file, or neither")
 	}
 	if err := c.Policy.check(); err != nil {
+		return err
+	}
+	if err := c.Notify.check(); err != nil {
+		return err
+	}
+	if err := c.Documents.check(); err != nil {
 		return err
 	}
 	if len(c.Sources) == 0 {

@@ -109,8 +109,9 @@ func openRecord(ctx context.Context, c *Config, now func() time.Time, logger *sl
 	if r.acts, err = registry.NewEngine(); err != nil {
 		return nil, fmt.Errorf("loading the policy of acts: %w", err)
 	}
+	scan, scannedBy := c.Documents.scanner()
 	if r.registry, err = registry.Open(ctx, registry.Options{Store: r.store, Log: r.log, Engine: r.acts, Node: c.Node,
-		Settings: c.Settings(), Clock: now, Logger: logger, AtLeast: recorded}); err != nil {
+		Settings: c.Settings(), Clock: now, Logger: logger, AtLeast: recorded, Scan: scan, ScannedBy: scannedBy}); err != nil {
 		return nil, fmt.Errorf("opening the registry: %w", err)
 	}
 	return r, r.checkLog(ctx, c.Node)

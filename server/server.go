@@ -71,6 +71,7 @@ type Server struct {
 	api          http.Handler
 	people       http.Handler // nil: no pages
 	sessions     *signin.Sessions
+	teller       *teller
 	metrics      *prometheus.Registry
 	ready        atomic.Bool
 	// of carryOut alone: what is done
@@ -134,6 +135,9 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.openGateway(ctx); err != nil {
+		return nil, err
+	}
+	if s.teller, err = s.openTeller(); err != nil {
 		return nil, err
 	}
 	s.api, err = s.withCustody(api.New(api.Config{
@@ -237,6 +241,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	group.Go(func() error { s.watchKeys(ctx); return nil })
 	group.Go(func() error { s.keys.Run(ctx); return nil })
+	group.Go(func() error { s.teller.run(ctx); return nil })
 	serve := func(srv *http.Server, l net.Listener, secure bool) {
 		group.Go(func() error {
 			var err error

@@ -98,6 +98,8 @@ type Vendor struct {
 	RequiredCertifications []string `json:"required_certifications,omitempty"`
 	// Screening is the last look at the vendor under 28 CFR Part 202.
 	Screening Screening `json:"screening,omitzero"`
+	// Profile is what it does for the organisation, with which data; nil: not recorded.
+	Profile *VendorProfile `json:"profile,omitempty"`
 	Approval
 }
 
@@ -120,24 +122,14 @@ type Assessment struct {
 	ValidUntil time.Time     `json:"valid_until"`
 	// Report is the SHA-256 of the report that the decision rests on.
 	Report string `json:"report_sha256,omitempty"`
-}
-
-// Certification is a report or certificate that a vendor holds. Until a person
-// has verified it, it counts as absent.
-type Certification struct {
-	ID          id.Certification `json:"id"`
-	Vendor      id.Vendor        `json:"vendor"`
-	Type        string           `json:"type"` // a hipaa.CertificationType id
-	IssuedAt    time.Time        `json:"issued_at,omitzero"`
-	PeriodStart time.Time        `json:"period_start,omitzero"`
-	PeriodEnd   time.Time        `json:"period_end,omitzero"`
-	ExpiresAt   time.Time        `json:"expires_at"`
-	Document    string           `json:"document_sha256,omitempty"`
-	RecordedBy  id.Person        `json:"recorded_by"`
-	VerifiedBy  id.Person        `json:"verified_by,omitempty"`
-	VerifiedAt  time.Time        `json:"verified_at,omitzero"`
-	VerifiedHow string           `json:"verified_how,omitempty"` // issuer-portal, auditor-letter, registry-lookup, report-read
-	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
+	// Basis is what was known when it was decided; nil: nothing but the report.
+	Basis       *AssessmentBasis `json:"basis,omitempty"`
+	Conditions  []Condition      `json:"conditions,omitempty"`
+	Acceptances []RiskAcceptance `json:"acceptances,omitempty"`
+	// ReopenedAt is when a person, or the product, said that it has to be decided anew.
+	ReopenedAt  time.Time `json:"reopened_at,omitzero"`
+	ReopenedBy  id.Person `json:"reopened_by,omitempty"`
+	ReopenedFor string    `json:"reopened_for,omitempty"` // of ReopenCauses
 }
 
 // AgreementKind is a kind of paper.
@@ -540,7 +532,6 @@ const (
 
 func (*Vendor) Noun() Noun        { return NounVendor }
 func (*Assessment) Noun() Noun    { return NounAssessment }
-func (*Certification) Noun() Noun { return NounCertification }
 func (*Agreement) Noun() Noun     { return NounAgreement }
 func (*Engagement) Noun() Noun    { return NounEngagement }
 func (*Determination) Noun() Noun { return NounDetermination }
@@ -558,7 +549,6 @@ func (*Posture) Noun() Noun       { return NounPosture }
 
 func (r *Vendor) Key() string        { return string(r.ID) }
 func (r *Assessment) Key() string    { return string(r.ID) }
-func (r *Certification) Key() string { return string(r.ID) }
 func (r *Agreement) Key() string     { return string(r.ID) }
 func (r *Engagement) Key() string    { return string(r.ID) }
 func (r *Determination) Key() string { return string(r.ID) }
@@ -576,7 +566,6 @@ func (r *Posture) Key() string       { return string(r.Device) }
 
 func (*Vendor) record()        {}
 func (*Assessment) record()    {}
-func (*Certification) record() {}
 func (*Agreement) record()     {}
 func (*Engagement) record()    {}
 func (*Determination) record() {}

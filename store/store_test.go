@@ -406,7 +406,7 @@ func TestADatabaseOfAnOlderVersionIsUpdated(t *testing.T) {
 		}
 		db := raw(t, where)
 		for _, q := range []string{`DROP TABLE determinations`, `DROP TABLE connectors`, `DROP TABLE sessions`, `DROP TABLE postures`, `DROP TABLE attestations`, `DROP TABLE engagement_keys`, `DROP TABLE questionnaires`, `DROP TABLE links`, `DROP TABLE findings`, `DROP TABLE courses`, `DROP TABLE attempts`,
-			`DROP TABLE requests`, `DROP TABLE campaigns`, `DROP TABLE emergencies`, `DROP TABLE incidents`, `DROP TABLE offboardings`, `ALTER TABLE documents DROP COLUMN engagement`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
+			`DROP TABLE requests`, `DROP TABLE campaigns`, `DROP TABLE emergencies`, `DROP TABLE incidents`, `DROP TABLE offboardings`, `DROP TABLE notices`, `DROP TABLE mailings`, `DROP TABLE notice_position`, `ALTER TABLE documents DROP COLUMN engagement`, `DELETE FROM goose_db_version WHERE version_id > 1`} {
 			if _, err := db.ExecContext(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}

@@ -38,6 +38,7 @@ type cli struct {
 
 	Apply      applyCmd      `cmd:"" group:"work" help:"Bring the registry to what a file says. Applying twice changes nothing."`
 	Explain    explainCmd    `cmd:"" group:"work" help:"Why a request was, or would be, permitted or refused."`
+	Forecast   forecastCmd   `cmd:"" group:"work" help:"What stops in the next days if nobody acts, and whose turn it is."`
 	Acts       actsCmd       `cmd:"" group:"work" help:"Every act there is, or (--done) every act that was done."`
 	Terms      termsCmd      `cmd:"" group:"work" help:"The terms that an agreement can have, with citations."`
 	Login      loginCmd      `cmd:"" group:"work" help:"Sign in with your passkey, in a browser, instead of a certificate."`
@@ -47,6 +48,8 @@ type cli struct {
 	Checkpoint checkpointCmd `cmd:"" group:"record" help:"The audit log's newest signed checkpoint; keep it elsewhere."`
 	Proof      proofCmd      `cmd:"" group:"record" help:"A proof that one entry is in the log, to check offline."`
 	Verify     verifyCmd     `cmd:"" group:"record" help:"Check a log, its continuation or a proof offline, from public keys alone."`
+
+	Disclosure disclosureCmd `cmd:"" group:"record" help:"radius, list, export, usage, inventory, attempts: who was given what, from the log."`
 
 	Patient patientCmd `cmd:"" group:"acts" help:"hold, release: patients who said no."`
 	Cohort  cohortCmd  `cmd:"" group:"acts" help:"define: a list of patients that a grant can name."`

@@ -215,6 +215,14 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 	return out, nil
 }
 
+// mediaTypes are what files are by their endings. The server looks at the content.
+var mediaTypes = map[string]string{
+	".pdf": "application/pdf", ".txt": "text/plain", ".md": "text/markdown", ".csv": "text/csv", ".json": "application/json", ".xml": "application/xml",
+	".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".p7s": "application/pkcs7-signature",
+	".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
 const putDocument registry.Kind = "document.put"
 
 // documentFields fills in what a file says about itself.
@@ -223,14 +231,9 @@ func documentFields(out map[string]any, file string) error {
 	if err != nil {
 		return err
 	}
-	media := "application/octet-stream"
-	switch strings.ToLower(filepath.Ext(file)) {
-	case ".pdf":
-		media = "application/pdf"
-	case ".txt", ".md":
-		media = "text/plain"
-	case ".docx":
-		media = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+	media, ok := mediaTypes[strings.ToLower(filepath.Ext(file))]
+	if !ok {
+		return problem.BadField("file", file+" has an ending that says no kind of paper", "Give a .pdf, .docx, .xlsx, .txt, .md, .csv, .json, .xml, .png, .jpg or .p7s")
 	}
 	doc := registry.NewDocument(media, raw)
 	out["sha256"], out["media_type"], out["size"] = doc.Digest, doc.MediaType, doc.Size
@@ -261,6 +264,10 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
+			out = append(out, fieldsOf(f.Type)...) // as JSON has them: beside the others
+			continue
+		}
 		if name == "" || name == "-" {
 			continue
 		}
@@ -283,6 +290,8 @@ func shapeOf(t reflect.Type) string {
 		return "@FILE"
 	}
 	switch t.Kind() {
+	case reflect.Pointer:
+		return shapeOf(t.Elem())
 	case reflect.String:
 		return "text"
 	case reflect.Bool:

@@ -1,0 +1,4 @@
+package diligence
+
+// Formats are the exports that can be read.
+var Formats = []string{"caiq", "hecvat"}
