@@ -97,6 +97,7 @@ func New(c Config) http.Handler {
 	s.keys()
 	s.papers()
 	s.apply()
+	s.agreements()
 	s.disclosures()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
@@ -152,6 +153,10 @@ func (s *server) identify(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, by)))
 	})
 }
+
+// vendorReads are reads of what a vendor's person is a party to; each asks whether they
+// are.
+var vendorReads = []string{"/v1/agreements/{id}/signing", "/v1/agreements/{id}/document", "/v1/agreements/{id}/signed", "/v1/agreements/{id}/evidence"}
 
 // forVendors says whether a vendor's person may reach the route at all: who they
 // are, what they have and may ask for, and acts that admit them to what is their own. Whether this is their own is

@@ -130,15 +130,6 @@ func (s *server) incidents() {
 		})
 }
 
-const docxType = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-
-// file is an answer that is not JSON.
-type file struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Body        []byte
-}
-
 func (s *server) incident(key string) (*snapshot.View, *snapshot.Incident, *time.Location, error) {
 	v := s.Registry.View()
 	x, ok := v.Incidents.Get(id.Incident(key))

@@ -27,6 +27,9 @@ func (s *server) routes() []route {
 		{"GET /portal/incidents/{vendor}/{incident}", s.reported, 0},
 		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
 		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
+		{"GET /portal/agreements/{id}", s.agreement, 0},
+		{"POST /portal/agreements/{id}", s.agreementSign, 0},
+		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
 		{"/", s.none, 0},
 	}
 }
@@ -39,6 +42,7 @@ var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 // tasks find what waits for a visitor; each reads the view alone.
 var tasks = []func(*snapshot.View, visitor, time.Time) []task{
 	reportTask,
+	papersToSign,
 }
 
 // task is one thing that waits.

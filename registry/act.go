@@ -88,9 +88,13 @@ type Stamp struct {
 	Session id.Session
 }
 
-// detaching is an act that brings a document along, which is stored sealed and apart.
+// detaching is an act that brings a document along, which is looked at by the scanner,
+// if there is one, and stored sealed and apart.
 type detaching interface {
+	Act
 	detach() (Act, *Document)
+	scannedBy() string
+	withScan(by string) Act
 }
 
 // documented is an act that names documents by digest, which must be stored.

@@ -1,12 +1,9 @@
 package registry
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/id"
@@ -22,23 +19,17 @@ const (
 	maxEvidence         = 80
 )
 
-// EvidenceTypes are the types of files that are taken, with what they begin with. A file
-// is stored as it came and never opened here; whoever downloads it opens it elsewhere.
-var EvidenceTypes = map[string]func([]byte) bool{
-	"application/pdf": begins("%PDF-"),
-	"image/png":       begins("\x89PNG\r\n\x1a\n"),
-	"image/jpeg":      begins("\xff\xd8\xff"),
-	"text/plain":      plainText,
-	"text/csv":        plainText,
-	"application/vnd.openxmlformats-officedocument.wordprocessingml.document": begins("PK\x03\x04"),
-	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":       begins("PK\x03\x04"),
+// EvidenceTypes are the types of files that are taken, each checked as a document's is.
+// A file is stored as it came; whoever downloads it opens it elsewhere.
+var EvidenceTypes = []string{
+	"application/pdf",
+	"image/png",
+	"image/jpeg",
+	"text/plain",
+	"text/csv",
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-
-func begins(prefix string) func([]byte) bool {
-	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(prefix)) }
-}
-
-func plainText(b []byte) bool { return utf8.Valid(b) && !bytes.ContainsRune(b, 0) }
 
 // AttachEvidence stores a file and attaches it to an answer, in one act: what a vendor
 // sends is about its own questionnaire, or it is nothing. The act's record holds the
@@ -50,6 +41,15 @@ type AttachEvidence struct {
 	MediaType string           `json:"media_type"` // of EvidenceTypes
 	Size      int64            `json:"size"`
 	Content   []byte           `json:"content,omitempty"` // base64
+	// ScannedBy is as in PutDocument.
+	ScannedBy string `json:"scanned_by,omitempty"`
+}
+
+func (a AttachEvidence) scannedBy() string { return a.ScannedBy }
+
+func (a AttachEvidence) withScan(by string) Act {
+	a.ScannedBy = by
+	return a
 }
 
 // NewEvidence is the act that attaches the content.
@@ -68,18 +68,15 @@ func (a AttachEvidence) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	if err != nil {
 		return err
 	}
-	is, known := EvidenceTypes[a.MediaType]
 	all := 0
 	for _, x := range q.Answers {
 		all += len(x.Evidence)
 	}
 	switch want := NewDocument(a.MediaType, a.Content); {
-	case !known:
-		return badField("media_type", fmt.Sprintf("%q is not taken", a.MediaType), "Use one of "+join(slices.Sorted(maps.Keys(EvidenceTypes))))
+	case !slices.Contains(EvidenceTypes, a.MediaType):
+		return badField("media_type", fmt.Sprintf("%q is not taken", a.MediaType), "Use one of "+join(EvidenceTypes))
 	case len(a.Content) == 0 || len(a.Content) > MaxEvidence:
 		return badField("content", fmt.Sprintf("is %d bytes long", len(a.Content)), fmt.Sprintf("Send 1 to %d bytes", MaxEvidence))
-	case !is(a.Content):
-		return badField("content", "is not what its type says", "Send the file as it is, with its own type")
 	case a.Digest != want.Digest:
 		return badField("sha256", "is not the digest of the content", "Send the file as it was hashed; sha256sum prints the digest")
 	case a.Size != want.Size:
@@ -91,7 +88,7 @@ func (a AttachEvidence) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	case all >= maxEvidence:
 		return conflict("id", fmt.Sprintf("The questionnaire has %d files already", maxEvidence), "Take some away, or put them into fewer files")
 	}
-	return askedIn(q, "question", a.Question)
+	return first(checkMedia(a.MediaType, a.Content), askedIn(q, "question", a.Question))
 }
 
 func (a AttachEvidence) apply(e *snapshot.Edit, s Stamp) {

@@ -30,10 +30,10 @@ var extraCommands = map[string][]extraCommand{
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
-	"agreement": {
+	"agreement": append([]extraCommand{
 		{"check", "What is missing or weak in an agreement, and what that switches off.", agreementCheckCmd{}},
 		{"report", "What is missing, weak or overdue under the agreements that run.", agreementReportCmd{}},
-	},
+	}, agreementCommands...),
 	"certification": {
 		{"judge", "What a report or certificate is worth now, and why.", certificationJudgeCmd{}},
 		{"alike", "Reports of different vendors whose texts are alike.", certificationAlikeCmd{}},
