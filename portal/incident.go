@@ -22,12 +22,12 @@ func reportPath(vendor id.Vendor) string {
 	return "/portal/incidents/" + url.PathEscape(string(vendor))
 }
 
-// reportTask offers the report to whoever may make it.
-func reportTask(_ *snapshot.View, x visitor, _ time.Time) []task {
+// reportsAt is where the visitor can report an incident; "": nowhere.
+func reportsAt(x visitor) string {
 	if x.Vendor == "" || x.Link != nil && x.Link.For != snapshot.LinkIncident {
-		return nil
+		return ""
 	}
-	return []task{{Title: "Report an incident", Href: reportPath(x.Vendor), Help: "At any time, and at once: better an early report with gaps than a late one without."}}
+	return reportPath(x.Vendor)
 }
 
 func reportLanding(l *snapshot.Link) string { return reportPath(l.Vendor) }

@@ -40,10 +40,7 @@ var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 }
 
 // tasks find what waits for a visitor; each reads the view alone.
-var tasks = []func(*snapshot.View, visitor, time.Time) []task{
-	reportTask,
-	papersToSign,
-}
+var tasks = []func(*snapshot.View, visitor, time.Time) []task{papersToSign}
 
 // task is one thing that waits.
 type task struct {
