@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -16,9 +15,8 @@ import (
 func TestAContactReportsAnIncident(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	w.forward(3 * time.Minute) // past the first minutes of the paper
 	code := w.reportLink()
-	w.must("grace", registry.PlaceHold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident})
+	w.must("ada", registry.PlaceHold{ID: "h", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Cause: snapshot.HoldIncident})
 	c := w.client().holding(code)
 	c.wants(http.StatusOK, "Report an incident", "Write no patient data", "What happens next", "Northwind AI", "within 24 hours", "triage-eval")
 	if c.at != "/portal/incidents/northwind" || strings.Contains(c.body, "northwind-gpu-1") {
@@ -26,7 +24,7 @@ func TestAContactReportsAnIncident(t *testing.T) {
 	}
 	_, once, _ := strings.Cut(c.body, `name="once" value="`)
 	once, _, _ = strings.Cut(once, `"`)
-	found := w.now().UTC().Add(-time.Minute).Format("2006-01-02T15:04")
+	found := w.now().UTC().Format("2006-01-02T15:04")
 	form := func(change func(url.Values)) url.Values {
 		f := url.Values{"once": {once}, "title": {"Laptop stolen"}, "discovered": {found}, "individuals": {"40"}, "about": {"engagement triage-eval"}}
 		if change != nil {
@@ -74,6 +72,8 @@ func TestAContactReportsAnIncident(t *testing.T) {
 	w.must("ada", registry.OpenIncident{ID: "ours", Title: "Ours", Vendor: "northwind"})
 	c.get("/portal/incidents/northwind/ours").wants(http.StatusNotFound, "There is no such page")
 	c.get("/portal/incidents/southwind").wants(http.StatusNotFound, "There is no such page for you")
+	// A person's session waits for the end of the hold; the link did not.
+	w.must("grace", registry.LiftHold{ID: "h"})
 	lin := w.client().as("lin")
 	lin.get("/portal").wants(http.StatusOK, "Report an incident")
 	lin.get("/portal/incidents/northwind").wants(http.StatusOK, "northwind-gpu-1", "The program Triage")
