@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/problem"
@@ -17,7 +18,7 @@ type route struct {
 
 // routes is every page there is.
 func (s *server) routes() []route {
-	return []route{
+	return slices.Concat(s.courseRoutes(), []route{
 		{"GET /portal", s.home, 0},
 		{"GET /portal/in", s.in, 0},
 		{"POST /portal/in", s.inCode, 0},
@@ -31,7 +32,7 @@ func (s *server) routes() []route {
 		{"POST /portal/agreements/{id}", s.agreementSign, 0},
 		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
 		{"/", s.none, 0},
-	}
+	})
 }
 
 // landings say where a link of a purpose leads.
@@ -40,7 +41,10 @@ var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 }
 
 // tasks find what waits for a visitor; each reads the view alone.
-var tasks = []func(*snapshot.View, visitor, time.Time) []task{papersToSign}
+var tasks = []func(*snapshot.View, visitor, time.Time) []task{
+	papersToSign,
+	trainingTask,
+}
 
 // task is one thing that waits.
 type task struct {

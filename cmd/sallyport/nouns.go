@@ -134,11 +134,15 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var invited *invitation
-	if c.Kind == inviteKind {
-		if invited, err = c.newInvitation(ctx, fields); err != nil {
-			return err
-		}
+	var made onceTold
+	switch c.Kind {
+	case inviteKind:
+		made, err = c.newInvitation(ctx, fields)
+	case "questionnaire.send", "link.issue":
+		made, err = c.newLink(ctx, c.Kind, fields)
+	}
+	if err != nil {
+		return err
 	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
@@ -160,8 +164,8 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
 		return err
 	}
-	if invited != nil {
-		invited.tell()
+	if made != nil {
+		made.tell()
 		return nil
 	}
 	if c.JSON {
