@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"fhir/spec":     {},
 	"fhir/spec/gen": {"fhir/spec"},
 	"problem":       {"hipaa"},
+	"sheet":         {"problem"}, // records as CSV, there and back
 	// KNOWLEDGE
 	"fhir":          {"fhir/spec", "phi", "problem"},
 	"deid":          {"deid/internal/*", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
@@ -77,7 +78,7 @@ var layers = map[string][]string{
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"api":     {"sheet", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	"people":  {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
 	"console": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
@@ -93,7 +94,7 @@ var layers = map[string][]string{
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"sheet", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},

@@ -68,7 +68,8 @@ const readTimeout = 30 * time.Second
 
 type server struct {
 	Config
-	api huma.API
+	api         huma.API
+	collections map[string]collection // by plural
 }
 
 type actorKey struct{}
@@ -88,7 +89,7 @@ func New(c Config) http.Handler {
 		"session":     {Type: "http", Scheme: "bearer", Description: "The secret of a session, as sallyport login gets it"},
 	}
 	hc.Security = []map[string][]string{{"certificate": {}}, {"session": {}}}
-	s := &server{Config: c, api: humago.New(mux, hc)}
+	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}}
 	s.acts()
 	s.reads()
 	s.logReads()
@@ -103,7 +104,7 @@ func New(c Config) http.Handler {
 	// sends the request.
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
-	return cross.Handler(http.MaxBytesHandler(s.identify(mux), maxBody))
+	return cross.Handler(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
 }
 
 // RefuseCrossOrigin answers a request that a page of another site has sent.
