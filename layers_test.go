@@ -50,8 +50,8 @@ var layers = map[string][]string{
 	"provenance":    {},
 	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts
 	"agreement":     {"hipaa", "id", "paper", "problem", "snapshot"},                                     // what each term does, what is missing, our own wording
-	"course":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // lessons, questions, certificates
-	"breach":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // clocks, the four factors, notices
+	"course":        {"hipaa", "id", "internal/yamldoc", "paper", "problem", "snapshot"},                 // lessons, questions, certificates
+	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
 	"reminder":      {"breach", "forecast", "hipaa", "id", "policy", "snapshot"},                         // of what people must be told at a time, under keys that never change
@@ -83,18 +83,19 @@ var layers = map[string][]string{
 	"console": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
 	// these are faces like api, on the gateway's listener.
-	"scim":   {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
-	"ssf":    {"id", "identity", "problem", "registry", "snapshot"},
-	"portal": {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
-	"notify": {"id", "problem"},                                                                                                                        // mail and webhooks: never PHI
-	"scan":   {"deid", "deid/*", "internal/yamldoc", "problem"},                                                                                        // reads files of any kind, and knows nothing of the gateway
+	"scim":              {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"ssf":               {"id", "identity", "problem", "registry", "snapshot"},
+	"notify/notifytest": {"identity"},                                                                                                                             // a mail server and an address for webhooks, for tests
+	"portal":            {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
+	"notify":            {"id", "problem"},                                                                                                                        // mail and webhooks: never PHI
+	"scan":              {"deid", "deid/*", "internal/yamldoc", "problem"},                                                                                        // reads files of any kind, and knows nothing of the gateway
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"sheet", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"sheet", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},

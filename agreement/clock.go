@@ -76,15 +76,7 @@ func (c Clock) Due(trigger time.Time) time.Time {
 	if c.Before {
 		sign = -1
 	}
-	return AddMonths(trigger, sign*c.Months).AddDate(0, 0, sign*c.Days).Add(time.Duration(sign*c.Hours) * time.Hour)
-}
-
-// AddMonths adds calendar months. Where the month has no such day the last one of the
-// month stands for it: a year after 29 February is 28 February, not 1 March.
-func AddMonths(t time.Time, months int) time.Time {
-	first := time.Date(t.Year(), t.Month(), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location()).AddDate(0, months, 0)
-	last := first.AddDate(0, 1, -1).Day()
-	return first.AddDate(0, 0, min(t.Day(), last)-1)
+	return hipaa.AddMonths(trigger, sign*c.Months).AddDate(0, 0, sign*c.Days).Add(time.Duration(sign*c.Hours) * time.Hour)
 }
 
 // Clocks lists every clock that the agreement sets, in the order of the catalogue. A

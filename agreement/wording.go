@@ -1,8 +1,6 @@
 package agreement
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,7 +81,10 @@ func Draft(a *snapshot.Agreement, p Parties, date time.Time) paper.Document {
 
 // SignatureProof says how a signature was given.
 func SignatureProof(s snapshot.Signature) string {
-	return "Recorded by " + string(s.By)
+	if s.Here != nil {
+		return "Signed in Sallyport by passkey; act " + string(s.Here.Act)
+	}
+	return "Signed elsewhere; recorded by " + string(s.By)
 }
 
 // Located gives the agreement's terms and permitted uses with the clause of the draft in
@@ -187,7 +188,7 @@ func clauses(a *snapshot.Agreement, n names) []clause {
 		if !ok {
 			continue
 		}
-		if text := w.text(speak(a.Terms[field].Value)); text != "" {
+		if text := w.text(readValue(a.Terms[field].Value)); text != "" {
 			add(w.part, field, text, citeOf(a.Kind, field))
 		}
 	}
@@ -285,12 +286,59 @@ func checkedIn(controls []string) hipaa.Verified {
 	return order[worst]
 }
 
+// Line is a term as a person reads it.
+type Line struct {
+	Field    string
+	Title    string
+	Says     string // in the product's own words; the signed document's are what binds
+	Clause   string // where it stands in the document
+	Citation string
+	Verified hipaa.Verified // how far the citation was checked
+}
+
+// Lines are the agreement's permitted uses and terms for a person to read, in the order
+// of the catalogue.
+func Lines(a *snapshot.Agreement) []Line {
+	n := naming(a.Kind, Parties{})
+	var out []Line
+	for _, u := range a.PermittedUses {
+		text := humanName(string(u.Purpose)) + ": " + joined(u.DataClasses)
+		if len(u.Sources) > 0 {
+			text += ", from " + joined(u.Sources)
+		}
+		out = append(out, Line{Field: "permitted_uses", Title: "Permitted use", Says: text, Clause: u.Clause, Citation: usesCite(a.Kind), Verified: checkedOr(usesCite(a.Kind), []string{"P-504-e-2-i"})})
+	}
+	for _, field := range fieldOrder(a) {
+		l := Line{Field: field, Title: humanName(field), Clause: a.Terms[field].Clause, Citation: citeOf(a.Kind, field), Verified: hipaa.PolicyOnly}
+		var controls []string
+		if t, ok := hipaa.TermByField(field); ok {
+			l.Title, controls = t.Title, t.Controls
+		}
+		if c, ok := duaControls[field]; ok && a.Kind == snapshot.DataUseAgreement {
+			controls = []string{c}
+		}
+		l.Verified = checkedOr(l.Citation, controls)
+		if l.Says = n.fill(wordings[field].text(readValue(a.Terms[field].Value))); l.Says == "" {
+			l.Says = inWords(readValue(a.Terms[field].Value).plain)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+func checkedOr(cite string, controls []string) hipaa.Verified {
+	if cite == "" {
+		return hipaa.PolicyOnly
+	}
+	return checkedIn(controls)
+}
+
 // lacking names the fields that a paper of the kind must have and this draft does not
 // write.
 func lacking(a *snapshot.Agreement) []string {
 	written := map[string]bool{"instrument": true, "permitted_uses": len(a.PermittedUses) > 0}
 	for _, f := range fieldOrder(a) {
-		v := speak(a.Terms[f].Value)
+		v := readValue(a.Terms[f].Value)
 		w := wordings[f]
 		_, bool := v.plain.(bool)
 		written[f] = v.plain == true || !bool && w.text(v) != ""
@@ -320,29 +368,7 @@ func Demanded(k snapshot.AgreementKind) []string {
 	return out
 }
 
-// spoken is a term's value as the wording reads it.
-type spoken struct{ plain any }
-
-// speak reads a value; one that stands beside more, as {"value": ...}, by itself.
-func speak(raw json.RawMessage) spoken {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if dec.Decode(&v) != nil {
-		return spoken{}
-	}
-	if m, ok := v.(map[string]any); ok {
-		if inner, ok := m["value"]; ok {
-			v = inner
-		}
-	}
-	return spoken{v}
-}
-
-func (v spoken) list() []any            { l, _ := v.plain.([]any); return l }
-func (v spoken) object() map[string]any { m, _ := v.plain.(map[string]any); return m }
-
-func (w wording) text(v spoken) string {
+func (w wording) text(v value) string {
 	switch x := v.plain.(type) {
 	case bool:
 		if x {
@@ -351,9 +377,9 @@ func (w wording) text(v spoken) string {
 		return w.no
 	case string:
 		return w.of[x]
-	case json.Number:
-		if n, err := x.Int64(); err == nil && w.one != "" && n >= 0 {
-			return fmt.Sprintf(w.one, n)
+	case int64:
+		if w.one != "" && x >= 0 {
+			return fmt.Sprintf(w.one, x)
 		}
 	case []any:
 		if w.says != nil && len(x) > 0 {

@@ -35,7 +35,7 @@ type wording struct {
 	no   string            // of false; empty: a term that says no is no clause
 	of   map[string]string // of an enum's words
 	one  string            // of a number, with %d
-	says func(spoken) string
+	says func(value) string
 }
 
 // wordings are by field; a mandatory one is drawn whenever its term is true.
@@ -55,7 +55,7 @@ var wordings = map[string]wording{
 	"report_security_incidents":       {part: partPromises, yes: "{B} reports to {A} every security incident of which it becomes aware, including breaches of unsecured data as 45 CFR 164.410 requires. This sentence is standing notice of attempts that do not succeed, such as scans and failed sign-ins; the summaries of section 6 cover them."},
 
 	// A data use agreement's own.
-	"permitted_users_recipients":   {part: partPromises, says: func(v spoken) string { return "Only these may use or receive {D}: " + listed(v.list()) + "." }},
+	"permitted_users_recipients":   {part: partPromises, says: func(v value) string { return "Only these may use or receive {D}: " + listed(v.list()) + "." }},
 	"report":                       {part: partPromises, yes: "{B} reports to {A} every use or disclosure of {D} that this paper does not provide for and of which it becomes aware."},
 	"agents_bound":                 {part: partPromises, yes: "{B} has its agents to whom it gives {D} agree to the same restrictions and conditions."},
 	"no_identification_no_contact": {part: partPromises, yes: "{B} does not identify the individuals that {D} is about, and does not contact them."},
@@ -72,7 +72,7 @@ var wordings = map[string]wording{
 	"part2_terms":  {part: partPermissions, yes: "For records under 42 CFR part 2, {B} acknowledges that it is bound by that part, resists efforts to obtain them in judicial proceedings except as that part permits, and does not use them in proceedings against the patient.", no: "{B} receives no records under 42 CFR part 2."},
 
 	"data_ownership": {part: partWork, of: map[string]string{"covered_entity": "Between the parties, {D} and everything that contains it or is derived from it, such as annotations, embeddings, prompts and outputs, belongs to the organisation whose patients it is about."}},
-	"purpose_matrix": {part: partWork, says: func(v spoken) string {
+	"purpose_matrix": {part: partWork, says: func(v value) string {
 		return "Purpose by purpose: " + pairs(v.object()) + ". A purpose that is not named is denied."
 	}},
 	"training_on_phi": {part: partWork, of: map[string]string{
@@ -92,39 +92,39 @@ var wordings = map[string]wording{
 	"subprocessor_approval": {part: partWork, of: map[string]string{
 		"prior_written":     "A subcontractor sees {D} only after {A} has approved it in writing.",
 		"notice_and_object": "{B} tells {A} before a new subcontractor sees {D}, and {A} may object."}},
-	"flowdown_evidence": {part: partWork, says: func(v spoken) string {
+	"flowdown_evidence": {part: partWork, says: func(v value) string {
 		return "{B} shows the signed agreement with each subcontractor: " + listed(v.list()) + "."
 	}},
-	"regions": {part: partWork, says: func(v spoken) string {
+	"regions": {part: partWork, says: func(v value) string {
 		return "{D} is stored, processed and looked at only here: " + pairs(v.object()) + ". Looking at it from elsewhere is access."
 	}},
 	"dsp_clause":          {part: partWork, yes: "{B} certifies that no country of concern and no covered person under 28 CFR part 202 has access to {D} or to bulk data derived from it, de-identified data included.", no: "{B} gives no certificate under 28 CFR part 202."},
-	"min_necessary_spec":  {part: partWork, says: func(v spoken) string { return "{B} receives no more than this: " + pairs(v.object()) + "." }},
+	"min_necessary_spec":  {part: partWork, says: func(v value) string { return "{B} receives no more than this: " + pairs(v.object()) + "." }},
 	"no_reidentification": {part: partWork, yes: "{B} does not identify anyone from {D}, de-identified, limited or synthetic data, does not try to, links it with no other data to that end, and contacts no individual. This survives the end.", no: "This paper does not forbid re-identification."},
-	"deid_use_limits": {part: partWork, says: func(v spoken) string {
+	"deid_use_limits": {part: partWork, says: func(v value) string {
 		return "De-identified data made from {D} is used within these limits: " + pairs(v.object()) + "."
 	}},
 	"no_sale":           {part: partWork, yes: "{B} receives nothing of value for {D}, directly or indirectly, and gives nothing for it: no discount, credit, equity or data for service.", no: "Consideration for {D} is set out in a schedule."},
-	"security_schedule": {part: partWork, says: func(v spoken) string { return "At the least: " + pairs(v.object()) + "." }},
+	"security_schedule": {part: partWork, says: func(v value) string { return "At the least: " + pairs(v.object()) + "." }},
 	"named_users":       {part: partWork, yes: "Every person who has access is named, with employer, role and country. Accounts are not shared.", no: "Users are not named."},
-	"training_requirement": {part: partWork, says: func(v spoken) string {
+	"training_requirement": {part: partWork, says: func(v value) string {
 		return "{B}'s people are trained in privacy and security: " + pairs(v.object()) + "."
 	}},
-	"model_card":       {part: partWork, says: func(v spoken) string { return "{B} describes its models: " + pairs(v.object()) + "." }},
+	"model_card":       {part: partWork, says: func(v value) string { return "{B} describes its models: " + pairs(v.object()) + "." }},
 	"bias_cooperation": {part: partWork, yes: "{B} helps {A} find unfair results: which inputs measure protected traits, how results differ between groups, what was done about it.", no: "{B} gives no figures on unfair results."},
-	"ssdf": {part: partWork, says: func(v spoken) string {
+	"ssdf": {part: partWork, says: func(v value) string {
 		return "{B} builds its software and models in a way that can be checked: " + pairs(v.object()) + "."
 	}},
 	"output_ip": {part: partWork, of: map[string]string{
 		"covered_entity": "Outputs belong to {A}. Outputs that hold {D} are {D}.",
 		"licensed":       "Outputs are licensed to {A}. Outputs that hold {D} are {D}, and no licence back covers them."}},
-	"workspace_rules": {part: partWork, says: func(v spoken) string {
+	"workspace_rules": {part: partWork, says: func(v value) string {
 		return "In workspaces: " + pairs(v.object()) + ". What is not named is not allowed."
 	}},
 
 	"offboard_notice_hours":    {part: partNotices, one: "{B} tells {A} within %d hours when a person with access leaves or changes roles."},
 	"breach_notice_hours":      {part: partNotices, one: "{B} gives first notice of a breach or an impermissible use within %d hours of discovery, which includes when it should have known, and adds what 45 CFR 164.410(c) asks for as it becomes known."},
-	"incident_report":          {part: partNotices, says: func(v spoken) string { return "Security incidents are reported so: " + pairs(v.object()) + "." }},
+	"incident_report":          {part: partNotices, says: func(v value) string { return "Security incidents are reported so: " + pairs(v.object()) + "." }},
 	"contingency_notice_hours": {part: partNotices, one: "{B} tells {A} within %d hours that it has activated its contingency plan."},
 	"breach_assessment_owner": {part: partNotices, of: map[string]string{
 		"covered_entity": "{A} decides whether an incident is a breach. {B} supplies the facts and preserves its logs.",
@@ -135,38 +135,38 @@ var wordings = map[string]wording{
 	"agency_status": {part: partNotices, of: map[string]string{
 		"independent_contractor": "{B} is an independent contractor: {A} does not control the manner of its work.",
 		"agent":                  "{B} acts as {A}'s agent: what {B} discovers, {A} has discovered (45 CFR 164.404(a)(2))."}},
-	"audit_rights":        {part: partNotices, says: func(v spoken) string { return "{A} may ask for evidence and look at it: " + pairs(v.object()) + "." }},
-	"annual_verification": {part: partNotices, says: func(v spoken) string { return "{B} verifies its safeguards in writing: " + pairs(v.object()) + "." }},
+	"audit_rights":        {part: partNotices, says: func(v value) string { return "{A} may ask for evidence and look at it: " + pairs(v.object()) + "." }},
+	"annual_verification": {part: partNotices, says: func(v value) string { return "{B} verifies its safeguards in writing: " + pairs(v.object()) + "." }},
 	"change_notice_days":  {part: partNotices, one: "{B} tells {A} %d days before it changes its model, host, region, ownership, subcontractors, retention or terms of service."},
 	"precedence":          {part: partNotices, of: map[string]string{"baa_first": "This paper prevails over every other terms between the parties, including those that a user clicks."}},
-	"insurance":           {part: partNotices, says: func(v spoken) string { return "{B} is insured: " + pairs(v.object()) + "." }},
-	"liability":           {part: partNotices, says: func(v spoken) string { return "Liability: " + pairs(v.object()) + "." }},
-	"legal_process": {part: partNotices, says: func(v spoken) string {
+	"insurance":           {part: partNotices, says: func(v value) string { return "{B} is insured: " + pairs(v.object()) + "." }},
+	"liability":           {part: partNotices, says: func(v value) string { return "Liability: " + pairs(v.object()) + "." }},
+	"legal_process": {part: partNotices, says: func(v value) string {
 		return "Before a disclosure that is compelled by law, {B} tells {A} where the law lets it: " + pairs(v.object()) + "."
 	}},
 
 	"termination_for_material_breach": {part: partEnd, yes: "{A} may terminate this paper if {B} has violated a material term of it. {A} may first give notice and a time to cure; if the violation is not cured by then, this paper ends."},
 	"return_destroy":                  {part: partEnd, yes: "At the end {B} returns or destroys all {D} that it or its subcontractors hold in any form, derived forms included, and keeps no copy. Where that is not feasible, {B} says why, extends the protections of this paper to what stays, and uses it for nothing but what makes its return infeasible."},
-	"suspension": {part: partEnd, says: func(v spoken) string {
+	"suspension": {part: partEnd, says: func(v value) string {
 		return "{A} may suspend access without breaking this paper: " + pairs(v.object()) + "."
 	}},
-	"exit": {part: partEnd, says: func(v spoken) string { return "At the end: " + pairs(v.object()) + "." }},
-	"destruction_certificate": {part: partEnd, says: func(spoken) string {
+	"exit": {part: partEnd, says: func(v value) string { return "At the end: " + pairs(v.object()) + "." }},
+	"destruction_certificate": {part: partEnd, says: func(value) string {
 		return "{B} gives a certificate of destruction for each form in which it held {D}: what, how, when, by whom, verified how."
 	}},
 	"vendor_record_retention_years": {part: partEnd, one: "{B} keeps its required documentation, and what is needed for accountings, for %d years."},
-	"survival":                      {part: partEnd, says: func(v spoken) string { return "These survive the end: " + listed(v.list()) + "." }},
+	"survival":                      {part: partEnd, says: func(v value) string { return "These survive the end: " + listed(v.list()) + "." }},
 }
 
-func sayDelegated(v spoken) string {
-	if reason, _ := v.object()["not_applicable"].(string); strings.TrimSpace(reason) != "" {
+func sayDelegated(v value) string {
+	if reason := v.member("not_applicable").word(); strings.TrimSpace(reason) != "" {
 		return "{B} carries out no duty that 45 CFR part 164, subpart E, puts on {A}: " + strings.TrimSpace(reason) + "."
 	}
 	return ""
 }
 
 // listed is a list in words; an object in it by its members.
-func listed(vs []any) string {
+func listed(vs []any, _ bool) string {
 	if len(vs) == 0 {
 		return "none"
 	}
@@ -178,7 +178,7 @@ func listed(vs []any) string {
 }
 
 // pairs is an object in words, its members in order.
-func pairs(m map[string]any) string {
+func pairs(m map[string]any, _ bool) string {
 	if len(m) == 0 {
 		return "as the parties agree in writing"
 	}
@@ -211,7 +211,7 @@ func inWords(v any) string {
 		}
 		return strings.Join(out, ", ")
 	case map[string]any:
-		return "(" + pairs(v) + ")"
+		return "(" + pairs(v, true) + ")"
 	}
 	return fmt.Sprint(v)
 }

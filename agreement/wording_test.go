@@ -91,23 +91,23 @@ func TestEveryWordOfAnEnumIsWritten(t *testing.T) {
 			words, _, _ = strings.Cut(words, "]")
 			seen := map[string]bool{}
 			for _, word := range strings.Split(words, ",") {
-				got := w.text(spoken{word})
+				got := w.text(value{plain: word})
 				if got == "" || seen[got] {
 					t.Errorf("%s: %q is written as %q", term.Field, word, got)
 				}
 				seen[got] = true
 			}
-			if w.text(spoken{"anything else"}) != "" {
+			if w.text(value{plain: "anything else"}) != "" {
 				t.Errorf("%s: an unknown word is written", term.Field)
 			}
 		}
-		if strings.HasPrefix(term.Type, "int") && !strings.Contains(w.text(spoken{json.Number("77")}), "77") {
+		if strings.HasPrefix(term.Type, "int") && !strings.Contains(w.text(value{plain: int64(77)}), "77") {
 			t.Errorf("%s: the number is not written", term.Field)
 		}
-		if strings.HasPrefix(term.Type, "bool") && w.text(spoken{true}) == "" {
+		if strings.HasPrefix(term.Type, "bool") && w.text(value{plain: true}) == "" {
 			t.Errorf("%s: yes is not written", term.Field)
 		}
-		if term.Mandatory && w.text(spoken{false}) != "" {
+		if term.Mandatory && w.text(value{plain: false}) != "" {
 			t.Errorf("%s: a mandatory term that says no has a clause", term.Field)
 		}
 	}

@@ -294,7 +294,7 @@ func (s *server) preview(ctx context.Context, fields Fields) (*RequestPreview, e
 			if err != nil {
 				return nil, err
 			}
-			question.Now = now
+			question.Now = now.Truncate(time.Millisecond).Add(time.Millisecond) // gates know no less; the grant has begun
 			out.merge(policy.Explain(s.Policy, question).For(audience))
 		}
 	}

@@ -44,7 +44,9 @@ type Config struct {
 	LogVerifier  string // the log's public key, in note form
 	Node         string // whose log that is
 	Keys         Keys
+	Badges       Badges
 	Gateway      string // where vendors' machines enrol
+	People       string // where people's browsers reach their pages; empty: nowhere
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
 	Anchor   func() ([]byte, error)
 	Identity *identity.Verifier
@@ -54,10 +56,8 @@ type Config struct {
 	// Rulings are what a de-identification profile makes of an element and of what is in
 	// it ("Patient.name"), in the words of docs/deid-rulings.md; none: it is removed.
 	Rulings func(profile, path string) []string
-	// Used says what a grant was used for since a time; nil: it is not known here.
-	Used   func(ctx context.Context, grant id.Grant, since time.Time) (Used, error)
-	Now    func() time.Time
-	Logger *slog.Logger
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.
@@ -92,12 +92,16 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}}
 	s.acts()
 	s.reads()
+	s.incidents()
 	s.logReads()
 	s.access()
 	s.explain()
 	s.forecasts()
 	s.keys()
+	s.papers()
+	s.trainings()
 	s.apply()
+	s.agreements()
 	s.disclosures()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
@@ -153,6 +157,10 @@ func (s *server) identify(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, by)))
 	})
 }
+
+// vendorReads are reads of what a vendor's person is a party to; each asks whether they
+// are.
+var vendorReads = []string{"/v1/agreements/{id}/signing", "/v1/agreements/{id}/document", "/v1/agreements/{id}/signed", "/v1/agreements/{id}/evidence"}
 
 // forVendors says whether a vendor's person may reach the route at all: who they
 // are, what they have and may ask for, and acts that admit them to what is their own. Whether this is their own is

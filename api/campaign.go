@@ -9,23 +9,12 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 )
-
-// Used is what a grant was used for since a time, as the audit log says.
-type Used struct {
-	Decisions    uint64            `json:"decisions" doc:"Permitted requests"`
-	Refusals     uint64            `json:"refusals"`
-	Releases     uint64            `json:"releases"`
-	Patients     uint64            `json:"patients"`
-	Bytes        uint64            `json:"bytes"`
-	Types        map[string]uint64 `json:"types" doc:"Resources that were released, by type"`
-	Interactions map[string]uint64 `json:"interactions" doc:"Permitted requests, by Type.interaction"`
-	LastUsed     time.Time         `json:"last_used,omitzero"`
-}
 
 // CampaignItem is one grant to be reviewed, with what a reviewer needs to decide.
 type CampaignItem struct {
@@ -35,7 +24,7 @@ type CampaignItem struct {
 	Scope  RoleFields       `json:"scope"`
 	Since  time.Time        `json:"since" doc:"The last review, or the approval"`
 	// Used is nil where this node does not know: then nothing is proposed.
-	Used *Used `json:"used"`
+	Used *disclosure.Usage `json:"used"`
 	// Unused are rights of the role that nobody used, and Proposed is what is left
 	// without them: the resources of a cut-down.
 	Unused   []string                          `json:"unused" doc:"Type, or Type.interaction"`
@@ -125,8 +114,8 @@ func (s *server) item(ctx context.Context, v *snapshot.View, key id.Review) (Cam
 		role = &snapshot.Role{ID: g.Role}
 	}
 	out.Scope = fieldsOf(role, s.Rulings)
-	if s.Used != nil {
-		used, err := s.Used(ctx, g.ID, out.Since)
+	if s.Disclosures != nil {
+		used, err := s.Disclosures.Usage(ctx, g.ID, out.Since)
 		if err != nil {
 			return out, err
 		}
@@ -172,7 +161,7 @@ func lastReviewed(v *snapshot.View, g *snapshot.Grant) time.Time {
 // unused are the rights of a role that were not used, and the scope that is left
 // without them. A type that came along with another's answer was used, by reading.
 // Which elements were looked at the log does not say, so none is proposed.
-func unused(role *snapshot.Role, used Used) (names []string, left map[string]snapshot.ResourceScope) {
+func unused(role *snapshot.Role, used disclosure.Usage) (names []string, left map[string]snapshot.ResourceScope) {
 	names, left = []string{}, map[string]snapshot.ResourceScope{}
 	for _, typ := range slices.Sorted(maps.Keys(role.Resources)) {
 		s := role.Resources[typ]

@@ -219,17 +219,7 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 	if err != nil {
 		return policy.Request{}, err
 	}
-	q := policy.Request{View: v.Confirm(rec.At), Now: rec.At, Vendor: in.Vendor, App: in.App, Device: in.Device, Grant: in.Grant,
-		Direction: policy.Direction(in.Direction), Source: in.Source, Interaction: in.Action, Usage: policy.Usage{Known: true},
-		Transport: policy.Transport{TLSVersion: in.Transport.TLS, KeyExchange: in.Transport.KeyExchange,
-			CertificateSHA256: hex.EncodeToString(in.Transport.Certificate[:]), TokenBinding: in.Transport.Binding}}
-	if in.RegionBy == audit.ByAddress {
-		q.Region = in.Region
-	}
-	if in.Resource != "" {
-		q.Resources = []string{in.Resource}
-	}
-	return q, nil
+	return requestOf(in, v.Confirm(rec.At), rec.At), nil
 }
 
 // asked is a request that might be made now.

@@ -22,6 +22,7 @@ type List[T any] struct {
 }
 
 func (s *server) reads() {
+	s.diligenceReads()
 	noun(s, "vendors", func(v *snapshot.View) snapshot.Table[id.Vendor, snapshot.Vendor] { return v.Vendors })
 	noun(s, "assessments", func(v *snapshot.View) snapshot.Table[id.Assessment, snapshot.Assessment] { return v.Assessments })
 	noun(s, "certifications", func(v *snapshot.View) snapshot.Table[id.Certification, snapshot.Certification] {
@@ -72,7 +73,7 @@ func (s *server) reads() {
 			if err != nil {
 				return nil, s.asProblem(ctx, problem.New(problem.Unavailable, "The server has no certificate now", "Try again in a moment").Because(err))
 			}
-			return &struct{ Body Enrolment }{Enrolment{Gateway: s.Gateway, Authority: string(pem)}}, nil
+			return &struct{ Body Enrolment }{Enrolment{Gateway: s.Gateway, People: s.People, Authority: string(pem)}}, nil
 		})
 
 	huma.Register(s.api, huma.Operation{OperationID: "acts", Method: http.MethodGet, Path: "/v1/acts", Summary: "What was done, oldest first", Tags: []string{"acts"}},
@@ -183,5 +184,6 @@ func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View)
 // Enrolment is what an invitation must name beside its code.
 type Enrolment struct {
 	Gateway   string `json:"gateway"`
+	People    string `json:"people,omitempty" doc:"Where people's browsers reach their pages; empty: there are none"`
 	Authority string `json:"authority" doc:"The certificate, in PEM, by which the gateway is verified"`
 }

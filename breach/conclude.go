@@ -9,8 +9,8 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// Question is one that an assessment answers with yes or no, and why.
-type Question struct {
+// AssessmentQuestion is one that an assessment answers with yes or no, and why.
+type AssessmentQuestion struct {
 	Key      string         `json:"key"`
 	Text     string         `json:"text"`
 	Citation hipaa.Citation `json:"citation"`
@@ -19,18 +19,18 @@ type Question struct {
 // Exception is one of the three that paragraph (1) of the definition of breach has,
 // with all that must hold.
 type Exception struct {
-	Key      string         `json:"key"` // "i", "ii", "iii"
-	Title    string         `json:"title"`
-	Needs    []Question     `json:"needs"`
-	Citation hipaa.Citation `json:"citation"`
-	Note     string         `json:"note,omitempty"`
+	Key      string               `json:"key"` // "i", "ii", "iii"
+	Title    string               `json:"title"`
+	Needs    []AssessmentQuestion `json:"needs"`
+	Citation hipaa.Citation       `json:"citation"`
+	Note     string               `json:"note,omitempty"`
 }
 
 // Exceptions lists the three (45 CFR 164.402, breach, (1)(i) to (iii)).
 func Exceptions() []Exception {
-	q := func(control string, keysAndTexts ...string) (out []Question) {
+	q := func(control string, keysAndTexts ...string) (out []AssessmentQuestion) {
 		for i := 0; i < len(keysAndTexts); i += 2 {
-			out = append(out, Question{Key: keysAndTexts[i], Text: keysAndTexts[i+1], Citation: hipaa.MustCite(control)})
+			out = append(out, AssessmentQuestion{Key: keysAndTexts[i], Text: keysAndTexts[i+1], Citation: hipaa.MustCite(control)})
 		}
 		return out
 	}
@@ -61,8 +61,8 @@ var ExceptionKeys = []string{"i", "ii", "iii"}
 
 // Factors lists the four of the risk assessment (45 CFR 164.402, breach, (2)(i) to
 // (iv)), each as whether it lowers the probability that the PHI was compromised.
-func Factors() []Question {
-	return []Question{
+func Factors() []AssessmentQuestion {
+	return []AssessmentQuestion{
 		{"nature", "Nature and extent: do the kinds of identifiers, and how likely they lead back to a person, lower the probability of compromise?", hipaa.MustCite("B-402-factor-i")},
 		{"recipient", "Who used it or received it: does that lower the probability of compromise (for instance somebody who is bound by the same rules)?", hipaa.MustCite("B-402-factor-ii")},
 		{"acquired", "Was it actually acquired or viewed: does what is known lower the probability (for instance proof that it was not opened)?", hipaa.MustCite("B-402-factor-iii")},
@@ -181,9 +181,9 @@ func excepted(a *snapshot.BreachAssessment) (Conclusion, error) {
 }
 
 // known refuses an answer to a question that was not asked.
-func known(field string, got map[string]snapshot.Answered, asked []Question) error {
+func known(field string, got map[string]snapshot.Answered, asked []AssessmentQuestion) error {
 	for key := range got {
-		if !slices.ContainsFunc(asked, func(q Question) bool { return q.Key == key }) {
+		if !slices.ContainsFunc(asked, func(q AssessmentQuestion) bool { return q.Key == key }) {
 			var keys []string
 			for _, q := range asked {
 				keys = append(keys, q.Key)

@@ -8,7 +8,7 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-func answers(yes bool, qs []Question) map[string]snapshot.Answered {
+func answers(yes bool, qs []AssessmentQuestion) map[string]snapshot.Answered {
 	m := map[string]snapshot.Answered{}
 	for _, q := range qs {
 		m[q.Key] = snapshot.Answered{Yes: yes, Why: "because"}

@@ -1,9 +1,7 @@
 package breach
 
 import (
-	"encoding/json"
-	"time"
-
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
@@ -17,12 +15,10 @@ type Contract struct {
 
 // ContractClock is a time limit of a paper, counted from the vendor's discovery.
 type ContractClock struct {
-	Term      string // "BAA-R20"
-	What      string
-	Max       time.Duration
-	Agreement id.Agreement
-	Clause    string // "§ 4.2"
-	Citation  hipaa.Citation
+	agreement.Clock
+	What string
+	// Citation is of the duty; the number is the contract's own.
+	Citation hipaa.Citation
 }
 
 // ContractOf reads the limits that the papers with the incident's vendor set: those of
@@ -41,52 +37,21 @@ func ContractOf(v *snapshot.View, in *snapshot.Incident) Contract {
 			}
 		}
 	}
-	best := map[string]ContractClock{}
+	var papers []*snapshot.Agreement
 	for _, a := range v.AgreementsOf(in.Vendor) {
-		if a.ApprovedAt.IsZero() || a.EffectiveAt.After(in.DiscoveredAt) || len(of) > 0 && !of[a.ID] {
-			continue
-		}
-		for _, c := range clocksOf(a) {
-			if old, ok := best[c.Term]; !ok || c.Max < old.Max {
-				best[c.Term] = c
-			}
+		if !a.ApprovedAt.IsZero() && !a.EffectiveAt.After(in.DiscoveredAt) && (len(of) == 0 || of[a.ID]) {
+			papers = append(papers, a)
 		}
 	}
 	var out Contract
-	for _, term := range []string{termBreach, termIncident} {
-		if c, ok := best[term]; ok {
-			out.Clocks = append(out.Clocks, c)
+	for _, k := range []struct {
+		id            agreement.ClockID
+		what, control string
+	}{{agreement.BreachNotice, "Vendor's first notice of a breach, by contract", "B-410-b"},
+		{agreement.IncidentNotice, "Vendor's report of a security incident, by contract", "S-314-a-2-i-C"}} {
+		if c, ok := agreement.Shortest(papers, k.id, in.DiscoveredAt); ok {
+			out.Clocks = append(out.Clocks, ContractClock{Clock: c, What: k.what, Citation: hipaa.MustCite(k.control)})
 		}
 	}
 	return out
-}
-
-const (
-	termBreach   = "BAA-R20"
-	termIncident = "BAA-R21"
-)
-
-// clocksOf reads the hours of one paper.
-func clocksOf(a *snapshot.Agreement) (out []ContractClock) {
-	var hours int
-	if t, ok := a.Terms["breach_notice_hours"]; ok && json.Unmarshal(t.Value, &hours) == nil && hours > 0 {
-		out = append(out, ContractClock{Term: termBreach, What: "Vendor's first notice of a breach, by contract", Max: time.Duration(hours) * time.Hour,
-			Agreement: a.ID, Clause: t.Clause, Citation: termCitation("breach_notice_hours")})
-	}
-	var report struct {
-		Hours int `json:"successful_hours"`
-	}
-	if t, ok := a.Terms["incident_report"]; ok && json.Unmarshal(t.Value, &report) == nil && report.Hours > 0 {
-		out = append(out, ContractClock{Term: termIncident, What: "Vendor's report of a security incident, by contract", Max: time.Duration(report.Hours) * time.Hour,
-			Agreement: a.ID, Clause: t.Clause, Citation: termCitation("incident_report")})
-	}
-	return out
-}
-
-// termCitation is that of the duty that the term puts a number to.
-func termCitation(field string) hipaa.Citation {
-	if field == "incident_report" {
-		return hipaa.MustCite("S-314-a-2-i-C")
-	}
-	return hipaa.MustCite("B-410-b")
 }

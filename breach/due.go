@@ -359,7 +359,7 @@ func (x *reckoning) contract(c Contract) {
 			clause += ", " + k.Clause
 		}
 		x.add(Deadline{ID: k.Term, What: k.What, Kind: Tell, Who: snapshot.VendorParty, To: snapshot.ToCoveredEntity, Trigger: "discovery by the vendor", From: x.in.DiscoveredAt,
-			Due: x.in.DiscoveredAt.Add(k.Max), Sets: "contract", Citation: k.Citation, Clause: clause, Done: x.in.ReportedAt})
+			Due: k.Due(x.in.DiscoveredAt.In(x.zone)), Sets: "contract", Citation: k.Citation, Clause: clause, Done: x.in.ReportedAt})
 	}
 }
 

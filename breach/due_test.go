@@ -7,6 +7,7 @@ import (
 	"time"
 	_ "time/tzdata" // the tests are the same on a machine without zone data
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
@@ -52,8 +53,8 @@ const (
 
 // hours24 is a contract of 24 hours for a breach and 8 for an incident.
 var hours24 = Contract{Clocks: []ContractClock{
-	{Term: "BAA-R20", What: "breach", Max: 24 * time.Hour, Agreement: "baa", Citation: hipaa.MustCite("B-410-b")},
-	{Term: "BAA-R21", What: "incident", Max: 8 * time.Hour, Agreement: "baa", Citation: hipaa.MustCite("S-314-a-2-i-C")}}}
+	{agreement.Clock{ID: agreement.BreachNotice, Term: "BAA-R20", Hours: 24, Agreement: "baa"}, "breach", hipaa.MustCite("B-410-b")},
+	{agreement.Clock{ID: agreement.IncidentNotice, Term: "BAA-R21", Hours: 8, Agreement: "baa"}, "incident", hipaa.MustCite("S-314-a-2-i-C")}}}
 
 // Each clock at its boundaries: the last moment in time and the first that is late.
 // The last moment of a day in a zone is a microsecond before its next day begins.
@@ -331,7 +332,7 @@ func TestTheContractsHours(t *testing.T) {
 	e.Put(&snapshot.Engagement{ID: "w72", Vendor: "v", Agreements: []id.Agreement{"long"}})
 	v := e.Publish(1, 1, day(1))
 	in := &snapshot.Incident{Vendor: "v", DiscoveredAt: day(10)}
-	if got := ContractOf(v, in).Clocks; len(got) != 1 || got[0].Max != 24*time.Hour || got[0].Agreement != "short" || got[0].Clause != "§ 4" {
+	if got := ContractOf(v, in).Clocks; len(got) != 1 || got[0].Hours != 24 || got[0].Agreement != "short" || got[0].Clause != "§ 4" {
 		t.Errorf("got %+v, want 24 hours of short", got)
 	}
 	in.About = []snapshot.Subject{{Noun: snapshot.NounEngagement, ID: "w72"}}
@@ -339,7 +340,7 @@ func TestTheContractsHours(t *testing.T) {
 		t.Errorf("about an engagement: got %+v, want its own paper", got)
 	}
 	in.About, in.DiscoveredAt = nil, day(21)
-	if got := ContractOf(v, in).Clocks; len(got) != 1 || got[0].Max != time.Hour {
+	if got := ContractOf(v, in).Clocks; len(got) != 1 || got[0].Hours != 1 {
 		t.Errorf("after the later one: got %+v, want an hour", got)
 	}
 	if got := ContractOf(v, &snapshot.Incident{DiscoveredAt: day(10)}).Clocks; len(got) != 0 {

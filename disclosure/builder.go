@@ -11,7 +11,7 @@ import (
 // builder is the segment that is being filled. Its slices only grow, so a reader may
 // hold what was there at some moment.
 type builder struct {
-	base        uint64
+	base, span  uint64
 	from        mark // the dictionary before it
 	n           int
 	first, last int64
@@ -20,13 +20,13 @@ type builder struct {
 	hot, cold   []byte
 }
 
-func newBuilder(base uint64, d *dict) *builder {
-	return &builder{base: base, from: d.mark(), has: map[uint32]bool{}}
+func newBuilder(base, span uint64, d *dict) *builder {
+	return &builder{base: base, span: span, from: d.mark(), has: map[uint32]bool{}}
 }
 
 // segment is a picture of it as it is now.
 func (b *builder) segment() *segment {
-	s := &segment{base: b.base, first: b.first, last: b.last, n: b.n, rows: b.rows, hot: b.hot, cold: b.cold}
+	s := &segment{base: b.base, span: b.span, first: b.first, last: b.last, n: b.n, rows: b.rows, hot: b.hot, cold: b.cold}
 	for f := range b.has {
 		s.has = append(s.has, f)
 	}

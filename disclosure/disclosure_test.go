@@ -13,6 +13,9 @@ import (
 	"github.com/sallyport/sallyport/id"
 )
 
+// segment is how many entries a segment covers in these tests.
+const segment = 2048
+
 var began = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // openLog opens a log of the seeded writer at dir.
@@ -44,7 +47,7 @@ func bulk(tb testing.TB, entries uint64, seed uint64) (*audit.Log, *disclosurete
 // indexed is an index that is with its log.
 func indexed(tb testing.TB, dir string, l *audit.Log) *disclosure.Index {
 	tb.Helper()
-	x, err := disclosure.Open(dir, l, disclosure.Options{})
+	x, err := disclosure.Open(dir, l, disclosure.Segmented(segment))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -102,7 +105,7 @@ func randomQuery(r *rand.Rand, size uint64) disclosure.Query {
 // asked; after it was opened again and after it was made again, too.
 func TestRadiusEqualsARecomputationFromTheLog(t *testing.T) {
 	ctx := context.Background()
-	l, _ := bulk(t, disclosure.SegmentSize+12_000, 1)
+	l, _ := bulk(t, 20_000, 1)
 	dir := t.TempDir()
 	x := indexed(t, dir, l)
 	r := rand.New(rand.NewPCG(7, 7))

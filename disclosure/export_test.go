@@ -1,4 +1,4 @@
 package disclosure
 
-// SegmentSize is how many entries a segment covers.
-const SegmentSize = segmentSize
+// Segmented is Options with segments of n entries.
+func Segmented(n uint64) Options { return Options{segment: n} }

@@ -1,6 +1,7 @@
 package disclosure
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -20,12 +21,15 @@ import (
 type Options struct {
 	Now    func() time.Time
 	Logger *slog.Logger
+
+	segment uint64 // entries of a segment, for tests
 }
 
 // Index answers who was given what. It is safe for concurrent use; Run or Update
 // keeps it with the log.
 type Index struct {
 	dir    string
+	span   uint64 // entries of a segment
 	log    *audit.Log
 	origin [32]byte
 	now    func() time.Time
@@ -66,7 +70,7 @@ func Open(dir string, log *audit.Log, o Options) (*Index, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the index's folder: %w", err)
 	}
-	x := &Index{dir: dir, log: log, origin: sha256.Sum256([]byte(log.Origin())), now: o.Now, logger: o.Logger}
+	x := &Index{dir: dir, span: cmp.Or(o.segment, segmentSize), log: log, origin: sha256.Sum256([]byte(log.Origin())), now: o.Now, logger: o.Logger}
 	if x.now == nil {
 		x.now = time.Now
 	}
@@ -85,8 +89,8 @@ func (x *Index) load() error {
 	size := x.log.Size()
 	var roots [][32]byte
 	var reason error
-	for n := uint64(0); (n+1)*segmentSize <= size; n++ {
-		s, h, err := readSegment(x.dir, n, x.origin, x.chain, x.dict)
+	for n := uint64(0); (n+1)*x.span <= size; n++ {
+		s, h, err := readSegment(x.dir, n, x.span, x.origin, x.chain, x.dict)
 		if err != nil {
 			if !errors.Is(err, os.ErrNotExist) {
 				reason = err
@@ -99,7 +103,7 @@ func (x *Index) load() error {
 	if n := uint64(len(roots)); n > 0 {
 		// The tree's hash at the end covers every entry before it.
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		root, err := x.log.Root(ctx, n*segmentSize)
+		root, err := x.log.Root(ctx, n*x.span)
 		cancel()
 		if err != nil || root != audit.Digest(roots[n-1]) {
 			x.logger.Warn("disclosure: the index is of another log, or of one that has changed: it is made again", "segments", n, "err", err)
@@ -107,17 +111,17 @@ func (x *Index) load() error {
 		}
 	}
 	if reason != nil {
-		x.logger.Warn("disclosure: a part of the index does not read: it is made again from there", "from", uint64(len(x.segments))*segmentSize, "err", reason)
+		x.logger.Warn("disclosure: a part of the index does not read: it is made again from there", "from", uint64(len(x.segments))*x.span, "err", reason)
 	}
-	x.next = uint64(len(x.segments)) * segmentSize
-	x.tail = newBuilder(x.next, x.dict)
+	x.next = uint64(len(x.segments)) * x.span
+	x.tail = newBuilder(x.next, x.span, x.dict)
 	return x.drop(uint64(len(x.segments)))
 }
 
 // clear forgets everything in memory.
 func (x *Index) clear() {
 	x.segments, x.dict, x.chain, x.next = nil, newDict(), [32]byte{}, 0
-	x.tail = newBuilder(0, x.dict)
+	x.tail = newBuilder(0, x.span, x.dict)
 	x.tickets, x.waiting, x.parts = map[uint64]uint32{}, nil, 0
 }
 
@@ -340,7 +344,7 @@ func (x *Index) entry(ctx context.Context, e *audit.Entry) error {
 		x.waiting, x.parts = nil, 0
 	}
 	x.next = e.Index + 1
-	full := x.next == b.base+segmentSize
+	full := x.next == b.base+x.span
 	if x.grew != nil {
 		close(x.grew)
 		x.grew = nil
@@ -379,13 +383,13 @@ func (x *Index) patients(ctx context.Context, e *audit.Entry) ([]string, error) 
 // seal makes the full tail a segment. Until its file is there, questions are answered
 // from memory; if it cannot be made, the index stands still where it is.
 func (x *Index) seal(ctx context.Context) error {
-	end := x.tail.base + segmentSize
+	end := x.tail.base + x.span
 	root, err := x.log.Root(ctx, end)
 	if err != nil {
 		x.unfinished()
 		return err
 	}
-	s, chain, err := x.tail.write(x.dir, x.tail.base/segmentSize, x.origin, x.chain, root, x.dict)
+	s, chain, err := x.tail.write(x.dir, x.tail.base/x.span, x.origin, x.chain, root, x.dict)
 	if err != nil {
 		x.unfinished()
 		return fmt.Errorf("writing the index: %w", err)
@@ -393,7 +397,7 @@ func (x *Index) seal(ctx context.Context) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.segments, x.chain = append(x.segments, s), chain
-	x.tail = newBuilder(end, x.dict)
+	x.tail = newBuilder(end, x.span, x.dict)
 	return nil
 }
 
@@ -404,7 +408,7 @@ func (x *Index) unfinished() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	from := x.tail.from
-	x.tail = newBuilder(x.tail.base, x.dict)
+	x.tail = newBuilder(x.tail.base, x.span, x.dict)
 	x.tail.from = from
 	x.next = x.tail.base
 	x.tickets, x.waiting, x.parts = map[uint64]uint32{}, nil, 0

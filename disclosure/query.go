@@ -175,7 +175,7 @@ func of(list ...kind) (k kinds) {
 
 // may reports whether a segment can hold what is looked for.
 func (f *search) may(s *segment, after uint64) bool {
-	return s.n > 0 && s.base < f.q.Through && s.base+segmentSize > after && s.last >= f.since && s.first < f.until && anyOf(s.has, f.match)
+	return s.n > 0 && s.base < f.q.Through && s.base+s.span > after && s.last >= f.since && s.first < f.until && anyOf(s.has, f.match)
 }
 
 // each calls fn for the rows of a segment that match, in their order, until it says

@@ -23,7 +23,7 @@ import (
 //	hot:  of outcomes: bytes, types, patients
 //	cold: what only a listing shows
 const (
-	segmentSize  = 1 << 15 // entries
+	segmentSize  = 1 << 15 // entries, at most 1<<16
 	segmentMagic = "SPDISC01"
 	headLen      = 8 + 8 + 32 + 32 + 32 + 8 + 8 + 4 + 4*4 + 4*4 + 4
 	rowLen       = 24
@@ -92,7 +92,7 @@ func readRow(b []byte) row {
 // segment is what is in memory of one: on the disk it has a file, and while it is
 // being filled its parts are here.
 type segment struct {
-	base        uint64
+	base, span  uint64
 	first, last int64 // times of its first and last row; 0 without rows
 	n           int   // rows
 	lens        [nParts]uint32
@@ -193,7 +193,7 @@ func segmentFile(dir string, n uint64) string { return filepath.Join(dir, fmt.Sp
 
 // readSegment reads head and dictionary of the n-th segment and adds what it adds to
 // d; on an error d is as it was.
-func readSegment(dir string, n uint64, origin, chain [32]byte, d *dict) (*segment, head, error) {
+func readSegment(dir string, n, span uint64, origin, chain [32]byte, d *dict) (*segment, head, error) {
 	name := segmentFile(dir, n)
 	f, err := os.Open(name)
 	if err != nil {
@@ -216,10 +216,10 @@ func readSegment(dir string, n uint64, origin, chain [32]byte, d *dict) (*segmen
 	for _, l := range h.lens {
 		size += int64(l)
 	}
-	if h.base != n*segmentSize || h.origin != origin || h.chain != chain || info.Size() != size {
+	if h.base != n*span || h.origin != origin || h.chain != chain || info.Size() != size {
 		return nil, h, errDamaged
 	}
-	s := &segment{base: h.base, first: h.first, last: h.last, n: int(h.n), lens: h.lens, sums: h.sums, file: name}
+	s := &segment{base: h.base, span: span, first: h.first, last: h.last, n: int(h.n), lens: h.lens, sums: h.sums, file: name}
 	part, err := s.part(f, partDict)
 	if err != nil {
 		return nil, h, err

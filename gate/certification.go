@@ -2,8 +2,8 @@ package gate
 
 import (
 	_ "embed" // the policy
-	"time"
 
+	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -15,7 +15,7 @@ var certificationCedar string
 // seal proves compliance, and HHS recognises no private HIPAA certification.
 var certification = policy.Gate{
 	ID:       "certification",
-	Title:    "Every certification that is required of the vendor is verified and unexpired",
+	Title:    "Every certification that is required of the vendor is verified and counts by the rule of its type",
 	Policy:   certificationCedar,
 	Cites:    []string{"policy", "S-308-b-1"},
 	Audience: policy.VendorToo,
@@ -28,7 +28,7 @@ var certification = policy.Gate{
 				best := certAbsent
 				for _, x := range c.View.CertificationsOf(c.Vendor) {
 					if x.Type == kind {
-						best = max(best, readCertification(f, x))
+						best = max(best, readCertification(c, f, x))
 					}
 				}
 				if best != certGood {
@@ -53,6 +53,10 @@ var certification = policy.Gate{
 			Fails: func(v policy.Values) bool { return v.Number("never_counts") > 0 }},
 		{Code: "unverified", Detail: "unverified_type", Message: "A required certification was recorded but nobody else has verified it", NextStep: "Verify it at its issuer, by someone other than who recorded it (certification verify)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("unverified") > 0 }},
+		{Code: "incomplete", Detail: "incomplete_type", Message: "A required certification lacks something that its type must say", NextStep: "See what is missing (certification judge), and record it anew from the report (certification record)", Who: policy.ByOrganisation,
+			Fails: func(v policy.Values) bool { return v.Number("incomplete") > 0 }},
+		{Code: "weak", Detail: "weak_type", Message: "A required certification does not count by the rule of its type: its opinion, period, carve-outs, surveillance, findings or cover", NextStep: "See why (certification judge), and send one that counts", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Number("weak") > 0 }},
 		{Code: "expired", Detail: "expired_type", Message: "A required certification has expired or was revoked", NextStep: "Send the renewed report or certificate to the organisation", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("expired") > 0 }},
 	},
@@ -65,89 +69,34 @@ const (
 	certAbsent certState = iota
 	certNeverCounts
 	certUnverified
+	certIncomplete
+	certWeak
 	certExpired
 	certGood
 )
 
 // certStates names them, as notes.
-var certStates = [...]string{"absent", "never_counts", "unverified", "expired"}
+var certStates = [...]string{"absent", "never_counts", "unverified", "incomplete", "weak", "expired"}
 
-// readCertification judges one report. Unverified counts as absent, whoever
-// says otherwise: a person other than the recorder must have looked, and how.
-func readCertification(f *policy.Facts, x *snapshot.Certification) certState {
-	until, counts := certificationUntil(x)
+// readCertification judges one report by its type's rule (package diligence).
+// Unverified counts as absent, whoever says otherwise.
+func readCertification(c *policy.Case, f *policy.Facts, x *snapshot.Certification) certState {
+	j := diligence.Judge(x, c.View, f.Now())
+	f.Passed(j.Since)
+	f.Passed(j.Change)
 	switch {
-	case !counts:
+	case j.Counts:
+		return certGood
+	case j.Why(diligence.NeverCounts), j.Why(diligence.UnknownType):
 		return certNeverCounts
-	case x.VerifiedBy == "" || x.VerifiedBy == x.RecordedBy || x.RecordedBy == "" || x.VerifiedHow == "" || !f.Passed(x.VerifiedAt):
+	case j.Why(diligence.Unverified):
 		return certUnverified
-	case until.IsZero() || f.Passed(until) || f.Passed(x.RevokedAt):
+	case j.Why(diligence.FieldMissing):
+		return certIncomplete
+	case j.Why(diligence.Expired), j.Why(diligence.Revoked):
 		return certExpired
 	}
-	return certGood
-}
-
-// certificationUntil is when a report stops to count: its own date, and no
-// later than its type's rule in hipaa.CertificationTypes allows, where that rule
-// is a date. The numbers of months are custom, not law.
-func certificationUntil(x *snapshot.Certification) (until time.Time, counts bool) {
-	rule, ok := certificationRules[x.Type]
-	if !ok || rule.months == 0 {
-		return time.Time{}, false
-	}
-	var from time.Time
-	switch rule.from {
-	case fromPeriodEnd:
-		// SOC 2 Type 2: a period of three months at the least.
-		if x.PeriodStart.IsZero() || x.PeriodEnd.Before(x.PeriodStart.AddDate(0, 3, 0).Add(-24*time.Hour)) {
-			return time.Time{}, true
-		}
-		from = x.PeriodEnd
-	case fromIssue:
-		from = x.IssuedAt
-	}
-	if from.IsZero() {
-		return time.Time{}, true
-	}
-	until = from.AddDate(0, rule.months, 0)
-	if !x.ExpiresAt.IsZero() && x.ExpiresAt.Before(until) {
-		until = x.ExpiresAt
-	}
-	return until, true
-}
-
-type certificationRule struct {
-	from   certificationDate
-	months int // 0: never counts
-}
-
-type certificationDate int
-
-const (
-	fromIssue certificationDate = iota
-	fromPeriodEnd
-)
-
-// certificationRules are the valid_rule of each type that is a date. A type
-// that is not here never counts: HIPAA_SEAL and SOC3 by their rule, TRAINING
-// because people's training is a gate of its own.
-var certificationRules = map[string]certificationRule{
-	"SOC2_T2":      {fromPeriodEnd, 12},
-	"SOC2_T1":      {fromIssue, 12},
-	"ISO27001":     {fromIssue, 36},
-	"ISO27701":     {fromIssue, 36},
-	"ISO42001":     {fromIssue, 36},
-	"HITRUST_R2":   {fromIssue, 24},
-	"HITRUST_I1":   {fromIssue, 12},
-	"HITRUST_E1":   {fromIssue, 12},
-	"HITRUST_AI":   {fromIssue, 12},
-	"FEDRAMP":      {fromIssue, 12},
-	"PENTEST":      {fromIssue, 12},
-	"VULNSCAN":     {fromIssue, 3},
-	"RISKANALYSIS": {fromIssue, 12},
-	"INSURANCE":    {fromIssue, 12},
-	"PCI_AOC":      {fromIssue, 12},
-	"NAID_AAA":     {fromIssue, 12},
+	return certWeak
 }
 
 // certificationType is the type if it is one of the catalogue's, so that no

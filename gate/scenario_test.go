@@ -171,6 +171,8 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Assessment{}
 	case snapshot.NounTraining:
 		r = &snapshot.Training{}
+	case snapshot.NounCourse:
+		r = &snapshot.Course{}
 	case snapshot.NounDetermination:
 		r = &snapshot.Determination{}
 	case snapshot.NounVendor:
@@ -189,6 +191,12 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Certification{}
 	case snapshot.NounReview:
 		r = &snapshot.Review{}
+	case snapshot.NounQuestionnaire:
+		r = &snapshot.Questionnaire{}
+	case snapshot.NounFinding:
+		r = &snapshot.Finding{}
+	case snapshot.NounIncident:
+		r = &snapshot.Incident{}
 	case snapshot.NounRole:
 		r = &snapshot.Role{}
 	default:

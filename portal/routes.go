@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/problem"
@@ -17,22 +18,28 @@ type route struct {
 
 // routes is every page there is.
 func (s *server) routes() []route {
-	return []route{
+	return slices.Concat(s.courseRoutes(), []route{
 		{"GET /portal", s.home, 0},
 		{"GET /portal/in", s.in, 0},
 		{"POST /portal/in", s.inCode, 0},
 		{"POST /portal/out", s.out, 0},
 		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
 		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
+		{"GET /portal/agreements/{id}", s.agreement, 0},
+		{"POST /portal/agreements/{id}", s.agreementSign, 0},
+		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
 		{"/", s.none, 0},
-	}
+	})
 }
 
 // landings say where a link of a purpose leads.
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{}
 
 // tasks find what waits for a visitor; each reads the view alone.
-var tasks = []func(*snapshot.View, visitor, time.Time) []task{}
+var tasks = []func(*snapshot.View, visitor, time.Time) []task{
+	papersToSign,
+	trainingTask,
+}
 
 // task is one thing that waits.
 type task struct {

@@ -31,7 +31,7 @@ func accessWorld(t *testing.T) *world {
 	w := connectedWorld(t)
 	w.must("ada", registry.ProposePerson{ID: "lou", Vendor: "northwind", Name: "Lou", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"})
 	w.must("grace", registry.ApprovePerson{ID: "lou"})
-	w.must("ada", registry.DraftAgreement{ID: "v2-baa", Kind: snapshot.BAA, Vendor: "v2", Document: strings.Repeat("ab", 32), EffectiveAt: noon})
+	w.must("ada", registry.DraftAgreement{ID: "v2-baa", Kind: snapshot.BAA, Vendor: "v2", Terms: registrytest.Terms(), Document: strings.Repeat("ab", 32), EffectiveAt: noon})
 	w.must("ada", with(engage2, func(a *registry.ProposeEngagement) {
 		a.ID, a.Vendor, a.Agreements = "secret-study", "v2", []id.Agreement{"v2-baa"}
 	}))
@@ -385,5 +385,34 @@ func TestAVendorHasNoEmergency(t *testing.T) {
 	w.must("eve", registry.ReviewEmergency{ID: "y3"})
 	if w.view.Grants.Len() != grants {
 		t.Error("a grant came of it")
+	}
+}
+
+// Both sides hear of what happens to access; of an emergency the vendor does not.
+func TestBothSidesAreTold(t *testing.T) {
+	w := accessWorld(t)
+	w.must("ada", lift2)
+	tell := func(kind registry.Kind, noun snapshot.Noun, key string) registry.Notice {
+		n, ok := registry.NoticeOf(w.view, registry.Entry{Kind: kind, Subject: snapshot.Subject{Noun: noun, ID: key}})
+		if !ok || len(n.Duties) == 0 {
+			t.Errorf("%s: nobody of the organisation hears of it", kind)
+		}
+		return n
+	}
+	w.must("grace", registry.ApproveRequest{ID: "q2"})
+	for kind, s := range map[registry.Kind]snapshot.Subject{
+		"request.make": {Noun: snapshot.NounRequest, ID: "q2"}, "request.approve": {Noun: snapshot.NounRequest, ID: "q2"},
+		"grant.end-early": {Noun: snapshot.NounGrant, ID: "request-q2"},
+	} {
+		if n := tell(kind, s.Noun, s.ID); n.Vendor != "northwind" || n.Person != "lin" {
+			t.Errorf("%s: got %+v", kind, n)
+		}
+	}
+	w.must("grace", glass2)
+	if n := tell("emergency.report", snapshot.NounEmergency, "y2"); n.Vendor != "" || n.Person != "" {
+		t.Errorf("an emergency: got %+v", n)
+	}
+	if _, ok := registry.NoticeOf(w.view, registry.Entry{Kind: "vendor.approve"}); ok {
+		t.Error("an act that is not about access")
 	}
 }

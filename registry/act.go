@@ -88,6 +88,15 @@ type Stamp struct {
 	Session id.Session
 }
 
+// detaching is an act that brings a document along, which is looked at by the scanner,
+// if there is one, and stored sealed and apart.
+type detaching interface {
+	Act
+	detach() (Act, *Document)
+	scannedBy() string
+	withScan(by string) Act
+}
+
 // documented is an act that names documents by digest, which must be stored.
 type documented interface{ documents() []string }
 
@@ -150,6 +159,8 @@ func (s Spec) StepUp() bool {
 var stepUpActs = []Kind{
 	"assessment.record",
 	"training.record",
+	"training.import",
+	"person.assign-training",
 	"vendor.screen",
 	"agreement.sign-here",
 	"agreement.check-terms",
@@ -157,6 +168,8 @@ var stepUpActs = []Kind{
 	"agreement.approve-renewal",
 	"person.name-signatory",
 	"incident.approve-assessment",
+	"assessment.accept-risk",
+	"assessment.meet-condition",
 }
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release", "accept", "lift-legal-hold",

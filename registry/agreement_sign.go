@@ -177,3 +177,13 @@ func (a EndSignatory) check(v *snapshot.View, _ Actor, _ time.Time) error {
 func (a EndSignatory) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Persons, a.ID, func(p *snapshot.Person) { p.Signatory = snapshot.Signatory{} })
 }
+
+// SideOf is the side of the agreement for which the person can sign.
+func SideOf(v *snapshot.View, agreement id.Agreement, person id.Person) (snapshot.Party, bool) {
+	g, have := v.Agreements.Get(agreement)
+	p, known := v.Persons.Get(person)
+	if !have || !known {
+		return "", false
+	}
+	return sideOf(g, p)
+}

@@ -3,15 +3,18 @@ package registry
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// RecordCertification records a report or certificate of a vendor. Until
-// another person has verified it, it counts as absent.
+// RecordCertification records a report or certificate of a vendor, with what its type
+// must say of itself (diligence.Needs). Until another person has verified it, it counts
+// as absent.
 type RecordCertification struct {
 	ID          id.Certification `json:"id,omitempty"` // made if left out
 	Vendor      id.Vendor        `json:"vendor"`
@@ -21,42 +24,22 @@ type RecordCertification struct {
 	PeriodEnd   time.Time        `json:"period_end,omitzero"`
 	ExpiresAt   time.Time        `json:"expires_at"`
 	Document    string           `json:"document_sha256,omitempty"`
-}
-
-// validity is the rule of hipaa.CertificationType.ValidRule in code: how long
-// after its date a certification can count. None of it is law.
-type validity struct {
-	from   string // "issued_at" or "period_end"
-	years  int
-	months int
-	days   int
-	period int // the least length of the period, in months
-}
-
-var validities = map[string]validity{
-	"SOC2_T2":      {from: "period_end", months: 12, period: 3},
-	"SOC2_T1":      {from: "issued_at", months: 12},
-	"SOC3":         {from: "period_end", months: 12},
-	"ISO27001":     {from: "issued_at", years: 3},
-	"ISO27701":     {from: "issued_at", years: 3},
-	"ISO42001":     {from: "issued_at", years: 3},
-	"HITRUST_R2":   {from: "issued_at", years: 2},
-	"HITRUST_I1":   {from: "issued_at", years: 1},
-	"HITRUST_E1":   {from: "issued_at", years: 1},
-	"HITRUST_AI":   {from: "issued_at", years: 2},
-	"FEDRAMP":      {from: "issued_at", years: 1},
-	"PENTEST":      {from: "period_end", months: 12},
-	"VULNSCAN":     {from: "issued_at", days: 90},
-	"RISKANALYSIS": {from: "issued_at", months: 12},
-	"TRAINING":     {from: "issued_at", months: 12},
-	"PCI_AOC":      {from: "issued_at", months: 12},
+	snapshot.Particulars
+	// Fingerprint is of the report's text: sallyport certification compare prints it.
+	Fingerprint []uint32 `json:"fingerprint,omitempty"`
 }
 
 func (a RecordCertification) Subject() snapshot.Subject {
 	return subject(snapshot.NounCertification, a.ID)
 }
 
-func (a RecordCertification) documents() []string { return []string{a.Document} }
+func (a RecordCertification) documents() []string {
+	docs := []string{a.Document}
+	if a.Bridge != nil {
+		docs = append(docs, a.Bridge.Document)
+	}
+	return docs
+}
 
 func (a RecordCertification) check(v *snapshot.View, _ Actor, now time.Time) error {
 	var types []string
@@ -72,51 +55,126 @@ func (a RecordCertification) check(v *snapshot.View, _ Actor, now time.Time) err
 		after("period_end", a.PeriodEnd, "period_start", a.PeriodStart),
 		set("expires_at", a.ExpiresAt),
 		after("expires_at", a.ExpiresAt, "issued_at", a.IssuedAt),
+		a.checkParticulars(v, now),
 		a.checkValidity(),
-		optionalDigest("document_sha256", a.Document))
+		optionalDigest("document_sha256", a.Document),
+		checkFingerprint("fingerprint", a.Fingerprint))
 }
 
-func (a RecordCertification) checkValidity() error {
-	rule, ok := validities[a.Type]
-	if !ok {
-		return nil
+// checkParticulars wants what is said to be readable, and what the type must say to
+// be there.
+func (a RecordCertification) checkParticulars(v *snapshot.View, now time.Time) error {
+	p := a.Particulars
+	text := func(field, s string) error { return shortText(field, s) }
+	err := first(
+		shortText("issuer", p.Issuer),
+		each("scope", p.Scope, text), each("criteria", p.Criteria, func(f, s string) error { return oneOf(f, s, Criteria) }), unique("criteria", p.Criteria),
+		each("exceptions", p.Exceptions, func(f string, x snapshot.AuditException) error {
+			return first(required(f+".what", x.What, `"CC6.1: two leavers kept access"`), shortText(f+".what", x.What), shortText(f+".accepted", x.Accepted))
+		}),
+		each("carve_outs", p.CarveOuts, func(f string, s id.Vendor) error { return exists(f, v.Vendors, s) }), unique("carve_outs", p.CarveOuts),
+		shortText("accreditation_body", p.Accreditation), shortText("cert_no", p.Number), shortText("standard", p.Standard),
+		shortText("soa_version", p.SoAVersion), shortText("level", p.Level), shortText("status", p.Status), shortText("limits", p.Limits),
+		shortText("course_version", p.CourseVersion))
+	if err != nil {
+		return err
 	}
-	from := a.IssuedAt
-	if rule.from == "period_end" {
-		from = a.PeriodEnd
+	if p.Opinion != "" {
+		err = first(err, oneOf("opinion", p.Opinion, snapshot.Opinions))
 	}
-	if from.IsZero() {
-		return badField(rule.from, "is missing", "A "+a.Type+" counts from this date; copy it from the report")
+	if p.Subservice != "" {
+		err = first(err, oneOf("subservice_method", p.Subservice, snapshot.SubserviceMethods))
 	}
-	if rule.period > 0 {
-		if a.PeriodStart.IsZero() {
-			return badField("period_start", "is missing", "Copy the period from the report")
-		}
-		if a.PeriodStart.AddDate(0, rule.period, 0).After(a.PeriodEnd.AddDate(0, 0, 1)) {
-			return badField("period_end", fmt.Sprintf("is less than %d months after period_start", rule.period),
-				"A shorter period does not count (policy)")
-		}
+	for _, d := range []struct {
+		field string
+		at    time.Time
+	}{{"as_of", p.AsOf}, {"last_surveillance", p.LastSurveillance}, {"interim_at", p.InterimAt}, {"assessed_at", p.AssessedAt},
+		{"retro_date", p.RetroDate}, {"hired_at", p.HiredAt}, {"law_changed_at", p.LawChangedAt}} {
+		err = first(err, setOrNone(d.field, d.at), past(d.field, d.at, now))
 	}
-	if last := from.AddDate(rule.years, rule.months, rule.days); a.ExpiresAt.After(last) {
-		return badField("expires_at", "is later than a "+a.Type+" can count",
-			"Write "+last.UTC().Format(time.RFC3339)+" or earlier (policy: "+rule.from+" and a fixed time)")
+	if b := p.Bridge; b != nil {
+		err = first(err, required("bridge.by", b.By, `"C. Officer, CISO"`), set("bridge.at", b.At), past("bridge.at", b.At, now),
+			set("bridge.until", b.Until), after("bridge.until", b.Until, "bridge.at", b.At), sha256Hex("bridge.document_sha256", b.Document))
+	}
+	if p.Underlying != "" {
+		err = first(err, exists("underlying", v.Certifications, p.Underlying))
+	}
+	if p.Person != "" {
+		err = first(err, exists("person", v.Persons, p.Person))
+	}
+	if p.OpenHigh != nil && *p.OpenHigh < 0 {
+		err = first(err, badField("open_high", "is below 0", "Write how many high findings are overdue"))
+	}
+	if p.TailMonths < 0 || p.TailMonths > 240 {
+		err = first(err, badField("tail_months", "is not between 0 and 240", "Write how long claims may come after the end"))
+	}
+	if p.Score < 0 || p.Score > 1 {
+		err = first(err, badField("score", "is not between 0 and 1", "Write 0.9 for 90 %"))
+	}
+	if err != nil {
+		return err
+	}
+	if missing := diligence.Lacks(a.record("", "")); len(missing) > 0 {
+		return badField(missing[0], "is missing", "A "+a.Type+" must say it: copy it from the paper ("+join(diligence.Needs(a.Type))+")")
 	}
 	return nil
 }
 
-func (a RecordCertification) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(&snapshot.Certification{ID: cmp.Or(a.ID, id.Certification(s.ID)), Vendor: a.Vendor, Type: a.Type,
+// Criteria are the trust services criteria that a SOC 2 report can cover.
+var Criteria = []string{"security", "availability", "confidentiality", "processing-integrity", "privacy"}
+
+// checkFingerprint wants what diligence.Fingerprint makes, or nothing.
+func checkFingerprint(field string, f []uint32) error {
+	if len(f) != 0 && len(f) != diligence.FingerprintSize {
+		return badField(field, fmt.Sprintf("has %d numbers", len(f)), fmt.Sprintf("Write the %d that sallyport certification compare prints, or leave it out", diligence.FingerprintSize))
+	}
+	return nil
+}
+
+// checkValidity holds the end to what the type's rule allows from its dates.
+func (a RecordCertification) checkValidity() error {
+	if a.Type == "SOC2_T2" && hipaa.AddMonths(a.PeriodStart, 3).After(a.PeriodEnd.AddDate(0, 0, 1)) {
+		return badField("period_end", "is less than 3 months after period_start", "A shorter period does not count (policy)")
+	}
+	last := diligence.CountsUntil(a.record("", ""))
+	if !last.IsZero() && a.ExpiresAt.After(last) {
+		return badField("expires_at", "is later than a "+a.Type+" can count",
+			"Write "+last.UTC().Format(time.RFC3339)+" or earlier (policy: a fixed time from its dates)")
+	}
+	return nil
+}
+
+func (a RecordCertification) record(key id.Certification, by id.Person) *snapshot.Certification {
+	p := a.Particulars
+	for _, t := range []*time.Time{&p.AsOf, &p.LastSurveillance, &p.InterimAt, &p.AssessedAt, &p.RetroDate, &p.HiredAt, &p.LawChangedAt} {
+		*t = t.UTC()
+	}
+	if p.Bridge != nil {
+		b := *p.Bridge
+		b.At, b.Until = b.At.UTC(), b.Until.UTC()
+		p.Bridge = &b
+	}
+	return &snapshot.Certification{ID: key, Vendor: a.Vendor, Type: a.Type,
 		IssuedAt: a.IssuedAt.UTC(), PeriodStart: a.PeriodStart.UTC(), PeriodEnd: a.PeriodEnd.UTC(),
-		ExpiresAt: a.ExpiresAt.UTC(), Document: a.Document, RecordedBy: s.By})
+		ExpiresAt: a.ExpiresAt.UTC(), Document: a.Document, RecordedBy: by, Particulars: p, Fingerprint: a.Fingerprint}
+}
+
+func (a RecordCertification) apply(e *snapshot.Edit, s Stamp) {
+	e.Put(a.record(cmp.Or(a.ID, id.Certification(s.ID)), s.By))
 }
 
 // VerificationMethods lists how a certification can be verified.
-var VerificationMethods = []string{"issuer-portal", "auditor-letter", "registry-lookup", "report-read"}
+var VerificationMethods = diligence.Methods
 
-// VerifyCertification says that a person has verified the certification, and how.
+// VerifyCertification says that a person has verified the certification, how, and
+// against what.
 type VerifyCertification struct {
 	ID  id.Certification `json:"id"`
 	How string           `json:"how"` // of VerificationMethods
+	// Against is what it was compared with: issuer-portal, the host ("trust.example.com");
+	// auditor-letter, the letter's date or digest; registry-lookup, the entry;
+	// report-read, which parts were read and what was compared.
+	Against string `json:"against"`
 }
 
 func (a VerifyCertification) Subject() snapshot.Subject {
@@ -142,13 +200,36 @@ func (a VerifyCertification) check(v *snapshot.View, _ Actor, now time.Time) err
 	case !c.ExpiresAt.After(now):
 		return conflict("id", "The certification has expired", "Ask the vendor for the next, and record it")
 	}
-	return oneOf("how", a.How, VerificationMethods)
+	if err := first(oneOf("how", a.How, VerificationMethods),
+		required("against", a.Against, `"trust.example.com", "letter of 2026-03-01", "IAF CertSearch 123", "sections 1 to 4, period and opinion"`),
+		shortText("against", a.Against)); err != nil {
+		return err
+	}
+	if a.How == "issuer-portal" && !isHost(a.Against) {
+		return badField("against", "is not a host", "Write the host of the issuer's portal, such as trust.example.com")
+	}
+	return nil
 }
 
 func (a VerifyCertification) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Certifications, a.ID, func(c *snapshot.Certification) {
-		c.VerifiedBy, c.VerifiedAt, c.VerifiedHow = s.By, s.At, a.How
+		c.VerifiedBy, c.VerifiedAt, c.VerifiedHow, c.VerifiedAgainst = s.By, s.At, a.How, strings.TrimSpace(a.Against)
 	})
+}
+
+// isHost reports whether s is a host name such as trust.example.com: of the address of
+// a portal nothing else is kept, because what follows it may be secret.
+func isHost(s string) bool {
+	labels := strings.Split(s, ".")
+	if len(labels) < 2 || len(s) > 253 {
+		return false
+	}
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || l[0] == '-' || l[len(l)-1] == '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // RevokeCertification says that a certification no longer counts.

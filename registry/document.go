@@ -37,10 +37,17 @@ type PutDocument struct {
 // the document is refused as well.
 type Scan func(ctx context.Context, content []byte) (clean bool, err error)
 
+func (a PutDocument) scannedBy() string { return a.ScannedBy }
+
+func (a PutDocument) withScan(by string) Act {
+	a.ScannedBy = by
+	return a
+}
+
 // scanned has a document looked at, before the registry is locked: what takes long, or
 // hangs, keeps only the document waiting.
-func (r *Registry) scanned(ctx context.Context, by Actor, d PutDocument, m Meta) (Act, error) {
-	if d.ScannedBy != "" {
+func (r *Registry) scanned(ctx context.Context, by Actor, d detaching, m Meta) (Act, error) {
+	if d.scannedBy() != "" {
 		return nil, badField("scanned_by", "is for the registry to write", "Leave it out")
 	}
 	if r.o.Scan == nil {
@@ -52,15 +59,15 @@ func (r *Registry) scanned(ctx context.Context, by Actor, d PutDocument, m Meta)
 	return r.afterScan(ctx, d)
 }
 
-func (r *Registry) afterScan(ctx context.Context, d PutDocument) (Act, error) {
-	switch clean, err := r.o.Scan(ctx, d.Content); {
+func (r *Registry) afterScan(ctx context.Context, d detaching) (Act, error) {
+	_, document := d.detach()
+	switch clean, err := r.o.Scan(ctx, document.Content); {
 	case err != nil:
 		return nil, problem.New(problem.Unavailable, "The document could not be scanned, and is not stored", "Try again; if it goes on, tell the operator").Because(err)
 	case !clean:
 		return nil, badField("content", "was found to be harmful by "+r.o.ScannedBy, "Do not open it; tell whoever sent it, and your security officer")
 	}
-	d.ScannedBy = r.o.ScannedBy
-	return d, nil
+	return d.withScan(r.o.ScannedBy), nil
 }
 
 // NewDocument is the act that stores the content.

@@ -41,7 +41,8 @@ type GrantEffect struct {
 	Gates      []string      `json:"gates,omitempty"` // that refuse then, and do not now
 }
 
-// Past is a decision that was made, with the papers as they stood.
+// Past is a decision that was made, with the papers as they stood; that the view was
+// known to be the newest then is taken for granted.
 type Past struct {
 	Request    policy.Request
 	Engagement id.Engagement
@@ -226,16 +227,17 @@ func Replayed(e *policy.Engine, past []Past, g *snapshot.Agreement, from time.Ti
 	}
 	last, as := (*snapshot.View)(nil), (*snapshot.View)(nil)
 	for _, p := range past {
-		was := policy.Explain(e, p.Request)
+		q := p.Request
+		q.View = p.Request.View.Confirm(q.Now)
+		was := policy.Explain(e, q)
 		if was.Permitted != p.Permitted {
 			out.Unclear++
 			continue
 		}
 		if p.Request.View != last {
-			last, as = p.Request.View, withAgreement(p.Request.View, inForceAt(g, p.Request.Now))
+			last, as = p.Request.View, withAgreement(p.Request.View, inForceAt(g, from))
 		}
-		q := p.Request
-		q.View = as
+		q.View = as.Confirm(q.Now)
 		is := policy.Explain(e, q)
 		switch {
 		case is.Permitted == was.Permitted:

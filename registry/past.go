@@ -50,6 +50,15 @@ func (r *Registry) atVersion(ctx context.Context, seq uint64, t time.Time) (*sna
 	return r.build(records, seq, index, t), nil
 }
 
+// VersionAt is the registry's version at t: the number of the last act done by then.
+func (r *Registry) VersionAt(ctx context.Context, t time.Time) (uint64, error) {
+	seq, err := r.o.Store.SeqAt(ctx, t)
+	if err != nil {
+		return 0, unavailable("The registry's database does not answer", err)
+	}
+	return seq, nil
+}
+
 // Acts reads, in order, up to limit acts after version that are in a log.
 func (r *Registry) Acts(ctx context.Context, version uint64, limit int) ([]Entry, error) {
 	entries, err := r.o.Store.Since(ctx, version, limit)

@@ -42,10 +42,11 @@ func anAct(t *rapid.T, v *snapshot.View, now time.Time) registry.Act {
 			return registry.RecordAssessment{Vendor: vendor, Verdict: snapshot.Pass, DecidedAt: now.Add(-time.Hour), ValidUntil: soon}
 		},
 		func() registry.Act {
-			return registry.RecordCertification{ID: id.Certification(pick("c0", "c1")), Vendor: vendor, Type: "INSURANCE", ExpiresAt: soon.In(time.FixedZone("", 3600))}
+			return registry.RecordCertification{ID: id.Certification(pick("c0", "c1")), Vendor: vendor, Type: "INSURANCE", ExpiresAt: soon.In(time.FixedZone("", 3600)),
+				Particulars: snapshot.Particulars{Issuer: "Carrier", Limits: "1 M USD", AIExclusion: new(bool)}}
 		},
 		func() registry.Act {
-			return registry.VerifyCertification{ID: id.Certification(pick("c0", "c1")), How: "registry-lookup"}
+			return registry.VerifyCertification{ID: id.Certification(pick("c0", "c1")), How: "registry-lookup", Against: "entry 12"}
 		},
 		func() registry.Act {
 			return registry.DraftAgreement{ID: id.Agreement(pick("a0", "a1")), Kind: snapshot.BAA, Vendor: vendor, Terms: registrytest.Terms(), Document: paper.Digest, EffectiveAt: now}

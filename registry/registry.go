@@ -144,7 +144,7 @@ func (r *Registry) Do(ctx context.Context, by Actor, a Act, m Meta) (Result, err
 		return Result{}, err
 	}
 	a = deref(a)
-	if d, ok := a.(PutDocument); ok {
+	if d, ok := a.(detaching); ok {
 		var err error
 		if a, err = r.scanned(ctx, by, d, m); err != nil {
 			return Result{}, err
@@ -206,7 +206,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 		return nil, nil, problem.New(problem.Invalid, "No such act", "Use an act of the table")
 	}
 	stored, document := a, (*Document)(nil)
-	if d, ok := a.(PutDocument); ok {
+	if d, ok := a.(detaching); ok {
 		stored, document = d.detach()
 	}
 	body, err := Encode(stored)

@@ -99,7 +99,8 @@ var agreementScenarios = map[registry.Kind]scenario{
 		})),
 		bad("terms.safeguards.value", reread("safeguards", func(t *snapshot.Term) { t.Value = json.RawMessage("false") })),
 		bad("terms.safeguards.clause", reread("safeguards", func(t *snapshot.Term) { t.Clause = "§ 99" })),
-		bad("terms.prompt_retention_days", reread("prompt_retention_days", func(t *snapshot.Term) { t.Value, t.Clause = json.RawMessage("0"), "§ 5" })),
+		bad("terms.regions", reread("regions", func(t *snapshot.Term) { t.Value, t.Clause = json.RawMessage(`{"storage": ["US"]}`), "§ 5" })),
+		bad("terms.prompt_retention_days.clause", reread("prompt_retention_days", func(t *snapshot.Term) { t.Clause = "§ 5" })),
 		bad("terms.subpart_e_ceiling", with(reading(twice2), func(a *registry.CheckTerms) { a.Terms = nil }))},
 		then: func(v *snapshot.View) string {
 			a, _ := v.Agreements.Get("a2")

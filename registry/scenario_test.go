@@ -145,11 +145,12 @@ func with[T any](v T, change func(*T)) T { change(&v); return v }
 var (
 	year = noon.AddDate(1, 0, 0)
 
-	vendor2   = registry.ProposeVendor{ID: "v2", Name: "Two, Inc."}
-	engage2   = registry.ProposeEngagement{ID: "e2", Vendor: "northwind", Agreements: []id.Agreement{"northwind-baa"}, Basis: hipaa.OperationsUnderBAA, Purpose: hipaa.Evaluation, Category: hipaa.Operations, Sources: []id.Source{"ehr"}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: noon, EndsAt: year}
-	paper2    = registry.DraftAgreement{ID: "a2", Kind: snapshot.ServicesContract, Vendor: "northwind", Document: strings.Repeat("ab", 32), EffectiveAt: noon}
-	person2   = registry.ProposePerson{ID: "p2", Vendor: "northwind", Name: "P", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"}
-	cert2     = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0)}
+	vendor2 = registry.ProposeVendor{ID: "v2", Name: "Two, Inc."}
+	engage2 = registry.ProposeEngagement{ID: "e2", Vendor: "northwind", Agreements: []id.Agreement{"northwind-baa"}, Basis: hipaa.OperationsUnderBAA, Purpose: hipaa.Evaluation, Category: hipaa.Operations, Sources: []id.Source{"ehr"}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: noon, EndsAt: year}
+	paper2  = registry.DraftAgreement{ID: "a2", Kind: snapshot.ServicesContract, Vendor: "northwind", Document: strings.Repeat("ab", 32), EffectiveAt: noon}
+	person2 = registry.ProposePerson{ID: "p2", Vendor: "northwind", Name: "P", Classification: hipaa.BusinessAssociate, Basis: "employee", Region: "US"}
+	cert2   = registry.RecordCertification{ID: "c2", Vendor: "northwind", Type: "ISO27001", IssuedAt: noon.AddDate(-1, 0, 0), ExpiresAt: noon.AddDate(2, 0, 0),
+		Particulars: snapshot.Particulars{Issuer: "Body Ltd", Accreditation: "ANAB", Number: "IS 1", Standard: "ISO/IEC 27001:2022", Scope: []string{"all"}, SoAVersion: "7"}}
 	expert2   = registry.RecordDetermination{ID: "x2", Engagement: "triage-eval", Profile: "expert-determination", Profile256: string(registrytest.Key("expert-determination")), Expert: "Dr. M. Example", Document: strings.Repeat("ab", 32), DeterminedAt: noon, ValidUntil: year}
 	training2 = registry.RecordTraining{ID: "t2", Person: "lin", Course: "c", Version: "1", Score: 1, Passed: true, CompletedAt: noon, ExpiresAt: year}
 	machine2  = registry.InviteDevice{ID: "d2", Vendor: "northwind", Owner: "lin", App: "lin-app", Code256: strings.Repeat("ab", 32), ExpiresAt: noon.Add(72 * time.Hour)}
@@ -287,7 +288,7 @@ func thumb(keys json.RawMessage) string {
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused; the workflows' chapters are in scenario_*_test.go.
-var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios)
+var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios, trainingScenarios)
 
 func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
 	all := map[registry.Kind]scenario{}
@@ -329,10 +330,18 @@ var doorScenarios = map[registry.Kind]scenario{
 	"certification.record": {allowed: act(cert2), refused: []refusal{
 		bad("type", with(cert2, func(a *registry.RecordCertification) { a.Type = "ISO27002" })),
 		bad("issued_at", with(cert2, func(a *registry.RecordCertification) { a.IssuedAt = time.Time{} })),
-		bad("expires_at", with(cert2, func(a *registry.RecordCertification) { a.ExpiresAt = noon.AddDate(2, 0, 1) })),
-		bad("period_end", registry.RecordCertification{Vendor: "northwind", Type: "SOC2_T2", PeriodStart: noon.AddDate(0, -2, 0), PeriodEnd: noon, ExpiresAt: year})}},
-	"certification.verify": {before: by("ada", cert2), allowed: act(registry.VerifyCertification{ID: "c2", How: "issuer-portal"}), refused: []refusal{
-		bad("how", registry.VerifyCertification{ID: "c2", How: "looked"}), gone(registry.VerifyCertification{ID: "c3"}),
+		bad("expires_at", with(cert2, func(a *registry.RecordCertification) { a.ExpiresAt = noon.AddDate(2, 0, 2) })),
+		bad("period_end", registry.RecordCertification{Vendor: "northwind", Type: "SOC2_T2", PeriodStart: noon.AddDate(0, -2, 0), PeriodEnd: noon, ExpiresAt: year, Particulars: registrytest.SOC2()}),
+		bad("soa_version", with(cert2, func(a *registry.RecordCertification) { a.SoAVersion = "" })),
+		bad("criteria[0]", with(cert2, func(a *registry.RecordCertification) { a.Criteria = []string{"safety"} })),
+		bad("opinion", with(cert2, func(a *registry.RecordCertification) { a.Opinion = "good" })),
+		bad("carve_outs[0]", with(cert2, func(a *registry.RecordCertification) { a.CarveOuts = []id.Vendor{"nobody"} })),
+		bad("bridge.by", with(cert2, func(a *registry.RecordCertification) { a.Bridge = &snapshot.BridgeLetter{} })),
+		bad("last_surveillance", with(cert2, func(a *registry.RecordCertification) { a.LastSurveillance = year })),
+		bad("fingerprint", with(cert2, func(a *registry.RecordCertification) { a.Fingerprint = []uint32{1} }))}},
+	"certification.verify": {before: by("ada", cert2), allowed: act(registry.VerifyCertification{ID: "c2", How: "issuer-portal", Against: "trust.example.com"}), refused: []refusal{
+		bad("how", registry.VerifyCertification{ID: "c2", How: "looked"}), bad("against", registry.VerifyCertification{ID: "c2", How: "report-read"}),
+		bad("against", registry.VerifyCertification{ID: "c2", How: "issuer-portal", Against: "https://trust.example.com/?token=1"}), gone(registry.VerifyCertification{ID: "c3"}),
 		{act(registry.VerifyCertification{ID: "northwind-soc2", How: "issuer-portal"}), "id", problem.Conflict}}},
 	"certification.revoke": {allowed: act(registry.RevokeCertification{ID: "northwind-soc2"}), refused: []refusal{gone(registry.RevokeCertification{ID: "c3"})}},
 
@@ -977,7 +986,13 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 // repeatable are the verbs of acts that may be done twice: what they write down is
 // the newest word.
 var repeatable = []string{
+	"answer",
+	"profile",
 	"link-directory",
+	"read-lesson",
+	"do-drill",
+	"answer",
+	"assign-training",
 	"place",
 	"record",
 	"put",
@@ -1030,7 +1045,7 @@ func TestTheTableIsWhole(t *testing.T) {
 func TestSeparationOfDuties(t *testing.T) {
 	tested := map[registry.Kind]bool{}
 	for _, spec := range registry.Acts {
-		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "key.approve-destruction"}, spec.Name)
+		decides := spec.Verb == "approve" || slices.Contains([]registry.Kind{"certification.verify", "hold.lift", "review.complete", "person.amend-duties", "training.record", "assessment.record", "assessment.accept-risk", "assessment.meet-condition", "finding.accept", "key.approve-destruction"}, spec.Name)
 		if !decides {
 			continue
 		}

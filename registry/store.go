@@ -124,6 +124,16 @@ type Document struct {
 // seals the reason with the digest, so nobody without its key can make a row
 // that opens.
 func (e *Entry) digest() (string, error) {
+	raw, err := e.Canonical()
+	if err != nil {
+		return "", err
+	}
+	return digestOf(raw), nil
+}
+
+// Canonical is what the audit entry's digest is of: who has it can check with any SHA-256
+// what the act said, and then by a proof that the log has it.
+func (e *Entry) Canonical() ([]byte, error) {
 	changed := slices.SortedFunc(slices.Values(e.Changed), func(a, b snapshot.Record) int {
 		return cmp.Or(cmp.Compare(a.Noun(), b.Noun()), cmp.Compare(a.Key(), b.Key()))
 	})
@@ -138,10 +148,9 @@ func (e *Entry) digest() (string, error) {
 		Changed []snapshot.Record `json:"changed"`
 	}{e.Seq, e.ID, e.Kind, e.Actor, e.At.UTC(), e.Reason, e.Body, changed})
 	if err != nil {
-		return "", fmt.Errorf("digest of act: %w", err)
+		return nil, fmt.Errorf("digest of act: %w", err)
 	}
-	raw, err = canonical(raw)
-	return digestOf(raw), err
+	return canonical(raw)
 }
 
 // check refuses an act whose row, or what it changed, is not as it was

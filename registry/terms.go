@@ -61,6 +61,9 @@ func TermFields() []string {
 	return out
 }
 
+// ReadableTerms wants each term to be in the catalogue, of its type, and with its clause.
+func ReadableTerms(terms map[string]snapshot.Term) error { return checkTerms("terms", terms) }
+
 // checkTerms wants each term to be in the catalogue and of its type.
 func checkTerms(field string, terms map[string]snapshot.Term) error {
 	names := make([]string, 0, len(terms))

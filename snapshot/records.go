@@ -98,6 +98,8 @@ type Vendor struct {
 	RequiredCertifications []string `json:"required_certifications,omitempty"`
 	// Screening is the last look at the vendor under 28 CFR Part 202.
 	Screening Screening `json:"screening,omitzero"`
+	// Profile is what it does for the organisation, with which data; nil: not recorded.
+	Profile *VendorProfile `json:"profile,omitempty"`
 	Approval
 }
 
@@ -120,24 +122,14 @@ type Assessment struct {
 	ValidUntil time.Time     `json:"valid_until"`
 	// Report is the SHA-256 of the report that the decision rests on.
 	Report string `json:"report_sha256,omitempty"`
-}
-
-// Certification is a report or certificate that a vendor holds. Until a person
-// has verified it, it counts as absent.
-type Certification struct {
-	ID          id.Certification `json:"id"`
-	Vendor      id.Vendor        `json:"vendor"`
-	Type        string           `json:"type"` // a hipaa.CertificationType id
-	IssuedAt    time.Time        `json:"issued_at,omitzero"`
-	PeriodStart time.Time        `json:"period_start,omitzero"`
-	PeriodEnd   time.Time        `json:"period_end,omitzero"`
-	ExpiresAt   time.Time        `json:"expires_at"`
-	Document    string           `json:"document_sha256,omitempty"`
-	RecordedBy  id.Person        `json:"recorded_by"`
-	VerifiedBy  id.Person        `json:"verified_by,omitempty"`
-	VerifiedAt  time.Time        `json:"verified_at,omitzero"`
-	VerifiedHow string           `json:"verified_how,omitempty"` // issuer-portal, auditor-letter, registry-lookup, report-read
-	RevokedAt   time.Time        `json:"revoked_at,omitzero"`
+	// Basis is what was known when it was decided; nil: nothing but the report.
+	Basis       *AssessmentBasis `json:"basis,omitempty"`
+	Conditions  []Condition      `json:"conditions,omitempty"`
+	Acceptances []RiskAcceptance `json:"acceptances,omitempty"`
+	// ReopenedAt is when a person, or the product, said that it has to be decided anew.
+	ReopenedAt  time.Time `json:"reopened_at,omitzero"`
+	ReopenedBy  id.Person `json:"reopened_by,omitempty"`
+	ReopenedFor string    `json:"reopened_for,omitempty"` // of ReopenCauses
 }
 
 // AgreementKind is a kind of paper.
@@ -287,6 +279,13 @@ type Person struct {
 	// SuspendedBy is who has suspended the person, in the order of time. The
 	// person is suspended until each has ended its own.
 	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
+	// Track is the role track of the course that the person must have passed: "DS",
+	// "MLE", "ANN", "SUP" or "EXE"; empty: none is assigned.
+	Track string `json:"track,omitempty"`
+	// HiredAt is the date of hire, and WorkState where the person works ("US-TX"; empty:
+	// in Region): State law on training counts from the one and is chosen by the other.
+	HiredAt   time.Time `json:"hired_at,omitzero"`
+	WorkState string    `json:"work_state,omitempty"`
 	Approval
 }
 
@@ -302,6 +301,43 @@ type Training struct {
 	ExpiresAt   time.Time   `json:"expires_at"` // policy; HIPAA sets no interval
 	RecordedBy  id.Person   `json:"recorded_by"`
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
+	// Source is where the completion was made; empty in records that are older than the
+	// word: told by a person.
+	Source TrainingSource `json:"source,omitempty"`
+	// Modules are what was taught of the syllabus; empty: not known.
+	Modules []string `json:"modules,omitempty"`
+	Track   string   `json:"track,omitempty"`
+	Hours   float64  `json:"hours,omitempty"`
+	// Content is the SHA-256 of the course as it was taught.
+	Content string `json:"content_sha256,omitempty"`
+	// External is the completion's name where it came from, such as the id of an xAPI
+	// statement. It is taken once.
+	External string `json:"external,omitempty"`
+	// Statement is what the person signed.
+	Statement TrainingStatement `json:"statement,omitzero"`
+}
+
+// TrainingSource is where a completion was made.
+type TrainingSource string
+
+// The sources.
+const (
+	FromProduct TrainingSource = "product" // the product's own course, marked by the registry
+	FromLMS     TrainingSource = "lms"     // a learning management system
+	FromPaper   TrainingSource = "paper"   // a certificate or a list that a person read
+)
+
+// TrainingStatement is a signed statement that somebody was trained, as State law may
+// ask for, with the conduct rules that they attested.
+type TrainingStatement struct {
+	Name     string    `json:"name,omitempty"`
+	Employer string    `json:"employer,omitempty"`
+	Role     string    `json:"role,omitempty"`
+	In       string    `json:"in,omitempty"` // the State or country of work: "US-TX"
+	Rules    []int     `json:"rules,omitempty"`
+	SignedAt time.Time `json:"signed_at,omitzero"`
+	// Document is the SHA-256 of the paper, where it was signed outside the product.
+	Document string `json:"document_sha256,omitempty"`
 }
 
 // Device is a machine of a vendor that holds a client certificate, or a workload
@@ -540,7 +576,6 @@ const (
 
 func (*Vendor) Noun() Noun        { return NounVendor }
 func (*Assessment) Noun() Noun    { return NounAssessment }
-func (*Certification) Noun() Noun { return NounCertification }
 func (*Agreement) Noun() Noun     { return NounAgreement }
 func (*Engagement) Noun() Noun    { return NounEngagement }
 func (*Determination) Noun() Noun { return NounDetermination }
@@ -558,7 +593,6 @@ func (*Posture) Noun() Noun       { return NounPosture }
 
 func (r *Vendor) Key() string        { return string(r.ID) }
 func (r *Assessment) Key() string    { return string(r.ID) }
-func (r *Certification) Key() string { return string(r.ID) }
 func (r *Agreement) Key() string     { return string(r.ID) }
 func (r *Engagement) Key() string    { return string(r.ID) }
 func (r *Determination) Key() string { return string(r.ID) }
@@ -576,7 +610,6 @@ func (r *Posture) Key() string       { return string(r.Device) }
 
 func (*Vendor) record()        {}
 func (*Assessment) record()    {}
-func (*Certification) record() {}
 func (*Agreement) record()     {}
 func (*Engagement) record()    {}
 func (*Determination) record() {}

@@ -14,8 +14,11 @@ import (
 	"github.com/sallyport/sallyport/registry"
 )
 
-// inviteKind is the one act for which the command makes something secret: the code
-// of the invitation, of which the server gets the digest.
+// onceTold is something secret that the command made, of which the server got the
+// digest: it is told once, when the act is done.
+type onceTold interface{ tell() }
+
+// inviteKind is the act for which the command makes the code of an invitation.
 const inviteKind registry.Kind = "device.invite"
 
 // invitation is what is printed once the act is done.
@@ -26,7 +29,7 @@ type invitation struct {
 
 // newInvitation makes a code, unless a digest was given, and notes its digest in
 // the act.
-func (c connection) newInvitation(ctx context.Context, fields map[string]any) (*invitation, error) {
+func (c connection) newInvitation(ctx context.Context, fields map[string]any) (onceTold, error) {
 	if fields["code_sha256"] != nil {
 		return nil, nil // the code is somebody else's
 	}

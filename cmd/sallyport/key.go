@@ -21,8 +21,43 @@ import (
 // extraCommands are commands of a noun besides its acts, list and get; one of an
 // act's name stands in its place.
 var extraCommands = map[string][]extraCommand{
+	"incident": {
+		{"clocks", "Every clock that runs for an incident, with what is due when.", incidentClocksCmd{}},
+		{"notice", "Draft a notice, or write the fields of its mail merge.", incidentNoticeCmd{}},
+		{"story", "Tell an incident from its beginning.", incidentStoryCmd{}},
+		{"neglected", "List open incidents and findings that nobody looks at.", incidentNeglectedCmd{}},
+	},
+	"vendor": {
+		{"risk", "A vendor's inherent risk, computed from its profile, with the working.", vendorRiskCmd{}},
+		{"tree", "To whom a vendor passes data on, and which links lack an agreement.", vendorTreeCmd{}},
+		{"standing", "What a vendor's assessment relies on, and what has reopened it.", vendorStandingCmd{}},
+	},
+	"questionnaire": {
+		{"show", "The questions and answers.", questionnaireShowCmd{}},
+		{"score", "What the answers come to; --working shows the sum.", questionnaireScoreCmd{}},
+		{"score-answers", "Give answers their score, 0 to 3.", questionnaireScoreAnswersCmd{}},
+		{"questions", "The 64 questions, or one of them with its scale.", questionnaireQuestionsCmd{}},
+		{"import", "Fill in what the vendor's CAIQ or HECVAT claims, where there is no answer.", questionnaireImportCmd{}},
+		{"attach", "Attach a file of evidence to an answer.", questionnaireAttachCmd{}},
+	},
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
+	},
+	"agreement": append([]extraCommand{
+		{"check", "What is missing or weak in an agreement, and what that switches off.", agreementCheckCmd{}},
+		{"report", "What is missing, weak or overdue under the agreements that run.", agreementReportCmd{}},
+	}, agreementCommands...),
+	"certification": {
+		{"judge", "What a report or certificate is worth now, and why.", certificationJudgeCmd{}},
+		{"alike", "Reports of different vendors whose texts are alike.", certificationAlikeCmd{}},
+		{"compare", "Compare the texts of reports here, or print their fingerprints.", certificationCompareCmd{}},
+	},
+	"training": {
+		{"import", "Record completions out of a learning management system: CSV or xAPI, all or none.", trainingImportCmd{}},
+		{"export", "Every completion, as CSV or xAPI statements.", trainingExportCmd{}},
+		{"certificate", "The certificate of a completion, as a PDF.", trainingCertificateCmd{}},
+		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
+		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
 	},
 	"role": {
 		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},

@@ -134,11 +134,15 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var invited *invitation
-	if c.Kind == inviteKind {
-		if invited, err = c.newInvitation(ctx, fields); err != nil {
-			return err
-		}
+	var made onceTold
+	switch c.Kind {
+	case inviteKind:
+		made, err = c.newInvitation(ctx, fields)
+	case "questionnaire.send", "link.issue":
+		made, err = c.newLink(ctx, c.Kind, fields)
+	}
+	if err != nil {
+		return err
 	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
@@ -160,8 +164,8 @@ func (c *actCmd) Run(ctx context.Context) error {
 	if err := c.call(ctx, http.MethodPost, path, api.ActBody{Reason: c.Reason, Act: raw}, &done, header...); err != nil {
 		return err
 	}
-	if invited != nil {
-		invited.tell()
+	if made != nil {
+		made.tell()
 		return nil
 	}
 	if c.JSON {
@@ -264,6 +268,10 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
+			out = append(out, fieldsOf(f.Type)...) // as JSON has them: beside the others
+			continue
+		}
 		if name == "" || name == "-" {
 			continue
 		}
@@ -286,6 +294,8 @@ func shapeOf(t reflect.Type) string {
 		return "@FILE"
 	}
 	switch t.Kind() {
+	case reflect.Pointer:
+		return shapeOf(t.Elem())
 	case reflect.String:
 		return "text"
 	case reflect.Bool:

@@ -338,3 +338,40 @@ func TestTheAgentsPage(t *testing.T) {
 		t.Logf("%s", out)
 	}
 }
+
+// TestTheAccessPage types what docs/access.md says, after the door is open.
+func TestTheAccessPage(t *testing.T) {
+	need.Tool(t, "awk")
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 8.")
+	if !ok {
+		t.Fatal("the first hour has no section 8")
+	}
+	out := typePages(t, 40, hour, page(t, "access.md"))
+	for _, want := range []string{
+		"role.approve triage-detail: done", "nothing of it leaves", "Approved now, it would open", "request.approve night-fix: done",
+		"elevates = triage-grant", "ticket = INC-4711", "grant.end-early request-night-fix: done", "grant triage-grant: lin of northwind",
+		"autumn: 1 of 1 items decided: 0 kept, 1 cut down", "! hasty", "none is configured", "emergency.review glass-1: done",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+	// One answer when the door opened, one of the elevation, one of what is left.
+	var answers [][]byte
+	for line := range bytes.Lines(out) {
+		if bytes.Contains(line, []byte(`"resourceType":"Bundle"`)) {
+			answers = append(answers, line)
+		}
+	}
+	if len(answers) != 3 {
+		t.Fatalf("got %d answers, want 3\n%s", len(answers), out)
+	}
+	for i, want := range []struct{ has, lacks string }{{"birthDate", "maritalStatus"}, {"gender", "birthDate"}, {"birthDate", "maritalStatus"}} {
+		if !bytes.Contains(answers[i], []byte(`"`+want.has+`"`)) || bytes.Contains(answers[i], []byte(`"`+want.lacks+`"`)) {
+			t.Errorf("answer %d: got %s, want %s and not %s", i, answers[i], want.has, want.lacks)
+		}
+	}
+}

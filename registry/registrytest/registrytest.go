@@ -201,8 +201,8 @@ func (d Demo) Steps() ([]Step, error) {
 		{Grace, registry.RecordAssessment{ID: "northwind-2026", Vendor: "northwind", Verdict: snapshot.Pass, DecidedAt: now, ValidUntil: year}, "questionnaire answered"},
 		{Grace, registry.ScreenVendor{ID: "northwind", Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: now, ValidUntil: year}, "owners and staff looked at"},
 		{Ada, registry.RecordCertification{ID: "northwind-soc2", Vendor: "northwind", Type: "SOC2_T2", PeriodStart: now.AddDate(0, -8, 0),
-			PeriodEnd: now.AddDate(0, -2, 0), ExpiresAt: now.AddDate(0, 10, 0)}, "report received"},
-		{Grace, registry.VerifyCertification{ID: "northwind-soc2", How: "auditor-letter"}, "letter from the auditor"},
+			PeriodEnd: now.AddDate(0, -2, 0), ExpiresAt: now.AddDate(0, 10, 0), Particulars: SOC2()}, "report received"},
+		{Grace, registry.VerifyCertification{ID: "northwind-soc2", How: "auditor-letter", Against: "letter of the auditor, by telephone"}, "letter from the auditor"},
 
 		{Ada, paper, "the signed paper"},
 		{Ada, registry.DraftAgreement{ID: "northwind-baa", Kind: snapshot.BAA, Vendor: "northwind", Terms: Terms(), PermittedUses: Uses(),
@@ -233,6 +233,12 @@ func (d Demo) Steps() ([]Step, error) {
 			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 3, 0), MaxPatients: 10_000, MaxDailyBytes: 1 << 30}, "the evaluation"},
 		{Grace, registry.ApproveGrant{ID: "triage-grant"}, "in order"},
 	}, nil
+}
+
+// SOC2 is what a SOC 2 report without a flaw says of itself.
+func SOC2() snapshot.Particulars {
+	return snapshot.Particulars{Issuer: "Example Auditors LLP", Criteria: []string{"security", "confidentiality"}, Scope: []string{"triage service"},
+		Opinion: snapshot.Unqualified, Subservice: snapshot.NoSubservice}
 }
 
 // Role is the demo's data scope.
