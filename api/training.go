@@ -21,13 +21,6 @@ type Badges interface {
 	Base() string
 }
 
-// file is an answer that is no JSON.
-type file struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Body        []byte
-}
-
 // TrainingFile is a file of a learning management system, to look at.
 type TrainingFile struct {
 	Format  string `json:"format" enum:"xapi,csv"`

@@ -167,9 +167,6 @@ type drillRow struct {
 	Done bool
 }
 
-// formError is a mistake in a form, linked to its field.
-type formError struct{ Field, Text string }
-
 // wrong is an act's refusal as mistakes of a form.
 func wrong(err error, field string) []formError {
 	if err == nil {

@@ -83,7 +83,7 @@ func (s *server) question(w http.ResponseWriter, r *http.Request) {
 		if option == "" {
 			err = problem.New(problem.Invalid, "No answer is chosen", "Choose one of the four")
 		} else {
-			err = s.learn(r, x, registry.AnswerQuestion{ID: a.ID, Question: q.ID, Option: option})
+			err = s.learn(r, x, registry.AnswerAttempt{ID: a.ID, Question: q.ID, Option: option})
 		}
 		if err == nil {
 			if n < len(all) {

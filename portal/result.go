@@ -49,7 +49,7 @@ func (s *server) result(w http.ResponseWriter, r *http.Request) {
 		p.Marks = c.Mark(all, a.Answers)
 		for i, q := range all {
 			p.Rows = append(p.Rows, resultRow{N: i + 1, Stem: q.Stem, Critical: q.Critical, Right: a.Answers[q.ID] == q.Correct,
-				Yours: q.Options[a.Answers[q.ID]], Answer: q.Options[q.Correct], Explanation: q.Explanation, Cites: citesOf(q.Question)})
+				Yours: q.Options[a.Answers[q.ID]], Answer: q.Options[q.Correct], Explanation: q.Explanation, Cites: citesOf(q.TrainingQuestion)})
 		}
 	}
 	title := "Not passed this time"

@@ -22,7 +22,7 @@ var trainingActs = []Spec{
 	{"attempt.do-drill", "attempt", "do-drill", "Hand in the answer of a practical drill",
 		"/v1/attempts/{id}/do-drill", []Duty{SecurityOfficer}, func() Act { return new(DoDrill) }, []Admission{Self}},
 	{"attempt.answer", "attempt", "answer", "Save the answer to a question",
-		"/v1/attempts/{id}/answer", []Duty{SecurityOfficer}, func() Act { return new(AnswerQuestion) }, []Admission{Self}},
+		"/v1/attempts/{id}/answer", []Duty{SecurityOfficer}, func() Act { return new(AnswerAttempt) }, []Admission{Self}},
 	{"attempt.finish", "attempt", "finish", "Hand in the attempt, with the conduct rules signed; it is marked, and a pass is recorded",
 		"/v1/attempts/{id}/finish", []Duty{SecurityOfficer}, func() Act { return new(FinishAttempt) }, []Admission{Self}},
 	{"attempt.abandon", "attempt", "abandon", "End an attempt without handing it in",

@@ -50,7 +50,7 @@ func openAttempt(v *snapshot.View, key id.Attempt, by Actor) (*snapshot.Attempt,
 }
 
 // askedIn are the questions of an attempt.
-func askedIn(a *snapshot.Attempt) []course.Asked {
+func drawnFor(a *snapshot.Attempt) []course.Asked {
 	return course.Current().Draw(a.Track, a.Modules, a.Seed)
 }
 
@@ -172,24 +172,24 @@ func (a DoDrill) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Attempts, a.ID, func(x *snapshot.Attempt) { x.Drills = with(x.Drills, a.Drill, true) })
 }
 
-// AnswerQuestion saves one answer. It can be changed until the attempt is finished.
-type AnswerQuestion struct {
+// AnswerAttempt saves one answer. It can be changed until the attempt is finished.
+type AnswerAttempt struct {
 	ID       id.Attempt `json:"id"`
 	Question string     `json:"question"`
 	Option   string     `json:"option"` // the letter under which this attempt shows it, "a" to "d"
 }
 
 // Subject implements Act.
-func (a AnswerQuestion) Subject() snapshot.Subject { return subject(snapshot.NounAttempt, a.ID) }
+func (a AnswerAttempt) Subject() snapshot.Subject { return subject(snapshot.NounAttempt, a.ID) }
 
-func (a AnswerQuestion) about(v *snapshot.View, _ Actor) party { return ofAttempt(v, a.ID) }
+func (a AnswerAttempt) about(v *snapshot.View, _ Actor) party { return ofAttempt(v, a.ID) }
 
-func (a AnswerQuestion) check(v *snapshot.View, by Actor, _ time.Time) error {
+func (a AnswerAttempt) check(v *snapshot.View, by Actor, _ time.Time) error {
 	x, err := openAttempt(v, a.ID, by)
 	if err != nil {
 		return err
 	}
-	for _, q := range askedIn(x) {
+	for _, q := range drawnFor(x) {
 		if q.ID != a.Question {
 			continue
 		}
@@ -201,9 +201,9 @@ func (a AnswerQuestion) check(v *snapshot.View, by Actor, _ time.Time) error {
 	return badField("question", fmt.Sprintf("%q is not asked in this attempt", a.Question), "See the questions on the test's page")
 }
 
-func (a AnswerQuestion) apply(e *snapshot.Edit, _ Stamp) {
+func (a AnswerAttempt) apply(e *snapshot.Edit, _ Stamp) {
 	change(e, e.View().Attempts, a.ID, func(x *snapshot.Attempt) {
-		for _, q := range askedIn(x) {
+		for _, q := range drawnFor(x) {
 			if key, ok := q.Key(a.Option); ok && q.ID == a.Question {
 				x.Answers = with(x.Answers, a.Question, key)
 			}
@@ -240,7 +240,7 @@ func (a FinishAttempt) check(v *snapshot.View, by Actor, _ time.Time) error {
 	if unread > 0 {
 		return conflict("id", fmt.Sprintf("%d lessons are not read yet", unread), "Read them, and say so at the end of each")
 	}
-	asked := askedIn(x)
+	asked := drawnFor(x)
 	marks := course.Current().Mark(asked, x.Answers)
 	if marks.Answered < marks.Asked {
 		return conflict("id", fmt.Sprintf("%d of %d questions are not answered yet", marks.Asked-marks.Answered, marks.Asked), "Answer them; you can change answers until you hand in")
@@ -276,7 +276,7 @@ func (a FinishAttempt) apply(e *snapshot.Edit, s Stamp) {
 		return
 	}
 	p, _ := v.Persons.Get(x.Person)
-	marks := course.Current().Mark(askedIn(x), x.Answers)
+	marks := course.Current().Mark(drawnFor(x), x.Answers)
 	next := *x
 	next.Score, next.EndedAt, next.Stage = marks.Score, s.At, snapshot.AttemptFailed
 	if marks.Passed {

@@ -55,7 +55,7 @@ func (w *world) answer(key id.Attempt, wrong ...string) {
 		if slices.Contains(wrong, q.ID) {
 			option = map[bool]string{true: "b", false: "a"}[option == "a"]
 		}
-		w.must(w.attempt(key).Person, registry.AnswerQuestion{ID: key, Question: q.ID, Option: option})
+		w.must(w.attempt(key).Person, registry.AnswerAttempt{ID: key, Question: q.ID, Option: option})
 	}
 }
 
@@ -132,10 +132,10 @@ var trainingScenarios = map[registry.Kind]scenario{
 			bad("answer", registry.DoDrill{ID: "a2", Drill: "find-phi-notebook", Answer: "99"}),
 			bad("drill", registry.DoDrill{ID: "a2", Drill: "none", Answer: "1"})}},
 	"attempt.answer": {before: by("grace", start2), allowed: func(w *world) registry.Act {
-		return registry.AnswerQuestion{ID: "a2", Question: w.asked("a2")[0].ID, Option: "c"}
+		return registry.AnswerAttempt{ID: "a2", Question: w.asked("a2")[0].ID, Option: "c"}
 	}, refused: []refusal{
-		bad("question", registry.AnswerQuestion{ID: "a2", Question: "TQ-99", Option: "a"}),
-		bad("option", registry.AnswerQuestion{ID: "a2", Question: "TQ-01", Option: "C"})}},
+		bad("question", registry.AnswerAttempt{ID: "a2", Question: "TQ-99", Option: "a"}),
+		bad("option", registry.AnswerAttempt{ID: "a2", Question: "TQ-01", Option: "C"})}},
 	"attempt.finish": {before: attemptBy("grace", true), allowed: func(w *world) registry.Act { return w.hand("a2") }, refused: []refusal{
 		bad("attested", registry.FinishAttempt{ID: "a2", Signature: "Grace Example"}),
 		bad("attested", registry.FinishAttempt{ID: "a2", Signature: "Grace Example", Attested: []int{1, 2, 3, 4, 5, 6}}),
@@ -159,7 +159,7 @@ func TestAnAttemptIsThePersonsOwn(t *testing.T) {
 	w := demoWorld(t)
 	attemptBy("lin", true)(w)
 	for _, a := range []registry.Act{
-		registry.ReadLesson{ID: "a2", Lesson: firstLesson()}, registry.AnswerQuestion{ID: "a2", Question: "TQ-01", Option: "a"},
+		registry.ReadLesson{ID: "a2", Lesson: firstLesson()}, registry.AnswerAttempt{ID: "a2", Question: "TQ-01", Option: "a"},
 		registry.AbandonAttempt{ID: "a2"}, w.hand("a2"), registry.DoDrill{ID: "a2", Drill: "x", Answer: "1"},
 	} {
 		for _, who := range []id.Person{"ada", "grace", "eve", "otto", "nobody"} {
@@ -194,7 +194,7 @@ func TestTheCourseIsFailedAndPassed(t *testing.T) {
 	if a := w.attempt("a1"); a.Stage != snapshot.AttemptFailed || a.Score != .95 || a.Training != "" || len(w.view.TrainingsOf("lin")) != before {
 		t.Fatalf("got %+v", a)
 	}
-	for _, a := range []registry.Act{registry.AnswerQuestion{ID: "a1", Question: "TQ-01", Option: "a"}, w.hand("a1"), registry.AbandonAttempt{ID: "a1"}} {
+	for _, a := range []registry.Act{registry.AnswerAttempt{ID: "a1", Question: "TQ-01", Option: "a"}, w.hand("a1"), registry.AbandonAttempt{ID: "a1"}} {
 		if err := w.do("lin", a); problem.From(err).Kind != problem.Conflict {
 			t.Errorf("%T after the end: %v", a, err)
 		}
