@@ -115,7 +115,7 @@ func (c *exportCmd) documents(ctx context.Context) (n, gone int, err error) {
 			case err != nil:
 				return n, gone, err
 			}
-			if err := os.WriteFile(filepath.Join(dir, d.Digest+endingOf(d.MediaType)), raw, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, d.Digest+documentEnding(d.MediaType)), raw, 0o600); err != nil {
 				return n, gone, fmt.Errorf("writing a document: %w", err)
 			}
 			n++
@@ -123,7 +123,7 @@ func (c *exportCmd) documents(ctx context.Context) (n, gone int, err error) {
 	}
 }
 
-func endingOf(media string) string {
+func documentEnding(media string) string {
 	media, _, _ = strings.Cut(media, ";")
 	for _, ending := range slices.Sorted(maps.Keys(mediaTypes)) {
 		if mediaTypes[ending] == media {
