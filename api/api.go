@@ -80,6 +80,7 @@ func New(c Config) http.Handler {
 	hc := huma.DefaultConfig("Sallyport", c.Version)
 	hc.Info.Description = "Acts and reads of " + c.Organisation + "'s doorway to its vendors. " +
 		"Every change is an act, and every act is in the audit log."
+	hc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	hc.DocsPath = ""    // its page loads scripts from elsewhere
 	hc.SchemasPath = "" // the document holds them
 	hc.CreateHooks = nil
