@@ -70,7 +70,8 @@ const readTimeout = 30 * time.Second
 
 type server struct {
 	Config
-	api huma.API
+	api         huma.API
+	collections map[string]collection // by plural
 }
 
 type actorKey struct{}
@@ -81,6 +82,7 @@ func New(c Config) http.Handler {
 	hc := huma.DefaultConfig("Sallyport", c.Version)
 	hc.Info.Description = "Acts and reads of " + c.Organisation + "'s doorway to its vendors. " +
 		"Every change is an act, and every act is in the audit log."
+	hc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	hc.DocsPath = ""    // its page loads scripts from elsewhere
 	hc.SchemasPath = "" // the document holds them
 	hc.CreateHooks = nil
@@ -91,7 +93,7 @@ func New(c Config) http.Handler {
 		"session":     {Type: "http", Scheme: "bearer", Description: "The secret of a session, as sallyport login gets it"},
 	}
 	hc.Security = []map[string][]string{{"certificate": {}}, {"session": {}}}
-	s := &server{Config: c, api: humago.New(mux, hc)}
+	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}}
 	s.acts()
 	s.reads()
 	s.incidents()
@@ -111,7 +113,7 @@ func New(c Config) http.Handler {
 	// sends the request.
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
-	return cross.Handler(http.MaxBytesHandler(s.identify(mux), maxBody))
+	return cross.Handler(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
 }
 
 // schemaName is a type's name in the OpenAPI document. Those of the knowledge packages
