@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"provenance":    {},
 	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts
 	"agreement":     {"hipaa", "id", "paper", "problem", "snapshot"},                                     // what each term does, what is missing, our own wording
-	"course":        {"hipaa", "id", "paper", "problem", "snapshot"},                                     // lessons, questions, certificates
+	"course":        {"hipaa", "id", "internal/yamldoc", "paper", "problem", "snapshot"},                 // lessons, questions, certificates
 	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts

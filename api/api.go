@@ -44,6 +44,7 @@ type Config struct {
 	LogVerifier  string // the log's public key, in note form
 	Node         string // whose log that is
 	Keys         Keys
+	Badges       Badges
 	Gateway      string // where vendors' machines enrol
 	People       string // where people's browsers reach their pages; empty: nowhere
 	// Anchor is the certificate, in PEM, by which vendors' machines verify the gateway.
@@ -97,6 +98,7 @@ func New(c Config) http.Handler {
 	s.forecasts()
 	s.keys()
 	s.papers()
+	s.trainings()
 	s.apply()
 	s.agreements()
 	s.disclosures()

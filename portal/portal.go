@@ -50,7 +50,7 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// Config is what the pages stand on. All of it is required.
+// Config is what the pages stand on. All but Badges is required.
 type Config struct {
 	Organisation string
 	Layout       string // people.Layout
@@ -58,6 +58,7 @@ type Config struct {
 	Sessions     *signin.Sessions
 	Now          func() time.Time
 	Logger       *slog.Logger
+	Badges       Badges // nil: none are issued
 }
 
 //go:embed pages

@@ -159,6 +159,8 @@ func (s Spec) StepUp() bool {
 var stepUpActs = []Kind{
 	"assessment.record",
 	"training.record",
+	"training.import",
+	"person.assign-training",
 	"vendor.screen",
 	"agreement.sign-here",
 	"agreement.check-terms",

@@ -288,7 +288,7 @@ func thumb(keys json.RawMessage) string {
 
 // scenarios holds, for every act of the table, how it is allowed and how it is
 // refused; the workflows' chapters are in scenario_*_test.go.
-var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios)
+var scenarios = chapters(doorScenarios, diligenceScenarios, offboardingScenarios, agreementScenarios, incidentScenarios, trainingScenarios)
 
 func chapters(ms ...map[registry.Kind]scenario) map[registry.Kind]scenario {
 	all := map[registry.Kind]scenario{}
@@ -989,6 +989,10 @@ var repeatable = []string{
 	"answer",
 	"profile",
 	"link-directory",
+	"read-lesson",
+	"do-drill",
+	"answer",
+	"assign-training",
 	"place",
 	"record",
 	"put",

@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/sallyport/sallyport/course"
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/gateway"
@@ -99,6 +101,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if s.signals, err = s.openSignals(); err != nil {
 		return err
 	}
+	lms := &lms{s, signin.NewLimit(60, time.Second)}
+	if s.people != nil {
+		s.people = alsoAt(course.BadgeKeysPath, badges{s}, alsoAt(course.RevocationsPath, badges{s}, s.people))
+	}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
 	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,6 +115,10 @@ func (s *Server) openGateway(ctx context.Context) error {
 		switch path := r.URL.Path; {
 		case path == sealed.KeysPath:
 			g.ServeReleaseKeys(w, r)
+		case published(path):
+			badges{s}.ServeHTTP(w, r)
+		case path == lmsPath:
+			lms.ServeHTTP(w, r)
 		case path == tokenPath:
 			tokens.ServeHTTP(w, r)
 		case path == revokePath:

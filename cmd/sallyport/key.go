@@ -52,6 +52,13 @@ var extraCommands = map[string][]extraCommand{
 		{"alike", "Reports of different vendors whose texts are alike.", certificationAlikeCmd{}},
 		{"compare", "Compare the texts of reports here, or print their fingerprints.", certificationCompareCmd{}},
 	},
+	"training": {
+		{"import", "Record completions out of a learning management system: CSV or xAPI, all or none.", trainingImportCmd{}},
+		{"export", "Every completion, as CSV or xAPI statements.", trainingExportCmd{}},
+		{"certificate", "The certificate of a completion, as a PDF.", trainingCertificateCmd{}},
+		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
+		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
+	},
 	"role": {
 		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},
 	},
