@@ -69,7 +69,7 @@ func (s *server) diligenceReads() {
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
-			out := QuestionnaireShown{Questionnaire: *q, Missing: append([]string{}, diligence.Missing(q)...)}
+			out := QuestionnaireShown{Questionnaire: *q, Missing: append([]string{}, diligence.Unanswered(q)...)}
 			apply, not := diligence.Applies(q.DataClasses)
 			for _, key := range apply {
 				x, _ := hipaa.LookupQuestion(key)

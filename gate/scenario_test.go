@@ -171,6 +171,8 @@ func change(t *testing.T, records []snapshot.Record, key string, patch json.RawM
 		r = &snapshot.Assessment{}
 	case snapshot.NounTraining:
 		r = &snapshot.Training{}
+	case snapshot.NounCourse:
+		r = &snapshot.Course{}
 	case snapshot.NounDetermination:
 		r = &snapshot.Determination{}
 	case snapshot.NounVendor:

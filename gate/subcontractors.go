@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/course"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/policy"
@@ -153,10 +154,8 @@ func knownReviewer(c *policy.Case, f *policy.Facts, vendor id.Vendor) bool {
 		if p.Vendor != vendor || !approved(f, p.Approval) {
 			continue
 		}
-		for _, t := range c.View.TrainingsOf(p.ID) {
-			if trainingRank(f, c.View.Settings, t) == trainingUnexpired {
-				return true
-			}
+		if course.Assess(c.View, p, nil, f.Passed).Current(f.Passed) {
+			return true
 		}
 	}
 	return false

@@ -50,7 +50,7 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// Config is what the pages stand on. All of it is required.
+// Config is what the pages stand on. All but Badges and Knocked is required.
 type Config struct {
 	Organisation string
 	Layout       string // people.Layout
@@ -58,6 +58,9 @@ type Config struct {
 	Sessions     *signin.Sessions
 	Now          func() time.Time
 	Logger       *slog.Logger
+	Badges       Badges // nil: none are issued
+	// Knocked hears of the digest of a code that opened nothing; may be nil.
+	Knocked func(ctx context.Context, code256 string)
 }
 
 //go:embed pages

@@ -157,8 +157,12 @@ func (s Spec) StepUp() bool {
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
 var stepUpActs = []Kind{
+	"incident.approve-patients",
+	"patient.list-affected",
 	"assessment.record",
 	"training.record",
+	"training.import",
+	"person.assign-training",
 	"vendor.screen",
 	"agreement.sign-here",
 	"agreement.check-terms",

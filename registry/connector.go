@@ -56,7 +56,7 @@ func (a RegisterConnector) check(v *snapshot.View, _ Actor, _ time.Time) error {
 
 func (a RegisterConnector) checkKind(v *snapshot.View) error {
 	signs := a.Kind == snapshot.OIDCProvider || a.Kind == snapshot.SSFSender
-	calls := a.Kind == snapshot.SCIMClient || a.Kind == snapshot.FleetManager || a.Kind == snapshot.AlertSender
+	calls := a.Kind == snapshot.SCIMClient || a.Kind == snapshot.FleetManager || a.Kind == snapshot.AlertSender || a.Kind == snapshot.LMS
 	udap := a.Kind == snapshot.UDAPClients
 	for _, f := range []struct {
 		field, value string

@@ -33,6 +33,7 @@ var makers = map[snapshot.Noun]Kind{
 	snapshot.NounDetermination: "determination.record",
 	snapshot.NounPerson:        "person.propose",
 	snapshot.NounTraining:      "training.record",
+	snapshot.NounCourse:        "course.propose",
 	snapshot.NounDevice:        "device.enroll",
 	snapshot.NounApp:           "app.register",
 	snapshot.NounRole:          "role.define",

@@ -270,7 +270,7 @@ func (b *backup) aad() []byte {
 }
 
 // releaseName is the name of a generation of the key that signs releases.
-var releaseName = regexp.MustCompile(`^release-[1-9][0-9]?\.json$`)
+var releaseName = regexp.MustCompile(`^(release|credential)-[1-9][0-9]?\.json$`)
 
 // storeFile reports whether a name, with slashes, is one of a key store's.
 func storeFile(name string) bool {

@@ -11,6 +11,7 @@
 //	made/<id>             says that the engagement has keys: what is lost is not made anew
 //	destroyed/<id>.json   says that they were destroyed, and by which act
 //	release-<n>.json      the keys that sign sealed releases, one generation a file
+//	credential-<n>.json   the keys that sign badges of training, likewise
 //	generation.json       the key of the key store's own backups
 //
 // The root wraps every other key, with what the key is for as associated data:

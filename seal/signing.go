@@ -38,21 +38,42 @@ const (
 	maxGenerations = 32
 )
 
-func (k *Keyring) releaseFile(n int) string {
-	return filepath.Join(k.dir, fmt.Sprintf("release-%d.json", n))
+// The signing keys, by what they are for: a key of one purpose never opens as another's.
+const (
+	forReleases    = "release"
+	forCredentials = "credential"
+)
+
+func (k *Keyring) signingFile(what string, n int) string {
+	return filepath.Join(k.dir, fmt.Sprintf("%s-%d.json", what, n))
 }
 
 // ReleaseKey gives the key that signs releases, and makes it at first use. It is
 // durable before it is returned. It reads files: keep what it returns.
 func (k *Keyring) ReleaseKey() (*ReleaseKey, error) {
-	key, n, err := k.releases()
+	return k.signing(forReleases)
+}
+
+// CredentialKey signs what says that a person passed something, such as badges: ECDSA
+// with P-256 and SHA-256, and by another key than releases, so that neither can be
+// taken for the other. It is made and kept as ReleaseKey is.
+type CredentialKey struct{ *ReleaseKey }
+
+// CredentialKey gives the key that signs credentials, and makes it at first use.
+func (k *Keyring) CredentialKey() (CredentialKey, error) {
+	key, err := k.signing(forCredentials)
+	return CredentialKey{key}, err
+}
+
+func (k *Keyring) signing(what string) (*ReleaseKey, error) {
+	key, n, err := k.signers(what)
 	if err == nil && n == 0 {
-		if err = k.makeRelease(1); err == nil {
-			key, _, err = k.releases()
+		if err = k.makeSigner(what, 1); err == nil {
+			key, _, err = k.signers(what)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("release key: %w", err)
+		return nil, fmt.Errorf("%s key: %w", what, err)
 	}
 	return key, nil
 }
@@ -61,12 +82,12 @@ func (k *Keyring) ReleaseKey() (*ReleaseKey, error) {
 // open the keyring or ask for the key again. The public halves of those before
 // stay published, because what they signed must still verify.
 func (k *Keyring) RotateReleaseKey() (*ReleaseKey, error) {
-	_, n, err := k.releases()
+	_, n, err := k.signers(forReleases)
 	if err == nil && n == maxGenerations {
 		err = errors.New("too many generations")
 	}
 	if err == nil {
-		err = k.makeRelease(n + 1)
+		err = k.makeSigner(forReleases, n+1)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("rotate release key: %w", err)
@@ -74,12 +95,12 @@ func (k *Keyring) RotateReleaseKey() (*ReleaseKey, error) {
 	return k.ReleaseKey()
 }
 
-// releases reads every generation; n is how many there are.
-func (k *Keyring) releases() (*ReleaseKey, int, error) {
+// signers reads every generation; n is how many there are.
+func (k *Keyring) signers(what string) (*ReleaseKey, int, error) {
 	var key ReleaseKey
 	for n := 1; n <= maxGenerations; n++ {
 		var doc releaseDoc
-		err := readJSON(k.releaseFile(n), &doc)
+		err := readJSON(k.signingFile(what, n), &doc)
 		if errors.Is(err, fs.ErrNotExist) {
 			// Another process may have made the name and not yet synced it.
 			return &key, n - 1, syncDir(k.dir)
@@ -87,11 +108,11 @@ func (k *Keyring) releases() (*ReleaseKey, int, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		damaged := func(err error) (*ReleaseKey, int, error) { return nil, 0, errDamaged(k.releaseFile(n), err) }
+		damaged := func(err error) (*ReleaseKey, int, error) { return nil, 0, errDamaged(k.signingFile(what, n), err) }
 		if doc.Version != releaseVersion {
 			return damaged(fmt.Errorf("version %d", doc.Version))
 		}
-		der, err := k.Documents().Open(doc.Key, purpose("release", doc.ID))
+		der, err := k.Documents().Open(doc.Key, purpose(what, doc.ID))
 		if err != nil {
 			return damaged(err)
 		}
@@ -110,9 +131,9 @@ func (k *Keyring) releases() (*ReleaseKey, int, error) {
 	return &key, maxGenerations, syncDir(k.dir)
 }
 
-// makeRelease makes generation n. Who loses a race uses the winner's. It takes the
+// makeSigner makes generation n. Who loses a race uses the winner's. It takes the
 // store's lock, for who has that clears away files that are being written.
-func (k *Keyring) makeRelease(n int) error {
+func (k *Keyring) makeSigner(what string, n int) error {
 	unlock, err := lockStore(k.dir)
 	if err != nil {
 		return err
@@ -130,12 +151,12 @@ func (k *Keyring) makeRelease(n int) error {
 	if err != nil {
 		return err
 	}
-	doc.Key, err = k.Documents().Seal(der, purpose("release", doc.ID))
+	doc.Key, err = k.Documents().Seal(der, purpose(what, doc.ID))
 	clear(der)
 	if err != nil {
 		return err
 	}
-	if err := writeJSON(k.releaseFile(n), doc); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := writeJSON(k.signingFile(what, n), doc); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

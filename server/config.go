@@ -196,6 +196,8 @@ type Policy struct {
 	SnapshotFreshness time.Duration `yaml:"snapshot_freshness"`
 	Course            string        `yaml:"course"`
 	CourseVersion     string        `yaml:"course_version"`
+	CourseRefresh     time.Duration `yaml:"course_refresh"` // how long a completion of the product's course counts
+	RequireTrack      bool          `yaml:"require_track"`  // refuse who has no role track assigned
 	ReviewEvery       time.Duration `yaml:"review_every"`
 	TokenLifetime     time.Duration `yaml:"token_lifetime"`
 	// SessionLife is how long a sign-in lasts, and StepUpLife how long ago a
@@ -236,6 +238,7 @@ var DefaultPolicy = Policy{
 	SnapshotFreshness: 60 * time.Second,
 	Course:            "hipaa-for-ai-teams",
 	CourseVersion:     "2026",
+	CourseRefresh:     365 * 24 * time.Hour,
 	ReviewEvery:       90 * 24 * time.Hour,
 	TokenLifetime:     5 * time.Minute,
 	SessionLife:       8 * time.Hour,
@@ -415,6 +418,8 @@ func (p Policy) check() error {
 		return problem.BadField("policy.snapshot_freshness", "is not between 1s and 1h", "60s is usual")
 	case p.Course == "" || p.CourseVersion == "":
 		return problem.BadField("policy.course", "is empty", "Name the training course, and in course_version the oldest version, that count")
+	case p.CourseRefresh < 24*time.Hour || p.CourseRefresh > 5*365*24*time.Hour:
+		return problem.BadField("policy.course_refresh", "is not between a day and five years", "8760h (a year) is usual; HIPAA sets no interval")
 	case p.ReviewEvery < 24*time.Hour:
 		return problem.BadField("policy.review_every", "is under a day", "2160h (90 days) is usual; HIPAA sets no interval")
 	case p.TokenLifetime < 30*time.Second || p.TokenLifetime > 5*time.Minute:
@@ -516,6 +521,8 @@ func (c *Config) Settings() snapshot.Settings {
 		SnapshotFreshness: c.Policy.SnapshotFreshness,
 		Course:            c.Policy.Course,
 		CourseVersion:     c.Policy.CourseVersion,
+		CourseRefresh:     c.Policy.CourseRefresh,
+		RequireTrack:      c.Policy.RequireTrack,
 		ReviewEvery:       c.Policy.ReviewEvery,
 		Profiles:          offered(c.profiles),
 		SessionLife:       c.Policy.SessionLife,

@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -66,6 +67,8 @@ type Server struct {
 	replays      *identity.Replays
 	keys         *identity.KeyFetcher
 	signals      *signals
+	knocks       *knocks
+	upstreams    []*gateway.Source
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -131,6 +134,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
+	s.knocks = newKnocks(s)
 	if err := s.openPeople(); err != nil {
 		return nil, err
 	}
@@ -142,7 +146,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	}
 	s.api, err = s.withCustody(api.New(api.Config{People: s.config.PeopleURL,
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
-		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Identity: s.verifier, Sessions: s.sessions,
+		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Badges: badges{s}, Identity: s.verifier, Sessions: s.sessions,
 		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {

@@ -24,6 +24,10 @@ type Course struct {
 	RefreshMonths int `json:"refresh_months"`
 	// Document is the SHA-256 of what was looked at.
 	Document string `json:"document_sha256,omitempty"`
+	// Material: the version changes what people must know, so that completions of older
+	// versions lapse when GraceEnds has come (45 CFR 164.530(b)(2)(i)(C)).
+	Material  bool      `json:"material,omitempty"`
+	GraceEnds time.Time `json:"grace_ends,omitzero"`
 	Approval
 }
 
@@ -36,6 +40,10 @@ type Attempt struct {
 	Course  string     `json:"course"`
 	Version string     `json:"version"`
 	Track   string     `json:"track"` // "DS", "MLE", "ANN", "SUP", "EXE"
+	// Content is the SHA-256 of the course as it was when the attempt began.
+	Content string `json:"content_sha256"`
+	// Modules are those that it teaches and asks about: of the track, and what State law adds.
+	Modules []string `json:"modules"`
 	// Seed draws and shuffles the questions; hex.
 	Seed    string            `json:"seed"`
 	Lessons map[string]bool   `json:"lessons,omitempty"` // read

@@ -279,6 +279,13 @@ type Person struct {
 	// SuspendedBy is who has suspended the person, in the order of time. The
 	// person is suspended until each has ended its own.
 	SuspendedBy []id.Person `json:"suspended_by,omitempty"`
+	// Track is the role track of the course that the person must have passed: "DS",
+	// "MLE", "ANN", "SUP" or "EXE"; empty: none is assigned.
+	Track string `json:"track,omitempty"`
+	// HiredAt is the date of hire, and WorkState where the person works ("US-TX"; empty:
+	// in Region): State law on training counts from the one and is chosen by the other.
+	HiredAt   time.Time `json:"hired_at,omitzero"`
+	WorkState string    `json:"work_state,omitempty"`
 	Approval
 }
 
@@ -294,6 +301,43 @@ type Training struct {
 	ExpiresAt   time.Time   `json:"expires_at"` // policy; HIPAA sets no interval
 	RecordedBy  id.Person   `json:"recorded_by"`
 	RevokedAt   time.Time   `json:"revoked_at,omitzero"`
+	// Source is where the completion was made; empty in records that are older than the
+	// word: told by a person.
+	Source TrainingSource `json:"source,omitempty"`
+	// Modules are what was taught of the syllabus; empty: not known.
+	Modules []string `json:"modules,omitempty"`
+	Track   string   `json:"track,omitempty"`
+	Hours   float64  `json:"hours,omitempty"`
+	// Content is the SHA-256 of the course as it was taught.
+	Content string `json:"content_sha256,omitempty"`
+	// External is the completion's name where it came from, such as the id of an xAPI
+	// statement. It is taken once.
+	External string `json:"external,omitempty"`
+	// Statement is what the person signed.
+	Statement TrainingStatement `json:"statement,omitzero"`
+}
+
+// TrainingSource is where a completion was made.
+type TrainingSource string
+
+// The sources.
+const (
+	FromProduct TrainingSource = "product" // the product's own course, marked by the registry
+	FromLMS     TrainingSource = "lms"     // a learning management system
+	FromPaper   TrainingSource = "paper"   // a certificate or a list that a person read
+)
+
+// TrainingStatement is a signed statement that somebody was trained, as State law may
+// ask for, with the conduct rules that they attested.
+type TrainingStatement struct {
+	Name     string    `json:"name,omitempty"`
+	Employer string    `json:"employer,omitempty"`
+	Role     string    `json:"role,omitempty"`
+	In       string    `json:"in,omitempty"` // the State or country of work: "US-TX"
+	Rules    []int     `json:"rules,omitempty"`
+	SignedAt time.Time `json:"signed_at,omitzero"`
+	// Document is the SHA-256 of the paper, where it was signed outside the product.
+	Document string `json:"document_sha256,omitempty"`
 }
 
 // Device is a machine of a vendor that holds a client certificate, or a workload

@@ -48,9 +48,11 @@ var ProfileBases = []string{BasisSafeHarbor, BasisLimitedDataSet, BasisExpertDet
 // configured with. HIPAA sets none of the numbers; they are labelled "policy"
 // wherever they are shown.
 type Settings struct {
-	SnapshotFreshness time.Duration `json:"snapshot_freshness"` // beyond it, refuse
-	Course            string        `json:"course"`             // the training that counts
-	CourseVersion     string        `json:"course_version"`     // the oldest version that counts
+	SnapshotFreshness time.Duration `json:"snapshot_freshness"`       // beyond it, refuse
+	Course            string        `json:"course"`                   // the training that counts
+	CourseVersion     string        `json:"course_version"`           // the oldest version that counts
+	CourseRefresh     time.Duration `json:"course_refresh,omitempty"` // how long a completion of the product's course counts; 0: a year
+	RequireTrack      bool          `json:"require_track,omitempty"`  // refuse who has no role track assigned
 	ReviewEvery       time.Duration `json:"review_every"`
 	// MaxPromptRetentionDays is how long a model provider may keep prompts and outputs
 	// (BAA-R06); 0: not at all.

@@ -20,12 +20,13 @@ const (
 	SSFSender    ConnectorKind = "ssf"     // sends security events (OpenID Shared Signals Framework, CAEP)
 	FleetManager ConnectorKind = "posture" // reports the state of devices
 	KeyServer    ConnectorKind = "jwks"    // publishes the keys of applications (RFC 7517) at an address
+	LMS          ConnectorKind = "lms"     // tells of completed courses (xAPI)
 	UDAPClients  ConnectorKind = "udap"    // registers applications by certificate (UDAP Dynamic Client Registration)
 	AlertSender  ConnectorKind = "alert"   // reports incidents (45 CFR 164.314(a)(2)(i)(C))
 )
 
 // ConnectorKinds lists every kind.
-var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager, KeyServer, UDAPClients, AlertSender}
+var ConnectorKinds = []ConnectorKind{OIDCProvider, SCIMClient, SSFSender, FleetManager, KeyServer, UDAPClients, AlertSender, LMS}
 
 // Connector is a system of one vendor, or (Vendor empty) of the organisation,
 // that speaks to us. What it says counts for its own vendor's people and devices

@@ -40,6 +40,14 @@ var extraCommands = map[string][]extraCommand{
 		{"import", "Fill in what the vendor's CAIQ or HECVAT claims, where there is no answer.", questionnaireImportCmd{}},
 		{"attach", "Attach a file of evidence to an answer.", questionnaireAttachCmd{}},
 	},
+	"offboarding": {
+		{"left", "What is left to do before it is complete.", offboardingLeftCmd{}},
+		{"inventory", "Count what was released, from the audit log, and record it.", offboardingStepCmd{Step: "inventory"}},
+		{"ask", "A link by which the vendor says what became of the data. It is shown once.", offboardingAskCmd{}},
+		{"check", "Look whether anything of what ended was tried since, and record it.", offboardingCheckCmd{}},
+		{"certificate", "The certificate of return and destruction: a draft, until it is complete.", offboardingCertificateCmd{}},
+		{"finish", "Write the certificate, store it and complete the offboarding.", offboardingStepCmd{Step: "finish"}},
+	},
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},
 	},
@@ -51,6 +59,13 @@ var extraCommands = map[string][]extraCommand{
 		{"judge", "What a report or certificate is worth now, and why.", certificationJudgeCmd{}},
 		{"alike", "Reports of different vendors whose texts are alike.", certificationAlikeCmd{}},
 		{"compare", "Compare the texts of reports here, or print their fingerprints.", certificationCompareCmd{}},
+	},
+	"training": {
+		{"import", "Record completions out of a learning management system: CSV or xAPI, all or none.", trainingImportCmd{}},
+		{"export", "Every completion, as CSV or xAPI statements.", trainingExportCmd{}},
+		{"certificate", "The certificate of a completion, as a PDF.", trainingCertificateCmd{}},
+		{"badge", "The badge of a completion: an Open Badge 3.0 that verifies offline.", trainingBadgeCmd{}},
+		{"drill", "Write the synthetic files of a drill of the course. Offline.", trainingDrillCmd{}},
 	},
 	"role": {
 		{"fields", "What a role shows, element by element, and what its profile makes of each.", roleFieldsCmd{}},

@@ -47,7 +47,7 @@ type cli struct {
 	Whoami     whoamiCmd     `cmd:"" group:"work" help:"Who you are to the server."`
 	Checkpoint checkpointCmd `cmd:"" group:"record" help:"The audit log's newest signed checkpoint; keep it elsewhere."`
 	Proof      proofCmd      `cmd:"" group:"record" help:"A proof that one entry is in the log, to check offline."`
-	Verify     verifyCmd     `cmd:"" group:"record" help:"Check a log, its continuation or a proof offline, from public keys alone."`
+	Verify     verifyCmd     `cmd:"" group:"record" help:"Check a log, its continuation, a proof or a badge offline, from public keys alone."`
 
 	Disclosure disclosureCmd `cmd:"" group:"record" help:"radius, list, export, usage, inventory, attempts: who was given what, from the log."`
 

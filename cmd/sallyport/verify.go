@@ -13,7 +13,13 @@ import (
 	"github.com/sallyport/sallyport/problem"
 )
 
+// verifyCmd checks a log or a proof where nothing else is named.
 type verifyCmd struct {
+	Log   verifyLogCmd   `cmd:"" default:"withargs" help:"Check a log, its continuation or a proof offline."`
+	Badge verifyBadgeCmd `cmd:"" help:"Check a badge of training offline."`
+}
+
+type verifyLogCmd struct {
 	Path  string `arg:"" help:"A log's folder, or a proof file." type:"path"`
 	Key   string `help:"The log's public key: a file (log.pub) or the key itself. Without it, log.pub beside the log's folder." placeholder:"KEY"`
 	Since string `help:"A checkpoint that you kept: finds a log that was set back or forked since." placeholder:"FILE" type:"path"`
@@ -22,7 +28,7 @@ type verifyCmd struct {
 }
 
 // Run checks offline: it opens no connection and needs no secret.
-func (c *verifyCmd) Run() error {
+func (c *verifyLogCmd) Run() error {
 	info, err := os.Stat(c.Path)
 	if err != nil {
 		return problem.BadField("path", c.Path+" cannot be read", "Name a log's folder (data/audit) or a proof file").Because(err)
@@ -72,7 +78,7 @@ func (c *verifyCmd) Run() error {
 	return nil
 }
 
-func (c *verifyCmd) key(isDir bool) (note.Verifier, error) {
+func (c *verifyLogCmd) key(isDir bool) (note.Verifier, error) {
 	text := c.Key
 	if text == "" && isDir {
 		text = filepath.Join(filepath.Dir(filepath.Clean(c.Path)), "log.pub")
@@ -92,7 +98,7 @@ func (c *verifyCmd) key(isDir bool) (note.Verifier, error) {
 	return v, nil
 }
 
-func (c *verifyCmd) proof(key note.Verifier) error {
+func (c *verifyLogCmd) proof(key note.Verifier) error {
 	raw, err := os.ReadFile(c.Path)
 	if err != nil {
 		return problem.BadField("path", c.Path+" cannot be read", "Check its permissions").Because(err)
