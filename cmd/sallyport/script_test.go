@@ -125,6 +125,7 @@ func TestScript(t *testing.T) {
 			"silent":  silent,
 			"replace": replace,
 			"flip":    flip,
+			"speak":   speak,
 		},
 	})
 }
