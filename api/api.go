@@ -15,6 +15,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -82,6 +84,7 @@ func New(c Config) http.Handler {
 	hc.DocsPath = ""    // its page loads scripts from elsewhere
 	hc.SchemasPath = "" // the document holds them
 	hc.CreateHooks = nil
+	hc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	hc.OpenAPIPath = "/openapi"
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-key"},
@@ -109,6 +112,20 @@ func New(c Config) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
 	return cross.Handler(http.MaxBytesHandler(s.identify(mux), maxBody))
+}
+
+// schemaName is what the OpenAPI document calls a type. Those of the packages that know
+// the papers have the package's name before their own: several have a Question.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	pkg := path.Base(t.PkgPath())
+	if slices.Contains([]string{"agreement", "breach", "course", "diligence", "disclosure", "forecast", "hipaa"}, pkg) && t.Name() != "" {
+		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	}
+	return name
 }
 
 // RefuseCrossOrigin answers a request that a page of another site has sent.
@@ -182,8 +199,8 @@ func forVendors(r *http.Request) bool {
 	return false
 }
 
-func pathFits(pattern, path string) bool {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+func pathFits(pattern, asked string) bool {
+	want, got := strings.Split(pattern, "/"), strings.Split(asked, "/")
 	if len(want) != len(got) {
 		return false
 	}
