@@ -84,6 +84,7 @@ var layers = map[string][]string{
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
 	// these are faces like api, on the gateway's listener.
 	"scim":   {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"alert":  {"id", "identity", "problem", "registry", "snapshot"}, // systems that report incidents
 	"ssf":    {"id", "identity", "problem", "registry", "snapshot"},
 	"portal": {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
 	"notify": {"id", "problem"},                                                                                                                        // mail and webhooks: never PHI

@@ -114,18 +114,18 @@ func New(c Config) http.Handler {
 	return cross.Handler(http.MaxBytesHandler(s.identify(mux), maxBody))
 }
 
-// schemaName is what the OpenAPI document calls a type. Those of the packages that know
-// the papers have the package's name before their own: several have a Question.
+// schemaName is a type's name in the OpenAPI document. Those of the knowledge packages
+// have their package before it, since two of them may have types of one name.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	pkg := path.Base(t.PkgPath())
-	if slices.Contains([]string{"agreement", "breach", "course", "diligence", "disclosure", "forecast", "hipaa"}, pkg) && t.Name() != "" {
-		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	if t.Name() == "" || strings.Contains(t.Name(), "[") || !strings.HasPrefix(t.PkgPath(), "github.com/sallyport/") || slices.Contains([]string{"api", "snapshot", "problem"}, pkg) {
+		return name
 	}
-	return name
+	return strings.ToUpper(pkg[:1]) + pkg[1:] + name
 }
 
 // RefuseCrossOrigin answers a request that a page of another site has sent.

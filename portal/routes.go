@@ -24,6 +24,9 @@ func (s *server) routes() []route {
 		{"GET /portal/in", s.in, 0},
 		{"POST /portal/in", s.inCode, 0},
 		{"POST /portal/out", s.out, 0},
+		{"GET /portal/incidents/{vendor}", s.report, 0},
+		{"POST /portal/incidents/{vendor}", s.sendReport, 0},
+		{"GET /portal/incidents/{vendor}/{incident}", s.reported, 0},
 		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
 		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
 		{"GET /portal/questionnaires/{id}", s.questionnaire, 0},
@@ -44,6 +47,7 @@ func (s *server) routes() []route {
 // landings say where a link of a purpose leads.
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 	snapshot.LinkQuestionnaire: func(l *snapshot.Link) string { return questionnairePath(id.Questionnaire(l.About.ID)) },
+	snapshot.LinkIncident:      reportLanding,
 }
 
 // tasks find what waits for a visitor; each reads the view alone.

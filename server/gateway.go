@@ -45,6 +45,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.upstreams = sources
 	usage, volume := new(vault.Usage), new(gateway.Volume)
 	if err := gateway.Recount(ctx, s.record.log, usage, volume); err != nil {
 		return err
@@ -137,6 +138,8 @@ func (s *Server) openGateway(ctx context.Context) error {
 			fhir.ServeHTTP(w, r)
 		case strings.HasPrefix(path, scimPath+"/"):
 			s.signals.directory.ServeHTTP(w, r)
+		case path == alertPath:
+			s.signals.alerts.ServeHTTP(w, r)
 		case path == ssfPath:
 			s.signals.events.ServeHTTP(w, r)
 		default: // tells nothing, not even that it is not there

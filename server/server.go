@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -67,6 +68,7 @@ type Server struct {
 	keys         *identity.KeyFetcher
 	signals      *signals
 	knocks       *knocks
+	upstreams    []*gateway.Source
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
