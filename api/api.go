@@ -201,8 +201,8 @@ func forVendors(r *http.Request) bool {
 	return false
 }
 
-func pathFits(pattern, path string) bool {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+func pathFits(pattern, asked string) bool {
+	want, got := strings.Split(pattern, "/"), strings.Split(asked, "/")
 	if len(want) != len(got) {
 		return false
 	}
