@@ -93,6 +93,9 @@ func (s *server) inCode(w http.ResponseWriter, r *http.Request) {
 	}
 	l, err := registry.OpenLink(s.Registry.View(), code256, now)
 	if err != nil {
+		if s.Knocked != nil {
+			s.Knocked(r.Context(), code256)
+		}
 		s.fail(w, r, err)
 		return
 	}
@@ -134,6 +137,7 @@ type homePage struct {
 	Person *snapshot.Person
 	Link   *snapshot.Link
 	Vendor string
+	Report string // where an incident is reported
 }
 
 func (s *server) home(w http.ResponseWriter, r *http.Request) {
@@ -154,6 +158,9 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 		}
 		if of, ok := v.Vendors.Get(x.Vendor); ok {
 			h.Vendor = of.Name
+		}
+		if to := reportsAt(x); to != "" {
+			h.Report = to
 		}
 		for _, f := range tasks {
 			for _, t := range f(v, x, now) {
