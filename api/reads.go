@@ -150,6 +150,7 @@ type actEntry struct {
 // noun registers the list and the read of one kind of record.
 func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View) snapshot.Table[K, V]) {
 	name := reflect.TypeFor[V]().Name()
+	s.collections[plural] = collectionOf(table)
 	huma.Register(s.api, huma.Operation{OperationID: "list-" + plural, Method: http.MethodGet, Path: "/v1/" + plural, Summary: "List " + plural, Tags: []string{plural}},
 		func(_ context.Context, in *struct {
 			After string `query:"after" doc:"The id after which to begin"`

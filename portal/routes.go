@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -18,7 +19,7 @@ type route struct {
 
 // routes is every page there is.
 func (s *server) routes() []route {
-	return slices.Concat(s.courseRoutes(), []route{
+	return slices.Concat(s.courseRoutes(), s.questionnaireRoutes(), []route{
 		{"GET /portal", s.home, 0},
 		{"GET /portal/in", s.in, 0},
 		{"POST /portal/in", s.inCode, 0},
@@ -37,13 +38,15 @@ func (s *server) routes() []route {
 
 // landings say where a link of a purpose leads.
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
-	snapshot.LinkIncident: reportLanding,
+	snapshot.LinkQuestionnaire: func(l *snapshot.Link) string { return questionnairePath(id.Questionnaire(l.About.ID)) },
+	snapshot.LinkIncident:      reportLanding,
 }
 
 // tasks find what waits for a visitor; each reads the view alone.
 var tasks = []func(*snapshot.View, visitor, time.Time) []task{
 	papersToSign,
 	trainingTask,
+	questionnaireTasks,
 }
 
 // task is one thing that waits.

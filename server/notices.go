@@ -130,6 +130,11 @@ func (t *teller) run(ctx context.Context) {
 	if t.config == nil {
 		t.s.o.Logger.InfoContext(ctx, "nobody is told of what lapses: notify is not configured")
 	}
+	if t.config != nil {
+		if err := t.s.record.store.ReleaseMailings(ctx, t.s.config.Node); err != nil {
+			t.s.o.Logger.WarnContext(ctx, "what was being sent waits for its lease to end", "err", err)
+		}
+	}
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
 	for {

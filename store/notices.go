@@ -211,6 +211,15 @@ func (s *Store) ClaimMailing(ctx context.Context, node, prefix string, now time.
 	return nil, nil
 }
 
+// ReleaseMailings gives up the leases that a node took before it was started anew: what
+// it was sending then is sent again, under the same ids.
+func (s *Store) ReleaseMailings(ctx context.Context, node string) error {
+	if _, err := s.exec(ctx, s.db, `UPDATE mailings SET owner = '', lease_until = 0 WHERE owner = ? AND state = ?`, node, mailingWaiting); err != nil {
+		return fmt.Errorf("store: release mailings: %w", err)
+	}
+	return nil
+}
+
 // maxMailing bounds a mailing; whoever bundles keeps far below.
 const maxMailing = 10_000
 

@@ -93,11 +93,20 @@ func TestNoticesAreToldOnceAmongNodes(t *testing.T) {
 		if err := b.Settle(ctx, m.ID, "node-b", store.Again, t0.Add(time.Minute), t0.Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
+		if err := a.ReleaseMailings(ctx, "node-a"); err != nil {
+			t.Fatal(err)
+		}
 		if early := claim(a, "node-a", t0.Add(59*time.Minute)); early != nil {
 			t.Errorf("%s was claimed before its pause was over", early.ID)
 		}
 		if late := claim(a, "node-a", t0.Add(time.Hour)); late == nil || late.Attempts != 3 {
 			t.Errorf("got %+v after the pause", late)
+		}
+		if err := a.ReleaseMailings(ctx, "node-a"); err != nil { // it was started anew
+			t.Fatal(err)
+		}
+		if again := claim(b, "node-b", t0.Add(time.Hour)); again == nil || again.Attempts != 4 {
+			t.Errorf("got %+v after the node that had it was started anew", again)
 		}
 	})
 }

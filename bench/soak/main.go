@@ -13,6 +13,8 @@
 //	log       a process that only writes the audit log, ended by SIGKILL
 //	unsynced  the audit log and a registry on it, in this process, on a file layer
 //	          that fails at a random operation and forgets what was not synced
+//	reminders a real `sallyport serve` that tells of acts by mail and webhook, ended by
+//	          SIGKILL at any moment of it: each act is told once
 //	fuzz      every fuzz target of what reads data, for a time each
 //
 // It prints a line for each trial and exits 1 on any violation. A kill ends a
@@ -56,11 +58,12 @@ var trials = []struct {
 	{"release", releases},
 	{"log", killedLog},
 	{"unsynced", unsynced},
+	{"reminders", reminders},
 	{"fuzz", fuzz},
 }
 
 // usual are the trials that run unless others are named: fuzzing takes hours.
-const usual = "release,log,unsynced"
+const usual = "release,log,unsynced,reminders"
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == site.RoleArg {

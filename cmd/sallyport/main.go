@@ -37,6 +37,8 @@ type cli struct {
 	Agent agentCmd `cmd:"" group:"vendor" help:"enroll, connect, status, whoami, posture, report: the vendor's side, on its own machine."`
 
 	Apply      applyCmd      `cmd:"" group:"work" help:"Bring the registry to what a file says. Applying twice changes nothing."`
+	Export     exportCmd     `cmd:"" group:"work" help:"Everything that is recorded, as CSV or JSON: you are never locked in."`
+	Import     importCmd     `cmd:"" group:"work" help:"Records from CSV or JSON, all of a file or none."`
 	Explain    explainCmd    `cmd:"" group:"work" help:"Why a request was, or would be, permitted or refused."`
 	Forecast   forecastCmd   `cmd:"" group:"work" help:"What stops in the next days if nobody acts, and whose turn it is."`
 	Acts       actsCmd       `cmd:"" group:"work" help:"Every act there is, or (--done) every act that was done."`

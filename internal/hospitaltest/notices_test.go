@@ -14,13 +14,14 @@ import (
 
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/notify"
+	"github.com/sallyport/sallyport/notify/notifytest"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
 // told configures who is told of what: people at night only of what is urgent.
-func told(t *testing.T, o *hospitaltest.Outside) (configure func(string) string, secret []byte) {
+func told(t *testing.T, o *notifytest.Outside) (configure func(string) string, secret []byte) {
 	t.Helper()
 	secret = []byte("thirty-two bytes of test secret!")
 	file := filepath.Join(t.TempDir(), "hook.secret")
@@ -49,7 +50,11 @@ notify:
 func TestPeopleAreTold(t *testing.T) {
 	t.Parallel()
 	var b *hospitaltest.Box
-	outside := hospitaltest.StartOutside(t, func() time.Time { return b.Clock.Now() })
+	outside, err := notifytest.Start(filepath.Join(t.TempDir(), "outside"), func() time.Time { return b.Clock.Now() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(outside.Close)
 	configure, secret := told(t, outside)
 	b = hospitaltest.Start(t, hospitaltest.Options{Configure: configure})
 	b.Paper()
@@ -61,7 +66,7 @@ func TestPeopleAreTold(t *testing.T) {
 	b.Act(registrytest.Grace, registry.ResumeVendor{ID: hospitaltest.Vendor})
 
 	// An act that closes something: at once, at night too, to the vendor as well.
-	mail := func(to, key string) (found []hospitaltest.Mail) {
+	mail := func(to, key string) (found []notifytest.Mail) {
 		for _, m := range outside.Mails() {
 			if m.To == to && strings.Contains(strings.Join(m.Keys, " ")+" ", key) {
 				found = append(found, m)
@@ -77,7 +82,7 @@ func TestPeopleAreTold(t *testing.T) {
 	if !strings.Contains(ours.Text, "By grace") || strings.Contains(theirs.Text, "grace") {
 		t.Errorf("who did it is for the organisation alone:\n%s\n%s", ours.Text, theirs.Text)
 	}
-	calls := func(key string) (found []hospitaltest.Call) {
+	calls := func(key string) (found []notifytest.Call) {
 		for _, c := range outside.Calls() {
 			if strings.Contains(string(c.Body), key) {
 				found = append(found, c)
@@ -154,7 +159,7 @@ func TestPeopleAreTold(t *testing.T) {
 }
 
 // signed verifies a webhook as its receiver would.
-func signed(t *testing.T, c hospitaltest.Call, secret []byte) {
+func signed(t *testing.T, c notifytest.Call, secret []byte) {
 	t.Helper()
 	id, at := c.Header.Get("webhook-id"), c.Header.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(at, 10, 64)

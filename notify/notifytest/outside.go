@@ -1,4 +1,6 @@
-package hospitaltest
+// Package notifytest is where notices go in tests and trials: a real mail server and an
+// address for webhooks, on loopback, which remember what arrived.
+package notifytest
 
 import (
 	"bufio"
@@ -6,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -31,6 +33,10 @@ type Outside struct {
 	CAFile string
 	// Down refuses everything, as a server that is away would.
 	Down atomic.Bool
+
+	smtp   *smtp.Server
+	served chan error
+	hook   *httptest.Server
 
 	mu    sync.Mutex
 	mails []Mail
@@ -49,14 +55,14 @@ type Call struct {
 	Body   []byte
 }
 
-// StartOutside starts both. The mail server's certificate is good by the clock, which is
-// that of who sends; that of the address for webhooks by the machine's.
-func StartOutside(t testing.TB, now func() time.Time) *Outside {
-	t.Helper()
+// Start starts both; what they need is in dir, which must not exist. The mail server's
+// certificate is good by the clock, which is that of who sends; that of the address for
+// webhooks by the machine's.
+func Start(dir string, now func() time.Time) (*Outside, error) {
 	o := &Outside{}
-	authority, err := identity.CreateAuthority(filepath.Join(t.TempDir(), "authority"), "outside", time.Now())
+	authority, err := identity.CreateAuthority(dir, "outside", time.Now())
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	issued := func(now time.Time) (*tls.Certificate, error) {
 		cred, err := authority.IssueServer([]string{"localhost", "127.0.0.1"}, now)
@@ -66,34 +72,36 @@ func StartOutside(t testing.TB, now func() time.Time) *Outside {
 		c := cred.TLS()
 		return &c, nil
 	}
-	o.CAFile = filepath.Join(t.TempDir(), "outside-ca.pem")
+	o.CAFile = filepath.Join(dir, "outside-ca.pem")
 	if err := os.WriteFile(o.CAFile, authority.CertificatePEM(), 0o600); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	config := func(now func() time.Time) *tls.Config {
 		return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return issued(now()) }, MinVersion: tls.VersionTLS12}
 	}
-
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	srv := smtp.NewServer(o)
-	srv.Domain, srv.TLSConfig, srv.ReadTimeout, srv.WriteTimeout, srv.ErrorLog = "localhost", config(now), 10*time.Second, 10*time.Second, quietLog{}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	t.Cleanup(func() {
-		_ = srv.Close() // its error is Serve's
-		<-served
-	})
+	o.smtp = smtp.NewServer(o)
+	o.smtp.Domain, o.smtp.TLSConfig, o.smtp.ErrorLog = "localhost", config(now), quietLog{}
+	o.smtp.ReadTimeout, o.smtp.WriteTimeout = 10*time.Second, 10*time.Second
+	o.served = make(chan error, 1)
+	go func() { o.served <- o.smtp.Serve(l) }()
 	o.Mail = l.Addr().String()
+	o.hook = httptest.NewUnstartedServer(http.HandlerFunc(o.called))
+	o.hook.Config.ErrorLog = log.New(io.Discard, "", 0)
+	o.hook.TLS = config(time.Now)
+	o.hook.StartTLS()
+	o.Hook = "https://localhost:" + o.hook.URL[strings.LastIndexByte(o.hook.URL, ':')+1:] + "/events"
+	return o, nil
+}
 
-	hook := httptest.NewUnstartedServer(http.HandlerFunc(o.called))
-	hook.TLS = config(time.Now)
-	hook.StartTLS()
-	t.Cleanup(hook.Close)
-	o.Hook = "https://localhost:" + hook.URL[strings.LastIndexByte(hook.URL, ':')+1:] + "/events"
-	return o
+// Close ends both.
+func (o *Outside) Close() {
+	o.hook.Close()
+	_ = o.smtp.Close() // its error is Serve's
+	<-o.served
 }
 
 type quietLog struct{}
