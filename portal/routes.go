@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -25,6 +26,14 @@ func (s *server) routes() []route {
 		{"POST /portal/out", s.out, 0},
 		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
 		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
+		{"GET /portal/questionnaires/{id}", s.questionnaire, 0},
+		{"POST /portal/questionnaires/{id}/submit", s.submit, 0},
+		{"POST /portal/questionnaires/{id}/import", s.importClaims, maxUpload},
+		{"GET /portal/questionnaires/{id}/{domain}", s.domain, 0},
+		{"POST /portal/questionnaires/{id}/{domain}/delegate", s.delegate, 0},
+		{"POST /portal/questionnaires/{id}/{domain}/{question}/answer", s.answer, 0},
+		{"POST /portal/questionnaires/{id}/{domain}/{question}/attach", s.attach, maxUpload},
+		{"POST /portal/questionnaires/{id}/{domain}/{question}/drop", s.drop, 0},
 		{"GET /portal/agreements/{id}", s.agreement, 0},
 		{"POST /portal/agreements/{id}", s.agreementSign, 0},
 		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
@@ -33,12 +42,15 @@ func (s *server) routes() []route {
 }
 
 // landings say where a link of a purpose leads.
-var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{}
+var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
+	snapshot.LinkQuestionnaire: func(l *snapshot.Link) string { return questionnairePath(id.Questionnaire(l.About.ID)) },
+}
 
 // tasks find what waits for a visitor; each reads the view alone.
 var tasks = []func(*snapshot.View, visitor, time.Time) []task{
 	papersToSign,
 	trainingTask,
+	questionnaireTasks,
 }
 
 // task is one thing that waits.

@@ -85,18 +85,32 @@ type explanation struct {
 
 // rungs are the gates of a ladder.
 type rungs struct {
-	Rungs []struct {
-		Gate     string                         `json:"gate"`
-		Title    string                         `json:"title"`
-		Pass     bool                           `json:"pass"`
-		Facts    []struct{ Name, Value string } `json:"facts"`
-		Failures []struct {
-			Message  string `json:"message"`
-			NextStep string `json:"next_step"`
-			Who      string `json:"who"`
-		} `json:"failures"`
-		Citations []struct{ Text, Verified string } `json:"citations"`
-	} `json:"rungs"`
+	Rungs []rung `json:"rungs"`
+}
+
+type rung struct {
+	Gate     string                         `json:"gate"`
+	Title    string                         `json:"title"`
+	Pass     bool                           `json:"pass"`
+	Facts    []struct{ Name, Value string } `json:"facts"`
+	Failures []struct {
+		Message  string `json:"message"`
+		NextStep string `json:"next_step"`
+		Who      string `json:"who"`
+	} `json:"failures"`
+	Citations []struct{ Text, Verified string } `json:"citations"`
+}
+
+// reliances are facts of a gate that passed which are always shown: what somebody
+// answers for, and what is still to be done.
+var reliances = map[string]string{"accepted_risk": "an accepted risk", "open_condition": "an open condition"}
+
+func (r rung) printReliance() {
+	for _, f := range r.Facts {
+		if what, ok := reliances[f.Name]; ok {
+			fmt.Printf("  pass  %-15s relies on %s: %s\n", r.Gate, what, f.Value)
+		}
+	}
 }
 
 func readWith(file string) (api.WithAct, error) {
@@ -183,6 +197,7 @@ func (e *rungs) print(all bool) {
 		if !rung.Pass {
 			mark = "FAIL"
 		} else if !all {
+			rung.printReliance()
 			continue
 		}
 		fmt.Printf("  %s  %-15s %s\n", mark, rung.Gate, rung.Title)

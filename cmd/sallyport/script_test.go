@@ -310,6 +310,29 @@ func TestTheFirstHour(t *testing.T) {
 	}
 }
 
+// TestTheAgreementsPage types docs/agreements.md, after the part of the first hour that
+// it needs.
+func TestTheAgreementsPage(t *testing.T) {
+	need.Tool(t, "sha256sum")
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 4.")
+	if !ok {
+		t.Fatal("the first hour has no section 4")
+	}
+	out := typePages(t, 25, hour, page(t, "agreements.md"))
+	for _, want := range []string{
+		"agreement.draft new-baa: done", "refused, and the field is named", "ends_at: differs from what was entered before", "agreement.check-terms new-baa: done",
+		"agreement.approve new-baa: done", "0 grants would stop at once", "agreement.approve-renewal new-baa: done", "agreement.cured new-baa: done", "agreement.terminate new-baa: done",
+		"signed for the vendor by N. Wind, CEO", "survives the end: no_reidentification", `"state": "ended"`,
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
 // TestTheAgentsPage types docs/agent.md, after the first hour up to where the door
 // is open. This machine may be in order or not: the client hears of either in FHIR.
 func TestTheAgentsPage(t *testing.T) {
