@@ -79,24 +79,25 @@ var layers = map[string][]string{
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"sheet", "offboarding", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"api":     {"offboarding", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot", "sheet"},
 	"people":  {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
 	"console": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
 	// these are faces like api, on the gateway's listener.
 	"scim":              {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
+	"alert":             {"id", "identity", "problem", "registry", "snapshot"}, // systems that report incidents
 	"ssf":               {"id", "identity", "problem", "registry", "snapshot"},
-	"notify/notifytest": {"identity"},                                                                                                                             // a mail server and an address for webhooks, for tests
 	"portal":            {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
 	"notify":            {"id", "problem"},                                                                                                                        // mail and webhooks: never PHI
 	"scan":              {"deid", "deid/*", "internal/yamldoc", "problem"},                                                                                        // reads files of any kind, and knows nothing of the gateway
+	"notify/notifytest": {"identity"},                                                                                                                             // a mail server and an address for webhooks, for tests
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"sheet", "snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -84,6 +86,7 @@ func New(c Config) http.Handler {
 	hc.DocsPath = ""    // its page loads scripts from elsewhere
 	hc.SchemasPath = "" // the document holds them
 	hc.CreateHooks = nil
+	hc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	hc.OpenAPIPath = "/openapi"
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-key"},
@@ -111,6 +114,20 @@ func New(c Config) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
 	return cross.Handler(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
+}
+
+// schemaName is a type's name in the OpenAPI document. Those of the knowledge packages
+// have their package before it, since two of them may have types of one name.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	pkg := path.Base(t.PkgPath())
+	if t.Name() == "" || strings.Contains(t.Name(), "[") || !strings.HasPrefix(t.PkgPath(), "github.com/sallyport/") || slices.Contains([]string{"api", "snapshot", "problem"}, pkg) {
+		return name
+	}
+	return strings.ToUpper(pkg[:1]) + pkg[1:] + name
 }
 
 // RefuseCrossOrigin answers a request that a page of another site has sent.

@@ -19,7 +19,7 @@ type VendorStanding struct {
 	Vendor     id.Vendor            `json:"vendor"`
 	At         time.Time            `json:"at"`
 	Assessment *snapshot.Assessment `json:"assessment,omitempty" doc:"The newest decision; none: the vendor was never assessed"`
-	Standing   diligence.Standing   `json:"standing"`
+	Standing   DiligenceStanding    `json:"standing"`
 }
 
 // VendorTree is to whom a vendor passes data on.
@@ -28,10 +28,17 @@ type VendorTree struct {
 	Uncovered [][2]id.Vendor `json:"uncovered" doc:"Links without an agreement in force, parent first"`
 }
 
+// DiligenceStanding is a diligence.Standing under a name of its own.
+type DiligenceStanding diligence.Standing
+
+// DiligenceQuestion is a hipaa.Question under a name of its own: in the description of
+// the API a name is used once.
+type DiligenceQuestion hipaa.Question
+
 // QuestionnaireShown is a questionnaire with its questions in words.
 type QuestionnaireShown struct {
 	Questionnaire snapshot.Questionnaire `json:"questionnaire"`
-	Questions     []hipaa.Question       `json:"questions" doc:"Those that apply"`
+	Questions     []DiligenceQuestion    `json:"questions" doc:"Those that apply"`
 	Missing       []string               `json:"missing" doc:"Asked, and without an answer"`
 	Excluded      []diligence.Exclusion  `json:"excluded" doc:"Those that do not apply, and why"`
 }
@@ -48,7 +55,7 @@ func (s *server) diligenceReads() {
 	about(s, "vendor-standing", "/v1/vendors/{id}/standing", "How a vendor's due diligence stands: what it relies on, and what reopens it", func(v *snapshot.View, w *snapshot.Vendor, now time.Time) VendorStanding {
 		out := VendorStanding{Vendor: w.ID, At: now.UTC(), Assessment: diligence.Latest(v, w.ID, diligence.At(now))}
 		if out.Assessment != nil {
-			out.Standing = diligence.Stand(v, out.Assessment, diligence.At(now))
+			out.Standing = DiligenceStanding(diligence.Stand(v, out.Assessment, diligence.At(now)))
 		}
 		return out
 	})
@@ -73,14 +80,18 @@ func (s *server) diligenceReads() {
 			apply, not := diligence.Applies(q.DataClasses)
 			for _, key := range apply {
 				x, _ := hipaa.LookupQuestion(key)
-				out.Questions = append(out.Questions, x)
+				out.Questions = append(out.Questions, DiligenceQuestion(x))
 			}
 			out.Excluded = append([]diligence.Exclusion{}, not...)
 			return &struct{ Body QuestionnaireShown }{out}, nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "questions", Method: http.MethodGet, Path: "/v1/questions", Summary: "The questions of due diligence", Tags: []string{"questionnaire"}},
-		func(context.Context, *struct{}) (*struct{ Body []hipaa.Question }, error) {
-			return &struct{ Body []hipaa.Question }{hipaa.Questions()}, nil
+		func(context.Context, *struct{}) (*struct{ Body []DiligenceQuestion }, error) {
+			var out []DiligenceQuestion
+			for _, q := range hipaa.Questions() {
+				out = append(out, DiligenceQuestion(q))
+			}
+			return &struct{ Body []DiligenceQuestion }{out}, nil
 		})
 }
 

@@ -30,14 +30,14 @@ type AgreementCheck struct {
 
 // Judged is what a certification is worth now.
 type Judged struct {
-	Version       uint64             `json:"version"`
-	Certification id.Certification   `json:"certification"`
-	Counts        bool               `json:"counts"`
-	Until         time.Time          `json:"until,omitzero"`
-	Score         int                `json:"score" doc:"0 to 3"`
-	Reasons       []diligence.Reason `json:"reasons"`
-	Rule          string             `json:"rule" doc:"The catalogue's words for the type"`
-	Verified      string             `json:"verified" doc:"How far that rule was checked"`
+	Version       uint64           `json:"version"`
+	Certification id.Certification `json:"certification"`
+	Counts        bool             `json:"counts"`
+	Until         time.Time        `json:"until,omitzero"`
+	Score         int              `json:"score" doc:"0 to 3"`
+	Reasons       []JudgedReason   `json:"reasons"`
+	Rule          string           `json:"rule" doc:"The catalogue's words for the type"`
+	Verified      string           `json:"verified" doc:"How far that rule was checked"`
 }
 
 // papers are the reads about agreements' terms and certifications' worth.
@@ -74,7 +74,7 @@ func (s *server) papers() {
 				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "There is no certification with this id", "List them: GET /v1/certifications"))
 			}
 			j := diligence.Judge(c, v, s.Now())
-			out := Judged{Version: v.Version(), Certification: c.ID, Counts: j.Counts, Until: j.Until, Score: j.Score, Reasons: append([]diligence.Reason{}, j.Reasons...)}
+			out := Judged{Version: v.Version(), Certification: c.ID, Counts: j.Counts, Until: j.Until, Score: j.Score, Reasons: judgedReasons(j.Reasons)}
 			for _, t := range hipaa.CertificationTypes() {
 				if t.ID == c.Type {
 					out.Rule, out.Verified = t.ValidRule, t.Verified
@@ -111,6 +111,18 @@ func CheckAgreement(a *snapshot.Agreement, s *snapshot.Settings, version uint64)
 	out := AgreementCheck{Version: version, Agreement: a.ID, Deficiencies: append(agreement.Deficiencies{}, agreement.Check(a)...), Clocks: append([]agreement.Clock{}, agreement.Clocks(a)...)}
 	if c, ok := agreement.ClockOf(a, agreement.PromptsGone); ok {
 		out.PromptRetention = c.Days > s.MaxPromptRetentionDays
+	}
+	return out
+}
+
+// JudgedReason is a diligence.Reason under a name of its own: in the description of the
+// API a name is used once.
+type JudgedReason diligence.Reason
+
+func judgedReasons(rs []diligence.Reason) []JudgedReason {
+	out := make([]JudgedReason, len(rs))
+	for i, r := range rs {
+		out[i] = JudgedReason(r)
 	}
 	return out
 }

@@ -137,6 +137,7 @@ type homePage struct {
 	Person *snapshot.Person
 	Link   *snapshot.Link
 	Vendor string
+	Report string // where an incident is reported
 }
 
 func (s *server) home(w http.ResponseWriter, r *http.Request) {
@@ -157,6 +158,9 @@ func (s *server) home(w http.ResponseWriter, r *http.Request) {
 		}
 		if of, ok := v.Vendors.Get(x.Vendor); ok {
 			h.Vendor = of.Name
+		}
+		if to := reportsAt(x); to != "" {
+			h.Report = to
 		}
 		for _, f := range tasks {
 			for _, t := range f(v, x, now) {

@@ -23,6 +23,19 @@ import (
 // saved by itself (and as it is typed, where there is script), a form for its files, and
 // one to hand a page's questions to a colleague.
 
+func (s *server) questionnaireRoutes() []route {
+	return []route{
+		{"GET /portal/questionnaires/{id}", s.questionnaire, 0},
+		{"POST /portal/questionnaires/{id}/submit", s.submit, 0},
+		{"POST /portal/questionnaires/{id}/import", s.importClaims, maxUpload},
+		{"GET /portal/questionnaires/{id}/{domain}", s.domain, 0},
+		{"POST /portal/questionnaires/{id}/{domain}/delegate", s.delegate, 0},
+		{"POST /portal/questionnaires/{id}/{domain}/{question}/answer", s.answer, 0},
+		{"POST /portal/questionnaires/{id}/{domain}/{question}/attach", s.attach, maxUpload},
+		{"POST /portal/questionnaires/{id}/{domain}/{question}/drop", s.drop, 0},
+	}
+}
+
 func questionnairePath(key id.Questionnaire) string {
 	return "/portal/questionnaires/" + url.PathEscape(string(key))
 }

@@ -19,21 +19,16 @@ type route struct {
 
 // routes is every page there is.
 func (s *server) routes() []route {
-	return slices.Concat(s.courseRoutes(), []route{
+	return slices.Concat(s.courseRoutes(), s.questionnaireRoutes(), []route{
 		{"GET /portal", s.home, 0},
 		{"GET /portal/in", s.in, 0},
 		{"POST /portal/in", s.inCode, 0},
 		{"POST /portal/out", s.out, 0},
+		{"GET /portal/incidents/{vendor}", s.report, 0},
+		{"POST /portal/incidents/{vendor}", s.sendReport, 0},
+		{"GET /portal/incidents/{vendor}/{incident}", s.reported, 0},
 		{"GET /portal/assets/portal.js", s.asset("portal.js", "text/javascript; charset=utf-8"), 0},
 		{"GET /portal/assets/portal.css", s.asset("portal.css", "text/css; charset=utf-8"), 0},
-		{"GET /portal/questionnaires/{id}", s.questionnaire, 0},
-		{"POST /portal/questionnaires/{id}/submit", s.submit, 0},
-		{"POST /portal/questionnaires/{id}/import", s.importClaims, maxUpload},
-		{"GET /portal/questionnaires/{id}/{domain}", s.domain, 0},
-		{"POST /portal/questionnaires/{id}/{domain}/delegate", s.delegate, 0},
-		{"POST /portal/questionnaires/{id}/{domain}/{question}/answer", s.answer, 0},
-		{"POST /portal/questionnaires/{id}/{domain}/{question}/attach", s.attach, maxUpload},
-		{"POST /portal/questionnaires/{id}/{domain}/{question}/drop", s.drop, 0},
 		{"GET /portal/agreements/{id}", s.agreement, 0},
 		{"POST /portal/agreements/{id}", s.agreementSign, 0},
 		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
@@ -44,6 +39,7 @@ func (s *server) routes() []route {
 // landings say where a link of a purpose leads.
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 	snapshot.LinkQuestionnaire: func(l *snapshot.Link) string { return questionnairePath(id.Questionnaire(l.About.ID)) },
+	snapshot.LinkIncident:      reportLanding,
 }
 
 // tasks find what waits for a visitor; each reads the view alone.

@@ -99,10 +99,15 @@ func (w *world) now() time.Time {
 	return time.Now().Add(w.ahead)
 }
 
+// forward lets time pass; the registry is heard from in it.
 func (w *world) forward(d time.Duration) {
+	w.t.Helper()
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.ahead += d
+	w.mu.Unlock()
+	if err := w.reg.Refresh(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) must(by id.Person, a registry.Act) {

@@ -229,8 +229,8 @@ func Replayed(e *policy.Engine, past []Past, g *snapshot.Agreement, from time.Ti
 	for _, p := range past {
 		q := p.Request
 		q.View = p.Request.View.Confirm(q.Now)
-		was := policy.Explain(e, q)
-		if was.Permitted != p.Permitted {
+		was, before := refusing(e, q)
+		if was != p.Permitted {
 			out.Unclear++
 			continue
 		}
@@ -238,23 +238,19 @@ func Replayed(e *policy.Engine, past []Past, g *snapshot.Agreement, from time.Ti
 			last, as = p.Request.View, withAgreement(p.Request.View, inForceAt(g, from))
 		}
 		q.View = as.Confirm(q.Now)
-		is := policy.Explain(e, q)
+		is, after := refusing(e, q)
 		switch {
-		case is.Permitted == was.Permitted:
+		case is == was:
 			out.Same++
-		case was.Permitted:
+		case was:
 			out.Refused++
-			for _, r := range is.Rungs {
-				if !r.Pass {
-					count(p, r.Gate, true)
-				}
+			for _, gate := range after {
+				count(p, gate, true)
 			}
 		default:
 			out.Permitted++
-			for _, r := range was.Rungs {
-				if !r.Pass {
-					count(p, r.Gate, false)
-				}
+			for _, gate := range before {
+				count(p, gate, false)
 			}
 		}
 	}
@@ -262,6 +258,15 @@ func Replayed(e *policy.Engine, past []Past, g *snapshot.Agreement, from time.Ti
 		return strings.Compare(string(a.Engagement)+" "+a.Gate, string(b.Engagement)+" "+b.Gate)
 	})
 	return out
+}
+
+// refusing says whether the request is permitted, and else by which gates not.
+func refusing(e *policy.Engine, q policy.Request) (permitted bool, gates []string) {
+	permit, refusal := e.Decide(q)
+	if permit == nil || refusal != nil {
+		return false, refusal.Gates()
+	}
+	return true, nil
 }
 
 // inForceAt is the paper as if it had begun, been signed and approved by t.

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -91,4 +92,33 @@ func TestAnAmendmentShowsItsEffect(t *testing.T) {
 	if _, _, err := registry.EffectOf(e, w.view, registry.Actor{Person: "ada"}, registry.ApproveAgreement{ID: baa.ID}, w.now); problem.From(err).Field != "kind" {
 		t.Errorf("another act: %v", err)
 	}
+}
+
+// BenchmarkReplayed is the cost of judging one past decision again, twice.
+func BenchmarkReplayed(b *testing.B) {
+	e, err := policy.New(gate.All, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	steps, err := registrytest.Demo{Now: noon}.Steps()
+	if err != nil {
+		b.Fatal(err)
+	}
+	v := (&snapshot.View{}).WithSettings(registrytest.Settings())
+	for i, s := range steps {
+		v, _ = registry.Apply(v, s.Act, registry.Stamp{ID: id.Act(fmt.Sprint("a", i)), By: s.By, At: noon})
+	}
+	g, _ := v.Agreements.Get("northwind-baa")
+	q := policy.Request{View: v, Now: noon, Vendor: "northwind", App: "triage", Device: "northwind-gpu-1", Grant: "triage-grant", Direction: policy.Out, Source: "ehr", Interaction: "read", Resources: []string{"Patient"},
+		Usage: policy.Usage{Known: true}, Transport: policy.Transport{TLSVersion: "1.3", KeyExchange: "X25519MLKEM768", CertificateSHA256: string(registrytest.Key("c")), TokenBinding: "mtls"}}
+	past := make([]registry.Past, 1000)
+	for i := range past {
+		past[i] = registry.Past{Request: q, Engagement: "triage-eval"}
+	}
+	for b.Loop() {
+		if r := registry.Replayed(e, past, g, noon); r.Decisions != 1000 || r.Unclear != 0 {
+			b.Fatalf("%+v", r)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/1000, "us/decision")
 }

@@ -147,14 +147,24 @@ func revokeLinksAbout(e *snapshot.Edit, s Stamp, about snapshot.Subject) {
 
 // OpenLink finds the link whose secret has this SHA-256 (signin.CodeDigest) and that
 // opens something now: not revoked, not expired, of a vendor that has neither ended nor
-// is on hold. Not: a Refused problem that does not say which. Each act by the link asks
-// again.
+// is on hold; but one that is on hold, for an incident perhaps, can report one, and one
+// that has ended can say what became of the data. Not: a Refused problem that does not
+// say which. Each act by the link asks again.
 func OpenLink(v *snapshot.View, secret256 string, now time.Time) (*snapshot.Link, error) {
 	l, ok := v.LinkBySecret(secret256)
-	if ok && l.Open(now) && !held(v, snapshot.NounVendor, string(l.Vendor)) {
-		if of, known := v.Vendors.Get(l.Vendor); known && of.State != snapshot.Ended {
-			return l, nil
-		}
+	if ok && l.Open(now) && !linkHeld(v, l) && linkVendor(v, l) {
+		return l, nil
 	}
 	return nil, problem.New(problem.Refused, "The link is not known, was revoked, or is over", "Ask whoever sent it for a new one")
+}
+
+// linkHeld reports whether a hold on its vendor closes the link.
+func linkHeld(v *snapshot.View, l *snapshot.Link) bool {
+	return l.For == snapshot.LinkQuestionnaire && held(v, snapshot.NounVendor, string(l.Vendor))
+}
+
+// linkVendor reports whether the vendor still has what the link is for.
+func linkVendor(v *snapshot.View, l *snapshot.Link) bool {
+	of, ok := v.Vendors.Get(l.Vendor)
+	return ok && (of.State != snapshot.Ended || l.For == snapshot.LinkAttestation)
 }

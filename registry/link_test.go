@@ -23,7 +23,15 @@ func TestWhenALinkOpens(t *testing.T) {
 		"at its end":           {func(w *world) { w.now = link2.ExpiresAt }, false},
 		"before it was issued": {func(w *world) { w.now = noon.Add(-time.Second) }, false},
 		"revoked":              {func(w *world) { w.must("grace", registry.RevokeLink{ID: "l2"}) }, false},
-		"the vendor is held":   {func(w *world) { w.must("grace", hold2) }, false},
+		"the vendor is held":   {func(w *world) { w.must("grace", hold2) }, true}, // it can report an incident
+		"held, for a questionnaire": {func(w *world) {
+			w.must("grace", hold2)
+			l, _ := w.view.Links.Get("l2")
+			other, e := *l, w.view.Edit()
+			other.For = snapshot.LinkQuestionnaire
+			e.Put(&other)
+			w.view = e.Publish(w.view.Version()+1, 0, w.now)
+		}, false},
 		"the vendor has ended": {func(w *world) { w.must("grace", registry.OffboardVendor{ID: "northwind"}) }, false},
 		"the vendor waits":     {func(w *world) { w.must("grace", registry.SuspendVendor{ID: "northwind"}) }, true},
 	} {

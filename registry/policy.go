@@ -98,11 +98,7 @@ func standing(r *policy.ActRequest, v *snapshot.View, by Actor, a Act, now time.
 		if !ok {
 			return
 		}
-		of, ok := v.Vendors.Get(l.Vendor)
-		// Who parted from us still has to say what became of the data.
-		r.Active = ok && l.Open(now) && (of.State != snapshot.Ended || l.For == snapshot.LinkAttestation)
-		// A vendor that is on hold, for an incident perhaps, must be able to report.
-		r.OnHold = held(v, snapshot.NounVendor, string(l.Vendor)) && l.For == snapshot.LinkQuestionnaire
+		r.Active, r.OnHold = l.Open(now) && linkVendor(v, l), linkHeld(v, l)
 		if l.Vendor == p.vendor && l.About == p.link && l.For == p.linkFor && p.linkFor != "" {
 			r.As = append(r.As, string(LinkHolder))
 		}

@@ -24,11 +24,7 @@ package scim
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"mime"
@@ -49,8 +45,6 @@ const (
 	// maxBody bounds a request: a user with every attribute of RFC 7643 fits many
 	// times over.
 	maxBody = 128 << 10
-	// maxToken bounds a bearer token.
-	maxToken = 1024
 	// maxPage is the most people in one answer.
 	maxPage = 200
 	// maxPeople is how many people one directory may have here.
@@ -100,62 +94,6 @@ func New(c Config) (*Server, error) {
 	return &Server{c: c, prefix: u.Path, turns: map[id.Connector]*sync.Mutex{}, schemas: newDiscovery(c.Base)}, nil
 }
 
-// Reasons for which a caller is not known, for the owner's log alone.
-var (
-	errNoToken      = errors.New("token-absent")
-	errBadToken     = errors.New("token-malformed")
-	errUnknownToken = errors.New("token-unknown")
-	errNotApproved  = errors.New("connector-not-approved")
-	errHeld         = errors.New("connector-on-hold")
-	errVendorEnded  = errors.New("vendor-ended")
-)
-
-// authenticate finds the directory by its token. Every digest is compared, in
-// constant time, so that how long it takes tells nothing.
-func (s *Server) authenticate(h http.Header, v *snapshot.View) (*snapshot.Connector, error) {
-	values := h["Authorization"]
-	if len(values) == 0 {
-		return nil, errNoToken
-	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if len(values) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > maxToken || strings.ContainsAny(token, " ,") {
-		return nil, errBadToken
-	}
-	sum := sha256.Sum256([]byte(token))
-	digest := []byte(hex.EncodeToString(sum[:]))
-	var found *snapshot.Connector
-	for _, c := range v.Connectors.All() {
-		if c.Kind == snapshot.SCIMClient && subtle.ConstantTimeCompare([]byte(c.Token256), digest) == 1 {
-			found = c
-		}
-	}
-	if found == nil {
-		return nil, errUnknownToken
-	}
-	if found.State != snapshot.Approved || found.ApprovedBy == "" || found.ApprovedBy == found.RequestedBy {
-		return found, errNotApproved
-	}
-	if onHold(v, snapshot.NounConnector, string(found.ID)) {
-		return found, errHeld
-	}
-	// A vendor that is suspended or on hold still tells us who has left.
-	if found.Vendor != "" {
-		if vendor, ok := v.Vendors.Get(found.Vendor); !ok || vendor.State == snapshot.Ended {
-			return found, errVendorEnded
-		}
-	}
-	return found, nil
-}
-
-func onHold(v *snapshot.View, noun snapshot.Noun, key string) bool {
-	for _, h := range v.HoldsOn(snapshot.Subject{Noun: noun, ID: key}) {
-		if h.LiftedAt.IsZero() {
-			return true
-		}
-	}
-	return false
-}
-
 // exchange is one request of a known directory.
 type exchange struct {
 	s      *Server
@@ -167,7 +105,7 @@ type exchange struct {
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := s.c.Registry.View()
-	c, err := s.authenticate(r.Header, v)
+	c, err := identity.BearerConnector(r.Header, v, snapshot.SCIMClient)
 	if err != nil {
 		attrs := []slog.Attr{slog.String("reason", err.Error())}
 		if c != nil {

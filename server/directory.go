@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/sallyport/sallyport/alert"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/scim"
 	"github.com/sallyport/sallyport/ssf"
@@ -16,6 +17,7 @@ import (
 const (
 	scimPath  = "/scim/v2"
 	ssfPath   = "/ssf/events"
+	alertPath = "/incidents"
 	eventFile = "events-seen"
 )
 
@@ -23,12 +25,16 @@ const (
 type signals struct {
 	directory http.Handler
 	events    http.Handler
+	alerts    http.Handler // reports of incidents
 	replays   *identity.Replays
 }
 
 func (s *Server) openSignals() (_ *signals, err error) {
 	x := new(signals)
 	if x.directory, err = scim.New(scim.Config{Base: s.config.PublicURL + scimPath, Registry: s.record.registry, Now: s.o.Now, Log: s.o.Logger}); err != nil {
+		return nil, err
+	}
+	if x.alerts, err = alert.New(alert.Config{Registry: s.record.registry, Now: s.o.Now, Log: s.o.Logger}); err != nil {
 		return nil, err
 	}
 	client, err := s.outward()

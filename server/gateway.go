@@ -138,6 +138,8 @@ func (s *Server) openGateway(ctx context.Context) error {
 			fhir.ServeHTTP(w, r)
 		case strings.HasPrefix(path, scimPath+"/"):
 			s.signals.directory.ServeHTTP(w, r)
+		case path == alertPath:
+			s.signals.alerts.ServeHTTP(w, r)
 		case path == ssfPath:
 			s.signals.events.ServeHTTP(w, r)
 		default: // tells nothing, not even that it is not there

@@ -26,7 +26,7 @@ type Link struct {
 }
 
 // Open reports whether the link opens anything at t, as far as its own record says;
-// a vendor that has ended or is on hold closes it too.
+// a vendor that has ended or is on hold closes some too (registry.OpenLink).
 func (l *Link) Open(t time.Time) bool {
 	return l.RevokedAt.IsZero() && !l.IssuedAt.IsZero() && !t.Before(l.IssuedAt) && t.Before(l.ExpiresAt)
 }

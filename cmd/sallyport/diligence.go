@@ -242,7 +242,8 @@ func (c *questionnaireShowCmd) Run(ctx context.Context) error {
 	}
 	q := s.Questionnaire
 	fmt.Printf("%s to %s: %s, due %s, %d asked, %d without an answer\n", q.ID, q.Vendor, q.Stage, q.DueAt.Format("2006-01-02"), len(q.Asked), len(s.Missing))
-	for _, x := range s.Questions {
+	for _, shown := range s.Questions {
+		x := hipaa.Question(shown)
 		a, ok := q.Answers[x.ID]
 		fmt.Printf("\n%s %s\n", x.ID, x.Text)
 		switch {

@@ -125,6 +125,7 @@ func TestScript(t *testing.T) {
 			"silent":  silent,
 			"replace": replace,
 			"flip":    flip,
+			"speak":   speak,
 		},
 	})
 }
@@ -396,5 +397,33 @@ func TestTheAccessPage(t *testing.T) {
 		if !bytes.Contains(answers[i], []byte(`"`+want.has+`"`)) || bytes.Contains(answers[i], []byte(`"`+want.lacks+`"`)) {
 			t.Errorf("answer %d: got %s, want %s and not %s", i, answers[i], want.has, want.lacks)
 		}
+	}
+}
+
+// TestTheIncidentsPage types docs/incidents.md, after the door is open.
+func TestTheIncidentsPage(t *testing.T) {
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 8.")
+	if !ok {
+		t.Fatal("the first hour has no section 8")
+	}
+	out := typePages(t, 50, hour, page(t, "incidents.md"))
+	for _, want := range []string{
+		"It counts as a breach (presumed)", "taken as 500 or more", "nobody has decided that it is not the organisation's agent", "Without unreasonable delay comes first",
+		"Written to", "letter.docx", "Missing: Type of breach", "It counts as a breach (assessed)", "done 20", "incident.close night-export: done",
+		"## Who did what", "Ada Example (ada) opened the incident", "Every new export job is looked at by two people", "hold.lift",
+		"Somebody looks at every open incident",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if got, want := bytes.Count(out, []byte("refused, as it must be")), 3; got != want {
+		t.Errorf("got %d refusals of the vendor, want %d", got, want)
+	}
+	if !bytes.Contains(out[bytes.LastIndex(out, []byte("hold.lift")):], []byte(`"resourceType"`)) {
+		t.Error("after the hold nothing is released")
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
 	}
 }
