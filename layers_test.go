@@ -52,6 +52,7 @@ var layers = map[string][]string{
 	"course":        {"hipaa", "id", "internal/yamldoc", "paper", "problem", "snapshot"},                 // lessons, questions, certificates
 	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
+	"offboarding":   {"hipaa", "id", "paper", "snapshot"},                                                // the certificate of return and destruction
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
 	"reminder":      {"breach", "forecast", "hipaa", "id", "policy", "snapshot"},                         // of what people must be told at a time, under keys that never change
 	// RECORD
@@ -77,7 +78,7 @@ var layers = map[string][]string{
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"api":     {"offboarding", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	"people":  {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
 	"console": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
@@ -93,7 +94,7 @@ var layers = map[string][]string{
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"internal/need":         {},
@@ -122,7 +123,7 @@ var drivers = map[string][]string{
 }
 
 // pure packages take time, input and output as arguments.
-var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate", "diligence", "agreement", "course", "breach", "paper", "forecast",
+var pure = []string{"id", "hipaa", "phi", "problem", "fhir", "snapshot", "policy", "gate", "diligence", "agreement", "course", "breach", "offboarding", "paper", "forecast",
 	"deid", "deid/fhir", "deid/text", "deid/table", "deid/table/csv", "deid/table/risk", "deid/dicom",
 	"deid/hl7v2", "deid/cda", "deid/x12", "deid/ncpdp", "deid/msconfig", "deid/internal/message", "provenance"}
 

@@ -266,9 +266,9 @@ var Table = []Row{
 			}
 			return ""
 		}),
-	{ID: "BAA-R25", Field: "agency_status", Does: []Does{Timer, Listed}, Where: "clocks of a breach (which discovery starts them); report",
-		Says:    "Of an agent, discovery is the organisation's own: the law's clocks for notices run from the vendor's discovery (45 CFR 164.404(a)(2)).",
-		Silence: "Independent contractor for the clocks, and a warning: the label is missing, and control decides in the end.",
+	{ID: "BAA-R25", Field: "agency_status", Does: []Does{Timer, Listed}, Where: "the law's clocks of an incident; report",
+		Says:    "Where the paper says agent, nobody can say of an incident that the vendor was none: the law's clocks for notices run from the vendor's discovery (45 CFR 164.404(a)(2)).",
+		Silence: "A warning; the clocks run from the vendor's discovery until a person decides that it is no agent, and why: control decides in the end, not the label.",
 		fails:   needWord("independent_contractor", "agent"), advise: better("independent_contractor")},
 	{ID: "BAA-R26", Field: "audit_rights", Does: []Does{Gate, Timer}, Where: "acts of approval; clock evidence",
 		Says:    "Evidence that is asked for is due in evidence_sla_days; without the right no vendor, engagement or grant is approved, and no review kept.",

@@ -102,6 +102,7 @@ func New(c Config) http.Handler {
 	s.apply()
 	s.agreements()
 	s.disclosures()
+	s.offboardings()
 
 	// A browser shows a personal certificate, as it does a cookie, whoever's page
 	// sends the request.
@@ -157,16 +158,17 @@ func (s *server) identify(next http.Handler) http.Handler {
 	})
 }
 
-// vendorReads are reads of what a vendor's person is a party to; each asks whether they
-// are.
-var vendorReads = []string{"/v1/agreements/{id}/signing", "/v1/agreements/{id}/document", "/v1/agreements/{id}/signed", "/v1/agreements/{id}/evidence"}
+// vendorReads are who a vendor's person is, what they have and may ask for, and what
+// they are a party to; each asks whether it is theirs.
+var vendorReads = []string{"/v1/whoami", "/v1/my-access", "/v1/roles/{id}/fields",
+	"/v1/agreements/{id}/signing", "/v1/agreements/{id}/document", "/v1/agreements/{id}/signed", "/v1/agreements/{id}/evidence"}
 
-// forVendors says whether a vendor's person may reach the route at all: who they
-// are, what they have and may ask for, and acts that admit them to what is their own. Whether this is their own is
+// forVendors says whether a vendor's person may reach the route at all: the reads
+// above, and acts that admit them to what is their own. Whether this is their own is
 // the policy's question, which comes before any that could tell of others.
 func forVendors(r *http.Request) bool {
 	if r.Method == http.MethodGet {
-		return r.URL.Path == "/v1/whoami" || r.URL.Path == "/v1/my-access" || pathFits("/v1/roles/{id}/fields", r.URL.Path)
+		return slices.ContainsFunc(vendorReads, func(pattern string) bool { return pathFits(pattern, r.URL.Path) })
 	}
 	if r.Method == http.MethodPost && r.URL.Path == "/v1/requests/preview" {
 		return true

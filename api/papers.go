@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -89,6 +91,19 @@ func (s *server) papers() {
 			out := List[diligence.Pair]{Version: v.Version(), Items: append([]diligence.Pair{}, diligence.AlikeCertifications(v, in.Least)...)}
 			return &struct{ Body List[diligence.Pair] }{out}, nil
 		})
+}
+
+// CheckDocument checks an agreement as apply would read it, without a server and under
+// the default policy.
+func CheckDocument(d Document) (AgreementCheck, error) {
+	var a snapshot.Agreement
+	if err := jsonv2.Unmarshal(d.Fields, &a); err != nil {
+		return AgreementCheck{}, problem.BadField("file", "holds what cannot be read as an agreement", "See docs/examples/engagement.yaml").Because(err)
+	}
+	if err := registry.ReadableTerms(a.Terms); err != nil {
+		return AgreementCheck{}, err
+	}
+	return CheckAgreement(&a, &snapshot.Settings{}, 0), nil
 }
 
 // CheckAgreement checks an agreement under the organisation's settings.

@@ -46,7 +46,7 @@ func (s *server) trainings() {
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
-			return &file{"application/pdf", `attachment; filename="certificate.pdf"`, raw}, nil
+			return attachment("application/pdf", "certificate.pdf", raw), nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "training-badge", Method: http.MethodGet, Path: "/v1/trainings/{id}/badge", Tags: []string{"training"},
 		Summary: "The badge of a completion: an Open Badge 3.0 credential as a JWT, to verify offline"},
@@ -59,7 +59,7 @@ func (s *server) trainings() {
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
-			return &file{"application/jwt", `attachment; filename="badge.jwt"`, []byte(badge + "\n")}, nil
+			return attachment("application/jwt", "badge.jwt", []byte(badge+"\n")), nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "training-export", Method: http.MethodGet, Path: "/v1/training-export", Tags: []string{"training"},
 		Summary: "Every completion, as xAPI statements or CSV"},
@@ -71,13 +71,13 @@ func (s *server) trainings() {
 				if err != nil {
 					return nil, s.asProblem(ctx, err)
 				}
-				return &file{"application/json", `attachment; filename="trainings.json"`, raw}, nil
+				return attachment("application/json", "trainings.json", raw), nil
 			}
 			raw, err := course.WriteCSV(s.Registry.View())
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
-			return &file{"text/csv; charset=utf-8", `attachment; filename="trainings.csv"`, raw}, nil
+			return attachment("text/csv; charset=utf-8", "trainings.csv", raw), nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "training-preview", Method: http.MethodPost, Path: "/v1/training-preview", Tags: []string{"training"},
 		Summary: "What a file of a learning management system says, and what is wrong in it; nothing is recorded"},

@@ -131,14 +131,31 @@ func (c counts) removals() []Removal {
 // Decode reads an entry, strictly: only bytes that this package would write for
 // the same entry are accepted, so what was read is all that was there.
 func Decode(index uint64, b []byte) (Entry, error) {
-	bad := func(err error) (Entry, error) {
-		return Entry{}, fmt.Errorf("audit: entry %d cannot be read: %w", index, err)
+	var w wire
+	if w.fast(b) {
+		if e, err := w.entry(index, b); err == nil {
+			return e, nil
+		}
 	}
+	return decodeJSON(index, b)
+}
+
+// decodeJSON reads an entry as any reader of JSON does, and says what is wrong with it.
+func decodeJSON(index uint64, b []byte) (Entry, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	var w wire
 	if err := dec.Decode(&w); err != nil {
-		return bad(fmt.Errorf("not of the schema: %T", err)) // the error's text may quote the entry
+		err = fmt.Errorf("not of the schema: %T", err) // its text may quote the entry
+		return Entry{}, fmt.Errorf("audit: entry %d cannot be read: %w", index, err)
+	}
+	return w.entry(index, b)
+}
+
+// entry is what was read from b, which must be what is written for it.
+func (w *wire) entry(index uint64, b []byte) (Entry, error) {
+	bad := func(err error) (Entry, error) {
+		return Entry{}, fmt.Errorf("audit: entry %d cannot be read: %w", index, err)
 	}
 	if w.V != SchemaVersion {
 		return bad(fmt.Errorf("schema version %d is not known here", w.V))
@@ -151,7 +168,8 @@ func Decode(index uint64, b []byte) (Entry, error) {
 		return bad(errors.New("its origin is not a name"))
 	}
 	e := Entry{Index: index, Time: t, Kind: w.Kind, Origin: w.Origin}
-	var again encoder
+	again := getEncoder()
+	defer encoders.Put(again)
 	switch w.Kind {
 	case KindIntent:
 		e.Intent = w.intent()

@@ -24,7 +24,7 @@ import (
 // patients and attempts say.
 func TestAnswersAreThoseOfTheLog(t *testing.T) {
 	ctx := context.Background()
-	l, _ := bulk(t, 6000, 4)
+	l, _ := bulk(t, 3500, 4)
 	x := indexed(t, t.TempDir(), l)
 	vendor, grant := disclosuretest.Vendor(1), id.Grant("vendor-1-work-2-grant-0")
 	since := began.Add(300 * 24 * time.Hour)
@@ -34,7 +34,7 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 	usage := disclosure.Usage{Grant: grant, Since: since, Through: l.Size(), Types: map[string]uint64{}, Interactions: map[string]uint64{}}
 	patients, ofVendor := map[string]bool{}, map[string]bool{}
 	list := sha256.New()
-	var releases []uint64
+	var releases, listed []uint64
 	var bytesOut, tried uint64
 	err := l.Scan(ctx, 0, l.Size(), func(at uint64, e audit.Entry) error {
 		ours := func(in *audit.Intent) bool { return in.Grant == grant && !e.Time.Before(since) }
@@ -74,6 +74,9 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 				}
 			}
 			if in.Vendor == vendor {
+				listed = append(listed, at)
+			}
+			if in.Vendor == vendor && in.Action != "reveal" { // the owner's own people are told
 				releases = append(releases, at)
 				bytesOut += e.Outcome.Bytes
 				fmt.Fprintf(list, "%x\n", e.Outcome.Digest)
@@ -105,7 +108,7 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 	}
 	if inventory.Releases != uint64(len(releases)) || inventory.Bytes != bytesOut || inventory.Patients != uint64(len(ofVendor)) ||
 		inventory.List != hex.EncodeToString(list.Sum(nil)) || len(inventory.Engagements) != 4 || inventory.DataClass != hipaa.PHI {
-		t.Errorf("inventory: got %+v, want %d releases, %d bytes, %d patients", inventory, len(releases), bytesOut, len(ofVendor))
+		t.Errorf("inventory: got %+v, %s, want %d releases, %d bytes, %d patients", inventory.Total, inventory.List, len(releases), bytesOut, len(ofVendor))
 	}
 	n := uint64(0)
 	for _, i := range inventory.Items {
@@ -157,8 +160,8 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 			break
 		}
 	}
-	if !slices.Equal(paged, releases) {
-		t.Errorf("the pages have %d rows, want %d", len(paged), len(releases))
+	if !slices.Equal(paged, listed) {
+		t.Errorf("the pages have %d rows, want %d", len(paged), len(listed))
 	}
 
 	first, attempts, err := x.Attempts(ctx, q, since, 10)
@@ -183,8 +186,8 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 			}
 			lines = len(rows) - 1
 		}
-		if lines != len(releases) {
-			t.Errorf("%s: got %d lines, want %d", format, lines, len(releases))
+		if lines != len(listed) {
+			t.Errorf("%s: got %d lines, want %d", format, lines, len(listed))
 		}
 	}
 }
@@ -235,7 +238,7 @@ func TestRunFollowsTheLog(t *testing.T) {
 	defer stop()
 	group.Go(func() { x.Run(ctx) })
 	group.Go(func() {
-		if err := disclosuretest.Write(ctx, l, clock, disclosuretest.Plan{Seed: 5, Entries: 4000, Patients: 500, Span: time.Hour}); err != nil && ctx.Err() == nil {
+		if err := disclosuretest.Write(ctx, l, clock, disclosuretest.Plan{Seed: 5, Entries: 2000, Patients: 500, Span: time.Hour}); err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
 	})

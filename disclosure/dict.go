@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
+	"strings"
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/hipaa"
@@ -118,6 +119,7 @@ func (d *dict) string(s string) uint32 {
 	n, ok := d.byString[s]
 	if !ok {
 		n = uint32(len(d.strings))
+		s = strings.Clone(s) // those of an entry share its bytes, which are not to be kept
 		d.strings = append(d.strings, s)
 		d.byString[s] = n
 	}
@@ -157,6 +159,7 @@ func (d *dict) key(k patient) uint32 {
 
 func (d *dict) longer(text string) uint32 {
 	n := uint32(len(d.patients))
+	text = strings.Clone(text)
 	d.patients = append(d.patients, patient{}) // keeps its place
 	d.long = append(d.long, longName{n, text})
 	d.byLong[text] = n

@@ -110,7 +110,7 @@ func TestRadiusEqualsARecomputationFromTheLog(t *testing.T) {
 	x := indexed(t, dir, l)
 	r := rand.New(rand.NewPCG(7, 7))
 	queries := []disclosure.Query{{}}
-	for range 40 {
+	for range 24 {
 		queries = append(queries, randomQuery(r, l.Size()))
 	}
 	want, err := disclosuretest.Slow(ctx, l, l.Size(), queries...)

@@ -35,6 +35,8 @@ type Index struct {
 	now    func() time.Time
 	logger *slog.Logger
 
+	adding chan struct{} // who adds up much at once: the machine has other work
+
 	one     sync.Mutex // whoever makes it grow
 	tickets map[uint64]uint32
 	waiting []string // pseudonyms in front of their outcome
@@ -58,6 +60,7 @@ const (
 	patience    = 5 * time.Second
 	retryAfter  = 5 * time.Second
 	reportEvery = 10 * time.Second
+	atATime     = 2    // large sums
 	chunkLen    = 4096 // entries that one goroutine decodes at a time
 )
 
@@ -70,7 +73,7 @@ func Open(dir string, log *audit.Log, o Options) (*Index, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the index's folder: %w", err)
 	}
-	x := &Index{dir: dir, span: cmp.Or(o.segment, segmentSize), log: log, origin: sha256.Sum256([]byte(log.Origin())), now: o.Now, logger: o.Logger}
+	x := &Index{dir: dir, adding: make(chan struct{}, atATime), span: cmp.Or(o.segment, segmentSize), log: log, origin: sha256.Sum256([]byte(log.Origin())), now: o.Now, logger: o.Logger}
 	if x.now == nil {
 		x.now = time.Now
 	}

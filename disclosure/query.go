@@ -137,6 +137,20 @@ func (x *Index) find(ctx context.Context, q Query) (*search, error) {
 	return f, nil
 }
 
+// sum is find for an answer that adds up much; done lets the next one in.
+func (x *Index) sum(ctx context.Context, q Query) (f *search, done func(), err error) {
+	select {
+	case x.adding <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, problem.New(problem.Unavailable, "Others ask about disclosures, and took too long", "Ask again in a moment").Because(ctx.Err())
+	}
+	done = func() { <-x.adding }
+	if f, err = x.find(ctx, q); err != nil {
+		done()
+	}
+	return f, done, err
+}
+
 // codes are the numbers of names; nil for an empty list, which means every one.
 func codes[T ~string](words []string, list []T) map[uint32]bool {
 	if len(list) == 0 {
@@ -155,10 +169,15 @@ func codes[T ~string](words []string, list []T) map[uint32]bool {
 	return out
 }
 
+// revealed is the action by which the organisation's own people are told who somebody
+// is: a use, and no disclosure.
+const revealed = "reveal"
+
 // outward leaves only what goes out of the organisation.
 func (f *search) outward() *search {
 	for i, m := range f.match {
-		f.match[i] = m && f.strings[f.tuples[i][fDirection]] == string(audit.Out)
+		t := &f.tuples[i]
+		f.match[i] = m && f.strings[t[fDirection]] == string(audit.Out) && f.strings[t[fAction]] != revealed
 	}
 	return f
 }

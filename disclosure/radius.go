@@ -226,10 +226,11 @@ func joinAll[K comparable](into, from map[K]*tally, patients int) {
 
 // Radius answers what was disclosed.
 func (x *Index) Radius(ctx context.Context, q Query) (Radius, error) {
-	f, err := x.find(ctx, q)
+	f, done, err := x.sum(ctx, q)
 	if err != nil {
 		return Radius{}, err
 	}
+	defer done()
 	s, counted, err := f.outward().sum(ctx)
 	if err != nil {
 		return Radius{}, f.damaged(ctx, err)
@@ -320,10 +321,11 @@ func (w *words) forms(m map[formKey]*tally) []Form {
 // Patients calls fn with the pseudonym of each patient of a radius, once, in the order
 // in which they first stand in the log.
 func (x *Index) Patients(ctx context.Context, q Query, fn func(pseudonym string) error) error {
-	f, err := x.find(ctx, q)
+	f, done, err := x.sum(ctx, q)
 	if err != nil {
 		return err
 	}
+	defer done()
 	each := make([]*tally, 8)
 	_, err = f.outward().all(ctx, func(w, _ int, seg *segment, rows, hot []byte) error {
 		if each[w] == nil {

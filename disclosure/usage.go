@@ -35,10 +35,11 @@ func (x *Index) Usage(ctx context.Context, grant id.Grant, since time.Time) (Usa
 	if id.Check(grant) != nil {
 		return Usage{}, problem.BadField("grant", "is not an id", "List them: sallyport grant list")
 	}
-	f, err := x.find(ctx, Query{Grants: []id.Grant{grant}, Since: since})
+	f, done, err := x.sum(ctx, Query{Grants: []id.Grant{grant}, Since: since})
 	if err != nil {
 		return Usage{}, err
 	}
+	defer done()
 	u := Usage{Grant: grant, Since: f.q.Since, Through: f.q.Through, Types: map[string]uint64{}, Interactions: map[string]uint64{}}
 	all := newTally(len(f.patients))
 	var o release
@@ -146,10 +147,11 @@ type itemKey [8]uint32
 
 // Inventory answers what was given under a query.
 func (x *Index) Inventory(ctx context.Context, q Query) (Inventory, error) {
-	f, err := x.find(ctx, q)
+	f, done, err := x.sum(ctx, q)
 	if err != nil {
 		return Inventory{}, err
 	}
+	defer done()
 	f.outward()
 	all, whole := newTally(len(f.patients)), sha256.New()
 	items := map[itemKey]*item{}

@@ -41,7 +41,11 @@ func due(v *snapshot.View, from, until time.Time) []Stop {
 	}
 	for _, m := range v.Emergencies.All() {
 		if m.ReviewedAt.IsZero() {
-			add(m.ReportedAt.Add(EmergencyReviewWithin), EmergencyUse, snapshot.NounEmergency, string(m.ID), "", "",
+			due := m.DueAt
+			if due.IsZero() {
+				due = m.ReportedAt.Add(EmergencyReviewWithin)
+			}
+			add(due, EmergencyUse, snapshot.NounEmergency, string(m.ID), "", "",
 				"The use of an emergency access procedure waits for its review", "Review the use", policy.ByOrganisation, hipaa.MustCite("S-312-a-2-ii"))
 		}
 	}

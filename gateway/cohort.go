@@ -198,36 +198,64 @@ func (g *Gateway) search(ctx context.Context, s *Source, ref string) (members, e
 		return nil, errors.New("the cohort's search is not one of Patient")
 	}
 	m := members{}
-	rel := "/" + ref
-	for range maxCohortPages {
+	err := s.patients(ctx, "/"+ref, maxCohortPages, func(patientID string) error {
+		if len(m) >= maxMembers {
+			return errors.New("the cohort's search has too many patients")
+		}
+		m[g.Keys.Owner().PatientKey(s.id, patientID)] = struct{}{}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// patients calls fn with the id of each Patient that a search finds, over at most so
+// many pages.
+func (s *Source) patients(ctx context.Context, rel string, pages int, fn func(patientID string) error) error {
+	for range pages {
 		var doc searchDoc
 		if err := s.document(ctx, rel, &doc); err != nil {
-			return nil, err
+			return err
 		}
 		if doc.ResourceType != "Bundle" {
-			return nil, errors.New("the cohort's search was not answered by a Bundle")
+			return errors.New("the search for patients was not answered by a Bundle")
 		}
 		for _, e := range doc.Entry {
 			if e.Resource.ResourceType == "Patient" && seal.IsID(e.Resource.ID) && (e.Search.Mode == "match" || e.Search.Mode == "") {
-				m[g.Keys.Owner().PatientKey(s.id, e.Resource.ID)] = struct{}{}
+				if err := fn(e.Resource.ID); err != nil {
+					return err
+				}
 			}
-		}
-		if len(m) > maxMembers {
-			return nil, errors.New("the cohort's search has too many patients")
 		}
 		rel = ""
 		for _, l := range doc.Link {
 			if l.Relation == "next" {
+				var ok bool
 				if rel, ok = s.below(l.URL); !ok {
-					return nil, errors.New("the cohort's search goes on off the source's base")
+					return errors.New("the search for patients goes on off the source's base")
 				}
 			}
 		}
 		if rel == "" {
-			return m, nil
+			return nil
 		}
 	}
-	return nil, errors.New("the cohort's search has too many pages")
+	return errors.New("the search for patients has too many pages")
+}
+
+// maxPatientPages bounds how long a source is asked for all of its patients.
+const maxPatientPages = 50_000
+
+// Patients calls fn with the id of every Patient that the source has now. It is for the
+// organisation's own people: see gateway/custody.
+func (s *Source) Patients(ctx context.Context, fn func(patientID string) error) error {
+	if err := s.patients(ctx, "/Patient?_elements=id&_count=500", maxPatientPages, fn); err != nil {
+		return problem.New(problem.UpstreamFail, "The source did not say which patients it has",
+			"Try again, or give the ids yourself: an export of the source's patients, one a line").Because(err)
+	}
+	return nil
 }
 
 // document reads a document that the gateway needs for itself.

@@ -17,6 +17,7 @@ package gateway
 import (
 	"encoding/hex"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,8 +63,10 @@ type Config struct {
 	Text     *text.Engine
 	Public   string // the address of this gateway, "https://gw.example.org"
 	Logger   *slog.Logger
-	Metrics  prometheus.Registerer
-	Now      func() time.Time
+	// Unknown hears of each request whose caller was turned away as unknown; may be nil.
+	Unknown func(*http.Request)
+	Metrics prometheus.Registerer
+	Now     func() time.Time
 	// CohortLife is how long the members of a Group or a search at a source are
 	// taken for granted (0: one minute). A revoked grant stops at once; a patient
 	// who leaves a Group is gone after this.

@@ -39,6 +39,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, prefix string, p
 		g.metrics.unknown.Inc()
 		g.Logger.LogAttrs(r.Context(), slog.LevelWarn, "unknown caller", slog.String("protocol", p.Name()),
 			slog.String("reason", string(reason)), slog.String("next", reason.Next()))
+		if g.Unknown != nil {
+			g.Unknown(r)
+		}
 		if problem.From(err).Kind == problem.Unknown {
 			identity.WriteUnknownCaller(w, err)
 			return

@@ -233,7 +233,8 @@ func TestTheAPIAndAVendorsPerson(t *testing.T) {
 		t.Errorf("by cookie: got %d", got)
 	}
 	bearer := []string{"Authorization", "Bearer " + secret}
-	for path, want := range map[string]int{"/v1/whoami": 200, "/v1/persons": 403, "/v1/persons/lin": 403, "/v1/sessions": 403, "/v1/acts": 403, "/openapi.json": 403, "/v1/whoami/": 403} {
+	for path, want := range map[string]int{"/v1/whoami": 200, "/v1/persons": 403, "/v1/persons/lin": 403, "/v1/sessions": 403, "/v1/acts": 403, "/openapi.json": 403, "/v1/whoami/": 403,
+		"/v1/my-access": 200, "/v1/roles/any/fields": 404, "/v1/requests": 403, "/v1/emergencies": 403, "/v1/campaigns/any/items": 403} {
 		if got := get(path, bearer...); got != want {
 			t.Errorf("%s: got %d, want %d", path, got, want)
 		}

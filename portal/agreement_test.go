@@ -33,7 +33,8 @@ func TestAPaperIsReadAndSigned(t *testing.T) {
 	lin.post("/portal/agreements/new", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {doc.Digest}}).wants(http.StatusOK, "Your side has signed", "Lin Example, Chief Executive", "The other side has not yet")
 	lin.get("/portal").wants(http.StatusOK, "Nothing waits for you")
 
-	w.forward(20 * time.Minute)
+	w.forward(6 * time.Minute)
+	w.must("ada", registry.EndSignatory{ID: "lin"}) // what they signed stays signed
 	grace.get("/portal/agreements/new").wants(http.StatusOK, "touched just now", "/step-up?next=")
 	grace.post("/portal/agreements/new", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {doc.Digest}}).wants(http.StatusForbidden, "passkey")
 	grace.as("grace").post("/portal/agreements/new", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {doc.Digest}}).wants(http.StatusOK, "Both sides have")

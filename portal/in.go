@@ -93,6 +93,9 @@ func (s *server) inCode(w http.ResponseWriter, r *http.Request) {
 	}
 	l, err := registry.OpenLink(s.Registry.View(), code256, now)
 	if err != nil {
+		if s.Knocked != nil {
+			s.Knocked(r.Context(), code256)
+		}
 		s.fail(w, r, err)
 		return
 	}

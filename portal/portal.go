@@ -50,7 +50,7 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// Config is what the pages stand on. All but Badges is required.
+// Config is what the pages stand on. All but Badges and Knocked is required.
 type Config struct {
 	Organisation string
 	Layout       string // people.Layout
@@ -59,6 +59,8 @@ type Config struct {
 	Now          func() time.Time
 	Logger       *slog.Logger
 	Badges       Badges // nil: none are issued
+	// Knocked hears of the digest of a code that opened nothing; may be nil.
+	Knocked func(ctx context.Context, code256 string)
 }
 
 //go:embed pages

@@ -40,9 +40,9 @@ var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 
 // tasks find what waits for a visitor; each reads the view alone.
 var tasks = []func(*snapshot.View, visitor, time.Time) []task{
-	questionnaireTasks,
 	papersToSign,
 	trainingTask,
+	questionnaireTasks,
 }
 
 // task is one thing that waits.

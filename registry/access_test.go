@@ -270,29 +270,29 @@ func TestAReviewThatNobodyDidEndsTheGrantForGood(t *testing.T) {
 
 func TestACampaignOpensByTheClockWhenThePolicySaysSo(t *testing.T) {
 	w := accessWorld(t)
-	if _, ok := registry.DueCampaign(w.view, w.now); ok {
+	if _, ok := w.view.DueCampaign(w.now); ok {
 		t.Error("one is due though people open them")
 	}
 	settings := w.view.Settings
 	settings.Access.CampaignEvery = 90 * 24 * time.Hour
 	w.view = w.view.WithSettings(settings)
-	due, ok := registry.DueCampaign(w.view, w.now)
-	if !ok || due.ID != "reviews-2026-06-01" {
-		t.Fatalf("got %+v, %v", due, ok)
+	if err := w.as(theClock, campaign2); !refusedBy(err, "known-person") {
+		t.Errorf("any other by the clock: got %v", err)
 	}
-	if err := w.as(theClock, with(due, func(a *registry.OpenCampaign) { a.DueAt = a.DueAt.Add(time.Hour) })); problem.From(err).Kind != problem.Conflict {
+	if err := w.as(theClock, registry.BeginCampaign{ID: "reviews-2026-06-02"}); problem.From(err).Kind != problem.Conflict {
 		t.Errorf("another than is due: got %v", err)
 	}
+	due := registry.BeginCampaign{ID: "reviews-2026-06-01"}
 	if err := w.as(theClock, due); err != nil {
 		t.Fatal(err)
 	}
 	for days, want := range map[int]bool{0: false, 89: false, 90: true} {
-		if _, ok := registry.DueCampaign(w.view, w.now.AddDate(0, 0, days)); ok != want {
+		if _, ok := w.view.DueCampaign(w.now.AddDate(0, 0, days)); ok != want {
 			t.Errorf("%d days later: due %v, want %v", days, ok, want)
 		}
 	}
 	c, _ := w.view.Campaigns.Get(due.ID)
-	if len(c.Reviews) != 1 {
+	if len(c.Reviews) != 1 || !c.DueAt.Equal(time.Date(2026, 6, 15, 0, 0, 0, 0, time.UTC)) {
 		t.Fatalf("got %+v", c)
 	}
 	w.must("eve", registry.CompleteReview{ID: c.Reviews[0], Outcome: snapshot.Keep})
@@ -385,34 +385,5 @@ func TestAVendorHasNoEmergency(t *testing.T) {
 	w.must("eve", registry.ReviewEmergency{ID: "y3"})
 	if w.view.Grants.Len() != grants {
 		t.Error("a grant came of it")
-	}
-}
-
-// Both sides hear of what happens to access; of an emergency the vendor does not.
-func TestBothSidesAreTold(t *testing.T) {
-	w := accessWorld(t)
-	w.must("ada", lift2)
-	tell := func(kind registry.Kind, noun snapshot.Noun, key string) registry.Notice {
-		n, ok := registry.NoticeOf(w.view, registry.Entry{Kind: kind, Subject: snapshot.Subject{Noun: noun, ID: key}})
-		if !ok || len(n.Duties) == 0 {
-			t.Errorf("%s: nobody of the organisation hears of it", kind)
-		}
-		return n
-	}
-	w.must("grace", registry.ApproveRequest{ID: "q2"})
-	for kind, s := range map[registry.Kind]snapshot.Subject{
-		"request.make": {Noun: snapshot.NounRequest, ID: "q2"}, "request.approve": {Noun: snapshot.NounRequest, ID: "q2"},
-		"grant.end-early": {Noun: snapshot.NounGrant, ID: "request-q2"},
-	} {
-		if n := tell(kind, s.Noun, s.ID); n.Vendor != "northwind" || n.Person != "lin" {
-			t.Errorf("%s: got %+v", kind, n)
-		}
-	}
-	w.must("grace", glass2)
-	if n := tell("emergency.report", snapshot.NounEmergency, "y2"); n.Vendor != "" || n.Person != "" {
-		t.Errorf("an emergency: got %+v", n)
-	}
-	if _, ok := registry.NoticeOf(w.view, registry.Entry{Kind: "vendor.approve"}); ok {
-		t.Error("an act that is not about access")
 	}
 }

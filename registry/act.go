@@ -157,6 +157,8 @@ func (s Spec) StepUp() bool {
 
 // stepUpActs open a gate by one person's word, though others of their verb only ask.
 var stepUpActs = []Kind{
+	"incident.approve-patients",
+	"patient.list-affected",
 	"assessment.record",
 	"training.record",
 	"training.import",

@@ -21,7 +21,7 @@ type OpenCampaign struct {
 
 func (a OpenCampaign) Subject() snapshot.Subject { return subject(snapshot.NounCampaign, a.ID) }
 
-func (a OpenCampaign) check(v *snapshot.View, by Actor, now time.Time) error {
+func (a OpenCampaign) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if err := first(fresh("id", v.Campaigns, a.ID), required("title", a.Title, `"Autumn 2026"`), set("due_at", a.DueAt), future("due_at", a.DueAt, now)); err != nil {
 		return err
 	}
@@ -37,9 +37,6 @@ func (a OpenCampaign) check(v *snapshot.View, by Actor, now time.Time) error {
 	}
 	if len(a.grants(v, now)) == 0 {
 		return conflict("", "There is no grant in force that it would be over", "Widen it, or leave it")
-	}
-	if due, ok := DueCampaign(v, now); by.Clock && (!ok || due.ID != a.ID || !due.DueAt.Equal(a.DueAt) || a.Vendor != "" || a.Engagement != "") {
-		return conflict("", "No campaign is due by itself", "Wait until one is, or have a person open it")
 	}
 	return nil
 }
@@ -79,26 +76,29 @@ func (a OpenCampaign) apply(e *snapshot.Edit, s Stamp) {
 	e.Put(c)
 }
 
-// DueCampaign is the campaign over every grant that the clock would open now: one
-// is due when the last was opened longer ago than the policy says. ok is false
-// where none is due, or where people open them.
-func DueCampaign(v *snapshot.View, now time.Time) (a OpenCampaign, ok bool) {
-	rule := v.Settings.Access
-	if rule.CampaignEvery <= 0 || rule.CampaignRuns <= 0 {
-		return a, false
-	}
-	for _, c := range v.Campaigns.All() {
-		if c.Vendor == "" && c.Engagement == "" && now.Sub(c.OpenedAt) < rule.CampaignEvery {
-			return a, false
-		}
-	}
-	day := now.UTC().Truncate(24 * time.Hour)
-	a = OpenCampaign{ID: id.Campaign("reviews-" + day.Format(time.DateOnly)), Title: "Access reviews of " + day.Format(time.DateOnly), DueAt: day.Add(rule.CampaignRuns)}
-	if _, taken := v.Campaigns.Get(a.ID); taken {
-		return OpenCampaign{}, false
-	}
-	return a, a.DueAt.After(now) && len(a.grants(v, now)) > 0
+// BeginCampaign opens the campaign over every grant that the organisation's schedule
+// has due (policy): the clock does it, and people open any other.
+type BeginCampaign struct {
+	ID id.Campaign `json:"id"` // as snapshot.View.DueCampaign names it
 }
+
+func (a BeginCampaign) Subject() snapshot.Subject { return subject(snapshot.NounCampaign, a.ID) }
+
+// open is the campaign that is due.
+func (a BeginCampaign) open(v *snapshot.View, now time.Time) OpenCampaign {
+	due, _ := v.DueCampaign(now)
+	return OpenCampaign{ID: due.ID, Title: due.Title, DueAt: due.DueAt}
+}
+
+func (a BeginCampaign) check(v *snapshot.View, by Actor, now time.Time) error {
+	due, ok := v.DueCampaign(now)
+	if !ok || due.ID != a.ID {
+		return conflict("id", "No campaign of this name is due by the schedule", "Wait until one is, or open another: sallyport campaign open")
+	}
+	return a.open(v, now).check(v, by, now)
+}
+
+func (a BeginCampaign) apply(e *snapshot.Edit, s Stamp) { a.open(e.View(), s.At).apply(e, s) }
 
 // CloseCampaign ends a campaign in which nothing is left to decide: the last
 // decision does so by itself, and this where the last grants ended otherwise.

@@ -381,6 +381,10 @@ func (a AmendIncidentFacts) check(v *snapshot.View, _ Actor, now time.Time) erro
 		if err := first(oneOf("agent", a.Agent, snapshot.Answers), required("agent_why", a.AgentWhy, `"We do not control how it does the work (contract, section 3)"`)); err != nil {
 			return err
 		}
+		if paper, says := agencyPaper(v, next.Vendor, next.DiscoveredAt); says && a.Agent == snapshot.No {
+			return badField("agent", "contradicts agreement "+string(paper)+", which calls the vendor the organisation's agent (BAA-R25)",
+				"Write yes: what the vendor knew, the organisation knew (45 CFR 164.404(a)(2))")
+		}
 	}
 	if next.DiscoveredBy == snapshot.VendorParty && next.Vendor == "" {
 		return badField("discovered_by", "is the vendor, and there is none", "Name the vendor, or write organisation")

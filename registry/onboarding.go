@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/id"
@@ -55,4 +56,16 @@ func onboardingGrant(v *snapshot.View, grant id.Grant) error {
 		return onboardingEngagement(v, g.Engagement)
 	}
 	return nil
+}
+
+// agencyPaper is an agreement with the vendor, in effect at that time, that calls it
+// the organisation's agent (BAA-R25).
+func agencyPaper(v *snapshot.View, vendor id.Vendor, at time.Time) (id.Agreement, bool) {
+	for _, g := range v.AgreementsOf(vendor) {
+		ended := !g.TerminatedAt.IsZero() && g.TerminatedAt.Before(at) || !g.EndsAt.IsZero() && g.EndsAt.Before(at)
+		if !g.ApprovedAt.IsZero() && !g.EffectiveAt.After(at) && !ended && agreement.IsAgent(g) {
+			return g.ID, true
+		}
+	}
+	return "", false
 }

@@ -18,6 +18,7 @@ var (
 	report2 = registry.ReportIncident{Vendor: "northwind", Title: "Laptop stolen", DiscoveredAt: noon.Add(-2 * time.Hour), Individuals: 40}
 	facts2  = registry.AmendIncidentFacts{ID: "i2", Title: "Notebook in a public repository", Vendor: "northwind", OccurredAt: noon.AddDate(0, 0, -3), Agent: snapshot.No, AgentWhy: "no control over how"}
 	count2  = registry.CountAffected{ID: "i2", Individuals: 600, ByState: map[string]int{"US-MA": 501, "US-NH": 99}, Unreachable: 3, Radius: strings.Repeat("0a", 32)}
+	list2   = registry.RequestPatientList{ID: "i2", Radius: strings.Repeat("0a", 32), Log: "node-1", Through: 9, Patients: 3, Vendors: []id.Vendor{"northwind"}}
 	secured = registry.AssessIncident{ID: "i2", Unsecured: snapshot.Answered{Why: "encrypted to the device's own recipient"}}
 	unclear = registry.AssessIncident{ID: "i2", Unsecured: snapshot.Answered{Yes: true, Why: "plain text"}, Factors: factors(false)}
 	told2   = registry.NoteNotice{ID: "i2", To: snapshot.ToIndividuals, At: noon, Count: 600}
@@ -100,6 +101,46 @@ var incidentScenarios = map[registry.Kind]scenario{
 		bad("by_state", with(count2, func(a *registry.CountAffected) { a.ByState = map[string]int{"US-MA": 400, "US-NH": 201} })),
 		bad("by_state.US-MA", with(count2, func(a *registry.CountAffected) { a.ByState = map[string]int{"US-MA": 0} })),
 		bad("radius_sha256", with(count2, func(a *registry.CountAffected) { a.Radius = "x" }))}},
+	"incident.request-patients": {before: by("ada", opened2), allowed: act(list2), refused: []refusal{
+		gone(with(list2, func(a *registry.RequestPatientList) { a.ID = "i9" })),
+		bad("radius_sha256", with(list2, func(a *registry.RequestPatientList) { a.Radius = "" })),
+		bad("log", with(list2, func(a *registry.RequestPatientList) { a.Log = "" })),
+		bad("through", with(list2, func(a *registry.RequestPatientList) { a.Through = 0 })),
+		bad("patients", with(list2, func(a *registry.RequestPatientList) { a.Patients = 0 })),
+		bad("vendors[0]", with(list2, func(a *registry.RequestPatientList) { a.Vendors = []id.Vendor{"a b"} })),
+		bad("until", with(list2, func(a *registry.RequestPatientList) { a.Since, a.Until = noon, noon }))},
+		then: func(v *snapshot.View) string {
+			return want(len(incident(v).PatientLists) == 1 && incident(v).PatientLists[0].State == snapshot.Proposed, "the list is not asked for")
+		}},
+	"incident.approve-patients": {before: func(w *world) {
+		by("ada", opened2, list2)(w)
+	}, allowed: func(w *world) registry.Act {
+		return registry.ApprovePatientList{ID: "i2", List: incident(w.view).PatientLists[0].ID}
+	}, refused: []refusal{gone(registry.ApprovePatientList{ID: "i9"}), bad("list", registry.ApprovePatientList{ID: "i2", List: "another"}),
+		{func(w *world) registry.Act {
+			w.must("grace", with(list2, func(a *registry.RequestPatientList) { a.Through++; a.Radius = strings.Repeat("0b", 32) }))
+			return registry.ApprovePatientList{ID: "i2", List: incident(w.view).PatientLists[1].ID} // their own
+		}, "", problem.Refused}},
+		then: func(v *snapshot.View) string {
+			return want(incident(v).PatientLists[0].State == snapshot.Approved && incident(v).PatientLists[1].State == snapshot.Proposed, "the list is not approved")
+		}},
+	"patient.list-affected": {before: func(w *world) {
+		by("ada", opened2)(w)
+		by("grace", list2)(w)
+		by("ada", registry.ApprovePatientList{ID: "i2", List: incident(w.view).PatientLists[0].ID})(w)
+	}, allowed: func(w *world) registry.Act {
+		return registry.ListAffected{Incident: "i2", List: incident(w.view).PatientLists[0].ID, Source: "ehr"}
+	}, refused: []refusal{bad("incident", registry.ListAffected{Incident: "i9"}), bad("list", registry.ListAffected{Incident: "i2", List: "another", Source: "ehr"}),
+		{func(w *world) registry.Act {
+			return registry.ListAffected{Incident: "i2", List: incident(w.view).PatientLists[0].ID, Source: "her"}
+		}, "source", problem.Invalid},
+		{func(w *world) registry.Act {
+			w.must("grace", with(list2, func(a *registry.RequestPatientList) { a.Radius = strings.Repeat("0b", 32) }))
+			return registry.ListAffected{Incident: "i2", List: incident(w.view).PatientLists[1].ID, Source: "ehr"} // nobody approved it
+		}, "", problem.Conflict}},
+		then: func(v *snapshot.View) string {
+			return want(len(incident(v).PatientLists[0].Drawn) == 1, "that it was drawn is not noted")
+		}},
 	"incident.assess": {before: by("ada", opened2), allowed: act(secured), refused: []refusal{
 		gone(with(secured, func(a *registry.AssessIncident) { a.ID = "i9" })),
 		bad("unsecured.why", with(secured, func(a *registry.AssessIncident) { a.Unsecured.Why = "" })),
@@ -325,5 +366,26 @@ func TestContainingTwiceHoldsOnce(t *testing.T) {
 	w.must("grace", registry.ContainIncident{ID: "i2", On: []snapshot.Subject{{Noun: snapshot.NounApp, ID: "triage"}, {Noun: snapshot.NounVendor, ID: "northwind"}}})
 	if in := incident(w.view); len(in.Holds) != 3 || w.view.Holds.Len() != 3 {
 		t.Errorf("got holds %v of %d", in.Holds, w.view.Holds.Len())
+	}
+}
+
+// A list of patients is given to nobody but the one who asked, for as long as the
+// approval lasts.
+func TestAPatientListIsForWhoAsked(t *testing.T) {
+	w := demoWorld(t)
+	by("ada", opened2)(w)
+	by("grace", list2)(w)
+	draw := registry.ListAffected{Incident: "i2", List: incident(w.view).PatientLists[0].ID, Source: "ehr"}
+	by("ada", registry.ApprovePatientList{ID: "i2", List: draw.List})(w)
+	if err := w.do("ada", draw); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("the one who approved: got %v, want a conflict", err)
+	}
+	w.now = w.now.Add(snapshot.PatientListLife)
+	if err := w.do("grace", draw); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("after the approval lapsed: got %v, want a conflict", err)
+	}
+	w.now = w.now.Add(-time.Hour)
+	if err := w.do("grace", draw); err != nil {
+		t.Errorf("the one who asked, in time: %v", err)
 	}
 }

@@ -838,6 +838,12 @@ var doorScenarios = map[registry.Kind]scenario{
 			rs := v.ReviewsOf("triage-grant")
 			return want(len(rs) == 1 && rs[0].Campaign == "k2" && rs[0].DueAt.Equal(campaign2.DueAt), "the grant's review is not part of it, or not brought forward")
 		}},
+	"campaign.begin": {before: func(w *world) {
+		s := w.view.Settings
+		s.Access.CampaignEvery = 24 * time.Hour
+		w.view = w.view.WithSettings(s)
+	}, allowed: act(registry.BeginCampaign{ID: "reviews-2026-06-01"}), refused: []refusal{
+		{act(registry.BeginCampaign{ID: "reviews-2026-06-02"}), "id", problem.Conflict}}},
 	"campaign.close": {before: by("eve", campaign2, registry.RevokeGrant{ID: "triage-grant"}), allowed: act(registry.CloseCampaign{ID: "k2"}), refused: []refusal{gone(registry.CloseCampaign{ID: "k3"})}},
 	"emergency.report": {allowed: act(glass2), refused: []refusal{
 		bad("source", with(glass2, func(a *registry.ReportEmergency) { a.Source = "her" })), bad("why", with(glass2, func(a *registry.ReportEmergency) { a.Why = "" })),

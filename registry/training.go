@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/course"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -176,7 +177,7 @@ func (a ImportTrainings) apply(e *snapshot.Edit, s Stamp) {
 			continue // Check has refused it
 		}
 		e.Put(&snapshot.Training{ID: id.Training(fmt.Sprintf("%s-%d", s.ID, i+1)), Person: c.Person, Course: c.Course, Version: c.Version, Score: c.Score,
-			Passed: true, CompletedAt: c.CompletedAt.UTC(), ExpiresAt: c.CompletedAt.UTC().AddDate(0, of.RefreshMonths, 0), RecordedBy: s.By,
+			Passed: true, CompletedAt: c.CompletedAt.UTC(), ExpiresAt: hipaa.AddMonths(c.CompletedAt.UTC(), of.RefreshMonths), RecordedBy: s.By,
 			Source: snapshot.FromLMS, Modules: slices.Clone(of.Covers), Hours: c.Hours, External: c.External})
 	}
 }

@@ -154,8 +154,11 @@ var toldActs = map[string]told{
 	"request.make":                {Access, false, false, "Access is asked for", "Approve or deny it"},
 	"request.approve":             {Access, false, true, "A request for access was approved", "If this was not expected, revoke the grant: grant revoke"},
 	"request.deny":                {Access, false, true, "A request for access was denied", "See the reason on the request"},
+	"request.withdraw":            {Access, false, true, "A request for access was taken back", "Nothing: ask anew if it is needed still"},
 	"request.lapse":               {Access, false, true, "A request for access lapsed unanswered", "Ask anew if it is needed still"},
 	"review.lapse":                {Lapses, true, true, "A grant was ended because nobody reviewed it in time", "Ask for access anew if it is needed still"},
+	"review.complete":             {Access, false, true, "The review of a grant was decided", "See what is left of it: it may have been cut down or revoked"},
+	"campaign.begin":              {Deadlines, false, false, "Access reviews are to be done, by your schedule", "Complete them before they are due: a grant that nobody reviews is closed"},
 	"campaign.open":               {Deadlines, false, false, "Access reviews are to be done", "Complete them before they are due: a grant that nobody reviews is closed"},
 	"emergency.report":            {Access, true, false, "The use of an emergency access procedure was reported", "Review it within a day"},
 	"incident.open":               {Incidents, true, false, "An incident was opened: its clocks run", "Contain it, and assess it"},
@@ -276,7 +279,7 @@ func Chores(v *snapshot.View, now time.Time) []Chore {
 	for _, r := range v.Reviews.All() {
 		if r.CompletedAt.IsZero() {
 			if g, ok := v.Grants.Get(r.Grant); ok && g.State == snapshot.Approved {
-				add("review.lapse", string(r.ID), r.DueAt)
+				add("review.lapse", string(r.ID), r.DueAt.Add(v.Settings.Access.ReviewGrace))
 			}
 		}
 	}
@@ -284,6 +287,9 @@ func Chores(v *snapshot.View, now time.Time) []Chore {
 		if c.ClosedAt.IsZero() {
 			add("campaign.close", string(c.ID), c.DueAt)
 		}
+	}
+	if c, ok := v.DueCampaign(now); ok {
+		add("campaign.begin", string(c.ID), c.OpenedAt)
 	}
 	for _, l := range v.Links.All() {
 		if l.RevokedAt.IsZero() {

@@ -137,4 +137,14 @@ func TestChores(t *testing.T) {
 	if strings.Join(got, " ") != want {
 		t.Errorf("got %v", got)
 	}
+	// A late review opens a grant again as long as the policy says, and campaigns begin by its schedule.
+	s := v.Settings
+	s.Access = snapshot.AccessRule{ReviewGrace: 2 * time.Hour, CampaignEvery: 90 * day, CampaignRuns: 14 * day}
+	got = nil
+	for _, c := range reminder.Chores(v.WithSettings(s), at.Add(time.Hour)) {
+		got = append(got, c.Kind+" "+c.ID)
+	}
+	if strings.Join(got, ", ") != "request.lapse r1, campaign.close c1, campaign.begin reviews-2028-02-01, link.revoke l1" {
+		t.Errorf("under the policy: got %v", got)
+	}
 }

@@ -65,7 +65,7 @@ func (c custodian) Person(r *http.Request, view *snapshot.View) (id.Person, erro
 // the one place there that is told patients' ids.
 func (s *Server) withCustody(rest http.Handler) (http.Handler, error) {
 	c, err := custody.New(custodyPath, custody.Config{Registry: custodian{s}, View: s.record.registry.View,
-		Identity: custodian{s}, Vault: s.vault, Owner: s.record.keys.Owner(), Logger: s.o.Logger})
+		Identity: custodian{s}, Vault: s.vault, Owner: s.record.keys.Owner(), Logger: s.o.Logger, Affected: s.affected()})
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.upstreams = sources
 	usage, volume := new(vault.Usage), new(gateway.Volume)
 	if err := gateway.Recount(ctx, s.record.log, usage, volume); err != nil {
 		return err
@@ -59,7 +60,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	g, err := gateway.New(gateway.Config{
 		Views: views{s.record.registry}, Verifier: s.verifier, Policy: s.engine, Log: s.record.log, Keys: s.record.keys,
 		Vault: s.vault, Profiles: s.config.profiles, Text: prose, Usage: usage, Volume: volume, Sources: sources, Public: s.config.PublicURL,
-		Logger: s.o.Logger, Metrics: s.metrics, Now: s.o.Now,
+		Logger: s.o.Logger, Metrics: s.metrics, Now: s.o.Now, Unknown: s.knocks.request,
 	})
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 	}
 	// Not a ServeMux: that answers odd paths with a redirect before anyone has
 	// been identified.
-	s.gateway = bodyWithin(bodyTimeout, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.gateway = bodyWithin(bodyTimeout, s.knocks.watched(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h := own.handler(r.URL.Path); h != nil {
 			h(w, r)
 			return
@@ -142,7 +143,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		default: // tells nothing, not even that it is not there
 			identity.WriteUnknown(w)
 		}
-	}))
+	})))
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (s *Server) openPeople() error {
 	if err != nil {
 		return err
 	}
-	rest, err := portal.New(portal.Config{Organisation: s.config.Organisation, Layout: layout, Registry: reg, Sessions: s.sessions, Now: s.o.Now, Logger: s.o.Logger, Badges: badges{s}})
+	rest, err := portal.New(portal.Config{Organisation: s.config.Organisation, Layout: layout, Registry: reg, Sessions: s.sessions, Now: s.o.Now, Logger: s.o.Logger, Badges: badges{s}, Knocked: s.knocks.code})
 	if err != nil {
 		return err
 	}

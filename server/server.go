@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -66,6 +67,8 @@ type Server struct {
 	replays      *identity.Replays
 	keys         *identity.KeyFetcher
 	signals      *signals
+	knocks       *knocks
+	upstreams    []*gateway.Source
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
@@ -131,6 +134,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err := s.identities(); err != nil {
 		return nil, err
 	}
+	s.knocks = newKnocks(s)
 	if err := s.openPeople(); err != nil {
 		return nil, err
 	}

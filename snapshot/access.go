@@ -92,6 +92,25 @@ func (r *Emergency) Overdue(now time.Time) bool {
 	return r.ReviewedAt.IsZero() && !now.Before(r.DueAt)
 }
 
+// DueCampaign is the campaign over every grant that the schedule has due at now: its
+// id, title and date. One is due when the last over everything was opened longer ago
+// than the policy says. ok is false where none is, or where people alone open them.
+func (v *View) DueCampaign(now time.Time) (c Campaign, ok bool) {
+	rule := v.Settings.Access
+	if rule.CampaignEvery <= 0 || rule.CampaignRuns <= 0 {
+		return Campaign{}, false
+	}
+	for _, old := range v.Campaigns.All() {
+		if old.Vendor == "" && old.Engagement == "" && now.Sub(old.OpenedAt) < rule.CampaignEvery {
+			return Campaign{}, false
+		}
+	}
+	day := now.UTC().Truncate(24 * time.Hour)
+	c = Campaign{ID: id.Campaign("reviews-" + day.Format(time.DateOnly)), Title: "Access reviews of " + day.Format(time.DateOnly), OpenedAt: day, DueAt: day.Add(rule.CampaignRuns)}
+	_, taken := v.Campaigns.Get(c.ID)
+	return c, !taken && c.DueAt.After(now)
+}
+
 func (*Request) Noun() Noun    { return NounRequest }
 func (r *Request) Key() string { return string(r.ID) }
 func (*Request) record()       {}

@@ -45,6 +45,8 @@ type Incident struct {
 	Notices     []Notice           `json:"notices,omitempty"`
 	Corrections []Correction       `json:"corrections,omitempty"`
 	Sanctions   []Sanction         `json:"sanctions,omitempty"`
+	// PatientLists are wishes to know who is affected; they name nobody.
+	PatientLists []PatientList `json:"patient_lists,omitempty"`
 	// MovedAt is when somebody last did something about it.
 	MovedAt  time.Time `json:"moved_at,omitzero"`
 	ClosedBy id.Person `json:"closed_by,omitempty"`

@@ -53,6 +53,9 @@ func (c *composeCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"document_sha256", "approve", "signatures"} {
+		delete(fields, name) // of an apply file: the paper is to be written
+	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("writing the act: %w", err)
@@ -185,6 +188,9 @@ func (c *actCmd) effect(ctx context.Context) error {
 	fields, err := c.fields(spec)
 	if err != nil {
 		return err
+	}
+	for _, name := range []string{"approve", "signatures"} {
+		delete(fields, name) // of an apply file: acts of their own
 	}
 	on, _ := fields["id"].(string)
 	if on == "" {

@@ -16,6 +16,8 @@ import (
 type patientCmd struct {
 	Hold    holdCmd    `cmd:"" help:"Hold back the data of patients who said no: nothing of them is released."`
 	Release releaseCmd `cmd:"" help:"End the hold on patients' data."`
+
+	Affected affectedCmd `cmd:"" help:"Be given the patients of an incident, for the notices, once another person approved the list."`
 }
 
 type cohortCmd struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,8 +14,11 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
 )
 
 // disclosureCmd asks the index of the audit log who was given what.
@@ -76,7 +80,9 @@ func setTime(v url.Values, name, text string) error {
 
 type radiusCmd struct {
 	about
-	JSON bool `name:"json" help:"Print JSON."`
+	JSON     bool   `name:"json" help:"Print JSON."`
+	Incident string `help:"Ask for the list of these patients, for this incident; another person approves it." placeholder:"ID"`
+	Reason   string `short:"m" help:"With --incident: why, in a sentence; never patient data."`
 	connection
 }
 
@@ -89,6 +95,9 @@ func (c *radiusCmd) Run(ctx context.Context) error {
 	var r disclosure.Radius
 	if err := c.call(ctx, http.MethodGet, "/v1/disclosures/radius?"+v.Encode(), nil, &r); err != nil {
 		return err
+	}
+	if c.Incident != "" {
+		return c.request(ctx, &r)
 	}
 	if c.JSON {
 		return printJSON(r)
@@ -137,6 +146,27 @@ func (c *radiusCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("\nOf log %s, entries before %d.\nradius_sha256=%s\n", r.Log, r.Query.Through, r.Digest)
+	return nil
+}
+
+// request asks for the list of a radius: what it was asked, and what it answered.
+func (c *radiusCmd) request(ctx context.Context, r *disclosure.Radius) error {
+	a := registry.RequestPatientList{ID: id.Incident(c.Incident), Radius: r.Digest, Log: r.Log, Through: r.Query.Through, Patients: r.Patients, Vendors: r.Query.Vendors,
+		Engagements: r.Query.Engagements, Persons: r.Query.Persons, Devices: r.Query.Devices, Apps: r.Query.Apps, Grants: r.Query.Grants, Sources: r.Query.Sources,
+		Since: r.Query.Since, Until: r.Query.Until}
+	raw, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("writing the request: %w", err)
+	}
+	var done api.ActResult
+	if err := c.call(ctx, http.MethodPost, "/v1/incidents/"+url.PathEscape(c.Incident)+"/request-patients", api.ActBody{Reason: c.Reason, Act: raw}, &done); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(done)
+	}
+	fmt.Printf("%d patients; the list is %s. Another person approves it:\n  sallyport incident approve-patients %s list=%s -m WHY\nThen, you alone:\n  sallyport patient affected --incident %s --list %s --source ID -m WHY -o FILE\n",
+		r.Patients, done.Act, c.Incident, done.Act, c.Incident, done.Act)
 	return nil
 }
 
@@ -205,30 +235,11 @@ func (c *disclosureFileCmd) Run(ctx context.Context) (failed error) {
 		v["kind"] = c.Kind
 	}
 	v.Set("format", c.Format)
-	hc, secret, err := c.as()
+	resp, err := c.stream(ctx, http.MethodGet, "/v1/disclosures/export?"+v.Encode(), nil)
 	if err != nil {
 		return err
 	}
-	hc.Timeout = exportTimeout // an export may be of millions of lines
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.at(), "/")+"/v1/disclosures/export?"+v.Encode(), nil)
-	if err != nil {
-		return problem.BadField("server", "is not an address", "Write https://host:port").Because(err)
-	}
-	if secret != "" {
-		req.Header.Set("Authorization", "Bearer "+secret)
-	}
-	resp, err := hc.Do(req)
-	if err != nil {
-		return problem.New(problem.Unavailable, "The server does not answer: "+plain(err), "Check the address and that `sallyport serve` runs").Because(err)
-	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		if err != nil {
-			return fmt.Errorf("reading the answer: %w", err)
-		}
-		return answered(resp.StatusCode, raw)
-	}
 	out := os.Stdout
 	if c.Out != "" {
 		if out, err = os.OpenFile(c.Out, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600); err != nil {
@@ -246,8 +257,48 @@ func (c *disclosureFileCmd) Run(ctx context.Context) (failed error) {
 	return nil
 }
 
-// exportTimeout is for the whole of an export.
-const exportTimeout = 10 * time.Minute
+// exportTimeout is for the whole of an export, which may be of millions of lines.
+const exportTimeout = 30 * time.Minute
+
+// stream is call for an answer that is too large to hold; whoever gets it closes it.
+func (c connection) stream(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	hc, secret, err := c.as()
+	if err != nil {
+		return nil, err
+	}
+	hc.Timeout = exportTimeout
+	var body io.Reader
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("writing the request: %w", err)
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.at(), "/")+path, body)
+	if err != nil {
+		return nil, problem.BadField("server", "is not an address", "Write https://host:port").Because(err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if secret != "" {
+		req.Header.Set("Authorization", "Bearer "+secret)
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, problem.New(problem.Unavailable, "The server does not answer: "+plain(err), "Check the address and that `sallyport serve` runs").Because(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return nil, answered(resp.StatusCode, raw)
+}
 
 type usageCmd struct {
 	Grant string `arg:"" help:"The grant."`

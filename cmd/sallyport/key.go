@@ -38,7 +38,16 @@ var extraCommands = map[string][]extraCommand{
 		{"score-answers", "Give answers their score, 0 to 3.", questionnaireScoreAnswersCmd{}},
 		{"questions", "The 64 questions, or one of them with its scale.", questionnaireQuestionsCmd{}},
 		{"import", "Fill in what the vendor's CAIQ or HECVAT claims, where there is no answer.", questionnaireImportCmd{}},
+		{"fill", "Save the answers of a CSV file, one by one.", questionnaireFillCmd{}},
 		{"attach", "Attach a file of evidence to an answer.", questionnaireAttachCmd{}},
+	},
+	"offboarding": {
+		{"left", "What is left to do before it is complete.", offboardingLeftCmd{}},
+		{"inventory", "Count what was released, from the audit log, and record it.", offboardingStepCmd{Step: "inventory"}},
+		{"ask", "A link by which the vendor says what became of the data. It is shown once.", offboardingAskCmd{}},
+		{"check", "Look whether anything of what ended was tried since, and record it.", offboardingCheckCmd{}},
+		{"certificate", "The certificate of return and destruction: a draft, until it is complete.", offboardingCertificateCmd{}},
+		{"finish", "Write the certificate, store it and complete the offboarding.", offboardingStepCmd{Step: "finish"}},
 	},
 	"person": {
 		{"invite", "Let a person register a passkey, once, with a code that is handed to them.", inviteCmd{}},

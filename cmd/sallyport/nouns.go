@@ -186,6 +186,9 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 		if err := yamldoc.Loose(raw).First(&out); err != nil {
 			return nil, problem.BadField("file", yamldoc.Explain(err), "Mend the line that is marked").Because(err)
 		}
+		if out["record"] == spec.Noun {
+			delete(out, "record") // a document of an apply file, the first
+		}
 	}
 	shapes := map[string]field{}
 	for _, f := range fieldsOf(reflect.TypeOf(spec.New()).Elem()) {

@@ -14,14 +14,10 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
-	jsonv2 "github.com/go-json-experiment/json"
-
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/problem"
-	"github.com/sallyport/sallyport/registry"
-	"github.com/sallyport/sallyport/snapshot"
 )
 
 type agreementCheckCmd struct {
@@ -137,14 +133,11 @@ func checkFile(file string) ([]api.AgreementCheck, error) {
 		if d.Record != "agreement" {
 			continue
 		}
-		var a snapshot.Agreement
-		if err := jsonv2.Unmarshal(d.Fields, &a); err != nil {
-			return nil, problem.BadField(fmt.Sprintf("documents[%d]", i), "cannot be read as an agreement", "See docs/examples/engagement.yaml").Because(err)
+		check, err := api.CheckDocument(d)
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", i+1, err)
 		}
-		if err := registry.ReadableTerms(a.Terms); err != nil {
-			return nil, err
-		}
-		out = append(out, api.CheckAgreement(&a, &snapshot.Settings{}, 0))
+		out = append(out, check)
 	}
 	if len(out) == 0 {
 		return nil, problem.BadField("file", "holds no agreement", "Begin a document with record: agreement")

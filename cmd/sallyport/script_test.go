@@ -310,6 +310,50 @@ func TestTheFirstHour(t *testing.T) {
 	}
 }
 
+// TestTheDiligencePage types docs/diligence.md, after the part of the first hour that
+// leads to a vendor.
+func TestTheDiligencePage(t *testing.T) {
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 4.")
+	if !ok {
+		t.Fatal("the first hour has no section 4")
+	}
+	out := typePages(t, 30, hour, page(t, "diligence.md"))
+	for _, want := range []string{
+		"moderate, 7 points", "Every link has an agreement", "/portal/in#", "IAM-02 from IAM-14.1, IAM-14.2", "none of them evidence", "64 answers saved",
+		"HIP-05 is critical, and scores 0", "fail,", "refused: it is a fail", "OPEN GAP: HIP-05", "REOPENED: by-act change-at-vendor",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
+// TestTheAgreementsPage types docs/agreements.md, after the part of the first hour that
+// it needs.
+func TestTheAgreementsPage(t *testing.T) {
+	need.Tool(t, "sha256sum")
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 4.")
+	if !ok {
+		t.Fatal("the first hour has no section 4")
+	}
+	out := typePages(t, 25, hour, page(t, "agreements.md"))
+	for _, want := range []string{
+		"agreement.draft new-baa: done", "refused, and the field is named", "ends_at: differs from what was entered before", "agreement.check-terms new-baa: done",
+		"agreement.approve new-baa: done", "0 grants would stop at once", "agreement.approve-renewal new-baa: done", "agreement.cured new-baa: done", "agreement.terminate new-baa: done",
+		"signed for the vendor by N. Wind, CEO", "survives the end: no_reidentification", `"state": "ended"`,
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
 // TestTheAgentsPage types docs/agent.md, after the first hour up to where the door
 // is open. This machine may be in order or not: the client hears of either in FHIR.
 func TestTheAgentsPage(t *testing.T) {

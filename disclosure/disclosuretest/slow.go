@@ -134,7 +134,7 @@ func has[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Con
 
 func (s *slow) outcome(at uint64, t time.Time, in *audit.Intent, o *audit.OutcomeRecord, who []int) {
 	q := &s.r.Query
-	if at >= q.Through || in.Direction != audit.Out || !has(q.Vendors, in.Vendor) || !has(q.Engagements, in.Engagement) || !has(q.Persons, in.Person) ||
+	if at >= q.Through || in.Direction != audit.Out || in.Action == "reveal" || !has(q.Vendors, in.Vendor) || !has(q.Engagements, in.Engagement) || !has(q.Persons, in.Person) ||
 		!has(q.Devices, in.Device) || !has(q.Apps, in.App) || !has(q.Grants, in.Grant) || !has(q.Sources, in.Source) ||
 		!q.Since.IsZero() && t.Before(q.Since) || !q.Until.IsZero() && !t.Before(q.Until) {
 		return

@@ -166,7 +166,7 @@ func Write(ctx context.Context, log *audit.Log, clock *Clock, p Plan) error {
 }
 
 var (
-	actions = []string{"read", "read", "read", "search-type", "search-type", "export", "next-page"}
+	actions = []string{"read", "read", "read", "search-type", "search-type", "export", "next-page", "reveal"}
 	types   = []string{"Patient", "Observation", "Condition", "Encounter", "MedicationRequest", "DocumentReference"}
 )
 

@@ -41,6 +41,7 @@ const (
 	ActRelease = "patient.release"
 	ActCohort  = "cohort.define"
 	ActReveal  = "code.reveal"
+	ActList    = "patient.list-affected"
 )
 
 // Registry is what custody needs of the registry.
@@ -58,7 +59,7 @@ type Identity interface {
 	Person(r *http.Request, view *snapshot.View) (id.Person, error)
 }
 
-// Config is what custody stands on; all are required.
+// Config is what custody stands on; all but Affected are required.
 type Config struct {
 	Registry Registry
 	View     func() *snapshot.View
@@ -66,6 +67,8 @@ type Config struct {
 	Vault    *vault.Vault
 	Owner    *seal.OwnerKey
 	Logger   *slog.Logger
+	// Affected is what it needs to name the patients of an incident; nil: it does not.
+	Affected *Affected
 }
 
 // HoldRequest puts patients on hold, or ends it.
@@ -121,7 +124,7 @@ type custody struct {
 	one sync.Mutex // keeps vault and log in the same order, patient by patient
 }
 
-// New answers POST on hold, release, cohort and reveal, below prefix. Who is not one
+// New answers POST on hold, release, cohort, reveal and affected, below prefix. Who is not one
 // of the organisation's approved people gets a bare 401, wherever they ask.
 func New(prefix string, config Config) (http.Handler, error) {
 	if config.Registry == nil || config.View == nil || config.Identity == nil || config.Vault == nil || config.Owner == nil || config.Logger == nil {
@@ -140,10 +143,17 @@ func New(prefix string, config Config) (http.Handler, error) {
 			identity.WriteUnknown(w)
 			return
 		}
+		if r.URL.Path == prefix+"/affected" && r.Method == http.MethodPost {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			if err := c.affected(w, r, who); err != nil {
+				c.refuse(w, r, who, err)
+			}
+			return
+		}
 		do, ok := routes[r.URL.Path]
 		switch {
 		case !ok:
-			writeProblem(w, problem.New(problem.NotFound, "Custody has hold, release, cohort and reveal", "See: sallyport patient --help"))
+			writeProblem(w, problem.New(problem.NotFound, "Custody has hold, release, cohort, reveal and affected", "See: sallyport patient --help"))
 			return
 		case r.Method != http.MethodPost:
 			w.Header().Set("Allow", http.MethodPost)

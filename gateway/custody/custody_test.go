@@ -44,6 +44,10 @@ type box struct {
 	logs     *lines
 	recorded func(kind string) // called after each act, if set
 	failAct  atomic.Value      // string: the kind that the audit log does not take
+	releases *audit.Log        // of affected.go
+	wanted   []string          // ids whose pseudonyms the log has
+	source   []string          // ids that the source has now
+	broken   error             // of the source
 }
 
 type lines struct {
@@ -140,7 +144,7 @@ func start(t *testing.T) *box {
 	verifier := must[*identity.Verifier](t)(identity.NewVerifier(authority.Pool(), key, now, 0))
 	logger := slog.New(slog.NewJSONHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	handler := must[http.Handler](t)(custody.New("/v1/custody", custody.Config{Registry: b, View: b.registry.View, Identity: verifier,
-		Vault: b.vault, Owner: b.keys.Owner(), Logger: logger}))
+		Vault: b.vault, Owner: b.keys.Owner(), Logger: logger, Affected: b.affected(t)}))
 	ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	cert := must[*identity.ServerCertificate](t)(authority.ServerCertificate([]string{"127.0.0.1"}, now()))
 	srv := &http.Server{Handler: handler, TLSConfig: identity.ServerTLS(cert, authority.Pool()), ConnContext: verifier.ConnContext,

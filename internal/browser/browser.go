@@ -329,3 +329,20 @@ func (b *Browser) Picture(name string, width int64, dark bool) {
 	call(b, "ending the picture", emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	b.do("ending the picture", chromedp.EmulateViewport(1000, 800))
 }
+
+// Narrow sets the width of the screen and the colours that the person prefers.
+func (b *Browser) Narrow(width int64, dark bool) {
+	b.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	call(b, "choosing colours", emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	b.do("choosing a width", chromedp.EmulateViewport(width, 800))
+}
+
+// Tick clicks a field, which leads to no other page.
+func (b *Browser) Tick(selector string) {
+	b.t.Helper()
+	b.do("ticking "+selector, chromedp.Click(chromedp.CSS(selector)))
+}

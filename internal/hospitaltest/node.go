@@ -6,6 +6,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,7 @@ import (
 // The programs around the parts that others wrote. They run in the folder that
 // has the node_modules, where Node looks for what they import.
 //
-//go:embed node/server.mjs node/client.mjs
+//go:embed node/server.mjs node/client.mjs node/badge.mjs
 var programs embed.FS
 
 // script puts a program beside the node_modules of parts: in a new folder of
@@ -148,4 +149,26 @@ func (b *Box) fhirKit(what map[string]string, out any) {
 func tail(o *Output) string {
 	text := o.String()
 	return fmt.Sprintf("...%s", text[max(0, len(text)-2000):])
+}
+
+// VerifyBadge has a badge verified by the library jose in Node: by these keys (a JWK
+// Set), as of a time. It returns the claims.
+func VerifyBadge(t testing.TB, badge string, keys []byte, issuer string, at time.Time) (json.RawMessage, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), nodeRun)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", script(t, need.Node(t), "badge.mjs"), string(keys), issuer, at.UTC().Format(time.RFC3339))
+	cmd.Stdin = strings.NewReader(badge)
+	out, err := cmd.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		return nil, fmt.Errorf("jose: %s", failed.Stderr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var said struct {
+		Payload json.RawMessage `json:"payload"`
+	}
+	return said.Payload, json.Unmarshal(out, &said)
 }

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// knocks notes in the audit log that a credential of something that has ended was
+// tried: a machine's certificate, a connector's token, a link's code. The doors turn it
+// away as they do any stranger, and say nothing; the dead-man check of an offboarding
+// reads the log. What the gateway itself refuses, it notes itself.
+//
+// One entry a minute for each credential at most: a program that nobody has switched
+// off must not fill the log.
+type knocks struct {
+	log interface {
+		Refuse(context.Context, audit.Refusal) (uint64, error)
+	}
+	s    *Server
+	mu   sync.Mutex
+	last map[snapshot.Subject]time.Time
+}
+
+const knockEvery = time.Minute
+
+func newKnocks(s *Server) *knocks {
+	return &knocks{log: s.record.log, s: s, last: map[snapshot.Subject]time.Time{}}
+}
+
+// gone says whether a record, or the vendor that it belongs to, has ended.
+func gone(v *snapshot.View, state snapshot.State, vendor id.Vendor) bool {
+	w, ok := v.Vendors.Get(vendor)
+	return state == snapshot.Ended || ok && w.State == snapshot.Ended
+}
+
+// request notes who stands behind a request that was turned away, if they have gone.
+func (k *knocks) request(r *http.Request) {
+	v := k.s.View()
+	if m, err := k.s.verifier.Machine(r, v); err == nil {
+		if d := m.Device; gone(v, d.State, d.Vendor) {
+			k.note(r.Context(), snapshot.Subject{Noun: snapshot.NounDevice, ID: string(d.ID)}, audit.Intent{Vendor: d.Vendor, Device: d.ID, Person: d.Owner})
+		}
+		return
+	}
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > 1024 {
+		return
+	}
+	sum := sha256.Sum256([]byte(token))
+	digest := hex.EncodeToString(sum[:])
+	for _, c := range v.Connectors.All() {
+		if c.Token256 == digest && c.Vendor != "" && gone(v, c.State, c.Vendor) {
+			k.note(r.Context(), snapshot.Subject{Noun: snapshot.NounConnector, ID: string(c.ID)}, audit.Intent{Vendor: c.Vendor, Person: id.Person("connector." + c.ID)})
+		}
+	}
+}
+
+// code notes whose link has a code that opened nothing, if the link was revoked or its
+// vendor has gone.
+func (k *knocks) code(ctx context.Context, code256 string) {
+	v := k.s.View()
+	for _, l := range v.Links.All() {
+		if code256 != "" && l.Secret256 == code256 && (!l.RevokedAt.IsZero() || gone(v, "", l.Vendor)) {
+			k.note(ctx, snapshot.Subject{Noun: snapshot.NounLink, ID: string(l.ID)}, audit.Intent{Vendor: l.Vendor, Person: id.Person("link." + l.ID)})
+		}
+	}
+}
+
+func (k *knocks) note(ctx context.Context, who snapshot.Subject, in audit.Intent) {
+	now := k.s.o.Now()
+	k.mu.Lock()
+	soon := !k.last[who].IsZero() && now.Sub(k.last[who]) < knockEvery && !now.Before(k.last[who])
+	if !soon {
+		k.last[who] = now
+	}
+	k.mu.Unlock()
+	if soon {
+		return
+	}
+	v := k.s.View()
+	in.Decision, in.Agent, in.Direction, in.Action = id.New[id.Decision](now), audit.Workload, audit.Out, "authenticate"
+	in.Snapshot, in.SnapshotIndex = v.Version(), v.LogIndex()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := k.log.Refuse(ctx, audit.Refusal{Intent: in, Failing: []audit.Failing{{Gate: "identity", Reason: "ended"}}}); err != nil {
+		k.s.o.Logger.ErrorContext(ctx, "an attempt by what has ended could not be noted in the audit log", "noun", who.Noun, "id", who.ID, "err", err)
+	}
+}
+
+// watched notes what a door turned away. The gateway's own door has its own.
+func (k *knocks) watched(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, fhirPath+"/") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		seen := &statusSeen{ResponseWriter: w}
+		next.ServeHTTP(seen, r)
+		if seen.status >= http.StatusBadRequest && seen.status < http.StatusInternalServerError {
+			k.request(r)
+		}
+	})
+}
+
+// statusSeen remembers the status of an answer.
+type statusSeen struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusSeen) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusSeen) Unwrap() http.ResponseWriter { return w.ResponseWriter }
