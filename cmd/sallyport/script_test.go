@@ -311,6 +311,27 @@ func TestTheFirstHour(t *testing.T) {
 	}
 }
 
+// TestTheDiligencePage types docs/diligence.md, after the part of the first hour that
+// leads to a vendor.
+func TestTheDiligencePage(t *testing.T) {
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 4.")
+	if !ok {
+		t.Fatal("the first hour has no section 4")
+	}
+	out := typePages(t, 30, hour, page(t, "diligence.md"))
+	for _, want := range []string{
+		"moderate, 7 points", "Every link has an agreement", "/portal/in#", "IAM-02 from IAM-14.1, IAM-14.2", "none of them evidence", "64 answers saved",
+		"HIP-05 is critical, and scores 0", "fail,", "refused: it is a fail", "OPEN GAP: HIP-05", "REOPENED: by-act change-at-vendor",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
 // TestTheAgreementsPage types docs/agreements.md, after the part of the first hour that
 // it needs.
 func TestTheAgreementsPage(t *testing.T) {
