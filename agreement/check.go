@@ -201,8 +201,8 @@ func cite(t hipaa.Term) hipaa.Citation {
 }
 
 // Holds lists the terms that an agreement of its kind must have, for a class of data:
-// those that it has and those that it lacks. What is lacking denies everything. The
-// policy is what the organisation sets.
+// of the mandatory ones those that it has, and of all those that it lacks. What is
+// lacking denies everything. The policy is what the organisation sets.
 func Holds(a *snapshot.Agreement, class hipaa.DataClass, p Policy) (has, lacks []string) {
 	note := func(ok bool, id string) {
 		if ok {
@@ -213,20 +213,19 @@ func Holds(a *snapshot.Agreement, class hipaa.DataClass, p Policy) (has, lacks [
 	}
 	switch a.Kind {
 	case snapshot.BAA, snapshot.SubcontractorBAA:
-		for i := range Table {
-			r := &Table[i]
-			t := catalogue()[r.ID]
-			if t.OnFail != string(DenyAll) || a.Kind == snapshot.SubcontractorBAA && !t.Mandatory {
+		for _, d := range denying() {
+			if a.Kind == snapshot.SubcontractorBAA && !d.mandatory {
 				continue
 			}
-			v := termOf(a, r.Field)
-			ok := failure(r, a, v) == ""
-			if r.Field == "prompt_retention_days" {
+			v := termOf(a, d.Field)
+			ok := failure(d.Row, a, v) == ""
+			if d.Field == "prompt_retention_days" {
 				n, _ := v.number()
 				ok = ok && n <= int64(p.MaxPromptRetentionDays)
 			}
-			if t.Mandatory || v.there || !ok {
-				note(ok, r.ID)
+			// What a decision relies on is what the law demands; the rest only denies.
+			if d.mandatory || !ok {
+				note(ok, d.ID)
 			}
 		}
 	case snapshot.DataUseAgreement:
@@ -240,6 +239,21 @@ func Holds(a *snapshot.Agreement, class hipaa.DataClass, p Policy) (has, lacks [
 	}
 	return has, lacks
 }
+
+type denyingRow struct {
+	*Row
+	mandatory bool
+}
+
+// denying are the rows whose failure denies everything.
+var denying = sync.OnceValue(func() (out []denyingRow) {
+	for i := range Table {
+		if t := catalogue()[Table[i].ID]; t.OnFail == string(DenyAll) {
+			out = append(out, denyingRow{&Table[i], t.Mandatory})
+		}
+	}
+	return out
+})
 
 // Policy is what the organisation sets beside its papers.
 type Policy struct {

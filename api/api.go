@@ -15,8 +15,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"path"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -82,7 +80,6 @@ func New(c Config) http.Handler {
 	hc := huma.DefaultConfig("Sallyport", c.Version)
 	hc.Info.Description = "Acts and reads of " + c.Organisation + "'s doorway to its vendors. " +
 		"Every change is an act, and every act is in the audit log."
-	hc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	hc.DocsPath = ""    // its page loads scripts from elsewhere
 	hc.SchemasPath = "" // the document holds them
 	hc.CreateHooks = nil
@@ -114,20 +111,6 @@ func New(c Config) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
 	return cross.Handler(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
-}
-
-// schemaName is a type's name in the OpenAPI document. Those of the knowledge packages
-// have their package before it, since two of them may have types of one name.
-func schemaName(t reflect.Type, hint string) string {
-	name := huma.DefaultSchemaNamer(t, hint)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	pkg := path.Base(t.PkgPath())
-	if t.Name() == "" || strings.Contains(t.Name(), "[") || !strings.HasPrefix(t.PkgPath(), "github.com/sallyport/") || slices.Contains([]string{"api", "snapshot", "problem"}, pkg) {
-		return name
-	}
-	return strings.ToUpper(pkg[:1]) + pkg[1:] + name
 }
 
 // RefuseCrossOrigin answers a request that a page of another site has sent.
@@ -201,8 +184,8 @@ func forVendors(r *http.Request) bool {
 	return false
 }
 
-func pathFits(pattern, path string) bool {
-	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+func pathFits(pattern, asked string) bool {
+	want, got := strings.Split(pattern, "/"), strings.Split(asked, "/")
 	if len(want) != len(got) {
 		return false
 	}

@@ -74,7 +74,12 @@ type Form struct {
 type tally struct {
 	Total
 	seen []uint64
+	// late are patients that are not in seen yet. Hundreds of sets of a million patients
+	// do not fit into a processor's cache: each takes in many at once.
+	late []uint32
 }
+
+const lateLen = 8192
 
 func newTally(patients int) *tally { return &tally{seen: make([]uint64, (patients+63)/64)} }
 
@@ -82,12 +87,22 @@ func (t *tally) add(o *release, resources, bytes uint64) {
 	t.Releases++
 	t.Resources += resources
 	t.Bytes += bytes
-	for _, p := range o.patients {
+	if len(t.late)+len(o.patients) > lateLen {
+		t.settle()
+	}
+	t.late = append(t.late, o.patients...)
+}
+
+func (t *tally) settle() {
+	for _, p := range t.late {
 		t.seen[p>>6] |= 1 << (p & 63)
 	}
+	t.late = t.late[:0]
 }
 
 func (t *tally) join(o *tally) {
+	t.settle()
+	o.settle()
 	t.Releases, t.Resources, t.Bytes = t.Releases+o.Releases, t.Resources+o.Resources, t.Bytes+o.Bytes
 	for i, w := range o.seen {
 		t.seen[i] |= w
@@ -95,6 +110,7 @@ func (t *tally) join(o *tally) {
 }
 
 func (t *tally) total() Total {
+	t.settle()
 	out := t.Total
 	for _, w := range t.seen {
 		out.Patients += uint64(bits.OnesCount64(w))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/sallyport/sallyport/forecast"
@@ -218,5 +219,49 @@ func TestTheCalendar(t *testing.T) {
 	odd := forecast.Stop{At: now, Kind: forecast.Stops, Message: "a, b; c\\\nd " + strings.Repeat("é", 90), Subject: snapshot.Subject{Noun: "grant", ID: "x"}}
 	if got := strings.ReplaceAll(string(forecast.Calendar([]forecast.Stop{odd}, "h", now)), "\r\n ", ""); !strings.Contains(got, `a\, b\; c\\\nd `+strings.Repeat("é", 90)) {
 		t.Errorf("what has a meaning is not escaped: %s", got)
+	}
+}
+
+// TestForesightIsTheDecision takes each record away in turn, and looks at several times:
+// what is foreseen by the gates' reasons is what Cedar decides, and so is it with a
+// policy of the site's own, which has no reasons.
+func TestForesightIsTheDecision(t *testing.T) {
+	site := fstest.MapFS{"own.cedar": {Data: []byte(`@id("own")
+@message("Not this device")
+@next("Use another")
+forbid (principal, action, resource) when { principal.device.state == "approved" && context.now > datetime("2028-06-01") };`)}}
+	own, err := policy.New(gate.All, site)
+	if err != nil {
+		t.Fatal(err)
+	}
+	differing := 0
+	for _, e := range []*policy.Engine{engine(t), own} {
+		for drop := range len(gatetest.Records(now)) + 1 {
+			records := gatetest.Records(now)
+			if drop < len(records) {
+				records = slices.Delete(records, drop, drop+1)
+			}
+			v := gatetest.Publish(now, gatetest.Settings(), records...)
+			for _, at := range []time.Time{now.AddDate(-1, 0, 0), now, now.Add(3 * day), now.AddDate(0, 5, 0), now.AddDate(0, 7, 0), now.AddDate(2, 0, 0)} {
+				r := gatetest.Request(v.Confirm(at), at)
+				var want []string
+				if _, refusal := e.Decide(r); refusal != nil {
+					want = refusal.Gates()
+				}
+				got := e.Foresee(r)
+				if !slices.Equal(got.Gates, want) {
+					t.Errorf("without record %d at %s: foreseen %v, decided %v", drop, at.Format(time.DateOnly), got.Gates, want)
+				}
+				if (len(got.Failures()) == 0) != (len(want) == 0) {
+					t.Errorf("without record %d at %s: %d failures for the gates %v", drop, at.Format(time.DateOnly), len(got.Failures()), want)
+				}
+				if len(want) > 0 {
+					differing++
+				}
+			}
+		}
+	}
+	if differing < 50 {
+		t.Errorf("only %d refusals were compared", differing)
 	}
 }

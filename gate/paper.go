@@ -80,6 +80,10 @@ func (p paper) standing(f *policy.Facts) {
 // papersInForce are the agreements of the engagement that are in force, of
 // whatever kind.
 func papersInForce(c *policy.Case, f *policy.Facts) []*snapshot.Agreement {
+	return policy.Once(c, "papers in force", func() []*snapshot.Agreement { return readPapers(c, f) })
+}
+
+func readPapers(c *policy.Case, f *policy.Facts) []*snapshot.Agreement {
 	var out []*snapshot.Agreement
 	for _, a := range c.Agreements {
 		if readPaper(c, f, c.Vendor, engagementOf(c).DataClass, a).faults() == 0 {

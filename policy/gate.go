@@ -92,6 +92,24 @@ type Case struct {
 	SourceRecord     *snapshot.Source
 	Agreements       []*snapshot.Agreement // those of the engagement that exist
 	Gates            int                   // how many gates the engine loaded, without the site's
+
+	once map[string]any
+}
+
+// Once gives what make makes, and makes it once for the case: gates that ask the same
+// of its papers share the answer. It is for Known alone, which runs gate after gate. The
+// dates that were looked at on the way are noted by the gate that asked first, and hold
+// for the caller as a whole.
+func Once[T any](c *Case, key string, make func() T) T {
+	if kept, ok := c.once[key].(T); ok {
+		return kept
+	}
+	made := make()
+	if c.once == nil {
+		c.once = map[string]any{}
+	}
+	c.once[key] = made
+	return made
 }
 
 // Caller is who asks and for which source, by id.

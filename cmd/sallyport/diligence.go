@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -351,6 +353,42 @@ func (c *questionnaireImportCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("questionnaire.import %s: %d claims out of a %s, none of them evidence; entry %d of log %s\n", c.ID, len(act.Claims), strings.ToUpper(format), done.LogIndex, done.Log)
+	return nil
+}
+
+type questionnaireFillCmd struct {
+	ID     string `arg:"" help:"The questionnaire."`
+	File   string `arg:"" help:"A CSV with the columns question, value and detail; - is standard input."`
+	Reason string `short:"m" help:"Why, in a sentence." default:"answers as the vendor sent them"`
+	connection
+}
+
+// Run saves the answers of a file, one by one, as whoever runs it: for a vendor that
+// sent its answers, or its people who like a sheet better than pages.
+func (c *questionnaireFillCmd) Run(ctx context.Context) error {
+	raw, err := readInput(c.File)
+	if err != nil {
+		return err
+	}
+	rows, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff")))).ReadAll()
+	if err != nil || len(rows) < 2 || len(rows[0]) < 2 || rows[0][0] != "question" || rows[0][1] != "value" {
+		return problem.BadField("file", "is not a CSV with the columns question, value and detail", "Write the header question,value,detail and one answer a line").Because(err)
+	}
+	n := 0
+	for _, row := range rows[1:] {
+		a := registry.AnswerQuestion{ID: id.Questionnaire(c.ID), Question: row[0], Value: row[1]}
+		if len(row) > 2 {
+			a.Detail = row[2]
+		}
+		if a.Value == "" {
+			continue
+		}
+		if _, err := c.note(ctx, "questionnaire.answer", c.ID, c.Reason, a); err != nil {
+			return fmt.Errorf("%s: %w", row[0], err)
+		}
+		n++
+	}
+	fmt.Printf("questionnaire.answer %s: %d answers saved\n", c.ID, n)
 	return nil
 }
 

@@ -38,6 +38,7 @@ var extraCommands = map[string][]extraCommand{
 		{"score-answers", "Give answers their score, 0 to 3.", questionnaireScoreAnswersCmd{}},
 		{"questions", "The 64 questions, or one of them with its scale.", questionnaireQuestionsCmd{}},
 		{"import", "Fill in what the vendor's CAIQ or HECVAT claims, where there is no answer.", questionnaireImportCmd{}},
+		{"fill", "Save the answers of a CSV file, one by one.", questionnaireFillCmd{}},
 		{"attach", "Attach a file of evidence to an answer.", questionnaireAttachCmd{}},
 	},
 	"offboarding": {

@@ -311,6 +311,27 @@ func TestTheFirstHour(t *testing.T) {
 	}
 }
 
+// TestTheDiligencePage types docs/diligence.md, after the part of the first hour that
+// leads to a vendor.
+func TestTheDiligencePage(t *testing.T) {
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 4.")
+	if !ok {
+		t.Fatal("the first hour has no section 4")
+	}
+	out := typePages(t, 30, hour, page(t, "diligence.md"))
+	for _, want := range []string{
+		"moderate, 7 points", "Every link has an agreement", "/portal/in#", "IAM-02 from IAM-14.1, IAM-14.2", "none of them evidence", "64 answers saved",
+		"HIP-05 is critical, and scores 0", "fail,", "refused: it is a fail", "OPEN GAP: HIP-05", "REOPENED: by-act change-at-vendor",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
 // TestTheAgreementsPage types docs/agreements.md, after the part of the first hour that
 // it needs.
 func TestTheAgreementsPage(t *testing.T) {
@@ -402,13 +423,14 @@ func TestTheAccessPage(t *testing.T) {
 
 // TestTheIncidentsPage types docs/incidents.md, after the door is open.
 func TestTheIncidentsPage(t *testing.T) {
+	need.Tool(t, "awk")
 	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 8.")
 	if !ok {
 		t.Fatal("the first hour has no section 8")
 	}
 	out := typePages(t, 50, hour, page(t, "incidents.md"))
 	for _, want := range []string{
-		"It counts as a breach (presumed)", "taken as 500 or more", "nobody has decided that it is not the organisation's agent", "Without unreasonable delay comes first",
+		"It counts as a breach (presumed)", "taken as 500 or more", "first known to the organisation", "Without unreasonable delay comes first",
 		"Written to", "letter.docx", "Missing: Type of breach", "It counts as a breach (assessed)", "done 20", "incident.close night-export: done",
 		"## Who did what", "Ada Example (ada) opened the incident", "Every new export job is looked at by two people", "hold.lift",
 		"Somebody looks at every open incident",
@@ -417,7 +439,7 @@ func TestTheIncidentsPage(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
-	if got, want := bytes.Count(out, []byte("refused, as it must be")), 3; got != want {
+	if got, want := bytes.Count(out, []byte("refused, as it must be")), 2; got != want {
 		t.Errorf("got %d refusals of the vendor, want %d", got, want)
 	}
 	if !bytes.Contains(out[bytes.LastIndex(out, []byte("hold.lift")):], []byte(`"resourceType"`)) {

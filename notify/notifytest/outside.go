@@ -34,6 +34,9 @@ type Outside struct {
 	// Down refuses everything, as a server that is away would.
 	Down atomic.Bool
 
+	// Slow is how long it takes to say yes after it has taken something: time to die in.
+	Slow time.Duration
+
 	smtp   *smtp.Server
 	served chan error
 	hook   *httptest.Server
@@ -116,8 +119,9 @@ func (o *Outside) called(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.calls = append(o.calls, Call{r.Header.Clone(), body})
+	o.mu.Unlock()
+	time.Sleep(o.Slow)
 }
 
 // Mails are those that arrived so far.
@@ -177,9 +181,10 @@ func (s *mailSession) Data(r io.Reader) error {
 		return err
 	}
 	s.o.mu.Lock()
-	defer s.o.mu.Unlock()
 	s.o.mails = append(s.o.mails, Mail{To: s.to, ID: m.Header.Get("Message-Id"), Subject: m.Header.Get("Subject"), Text: string(text),
 		Keys: strings.Fields(m.Header.Get("X-Sallyport-Notices"))})
+	s.o.mu.Unlock()
+	time.Sleep(s.o.Slow)
 	return nil
 }
 
