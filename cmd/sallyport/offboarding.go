@@ -81,7 +81,7 @@ func (c *offboardingCheckCmd) Run(ctx context.Context) error {
 		fmt.Printf("Nothing was tried since it began. Recorded as entry %d of log %s.\n", out.Recorded.LogIndex, out.Recorded.Log)
 		return nil
 	}
-	fmt.Printf("Tried %d times, last at %s. All were refused; a finding was raised.\n", out.Tried, out.LastTried.UTC().Format(time.RFC3339))
+	fmt.Printf("Tried %s, last at %s. All were refused; a finding was raised.\n", numbered(out.Tried, "time"), out.LastTried.UTC().Format(time.RFC3339))
 	for _, r := range out.First {
 		fmt.Printf("  %s  entry %d  %s %s %s\n", r.Time.UTC().Format(time.RFC3339), r.Index, r.Kind, r.Device, r.App)
 	}
