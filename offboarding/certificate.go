@@ -30,7 +30,12 @@ type Facts struct {
 	At    time.Time
 }
 
-// formNames are the forms in a reader's words.
+// FormName is a form in a reader's words.
+func FormName(f snapshot.DataForm) string { return formNames[f] }
+
+// OutcomeName is an outcome in a reader's words.
+func OutcomeName(o snapshot.Outcome) string { return outcomeNames[o] }
+
 var formNames = map[snapshot.DataForm]string{
 	snapshot.RawData:        "Raw data: what was released, and copies of it",
 	snapshot.DerivedData:    "Derived data: labels, features, evaluation sets, tickets, screenshots",
@@ -41,7 +46,6 @@ var formNames = map[snapshot.DataForm]string{
 	snapshot.Subcontractors: "What subcontractors hold",
 }
 
-// outcomeNames are the outcomes in a reader's words.
 var outcomeNames = map[snapshot.Outcome]string{
 	snapshot.NeverHeld: "never held", snapshot.Returned: "returned", snapshot.Destroyed: "destroyed",
 	snapshot.Cleared: "tested, and found to hold none", snapshot.Infeasible: "not feasible; protections go on",
@@ -205,7 +209,11 @@ func how(d snapshot.Disposition) string {
 
 func who(d snapshot.Disposition) string {
 	parts := slices.DeleteFunc([]string{d.Sanitized, d.Verified}, func(s string) bool { return s == "" })
-	parts = append(parts, "attested "+day(d.At)+" by "+string(d.By))
+	attested := "attested " + day(d.At) + " by "
+	if d.Attester != "" {
+		attested += d.Attester + ", "
+	}
+	parts = append(parts, attested+string(d.By))
 	if d.AcceptedBy != "" {
 		parts = append(parts, "accepted "+day(d.AcceptedAt)+" by "+string(d.AcceptedBy))
 	}

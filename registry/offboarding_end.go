@@ -160,6 +160,7 @@ func (a CompleteOffboarding) apply(e *snapshot.Edit, s Stamp) {
 		o.Certificate, o.CompletedBy, o.CompletedAt = a.Certificate, s.By, s.At
 		o.RetainUntil = s.At.AddDate(RetentionYears, 0, 0)
 	})
+	revokeLinksAbout(e, s, a.Subject())
 }
 
 // Left is one thing that is left to do before an offboarding is complete.

@@ -65,11 +65,12 @@ func (k *knocks) request(r *http.Request) {
 }
 
 // code notes whose link has a code that opened nothing, if the link was revoked or its
-// vendor has gone.
+// vendor has gone. A link to attest what became of the data is none of those that ended:
+// it was made for the parting, and is over when that is complete.
 func (k *knocks) code(ctx context.Context, code256 string) {
 	v := k.s.View()
 	for _, l := range v.Links.All() {
-		if code256 != "" && l.Secret256 == code256 && (!l.RevokedAt.IsZero() || gone(v, "", l.Vendor)) {
+		if code256 != "" && l.Secret256 == code256 && l.For != snapshot.LinkAttestation && (!l.RevokedAt.IsZero() || gone(v, "", l.Vendor)) {
 			k.note(ctx, snapshot.Subject{Noun: snapshot.NounLink, ID: string(l.ID)}, audit.Intent{Vendor: l.Vendor, Person: id.Person("link." + l.ID)})
 		}
 	}

@@ -124,7 +124,8 @@ type Disposition struct {
 	// Sanitized and Verified are who did it and who looked, by name and title.
 	Sanitized string    `json:"sanitized_by,omitempty"`
 	Verified  string    `json:"verified_by,omitempty"`
-	By        id.Person `json:"attested_by"` // the actor
+	Attester  string    `json:"attester,omitempty"` // name and title of who attested, by a link
+	By        id.Person `json:"attested_by"`        // the actor
 	At        time.Time `json:"attested_at"`
 	// AcceptedBy accepted, for the organisation, that it is infeasible or cleared.
 	AcceptedBy id.Person `json:"accepted_by,omitempty"`
