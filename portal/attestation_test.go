@@ -146,7 +146,7 @@ func TestAVendorAttestsByALink(t *testing.T) {
 	w.must("grace", registry.AcceptDisposition{ID: "bye", Form: snapshot.VendorBackups})
 	w.must("grace", registry.AcceptDisposition{ID: "bye", Form: snapshot.ModelWeights})
 	w.must("ada", registry.RecordInventory{ID: "bye", Inventory: snapshot.ReleasedInventory{Document: digest, Digests: digest, At: w.now().Add(-time.Second)}})
-	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 9})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 9})
 	w.must("grace", registry.CompleteOffboarding{ID: "bye", Certificate: digest})
 	if c.get("/portal/offboardings/bye"); c.at != "/portal/in" {
 		t.Errorf("after the end the link leads to %s", c.at)
