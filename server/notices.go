@@ -165,6 +165,7 @@ func (t *teller) turn(ctx context.Context) error {
 	moved := now.Sub(t.looked)
 	if v.Version() != t.version && moved > 2*tellEvery || moved > lookEvery || moved < 0 {
 		t.chores(ctx, v, now)
+		t.attempts(ctx, v, now)
 		v = t.s.record.registry.View()
 		if t.config != nil {
 			if err := t.dates(ctx, v, now); err != nil {
