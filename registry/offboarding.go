@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -397,10 +398,19 @@ func (a AcceptDisposition) Subject() snapshot.Subject {
 }
 
 func (a AcceptDisposition) apart(v *snapshot.View) []id.Person {
-	if o, ok := v.Offboardings.Get(a.ID); ok {
-		return []id.Person{o.Dispositions[a.Form].By}
+	o, ok := v.Offboardings.Get(a.ID)
+	if !ok {
+		return nil
 	}
-	return nil
+	by := o.Dispositions[a.Form].By
+	out := []id.Person{by}
+	// Whoever sent a link has had its secret, and could have attested by it.
+	if key, ok := strings.CutPrefix(string(by), linkPrefix); ok {
+		if l, ok := v.Links.Get(id.Link(key)); ok {
+			out = append(out, l.IssuedBy)
+		}
+	}
+	return out
 }
 
 func (a AcceptDisposition) check(v *snapshot.View, _ Actor, _ time.Time) error {
