@@ -100,16 +100,22 @@ func advance(ts *testscript.TestScript, neg bool, args []string) {
 // program of the script, those under way too.
 //
 // What expires along with the papers is renewed as people do it: a person's
-// certificate lives 30 days (sallyport certificate person NAME, then person
-// register-key by another person whose own is still in force: advance by less than 30
-// days at a time), a device's as long as --days says, and a session not at all.
+// certificate lives a year (sallyport certificate person NAME, then person register-key
+// by the certificate of before, which is kept until then), a device's as long as --days
+// says, and a session not at all.
 func TestScript(t *testing.T) {
+	p := stage(t)
+	p.Dir = "testdata/script"
+	testscript.Run(t, p)
+}
+
+// stage is what scripts play on.
+func stage(t *testing.T) testscript.Params {
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	return testscript.Params{
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			for k, v := range ports(t) {
@@ -127,7 +133,7 @@ func TestScript(t *testing.T) {
 			"flip":    flip,
 			"speak":   speak,
 		},
-	})
+	}
 }
 
 var lastPort atomic.Int32
@@ -472,7 +478,7 @@ func TestTheOfficersPage(t *testing.T) {
 		`is better than the answers come to, which is "fail"`, "noor accepted it: nothing de-identified is given in the pilot", "open condition c1",
 		"It counts until", "the paper does not say it", "not to be signed", "agreement.approve northwind-baa: done",
 		"is approved: propose it and have it approved", "training.import: done", "The badge verifies", "not revoked, by a list",
-		"not yet, and it says why", "relies on an accepted risk: HIP-05", "grant.end-early request-night-fix: done", "1 of 1 items decided: 0 kept, 1 cut down", "! hasty",
+		"The grant is not approved, or no longer", "relies on an accepted risk: HIP-05", "grant.end-early request-night-fix: done", "1 of 1 items decided: 0 kept, 1 cut down", "! hasty",
 		"Data stops: assessment, vendor northwind (1 grant)", "1 grant would stop at once: triage-grant",
 		"It counts as a breach (presumed)", "Notice to each individual", "1 patient, in 2 releases", "1 patients are in", "It counts as a breach (assessed)", "incident.close",
 		"The vendor has not said what became of: backups", "The keys were destroyed on", "Tried 1 time, last at", "Nothing is left to do.", "offboarding.complete northwind-goodbye: done",
