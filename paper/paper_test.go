@@ -60,14 +60,13 @@ func TestTheSameDocumentGivesTheSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPDF := sha256.Sum256(drawn(t, d, File{Name: "proof.txt", Data: []byte("proof")}))
-	for range 3 {
-		got, _ := DOCX(d)
-		if !bytes.Equal(got, want) {
+	for range 10 {
+		if got, _ := DOCX(d); !bytes.Equal(got, want) {
 			t.Fatal("DOCX: two drawings of one document differ")
 		}
-		if sha256.Sum256(drawn(t, d, File{Name: "proof.txt", Data: []byte("proof")})) != wantPDF {
-			t.Fatal("PDF: two drawings of one document differ")
-		}
+	}
+	if sha256.Sum256(drawn(t, d, File{Name: "proof.txt", Data: []byte("proof")})) != wantPDF {
+		t.Fatal("PDF: two drawings of one document differ")
 	}
 	d.Date = d.Date.Add(24 * time.Hour)
 	if sha256.Sum256(drawn(t, d, File{Name: "proof.txt", Data: []byte("proof")})) == wantPDF {

@@ -298,8 +298,7 @@ func (x *drawing) table(b Table) {
 		return out, n
 	}
 	head, headN := cells(b.Head, "B")
-	var part func(row [][]string, from, n int, style string)
-	part = func(row [][]string, from, n int, style string) {
+	part := func(row [][]string, from, n int, style string) {
 		x.font(style, size)
 		top := x.GetY()
 		tall := float64(n)*h + 2*cellPad

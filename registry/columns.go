@@ -26,9 +26,7 @@ func Columns(noun snapshot.Noun) (columns []Column, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	t := reflect.TypeOf(spec.New()).Elem()
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(spec.New()).Elem()) { // those of embedded structs, too
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" || name == "-" {
 			continue

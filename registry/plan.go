@@ -317,10 +317,9 @@ func fieldsOf(a Act, old snapshot.Record) []FieldChange {
 }
 
 func compareFields(a Act, to, from map[string]string) (out []FieldChange) {
-	t := reflect.TypeOf(a)
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "id" && name != "content" && to[name] != from[name] {
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(a)) { // those of embedded structs, too
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "id" && name != "content" && to[name] != from[name] {
 			out = append(out, FieldChange{Field: name, From: from[name], To: to[name]})
 		}
 	}

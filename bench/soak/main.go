@@ -13,6 +13,9 @@
 //	log       a process that only writes the audit log, ended by SIGKILL
 //	unsynced  the audit log and a registry on it, in this process, on a file layer
 //	          that fails at a random operation and forgets what was not synced
+//	acts      a process that does one act, for every act of the table, on SQLite and (where
+//	          SALLYPORT_TEST_POSTGRES names one) PostgreSQL, ended by SIGKILL before, in and
+//	          after each step of it: nothing of it is there or all of it
 //	reminders a real `sallyport serve` that tells of acts by mail and webhook, ended by
 //	          SIGKILL at any moment of it: each act is told once
 //	fuzz      every fuzz target of what reads data, for a time each
@@ -58,12 +61,13 @@ var trials = []struct {
 	{"release", releases},
 	{"log", killedLog},
 	{"unsynced", unsynced},
+	{"acts", acts},
 	{"reminders", reminders},
 	{"fuzz", fuzz},
 }
 
 // usual are the trials that run unless others are named: fuzzing takes hours.
-const usual = "release,log,unsynced,reminders"
+const usual = "release,log,unsynced,acts,reminders"
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == site.RoleArg {
