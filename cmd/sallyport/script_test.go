@@ -100,16 +100,22 @@ func advance(ts *testscript.TestScript, neg bool, args []string) {
 // program of the script, those under way too.
 //
 // What expires along with the papers is renewed as people do it: a person's
-// certificate lives 30 days (sallyport certificate person NAME, then person
-// register-key by another person whose own is still in force: advance by less than 30
-// days at a time), a device's as long as --days says, and a session not at all.
+// certificate lives a year (sallyport certificate person NAME, then person register-key
+// by the certificate of before, which is kept until then), a device's as long as --days
+// says, and a session not at all.
 func TestScript(t *testing.T) {
+	p := stage(t)
+	p.Dir = "testdata/script"
+	testscript.Run(t, p)
+}
+
+// stage is what scripts play on.
+func stage(t *testing.T) testscript.Params {
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	return testscript.Params{
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			for k, v := range ports(t) {
@@ -127,7 +133,7 @@ func TestScript(t *testing.T) {
 			"flip":    flip,
 			"speak":   speak,
 		},
-	})
+	}
 }
 
 var lastPort atomic.Int32
