@@ -8,7 +8,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -36,6 +35,7 @@ import (
 //	ada ARGS, grace ARGS, carol ARGS   sallyport ARGS with the certificate of that person
 //	flows [WANT]                       the vendor asks for patients and is given some
 //	stops GATE[,GATE...] [WHY]         it is refused, and the decision failed these gates alone
+//	keep NAME EXPRESSION               what the last output held there is $NAME from now on
 //	mailed TO WANT                     a mail arrived at the mail server, at $MAIL
 //	browse CODE-FILE                   the vendor's contact opens a link in a browser
 //	browse get|post PATH [K=V...]      and goes on there; NOW is a form's date and time. What
@@ -76,7 +76,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 					program(ts, neg, args...)
 				}
 			}
-			p.Cmds["flows"], p.Cmds["stops"], p.Cmds["mailed"], p.Cmds["browse"] = flows, stops, mailed, browse
+			p.Cmds["flows"], p.Cmds["stops"], p.Cmds["keep"], p.Cmds["mailed"], p.Cmds["browse"] = flows, stops, keep, mailed, browse
 			testscript.Run(t, p)
 		})
 	}
@@ -179,6 +179,17 @@ func stops(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep NAME EXPRESSION")
+	}
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("the last output does not hold %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
 // mailed waits for a mail: it is sent beside what the script does.
 func mailed(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
@@ -237,19 +248,6 @@ func browse(ts *testscript.TestScript, neg bool, args []string) {
 			fields.Add(k, v)
 		}
 		o.form(ts, neg, base+args[1], fields)
-	case len(args) >= 2 && args[0] == "parts": // a form that could hold a file
-		r, w := io.Pipe()
-		form := multipart.NewWriter(w)
-		go func() {
-			for _, f := range args[2:] {
-				k, v, _ := strings.Cut(f, "=")
-				_ = form.WriteField(k, v) // the reader has its error
-			}
-			_ = w.CloseWithError(form.Close())
-		}()
-		resp, err := o.browser.Post(base+args[1], form.FormDataContentType(), r)
-		ts.Check(err)
-		o.page(ts, neg, resp)
 	case len(args) == 3 && args[0] == "answer":
 		rows, err := csv.NewReader(bufio.NewReader(strings.NewReader(ts.ReadFile(args[2])))).ReadAll()
 		ts.Check(err)
@@ -262,7 +260,7 @@ func browse(ts *testscript.TestScript, neg bool, args []string) {
 			o.form(ts, neg, fmt.Sprintf("%s/portal/questionnaires/%s/%s/%s/answer", base, args[1], domain, row[0]), fields)
 		}
 	default:
-		ts.Fatalf("usage: browse CODE-FILE, browse get PATH, browse post PATH K=V..., browse parts PATH K=V..., browse answer QUESTIONNAIRE CSV")
+		ts.Fatalf("usage: browse CODE-FILE, browse get PATH, browse post PATH K=V..., browse answer QUESTIONNAIRE CSV")
 	}
 }
 

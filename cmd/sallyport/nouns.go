@@ -140,6 +140,10 @@ func (c *actCmd) Run(ctx context.Context) error {
 		made, err = c.newInvitation(ctx, fields)
 	case "questionnaire.send", "link.issue":
 		made, err = c.newLink(ctx, c.Kind, fields)
+	case "agreement.amend":
+		for _, name := range []string{"approve", "signatures"} {
+			delete(fields, name) // of an apply file: those of before fall away
+		}
 	}
 	if err != nil {
 		return err
