@@ -58,7 +58,7 @@ func Action(v string) bool {
 		"search-type", "search-system", "search-compartment",
 		"capabilities", "batch", "transaction", "operation", "everything",
 		"next-page", "export", "download", "prompt", "completion", "tool-call", "reveal",
-		"authenticate": // a credential of what has ended was shown at a door
+		"authenticate": // what the doors turned away before anything was asked
 		return true
 	}
 	return false

@@ -172,6 +172,12 @@ var stepUpActs = []Kind{
 	"incident.approve-assessment",
 	"assessment.accept-risk",
 	"assessment.meet-condition",
+	// What these take back had stopped a vendor: a change of its profile, an incident, a
+	// finding, an answer that failed (diligence.Stand).
+	"vendor.profile",
+	"incident.amend-facts",
+	"finding.settle",
+	"questionnaire.close",
 }
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release", "accept", "lift-legal-hold",

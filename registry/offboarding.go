@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -38,6 +40,9 @@ func (a BeginOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 			return conflict("vendor", fmt.Sprintf("Offboarding %q is about this already", o.ID), "Go on with it: sallyport offboarding get "+string(o.ID))
 		}
 	}
+	if c, ok := exitClock(v, a.Vendor, a.Engagement, now); ok && a.DueAt.After(c.Due(now)) {
+		return badField("due_at", fmt.Sprintf("is later than the %d days that %s gives (%s)", c.Days, c.Agreement, c.Term), "Write at the latest "+c.Due(now).UTC().Format(time.RFC3339))
+	}
 	if a.Engagement == "" {
 		return nil
 	}
@@ -49,6 +54,27 @@ func (a BeginOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 		return badField("engagement", "is another vendor's", "Name an engagement of the vendor, or leave it out to part from the vendor")
 	}
 	return nil
+}
+
+// exitClock is the shortest time that the papers of what ends give for return or
+// destruction (BAA-R33).
+func exitClock(v *snapshot.View, vendor id.Vendor, engagement id.Engagement, now time.Time) (agreement.Clock, bool) {
+	var papers []*snapshot.Agreement
+	for _, p := range v.AgreementsOf(vendor) {
+		if p.State == snapshot.Proposed {
+			continue // it never bound anybody
+		}
+		e, ok := v.Engagements.Get(engagement)
+		if engagement == "" || ok && slices.Contains(e.Agreements, p.ID) {
+			papers = append(papers, p)
+		}
+	}
+	back, returns := agreement.Shortest(papers, agreement.ReturnDue, now)
+	gone, destroys := agreement.Shortest(papers, agreement.DestructionDue, now)
+	if !destroys || returns && back.Due(now).Before(gone.Due(now)) {
+		return back, returns
+	}
+	return gone, destroys
 }
 
 func (a BeginOffboarding) apply(e *snapshot.Edit, s Stamp) {
@@ -397,10 +423,19 @@ func (a AcceptDisposition) Subject() snapshot.Subject {
 }
 
 func (a AcceptDisposition) apart(v *snapshot.View) []id.Person {
-	if o, ok := v.Offboardings.Get(a.ID); ok {
-		return []id.Person{o.Dispositions[a.Form].By}
+	o, ok := v.Offboardings.Get(a.ID)
+	if !ok {
+		return nil
 	}
-	return nil
+	by := o.Dispositions[a.Form].By
+	out := []id.Person{by}
+	// Whoever sent a link has had its secret, and could have attested by it.
+	if key, ok := strings.CutPrefix(string(by), linkPrefix); ok {
+		if l, ok := v.Links.Get(id.Link(key)); ok {
+			out = append(out, l.IssuedBy)
+		}
+	}
+	return out
 }
 
 func (a AcceptDisposition) check(v *snapshot.View, _ Actor, _ time.Time) error {
