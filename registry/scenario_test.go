@@ -944,7 +944,7 @@ var doorScenarios = map[registry.Kind]scenario{
 }
 
 // again are acts of the workflows that can be done again: they replace what is
-// known, or prolong it.
+// known.
 var again = map[registry.Kind]bool{"device.approve": true, "incident.amend-facts": true, "incident.count-affected": true, "incident.assess": true, "incident.describe": true}
 
 // notes are acts that change no record: they say what is done beside the registry.
