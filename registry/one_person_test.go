@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -137,5 +138,26 @@ func TestRetiringAVersionOpensNothing(t *testing.T) {
 	w.must("ada", registry.RetireCourse{ID: "c2"})
 	if current() {
 		t.Error("it counts again")
+	}
+}
+
+// What is taken off an answer stays stored, so a vendor cannot attach without end.
+func TestAttachingAndTakingOffHasAnEnd(t *testing.T) {
+	w := demoWorld(t)
+	sent()(w)
+	attached := 0
+	for i := range 1000 {
+		a := registry.NewEvidence("q2", "GOV-01", "text/plain", []byte(fmt.Sprintf("file %d", i)))
+		if err := w.do("ada", a); err != nil {
+			if p := problem.From(err); p.Kind != problem.Conflict || p.Field != "id" {
+				t.Errorf("got %v", err)
+			}
+			break
+		}
+		attached++
+		w.must("ada", registry.DropEvidence{ID: "q2", Question: "GOV-01", Digest: a.Digest})
+	}
+	if attached != 160 {
+		t.Errorf("%d files were attached", attached)
 	}
 }
