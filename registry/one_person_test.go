@@ -82,6 +82,30 @@ func TestNobodyScoresTheirOwnAnswers(t *testing.T) {
 	w.must("grace", registry.CloseQuestionnaire{ID: "q2"})
 }
 
+// A score opens nothing, and takes nothing back, until the questionnaire is closed, which
+// is a decision.
+func TestAScoreCountsFromTheClose(t *testing.T) {
+	w := demoWorld(t)
+	decided(map[string]int{"HIP-05": 0}, accepts2)(w)
+	open := func() int {
+		return len(diligence.Stand(w.view, diligence.Latest(w.view, "northwind", diligence.At(w.now)), diligence.At(w.now)).Open)
+	}
+	if open() != 1 {
+		t.Fatal("the gap is not open")
+	}
+	w.must("ada", registry.SendQuestionnaire{ID: "q3", Vendor: "northwind", DueAt: w.now.AddDate(0, 0, 9), Again: []string{"HIP-05"}})
+	w.answerAll("q3")
+	w.must("ada", registry.SubmitQuestionnaire{ID: "q3"})
+	w.scoreAll("q3", 2, nil)
+	if open() != 1 {
+		t.Error("a score alone closes the gap")
+	}
+	w.must("eve", registry.CloseQuestionnaire{ID: "q3"})
+	if open() != 0 {
+		t.Error("the gap is open still")
+	}
+}
+
 // A person who sent a link has had its secret: what was attested by it, another accepts.
 func TestWhoSentALinkDoesNotAcceptWhatCameByIt(t *testing.T) {
 	w := demoWorld(t)
