@@ -2,10 +2,13 @@ package registry_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/course"
 	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/hipaa"
@@ -184,4 +187,27 @@ func TestAttachingAndTakingOffHasAnEnd(t *testing.T) {
 	if attached != 160 {
 		t.Errorf("%d files were attached", attached)
 	}
+}
+
+// A request gives no access that a grant of the same work could not.
+func TestARequestIsNoWayAroundWhatBlocksOnboarding(t *testing.T) {
+	w := accessWorld(t)
+	w.must("ada", ask2)
+	g, _ := w.view.Agreements.Get("northwind-baa")
+	for _, term := range slices.Sorted(maps.Keys(g.Terms)) {
+		less := *g
+		less.Terms = maps.Clone(g.Terms)
+		delete(less.Terms, term)
+		if len(agreement.Blocks(&less)) == 0 {
+			continue
+		}
+		e := w.view.Edit()
+		e.Put(&less)
+		w.view = e.Publish(w.view.Version()+1, 0, w.now)
+		if err := w.do("grace", registry.ApproveRequest{ID: "q2"}); problem.From(err).Kind != problem.Conflict || !strings.Contains(err.Error(), "lacks terms") {
+			t.Errorf("without %s: got %v", term, err)
+		}
+		return
+	}
+	t.Fatal("no term blocks onboarding")
 }
