@@ -109,6 +109,19 @@ func TestAScoreCountsFromTheClose(t *testing.T) {
 	}
 }
 
+// A fail by the answers is not talked away by a decision that rests on none.
+func TestADecisionOnAnswersIsReplacedByOneOnAnswers(t *testing.T) {
+	w := demoWorld(t)
+	decided(map[string]int{"HIP-05": 0}, with(verdict2, func(a *registry.RecordAssessment) { a.Verdict, a.Require = snapshot.Fail, nil }))(w)
+	w.now = w.now.Add(time.Hour)
+	pass := registry.RecordAssessment{ID: "s4", Vendor: "northwind", Verdict: snapshot.Pass, DecidedAt: w.now, ValidUntil: w.now.AddDate(0, 6, 0)}
+	isProblem(t, "a pass on nothing", w.do("eve", pass), problem.Invalid, "questionnaire")
+	w.must("eve", with(pass, func(a *registry.RecordAssessment) { a.Verdict = snapshot.Fail }))
+	// An older fail on nothing does not open the way either.
+	pass.ID = "s5"
+	isProblem(t, "a pass after a fail on nothing", w.do("eve", pass), problem.Invalid, "questionnaire")
+}
+
 // A person who sent a link has had its secret: what was attested by it, another accepts.
 func TestWhoSentALinkDoesNotAcceptWhatCameByIt(t *testing.T) {
 	w := demoWorld(t)
