@@ -93,6 +93,9 @@ func TestAPreviewIsForOnesOwn(t *testing.T) {
 		if r.Audience != policy.VendorToo {
 			t.Errorf("the gate %s is the organisation's own", r.Gate)
 		}
+		if len(r.Facts) > 0 {
+			t.Errorf("the gate %s tells its facts: %v", r.Gate, r.Facts)
+		}
 	}
 	if got.Asked != 1 || len(got.Role.Types) != 1 || !gates["grant"] || !gates["role"] || !gates["review"] {
 		t.Errorf("got %+v, gates %v", got, gates)

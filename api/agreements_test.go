@@ -205,6 +205,28 @@ func TestFromTermsToASignedPaperWithItsProof(t *testing.T) {
 			}
 		}
 	}
+	// A vendor has the log looked through once at a time, whoever of its people asks; others
+	// do not wait for it.
+	looked, err := p.oneAtATime(p.as("lin", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.oneAtATime(p.as("lin", false)); problem.From(err).Kind != problem.Unavailable {
+		t.Errorf("a second look: %v", err)
+	}
+	for _, who := range []id.Person{"mia", "ada"} {
+		other, err := p.oneAtATime(p.as(who, false))
+		if err != nil {
+			t.Errorf("%s waits for another: %v", who, err)
+			continue
+		}
+		other()
+	}
+	looked()
+	if looked, err = p.oneAtATime(p.as("lin", false)); err != nil {
+		t.Errorf("after the first: %v", err)
+	}
+	looked()
 	// The contract has no such term.
 	if _, err := p.evidenceOf(p.as("lin", false), "northwind-contract", 30); problem.From(err).Kind != problem.Refused {
 		t.Errorf("evidence that no term opens: %v", err)

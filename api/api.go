@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -70,6 +71,7 @@ type server struct {
 	Config
 	api         huma.API
 	collections map[string]collection // by plural
+	looking     sync.Map              // who has the log looked through now
 }
 
 type actorKey struct{}

@@ -138,7 +138,8 @@ type lapse struct {
 func lapses(v *snapshot.View, t *snapshot.Training, expires time.Time) lapse {
 	end := lapse{at: expires}
 	for _, c := range v.Courses.All() {
-		if c.Material && c.Course == t.Course && c.State == snapshot.Approved && !VersionAtLeast(t.Version, c.Version) && c.GraceEnds.Before(end.at) {
+		// One that was retired since has not made the older ones good again.
+		if c.Material && c.Course == t.Course && (c.State == snapshot.Approved || !c.ApprovedAt.IsZero()) && !VersionAtLeast(t.Version, c.Version) && c.GraceEnds.Before(end.at) {
 			end = lapse{c.GraceEnds, true}
 		}
 	}

@@ -89,7 +89,7 @@ type Stamp struct {
 }
 
 // detaching is an act that brings a document along, which is looked at by the scanner,
-// if there is one, and stored sealed and apart.
+// if there is one, and stored sealed and apart; detach gives no document where none came.
 type detaching interface {
 	Act
 	detach() (Act, *Document)
@@ -172,6 +172,12 @@ var stepUpActs = []Kind{
 	"incident.approve-assessment",
 	"assessment.accept-risk",
 	"assessment.meet-condition",
+	// What these take back had stopped a vendor: a change of its profile, an incident, a
+	// finding, an answer that failed (diligence.Stand).
+	"vendor.profile",
+	"incident.amend-facts",
+	"finding.settle",
+	"questionnaire.close",
 }
 
 var stepUpVerbs = []string{"approve", "approve-keys", "verify", "second-person", "amend-duties", "register-key", "link-login", "invite", "add-passkey", "resume", "lift", "reveal", "complete", "release", "accept", "lift-legal-hold",

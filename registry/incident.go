@@ -367,6 +367,24 @@ type AmendIncidentFacts struct {
 // Subject implements Act.
 func (a AmendIncidentFacts) Subject() snapshot.Subject { return subject(snapshot.NounIncident, a.ID) }
 
+// Who an incident is about does not say what happened, or take themselves out of it.
+func (a AmendIncidentFacts) apart(v *snapshot.View) []id.Person {
+	if in, ok := v.Incidents.Get(a.ID); ok {
+		return aboutPeople(in)
+	}
+	return nil
+}
+
+// aboutPeople are the people whom an incident names.
+func aboutPeople(in *snapshot.Incident) (out []id.Person) {
+	for _, s := range in.About {
+		if s.Noun == snapshot.NounPerson {
+			out = append(out, id.Person(s.ID))
+		}
+	}
+	return out
+}
+
 func (a AmendIncidentFacts) check(v *snapshot.View, _ Actor, now time.Time) error {
 	in, err := openIncident(v, a.ID)
 	if err != nil {

@@ -126,12 +126,7 @@ func (a ApproveBreachAssessment) apart(v *snapshot.View) []id.Person {
 	if in.Assessment != nil {
 		out = append(out, in.Assessment.AssessedBy)
 	}
-	for _, s := range in.About {
-		if s.Noun == snapshot.NounPerson {
-			out = append(out, id.Person(s.ID)) // nobody judges their own
-		}
-	}
-	return out
+	return append(out, aboutPeople(in)...) // nobody judges their own
 }
 
 func (a ApproveBreachAssessment) check(v *snapshot.View, _ Actor, _ time.Time) error {

@@ -144,13 +144,7 @@ func (a CloseIncident) apart(v *snapshot.View) []id.Person {
 	if !ok {
 		return nil
 	}
-	out := []id.Person{in.OpenedBy}
-	for _, s := range in.About {
-		if s.Noun == snapshot.NounPerson {
-			out = append(out, id.Person(s.ID))
-		}
-	}
-	return out
+	return append([]id.Person{in.OpenedBy}, aboutPeople(in)...)
 }
 
 // openItems are what must be done or explained before an incident is closed, in order.

@@ -356,6 +356,21 @@ type AnswerScore struct {
 // Subject implements Act.
 func (a ScoreAnswers) Subject() snapshot.Subject { return subject(snapshot.NounQuestionnaire, a.ID) }
 
+// Whoever wrote an answer down for the vendor, or asked for the vendor, does not score it.
+func (a ScoreAnswers) apart(v *snapshot.View) []id.Person {
+	q, ok := v.Questionnaires.Get(a.ID)
+	if !ok {
+		return nil
+	}
+	out := vendorAskedBy(v, q.Vendor)
+	for _, s := range a.Scores {
+		if by := q.Answers[s.Question].AnsweredBy; !isProgram(by) {
+			out = append(out, by)
+		}
+	}
+	return out
+}
+
 func (a ScoreAnswers) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	q, err := submitted(v, a.ID)
 	if err != nil {
@@ -412,6 +427,14 @@ type CloseQuestionnaire struct {
 // Subject implements Act.
 func (a CloseQuestionnaire) Subject() snapshot.Subject {
 	return subject(snapshot.NounQuestionnaire, a.ID)
+}
+
+// Its scores count from then on, so it is as a decision is.
+func (a CloseQuestionnaire) apart(v *snapshot.View) []id.Person {
+	if q, ok := v.Questionnaires.Get(a.ID); ok {
+		return vendorAskedBy(v, q.Vendor)
+	}
+	return nil
 }
 
 func (a CloseQuestionnaire) check(v *snapshot.View, _ Actor, now time.Time) error {

@@ -67,7 +67,7 @@ func (a CompleteReview) apart(v *snapshot.View) []id.Person {
 	return nil
 }
 
-func (a CompleteReview) check(v *snapshot.View, _ Actor, _ time.Time) error {
+func (a CompleteReview) check(v *snapshot.View, _ Actor, now time.Time) error {
 	r, err := openReview(v, a.ID)
 	if err != nil {
 		return err
@@ -76,6 +76,9 @@ func (a CompleteReview) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		return err
 	}
 	if a.Outcome != snapshot.Revoke {
+		if end := reviewEnds(v, r); !now.Before(end) {
+			return conflict("outcome", "The time in which the review could keep the grant was over at "+end.Format(time.RFC3339), "Revoke it, or let it lapse; access needs a new request: sallyport request make")
+		}
 		if err := onboardingGrant(v, r.Grant); err != nil {
 			return err
 		}
@@ -181,10 +184,16 @@ func (a LapseReview) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if end := r.DueAt.Add(v.Settings.Access.ReviewGrace); now.Before(end) {
+	if end := reviewEnds(v, r); now.Before(end) {
 		return conflict("id", "The review can still be done", "Wait until "+end.Format(time.RFC3339)+", or complete it")
 	}
 	return nil
+}
+
+// reviewEnds is when a review can keep its grant no longer, whether or not anybody has
+// written down that it lapsed.
+func reviewEnds(v *snapshot.View, r *snapshot.Review) time.Time {
+	return r.DueAt.Add(v.Settings.Access.ReviewGrace)
 }
 
 func (a LapseReview) apply(e *snapshot.Edit, s Stamp) {

@@ -14,7 +14,8 @@ import (
 )
 
 // RecordTraining records that a person completed a course elsewhere. Nobody records
-// their own; a completion of the product's course is made by attempt.finish alone.
+// their own; what says that the product itself taught and marked it (snapshot.FromProduct)
+// is made by attempt.finish alone.
 type RecordTraining struct {
 	ID          id.Training                `json:"id,omitempty"` // made if left out
 	Person      id.Person                  `json:"person"`

@@ -168,6 +168,7 @@ func (t *teller) turn(ctx context.Context) error {
 	}
 	if t.due(v, now) {
 		t.chores(ctx, v, now)
+		t.attempts(ctx, v, now)
 		v = t.s.record.registry.View()
 		if t.config != nil {
 			if err := t.dates(ctx, v, now); err != nil {
