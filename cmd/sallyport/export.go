@@ -257,7 +257,13 @@ func rowsOf(noun snapshot.Noun, file string) ([]sheet.Row, error) {
 }
 
 // put has the server bring the registry to what the rows say.
+// What has ended is left out: nothing makes it run again, neither here nor elsewhere.
 func (c *importCmd) put(ctx context.Context, noun snapshot.Noun, rows []sheet.Row) (int, error) {
+	all := len(rows)
+	rows = slices.DeleteFunc(rows, func(r sheet.Row) bool { return r.Ended })
+	if n := all - len(rows); n > 0 {
+		fmt.Printf("%s: %s left out, which ended for good\n", noun, numbered(n, "row"))
+	}
 	if len(rows) == 0 {
 		return 0, nil
 	}
@@ -272,6 +278,12 @@ func (c *importCmd) put(ctx context.Context, noun snapshot.Noun, rows []sheet.Ro
 	var out api.Applied
 	if err := c.call(ctx, http.MethodPost, "/v1/apply", in, &out); err != nil {
 		return 0, located(err, rows)
+	}
+	if c.Dir != "" {
+		fmt.Print(string(noun), ": ")
+		if len(out.Done) > 0 {
+			fmt.Println()
+		}
 	}
 	fmt.Print(out.Text)
 	return len(out.Done), nil
