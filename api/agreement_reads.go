@@ -91,6 +91,11 @@ func (s *server) agreementReads() {
 		}) (*struct{ Body *registry.Effect }, error) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
+			done, err := s.oneAtATime(ctx)
+			if err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			defer done()
 			out, err := s.effect(ctx, in.ID, in.Body)
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
@@ -105,12 +110,30 @@ func (s *server) agreementReads() {
 		}) (*struct{ Body *Evidence }, error) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
+			done, err := s.oneAtATime(ctx)
+			if err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			defer done()
 			out, err := s.evidenceOf(ctx, id.Agreement(in.ID), in.Days)
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
 			return &struct{ Body *Evidence }{out}, nil
 		})
+}
+
+// oneAtATime lets each of the organisation's people, and each vendor, have the log looked
+// through once at a time: decisions wait for the same machine.
+func (s *server) oneAtATime(ctx context.Context) (done func(), err error) {
+	who := "person " + string(caller(ctx))
+	if p, ok := s.Registry.View().Persons.Get(caller(ctx)); ok && p.Vendor != "" {
+		who = "vendor " + string(p.Vendor)
+	}
+	if _, busy := s.looking.LoadOrStore(who, true); busy {
+		return nil, problem.New(problem.Unavailable, "The log is being looked through for you, or for your colleague, already", "Wait for that answer, and ask again")
+	}
+	return func() { s.looking.Delete(who) }, nil
 }
 
 func (s *server) effect(ctx context.Context, key string, in EffectRequest) (*registry.Effect, error) {

@@ -117,7 +117,7 @@ func TestFromTermsToASignedPaperWithItsProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := p.compose(p.as("ada", false), "our own wording", fields)
+	done, err := p.compose(p.as("ada", false), "our own wording", "once", fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,11 @@ func TestFromTermsToASignedPaperWithItsProof(t *testing.T) {
 	if g.Document != done.Document || g.Terms["safeguards"].Clause != "§ 3.3" || g.PermittedUses[0].Clause != "§ 2.1" {
 		t.Errorf("drafted %+v", g)
 	}
-	if _, err := p.compose(p.as("ada", false), "again", fields); problem.From(err).Kind != problem.Conflict {
+	again, err := p.compose(p.as("ada", false), "our own wording", "once", fields)
+	if err != nil || again.Document != done.Document || again.Drafted.Act != done.Drafted.Act || again.Stored.Act != done.Stored.Act || !again.Drafted.Repeated {
+		t.Errorf("composed again with its key: %+v, %v, want %+v", again, err, done)
+	}
+	if _, err := p.compose(p.as("ada", false), "again", "", fields); problem.From(err).Kind != problem.Conflict {
 		t.Errorf("composed twice: %v", err)
 	}
 
@@ -205,6 +209,28 @@ func TestFromTermsToASignedPaperWithItsProof(t *testing.T) {
 			}
 		}
 	}
+	// A vendor has the log looked through once at a time, whoever of its people asks; others
+	// do not wait for it.
+	looked, err := p.oneAtATime(p.as("lin", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.oneAtATime(p.as("lin", false)); problem.From(err).Kind != problem.Unavailable {
+		t.Errorf("a second look: %v", err)
+	}
+	for _, who := range []id.Person{"mia", "ada"} {
+		other, err := p.oneAtATime(p.as(who, false))
+		if err != nil {
+			t.Errorf("%s waits for another: %v", who, err)
+			continue
+		}
+		other()
+	}
+	looked()
+	if looked, err = p.oneAtATime(p.as("lin", false)); err != nil {
+		t.Errorf("after the first: %v", err)
+	}
+	looked()
 	// The contract has no such term.
 	if _, err := p.evidenceOf(p.as("lin", false), "northwind-contract", 30); problem.From(err).Kind != problem.Refused {
 		t.Errorf("evidence that no term opens: %v", err)

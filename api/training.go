@@ -84,7 +84,7 @@ func (s *server) trainings() {
 		func(_ context.Context, in *struct{ Body TrainingFile }) (*struct{ Body course.Told }, error) {
 			v, now := s.Registry.View(), s.Now()
 			if in.Body.Format == "xapi" {
-				return &struct{ Body course.Told }{course.ReadStatements(in.Body.Content, v, s.Badges.Base(), now)}, nil
+				return &struct{ Body course.Told }{course.ReadStatements(in.Body.Content, v, "", s.Badges.Base(), now)}, nil
 			}
 			return &struct{ Body course.Told }{course.ReadCSV(in.Body.Content, v, now)}, nil
 		})

@@ -73,10 +73,15 @@ func (t *Told) wrong(line int, column, text string) {
 // take adds a completion, after looking whether it can be recorded.
 func (t *Told) take(v *snapshot.View, line int, c Completion, column func(string) string, now time.Time) {
 	for _, x := range v.Trainings.All() {
-		if x.External == c.External {
-			t.Known = append(t.Known, c.External)
-			return
+		if x.External != c.External {
+			continue
 		}
+		if x.Person != c.Person || x.Course != c.Course {
+			t.wrong(line, column("external"), "is the id of another completion")
+		} else {
+			t.Known = append(t.Known, c.External)
+		}
+		return
 	}
 	if slices.ContainsFunc(t.Completions, func(x Completion) bool { return x.External == c.External }) {
 		t.wrong(line, column("external"), "stands there twice: a completion is recorded once")
@@ -267,8 +272,9 @@ type xapiScore struct {
 // "completed" with the activity of an approved course. The actor is an account, by an
 // opaque name: one of base (the person's id here), or of the identity provider through
 // which the person signs in. A statement that names people by address is refused, and
-// what other verbs say is left.
-func ReadStatements(raw []byte, v *snapshot.View, base string, now time.Time) Told {
+// what other verbs say is left. A vendor's system hears of its own people alone: anybody
+// else is nobody. Of "" tells of everybody.
+func ReadStatements(raw []byte, v *snapshot.View, of id.Vendor, base string, now time.Time) Told {
 	var t Told
 	if len(raw) > MaxBytes {
 		t.wrong(1, "", fmt.Sprintf("the message is longer than %d bytes", MaxBytes))
@@ -286,12 +292,12 @@ func ReadStatements(raw []byte, v *snapshot.View, base string, now time.Time) To
 		if len(t.Wrong) == maxWrong {
 			break
 		}
-		t.statement(i+1, s, v, base, now)
+		t.statement(i+1, s, v, of, base, now)
 	}
 	return t
 }
 
-func (t *Told) statement(n int, s statement, v *snapshot.View, base string, now time.Time) {
+func (t *Told) statement(n int, s statement, v *snapshot.View, vendor id.Vendor, base string, now time.Time) {
 	switch s.Verb.ID {
 	case verbPassed, verbCompleted:
 	case verbVoided:
@@ -317,7 +323,7 @@ func (t *Told) statement(n int, s statement, v *snapshot.View, base string, now 
 		return
 	}
 	person, ok := account(v, base, *s.Actor.Account)
-	if !ok {
+	if p, known := v.Persons.Get(person); !ok || !known || vendor != "" && p.Vendor != vendor {
 		t.wrong(n, "actor.account", "is nobody's here")
 		return
 	}

@@ -95,7 +95,7 @@ func at(m map[string]any, name string) map[string]any { x, _ := m[name].(map[str
 
 func TestReadStatements(t *testing.T) {
 	v, base := people(), "https://people.example.org"
-	got := ReadStatements([]byte(say(nil)), v, base, now)
+	got := ReadStatements([]byte(say(nil)), v, "", base, now)
 	if len(got.Wrong) > 0 || len(got.Completions) != 1 || got.Completions[0].Person != "lin" || got.Completions[0].Course != "privacy-101" || got.Completions[0].Version != "3" ||
 		got.Completions[0].Score != .9 || got.Completions[0].Hours != 1.5 || got.Completions[0].External != "xapi-7ccd3322-e1a5-411a-a67d-6a735c76f119" {
 		t.Fatalf("got %+v", got)
@@ -107,7 +107,7 @@ func TestReadStatements(t *testing.T) {
 		m["verb"], m["object"] = map[string]any{"id": verbCompleted}, map[string]any{"id": "https://lms.example/desk"}
 		delete(m, "result")
 	}) + "," + say(func(m map[string]any) { m["verb"] = map[string]any{"id": "http://adlnet.gov/expapi/verbs/launched"} }) + "]"
-	if got := ReadStatements([]byte(list), v, base, now); len(got.Wrong) > 0 || len(got.Completions) != 1 || got.Completions[0].Person != "kit" || got.Left != 1 {
+	if got := ReadStatements([]byte(list), v, "", base, now); len(got.Wrong) > 0 || len(got.Completions) != 1 || got.Completions[0].Person != "kit" || got.Left != 1 {
 		t.Fatalf("got %+v", got)
 	}
 	for _, c := range []struct {
@@ -132,15 +132,43 @@ func TestReadStatements(t *testing.T) {
 		{"taken back", "verb", func(m map[string]any) { at(m, "verb")["id"] = verbVoided }},
 		{"no verb", "verb.id", func(m map[string]any) { delete(m, "verb") }},
 	} {
-		got := ReadStatements([]byte(say(c.f)), v, base, now)
+		got := ReadStatements([]byte(say(c.f)), v, "", base, now)
 		if len(got.Wrong) != 1 || got.Wrong[0].Column != c.column || got.Wrong[0].Line != 1 || len(got.Completions) > 0 {
 			t.Errorf("%s: got %+v, want %s", c.name, got, c.column)
 		}
 	}
 	for _, text := range []string{"", "{", "[]", "7", `{"id":"a","id":"b"}`, `{"verb":7}`} {
-		if got := ReadStatements([]byte(text), v, base, now); len(got.Wrong) != 1 || len(got.Completions) > 0 {
+		if got := ReadStatements([]byte(text), v, "", base, now); len(got.Wrong) != 1 || len(got.Completions) > 0 {
 			t.Errorf("%q: got %+v", text, got)
 		}
+	}
+}
+
+// A vendor's system hears nothing of anybody else's people: neither whether there is such
+// a person, nor what is recorded of them.
+func TestAVendorsSystemTellsOfItsOwnPeople(t *testing.T) {
+	v, base := people(), "https://people.example.org"
+	e := v.Edit()
+	e.Put(&snapshot.Training{ID: "t9", Person: "kit", Course: "privacy-101", Version: "3", Passed: true, CompletedAt: now, ExpiresAt: now.AddDate(1, 0, 0), External: "xapi-7ccd3322-e1a5-411a-a67d-6a735c76f119"})
+	known := e.Publish(2, 0, now)
+	text := func(name string) []byte {
+		return []byte(say(func(m map[string]any) {
+			m["actor"] = map[string]any{"account": map[string]any{"homePage": base, "name": name}}
+		}))
+	}
+	nobody := ReadStatements(text("no-such-person"), v, "southwind", base, now)
+	for what, v := range map[string]*snapshot.View{"new": v, "recorded already": known} {
+		got := ReadStatements(text("kit"), v, "southwind", base, now)
+		if len(got.Completions)+len(got.Known) > 0 || len(got.Wrong) != 1 || got.Wrong[0] != nobody.Wrong[0] {
+			t.Errorf("%s: got %+v, want %+v", what, got, nobody)
+		}
+	}
+	if got := ReadStatements(text("kit"), known, "northwind", base, now); len(got.Known) != 1 || len(got.Wrong) > 0 {
+		t.Errorf("its own: got %+v", got)
+	}
+	// Nor does an id that another's completion has pass for one that is recorded.
+	if got := ReadStatements(text("lin"), known, "northwind", base, now); len(got.Known) > 0 || len(got.Wrong) != 1 {
+		t.Errorf("another's id: got %+v", got)
 	}
 }
 
@@ -155,7 +183,7 @@ func TestWhatIsExportedIsRead(t *testing.T) {
 	if err != nil || string(again) != string(raw) {
 		t.Error("the same export twice says different things")
 	}
-	got := ReadStatements(raw, v, base, now)
+	got := ReadStatements(raw, v, "", base, now)
 	if len(got.Wrong) > 0 || len(got.Completions) != 1 || got.Completions[0].Person != "lin" || got.Completions[0].Course != "desk" || got.Left != 1 {
 		t.Errorf("got %+v of %s", got, raw)
 	}
@@ -177,7 +205,7 @@ func FuzzStatements(f *testing.F) {
 	f.Add([]byte("[" + say(nil) + "]"))
 	v := people()
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		checkTold(t, ReadStatements(raw, v, "https://people.example.org", now))
+		checkTold(t, ReadStatements(raw, v, "", "https://people.example.org", now))
 	})
 }
 

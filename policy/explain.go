@@ -79,6 +79,7 @@ func (l Ladder) For(a Audience) Ladder {
 	l.Rungs = nil
 	for _, r := range rungs {
 		if r.Audience == a {
+			r.Facts = nil // ids and notes of the owner's: which incident, whose word
 			l.Rungs = append(l.Rungs, r)
 		}
 	}

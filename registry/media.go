@@ -147,6 +147,10 @@ func officeOnly(main string) func([]byte) error {
 			if err != nil {
 				return err
 			}
+			// In another encoding, or letter by letter, a word would not be found below.
+			if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 || bytes.Contains(text, []byte("&#")) || bytes.Contains(text, []byte("<!")) {
+				return errors.New("a part that says what it holds is not plain UTF-8")
+			}
 			for _, bad := range []string{"macroenabled", "vbaproject", "oleobject", "attachedtemplate", "/frame\""} {
 				if bytes.Contains(bytes.ToLower(text), []byte(bad)) {
 					return errors.New("it holds macros, embedded objects or a template from elsewhere")

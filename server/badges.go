@@ -1,11 +1,7 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -111,7 +107,7 @@ func (l *lms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusTooManyRequests, problem.New(problem.Refused, "There are too many messages from your address", "Send fewer, of up to 500 statements"))
 		return
 	}
-	c, err := l.connector(r.Header)
+	c, err := identity.BearerConnector(r.Header, l.s.View(), snapshot.LMS)
 	if err != nil || r.Method != http.MethodPost {
 		if err != nil {
 			l.s.o.Logger.InfoContext(r.Context(), "unknown learning management system", "reason", err.Error(), "connector", connectorID(c))
@@ -130,7 +126,7 @@ func (l *lms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusRequestEntityTooLarge, problem.New(problem.TooLarge, "The message is too long", "Send fewer statements at once").Because(err))
 		return
 	}
-	told := course.ReadStatements(raw, l.s.View(), badges{l.s}.Base(), l.s.o.Now())
+	told := course.ReadStatements(raw, l.s.View(), c.Vendor, badges{l.s}.Base(), l.s.o.Now())
 	if len(told.Wrong) > 0 {
 		p := problem.New(problem.Invalid, "Nothing of the message was taken", "Mend what is listed and send all of it again")
 		for _, x := range told.Wrong {
@@ -164,37 +160,6 @@ func connectorID(c *snapshot.Connector) id.Connector {
 		return ""
 	}
 	return c.ID
-}
-
-// connector finds who calls by their token. Every digest is compared, in constant time.
-func (l *lms) connector(h http.Header) (*snapshot.Connector, error) {
-	values := h["Authorization"]
-	if len(values) != 1 {
-		return nil, errors.New("token-absent")
-	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > 1024 {
-		return nil, errors.New("token-malformed")
-	}
-	sum := sha256.Sum256([]byte(token))
-	digest := []byte(hex.EncodeToString(sum[:]))
-	var found *snapshot.Connector
-	v := l.s.View()
-	for _, c := range v.Connectors.All() {
-		if c.Kind == snapshot.LMS && subtle.ConstantTimeCompare([]byte(c.Token256), digest) == 1 {
-			found = c
-		}
-	}
-	if found == nil {
-		return nil, errors.New("token-unknown")
-	}
-	if found.State != snapshot.Approved || found.ApprovedBy == "" || found.ApprovedBy == found.RequestedBy {
-		return found, errors.New("connector-not-approved")
-	}
-	if of, ok := v.Vendors.Get(found.Vendor); found.Vendor != "" && (!ok || of.State == snapshot.Ended) {
-		return found, errors.New("vendor-ended")
-	}
-	return found, nil // a hold on it refuses the act
 }
 
 func writeProblem(w http.ResponseWriter, status int, p *problem.Problem) {

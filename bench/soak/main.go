@@ -18,6 +18,9 @@
 //	          after each step of it: nothing of it is there or all of it
 //	reminders a real `sallyport serve` that tells of acts by mail and webhook, ended by
 //	          SIGKILL at any moment of it: each act is told once
+//	jobs      a server by a clock that moves on, over many dates at once, and sometimes back,
+//	          ended by SIGKILL in what it does by itself: the clock's acts are done once,
+//	          each reminder arrives, under one id, and of each date's steps one at a time
 //	fuzz      every fuzz target of what reads data, for a time each
 //
 // It prints a line for each trial and exits 1 on any violation. A kill ends a
@@ -63,15 +66,23 @@ var trials = []struct {
 	{"unsynced", unsynced},
 	{"acts", acts},
 	{"reminders", reminders},
+	{"jobs", jobs},
 	{"fuzz", fuzz},
 }
 
 // usual are the trials that run unless others are named: fuzzing takes hours.
-const usual = "release,log,unsynced,acts,reminders"
+const usual = "release,log,unsynced,acts,reminders,jobs"
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == site.RoleArg {
 		if err := child(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "soak:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) == 5 && os.Args[1] == clockedArg && os.Args[3] == "--config" {
+		if err := serveClocked(os.Args[2], os.Args[4]); err != nil {
 			fmt.Fprintln(os.Stderr, "soak:", err)
 			os.Exit(1)
 		}

@@ -85,7 +85,7 @@ func (c *offboardingCheckCmd) Run(ctx context.Context) error {
 	if out.Permitted > 0 {
 		ends = fmt.Sprintf("%d WERE PERMITTED", out.Permitted)
 	}
-	fmt.Printf("Tried %d times, last at %s. %s; a finding was raised, unless it was before.\n", out.Tried, out.LastTried.UTC().Format(time.RFC3339), ends)
+	fmt.Printf("Tried %s, last at %s. %s; a finding was raised, unless it was before.\n", numbered(out.Tried, "time"), out.LastTried.UTC().Format(time.RFC3339), ends)
 	for _, r := range out.First {
 		fmt.Printf("  %s  entry %d  %s %s\n", r.Time.UTC().Format(time.RFC3339), r.Index, r.Kind, strings.TrimSpace(string(r.Device)+" "+string(r.App)+" "+string(r.Person)))
 	}
