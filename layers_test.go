@@ -87,10 +87,10 @@ var layers = map[string][]string{
 	"scim":              {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
 	"alert":             {"id", "identity", "problem", "registry", "snapshot"}, // systems that report incidents
 	"ssf":               {"id", "identity", "problem", "registry", "snapshot"},
-	"portal":            {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
-	"notify":            {"id", "problem"},                                                                                                                        // mail and webhooks: never PHI
-	"scan":              {"deid", "deid/*", "internal/yamldoc", "problem"},                                                                                        // reads files of any kind, and knows nothing of the gateway
-	"notify/notifytest": {"identity"},                                                                                                                             // a mail server and an address for webhooks, for tests
+	"portal":            {"agreement", "breach", "course", "diligence", "hipaa", "id", "identity", "identity/signin", "offboarding", "paper", "problem", "registry", "snapshot"}, // pages of the workflows, behind people: never PHI
+	"notify":            {"id", "problem"},                                                                                                                                       // mail and webhooks: never PHI
+	"scan":              {"deid", "deid/*", "internal/yamldoc", "problem"},                                                                                                       // reads files of any kind, and knows nothing of the gateway
+	"notify/notifytest": {"identity"},                                                                                                                                            // a mail server and an address for webhooks, for tests
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},

@@ -126,7 +126,7 @@ func (s *server) agreements() {
 }
 
 func noAgreement() error {
-	return problem.New(problem.NotFound, "There is no Agreement with this id", "List them: GET /v1/agreements")
+	return problem.New(problem.NotFound, "There is no agreement with this id", "List them: sallyport agreement list (GET /v1/agreements)")
 }
 
 // ownAgreement is an agreement that the caller may read: any for the organisation's

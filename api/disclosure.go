@@ -115,7 +115,7 @@ func (s *server) disclosures() {
 			Since time.Time `query:"since"`
 		}) (disclosure.Usage, error) {
 			if _, ok := s.Registry.View().Grants.Get(in.ID); !ok {
-				return disclosure.Usage{}, problem.New(problem.NotFound, "There is no Grant with this id", "List them: GET /v1/grants")
+				return disclosure.Usage{}, problem.New(problem.NotFound, "There is no grant with this id", "List them: sallyport grant list (GET /v1/grants)")
 			}
 			return x.Usage(ctx, in.ID, in.Since)
 		})
@@ -124,7 +124,7 @@ func (s *server) disclosures() {
 			ID id.Vendor `path:"id"`
 		}) (disclosure.Inventory, error) {
 			if _, ok := s.Registry.View().Vendors.Get(in.ID); !ok {
-				return disclosure.Inventory{}, problem.New(problem.NotFound, "There is no Vendor with this id", "List them: GET /v1/vendors")
+				return disclosure.Inventory{}, problem.New(problem.NotFound, "There is no vendor with this id", "List them: sallyport vendor list (GET /v1/vendors)")
 			}
 			return x.Inventory(ctx, disclosure.Query{Vendors: []id.Vendor{in.ID}})
 		})
@@ -133,7 +133,7 @@ func (s *server) disclosures() {
 			ID id.Engagement `path:"id"`
 		}) (disclosure.Inventory, error) {
 			if _, ok := s.Registry.View().Engagements.Get(in.ID); !ok {
-				return disclosure.Inventory{}, problem.New(problem.NotFound, "There is no Engagement with this id", "List them: GET /v1/engagements")
+				return disclosure.Inventory{}, problem.New(problem.NotFound, "There is no engagement with this id", "List them: sallyport engagement list (GET /v1/engagements)")
 			}
 			return x.Inventory(ctx, disclosure.Query{Engagements: []id.Engagement{in.ID}})
 		})

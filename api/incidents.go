@@ -134,7 +134,7 @@ func (s *server) incident(key string) (*snapshot.View, *snapshot.Incident, *time
 	v := s.Registry.View()
 	x, ok := v.Incidents.Get(id.Incident(key))
 	if !ok {
-		return nil, nil, nil, problem.New(problem.NotFound, "There is no Incident with this id", "List them: GET /v1/incidents")
+		return nil, nil, nil, problem.New(problem.NotFound, "There is no incident with this id", "List them: sallyport incident list (GET /v1/incidents)")
 	}
 	zone, err := breach.Zone(v.Settings.TimeZone)
 	return v, x, zone, err

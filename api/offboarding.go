@@ -29,6 +29,7 @@ type Remaining struct {
 // Checked is a dead-man check.
 type Checked struct {
 	Tried     int              `json:"tried"`
+	Permitted int              `json:"permitted,omitempty" doc:"Of them, what was let through; must be zero"`
 	LastTried time.Time        `json:"last_tried,omitzero"`
 	First     []disclosure.Row `json:"first" doc:"The first of them, from the log"`
 	Recorded  *ActResult       `json:"recorded"`
@@ -180,51 +181,79 @@ func (s *server) lookForAttempts(ctx context.Context, key, reason string) (*Chec
 	if err != nil {
 		return nil, err
 	}
-	rows, n, to, err := Attempted(ctx, index, v, o)
+	found, err := Attempted(ctx, index, v, o)
 	if err != nil {
 		return nil, err
 	}
-	act := registry.CheckOffboarding{ID: o.ID, To: to, Tried: n}
-	for _, r := range rows { // of more than a thousand, the thousandth
-		if r.Time.After(act.LastTried) {
-			act.LastTried = r.Time
-		}
-	}
-	done, err := s.Registry.Do(ctx, actor(ctx), act, registry.Meta{Reason: reason})
+	done, err := s.Registry.Do(ctx, actor(ctx), found.Act(o.ID, s.Node), registry.Meta{Reason: reason})
 	if err != nil {
 		return nil, err
 	}
-	return &Checked{Tried: n, LastTried: act.LastTried, First: rows[:min(len(rows), 20)], Recorded: result(done)}, nil
+	return &Checked{Tried: found.Tried, Permitted: found.Permitted, LastTried: found.Last, First: found.First, Recorded: result(done)}, nil
 }
 
+// Tries are what was tried since an offboarding began, as a log has it.
+type Tries struct {
+	First     []disclosure.Row // in the order of the log, a few
+	Tried     int
+	Permitted int // of them; must be zero
+	Last      time.Time
+	To        uint64 // the log's entries before this index were looked at
+}
+
+// Act is the act that notes it.
+func (x Tries) Act(o id.Offboarding, log string) registry.CheckOffboarding {
+	return registry.CheckOffboarding{ID: o, Log: log, To: x.To, Tried: x.Tried, Permitted: x.Permitted, LastTried: x.Last}
+}
+
+// firstAttempts is how many attempts are shown; all are counted.
+const firstAttempts = 20
+
 // Attempted finds in the log what was tried since an offboarding began, by anything that
-// ended with it: the first thousand rows, and how many there are; to is up to which
-// index was looked. Where one engagement ended, what the vendor does for another does
-// not count.
-func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o *snapshot.Offboarding) (rows []disclosure.Row, n int, to uint64, err error) {
-	_, to = index.Standing()
-	q := scopeOf(o)
-	q.Through = to
-	rows, all, err := index.Attempts(ctx, q, o.BegunAt, maxAttempts)
-	if err != nil || o.Engagement == "" {
-		return rows, int(all), to, err
-	}
-	// A credential that was refused at the door names no engagement.
-	q = disclosure.Query{Vendors: []id.Vendor{o.Vendor}, Through: to}
-	loose, _, err := index.Attempts(ctx, q, o.BegunAt, maxAttempts)
-	for _, r := range loose {
-		d, ok := v.Devices.Get(r.Device)
-		p, known := v.Apps.Get(r.App)
-		if r.Engagement == "" && (ok && d.State == snapshot.Ended || known && p.State == snapshot.Ended) {
-			rows, all = append(rows, r), all+1
+// ended with it. Where one engagement ended, what the vendor does for another does not
+// count: a credential that was refused at the door names no engagement, and counts if
+// what it belongs to has ended.
+func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o *snapshot.Offboarding) (Tries, error) {
+	var x Tries
+	_, x.To = index.Standing()
+	ended := func(r disclosure.Row) bool {
+		if o.Engagement == "" || o.Covers(r.Engagement) {
+			return true
 		}
+		d, known := v.Devices.Get(r.Device)
+		if known && d.State == snapshot.Ended {
+			return r.Engagement == ""
+		}
+		p, known := v.Apps.Get(r.App)
+		if known && p.State == snapshot.Ended {
+			return r.Engagement == ""
+		}
+		w, known := v.Persons.Get(r.Person)
+		return known && w.State == snapshot.Ended && r.Engagement == ""
 	}
-	return rows, int(all), to, err
+	q := disclosure.Query{Vendors: []id.Vendor{o.Vendor}, Since: o.BegunAt.Add(time.Nanosecond), Through: x.To}
+	err := index.Rows(ctx, q, 0, func(r disclosure.Row) error {
+		if !ended(r) {
+			return nil
+		}
+		x.Tried++
+		if r.Kind == disclosure.Permitted {
+			x.Permitted++
+		}
+		if r.Time.After(x.Last) {
+			x.Last = r.Time
+		}
+		if len(x.First) < firstAttempts {
+			x.First = append(x.First, r)
+		}
+		return nil
+	}, disclosure.Permitted, disclosure.Refused)
+	return x, err
 }
 
 func (s *server) certificateFacts(v *snapshot.View, o *snapshot.Offboarding) offboarding.Facts {
 	f := offboarding.Facts{Organisation: s.Organisation, Vendor: &snapshot.Vendor{ID: o.Vendor, Name: string(o.Vendor)}, Offboarding: o,
-		Keys: map[id.Engagement]*snapshot.Key{}, Log: s.Node, Index: o.CheckedTo, At: s.Now().UTC().Truncate(time.Second)}
+		Keys: map[id.Engagement]*snapshot.Key{}, At: s.Now().UTC().Truncate(time.Second)}
 	if w, ok := v.Vendors.Get(o.Vendor); ok {
 		f.Vendor = w
 	}

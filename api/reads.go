@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -149,7 +148,6 @@ type actEntry struct {
 
 // noun registers the list and the read of one kind of record.
 func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View) snapshot.Table[K, V]) {
-	name := reflect.TypeFor[V]().Name()
 	s.collections[plural] = collectionOf(table)
 	huma.Register(s.api, huma.Operation{OperationID: "list-" + plural, Method: http.MethodGet, Path: "/v1/" + plural, Summary: "List " + plural, Tags: []string{plural}},
 		func(_ context.Context, in *struct {
@@ -175,7 +173,7 @@ func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View)
 		}) (*struct{ Body *V }, error) {
 			row, ok := table(s.Registry.View()).Get(K(in.ID))
 			if !ok {
-				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "There is no "+name+" with this id", "List them: GET /v1/"+plural))
+				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "There is nothing with this id among the "+plural, "List them: GET /v1/"+plural))
 			}
 			return &struct{ Body *V }{row}, nil
 		})

@@ -57,7 +57,8 @@ func Action(v string) bool {
 		"history-instance", "history-type", "history-system",
 		"search-type", "search-system", "search-compartment",
 		"capabilities", "batch", "transaction", "operation", "everything",
-		"next-page", "export", "download", "prompt", "completion", "tool-call", "reveal":
+		"next-page", "export", "download", "prompt", "completion", "tool-call", "reveal",
+		"authenticate": // what the doors turned away before anything was asked
 		return true
 	}
 	return false

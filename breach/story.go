@@ -28,6 +28,8 @@ var told = map[string]string{
 	"incident.report":              "reported it to the organisation",
 	"incident.contain":             "put what it was about on hold",
 	"incident.amend-facts":         "amended what was known",
+	"incident.request-patients":    "asked for the list of the patients",
+	"incident.approve-patients":    "allowed that the list be given to who asked",
 	"incident.count-affected":      "counted the individuals affected",
 	"incident.assess":              "assessed whether it was a breach",
 	"incident.approve-assessment":  "stood by the assessment that it was no breach",
@@ -169,7 +171,7 @@ func (w *teller) people() {
 	if w.in.Affected.CountedAt.IsZero() {
 		w.say("Nobody has counted the individuals affected.")
 	} else {
-		w.say("%d individuals, counted by %s on %s.", w.in.Affected.Individuals, w.name(w.in.Affected.CountedBy), w.day(w.in.Affected.CountedAt))
+		w.say("Individuals affected: %d, counted by %s on %s.", w.in.Affected.Individuals, w.name(w.in.Affected.CountedBy), w.day(w.in.Affected.CountedAt))
 		var by []string
 		for _, state := range slices.Sorted(maps.Keys(w.in.Affected.ByState)) {
 			by = append(by, fmt.Sprintf("%s: %d", state, w.in.Affected.ByState[state]))

@@ -229,7 +229,7 @@ func (j *judging) inForce(a *snapshot.Agreement) bool {
 			signed[s.Party] = true
 		}
 	}
-	for _, t := range []time.Time{a.EndsAt, a.TerminatedAt, a.SuspendedAt} {
+	for _, t := range []time.Time{a.EndsAt, a.TerminatedAt, a.SuspendedAt, a.NoticesEnd()} {
 		ok = ok && !j.passed(t)
 	}
 	if ok = ok && signed[snapshot.VendorParty] && signed[snapshot.SubcontractorParty]; ok && !a.EndsAt.IsZero() {

@@ -143,6 +143,11 @@ var judgements = map[string][]judged{
 		{name: "a carve-out whose agreement ends", edit: func(c *snapshot.Certification) {
 			c.Subservice, c.CarveOuts = snapshot.CarveOut, []id.Vendor{"cloud"}
 		}, with: []snapshot.Record{subBAA(func(a *snapshot.Agreement) { a.EndsAt = day("2026-07-01") })}, until: "2026-07-01"},
+		{name: "a carve-out whose agreement was broken and not cured", edit: func(c *snapshot.Certification) {
+			c.Subservice, c.CarveOuts = snapshot.CarveOut, []id.Vendor{"cloud"}
+		}, with: []snapshot.Record{subBAA(func(a *snapshot.Agreement) {
+			a.Notices = []snapshot.CureNotice{{ID: "n", At: day("2025-01-01"), CureUntil: day("2025-02-01")}}
+		})}, why: diligence.CarvedOut},
 		{name: "a carve-out without", edit: func(c *snapshot.Certification) {
 			c.Subservice, c.CarveOuts = snapshot.CarveOut, []id.Vendor{"cloud"}
 		}, why: diligence.CarvedOut},

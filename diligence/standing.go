@@ -24,7 +24,8 @@ type Standing struct {
 	AcceptancesUntil time.Time `json:"acceptances_until,omitzero"`
 	LapsesFirst      string    `json:"lapses_first,omitempty"`
 	Accepted         []string  `json:"accepted,omitempty"` // questions and findings whose risk is accepted, lapsed ones too
-	// Open are the gaps that nobody has accepted.
+	// Open are the gaps, and the risks that the decision proposes to accept, that nobody
+	// else has accepted.
 	Open     []string    `json:"open,omitempty"`
 	Reopened []Reopening `json:"reopened,omitempty"`
 }
@@ -90,7 +91,13 @@ func Stand(v *snapshot.View, a *snapshot.Assessment, passed func(time.Time) bool
 	}
 	covered := map[string]bool{}
 	for _, x := range a.Acceptances {
-		if !counts(a, x, passed) || !needed(v, answers, x.For, 2, passed) {
+		switch {
+		case !needed(v, answers, x.For, 2, passed):
+			continue
+		case !counts(a, x, passed):
+			// The decision names it as a risk to accept, of a finding or without a
+			// questionnaire too: nobody but its recorder has.
+			s.Open = append(s.Open, x.For)
 			continue
 		}
 		covered[x.For] = true
@@ -103,7 +110,7 @@ func Stand(v *snapshot.View, a *snapshot.Assessment, passed func(time.Time) bool
 		return s
 	}
 	for _, gap := range a.Basis.Gaps {
-		if !covered[gap] && needed(v, answers, gap, 1, passed) {
+		if !covered[gap] && !slices.Contains(s.Open, gap) && needed(v, answers, gap, 1, passed) {
 			s.Open = append(s.Open, gap)
 		}
 	}

@@ -159,7 +159,7 @@ func linkFaults(a *snapshot.Agreement, now time.Time) []string {
 		}
 	}
 	over := false
-	for _, t := range []time.Time{a.EndsAt, a.TerminatedAt, a.SuspendedAt} {
+	for _, t := range []time.Time{a.EndsAt, a.TerminatedAt, a.SuspendedAt, a.NoticesEnd()} {
 		over = over || passed(t, now)
 	}
 	signed := func(p snapshot.Party) bool {

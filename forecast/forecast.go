@@ -224,7 +224,7 @@ func subjectOf(v *snapshot.View, g *snapshot.Grant, d id.Device, at time.Time, g
 		return of(snapshot.NounVendor, string(engagement.Vendor))
 	case "agreement", "permitted_use", "region", "subcontractors":
 		for _, a := range v.AgreementsOf(engagement.Vendor) {
-			if ends(a.EndsAt, a.TerminatedAt, a.SuspendedAt) {
+			if ends(a.EndsAt, a.TerminatedAt, a.SuspendedAt, a.NoticesEnd()) {
 				return of(snapshot.NounAgreement, string(a.ID))
 			}
 		}

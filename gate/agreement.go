@@ -31,12 +31,13 @@ var agreementGate = policy.Gate{
 				continue
 			}
 			p := readPaper(c, f, c.Vendor, e.DataClass, a)
-			if agreement.LimitedDataSetOnly(a) && !onlyLimitedDataSet(c, f) {
-				p.missing = append(p.missing, "BAA-O06")
-			}
 			if best.ID == "" || p.faults() < best.faults() {
 				best = p
 			}
+		}
+		// What any paper of the engagement limits is limited, also beside one that does not.
+		if best.ID != "" && slices.ContainsFunc(c.Agreements, agreement.LimitedDataSetOnly) && !onlyLimitedDataSet(c, f) {
+			best.missing = append(best.missing, "BAA-O06")
 		}
 		policy.Word(f, "data_class", e.DataClass, hipaa.DataClasses...)
 		policy.Word(f, "category", e.Category, hipaa.Categories...)

@@ -134,7 +134,7 @@ func contractedPath(c *policy.Case, f *policy.Facts, covered map[id.Vendor]*snap
 				unlisted++
 				f.NoteWord("unlisted_vendor", string(s))
 			}
-			if v, ok := c.View.Vendors.Get(s); ok && notice > 0 && !f.Passed(v.RequestedAt.AddDate(0, 0, notice)) {
+			if v, ok := c.View.Vendors.Get(s); ok && notice > 0 && (v.RequestedAt.IsZero() || !f.Passed(v.RequestedAt.AddDate(0, 0, notice))) {
 				early++
 				f.NoteWord("early_vendor", string(s))
 			}

@@ -44,7 +44,13 @@ func TestTheTreeReadsAgreementsAsTheGateDoes(t *testing.T) {
 		"ends later":           func(a *snapshot.Agreement) { a.EndsAt = now.Add(time.Hour) },
 		"terminated":           func(a *snapshot.Agreement) { a.TerminatedAt = now.Add(-time.Hour) },
 		"suspended":            func(a *snapshot.Agreement) { a.SuspendedAt = now.Add(-time.Hour) },
-		"without uses":         func(a *snapshot.Agreement) { a.PermittedUses = nil; delete(a.Terms, "permitted_uses") },
+		"a breach not cured": func(a *snapshot.Agreement) {
+			a.Notices = []snapshot.CureNotice{{ID: "n1", At: now.AddDate(0, -1, 0), CureUntil: now}}
+		},
+		"a breach to cure": func(a *snapshot.Agreement) {
+			a.Notices = []snapshot.CureNotice{{ID: "n1", At: now.AddDate(0, -1, 0), CureUntil: now.Add(time.Hour)}}
+		},
+		"without uses": func(a *snapshot.Agreement) { a.PermittedUses = nil; delete(a.Terms, "permitted_uses") },
 	}
 	for _, term := range hipaa.MandatoryTerms() {
 		ways["without "+term.ID] = func(a *snapshot.Agreement) { delete(a.Terms, term.Field) }

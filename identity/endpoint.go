@@ -42,7 +42,7 @@ const (
 // choose.
 type TokenEndpoint struct{ c TokenEndpointConfig }
 
-// TokenEndpointConfig is what the endpoint needs; all of it but Book.
+// TokenEndpointConfig is what the endpoint needs; all of it but Book and Refused.
 type TokenEndpointConfig struct {
 	URL      string                // of the endpoint itself: the only accepted aud of an assertion
 	Verifier *Verifier             // for the client's certificate, and the keys and the clock
@@ -52,6 +52,9 @@ type TokenEndpointConfig struct {
 	// Book writes to the registry. Without it authorization codes and refresh tokens
 	// are not accepted, and nothing can be revoked.
 	Book Book
+	// Refused hears of each application that was refused and has proved who it is, or is
+	// a public client's name, of the vendor of the device that it came from.
+	Refused func(context.Context, *snapshot.Device, *snapshot.App)
 }
 
 // Book writes what every node must know of tokens to the registry, as acts. Each
@@ -469,6 +472,9 @@ type errorResponse struct {
 func (e *TokenEndpoint) refuse(w http.ResponseWriter, r *http.Request, what string, facts logFacts, err error) {
 	reason, _ := ReasonOf(err)
 	e.c.Log.LogAttrs(r.Context(), slog.LevelWarn, what, append(facts.attrs(), slog.String("reason", string(reason)), slog.String("next", reason.Next()))...)
+	if e.c.Refused != nil && facts.device != nil && facts.app != nil && facts.app.Vendor == facts.device.Vendor {
+		e.c.Refused(r.Context(), facts.device, facts.app)
+	}
 	var no *refusal
 	if errors.As(err, &no) {
 		switch no.status {

@@ -37,6 +37,33 @@ func (v *Verifier) Machine(r *http.Request, view *snapshot.View) (Machine, error
 	return Machine{Device: d, Key: p.leaf.PublicKey, Until: p.until, Transport: p.transport}, nil
 }
 
+// Whose says to whom the credentials of a request belong, whether or not they still
+// count: the device by the certificate of this connection, and the application by a token
+// of ours that is bound to it, or nil. It admits nobody: it is for the record of what was
+// tried after the end.
+func (v *Verifier) Whose(r *http.Request, view *snapshot.View) (*snapshot.Device, *snapshot.App) {
+	m, err := v.Machine(r, view)
+	if err != nil {
+		return nil, nil
+	}
+	raw, scheme, reason := credentials(r.Header)
+	if reason != "" {
+		return m.Device, nil
+	}
+	tok, reason := v.tokens.verify(raw)
+	if reason != "" {
+		return m.Device, nil
+	}
+	p, err := v.peer(r, v.now())
+	if err != nil || tok.fits(p, scheme) != "" {
+		return m.Device, nil
+	}
+	if app, ok := view.Apps.Get(tok.app); ok && app.Vendor == m.Device.Vendor {
+		return m.Device, app
+	}
+	return m.Device, nil
+}
+
 // HeldKey is the public key that the other end of this connection has proved to
 // hold, in the handshake (RFC 8446, section 4.4.3), and its digest. Nobody vouches
 // for it and its certificate counts for nothing: it says who is the same as

@@ -6,6 +6,7 @@ package offboarding
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,13 +25,15 @@ type Facts struct {
 	Engagements  []*snapshot.Engagement
 	Agreements   []*snapshot.Agreement
 	Keys         map[id.Engagement]*snapshot.Key
-	// Log and Index say up to where the audit log was looked at.
-	Log   string
-	Index uint64
-	At    time.Time
+	At           time.Time
 }
 
-// formNames are the forms in a reader's words.
+// FormName is a form in a reader's words.
+func FormName(f snapshot.DataForm) string { return formNames[f] }
+
+// OutcomeName is an outcome in a reader's words.
+func OutcomeName(o snapshot.Outcome) string { return outcomeNames[o] }
+
 var formNames = map[snapshot.DataForm]string{
 	snapshot.RawData:        "Raw data: what was released, and copies of it",
 	snapshot.DerivedData:    "Derived data: labels, features, evaluation sets, tickets, screenshots",
@@ -41,7 +44,6 @@ var formNames = map[snapshot.DataForm]string{
 	snapshot.Subcontractors: "What subcontractors hold",
 }
 
-// outcomeNames are the outcomes in a reader's words.
 var outcomeNames = map[snapshot.Outcome]string{
 	snapshot.NeverHeld: "never held", snapshot.Returned: "returned", snapshot.Destroyed: "destroyed",
 	snapshot.Cleared: "tested, and found to hold none", snapshot.Infeasible: "not feasible; protections go on",
@@ -98,14 +100,7 @@ func Certificate(f Facts) paper.Document {
 	add(f.keys())
 
 	add(paper.Heading{Level: 1, Text: "What was tried since"})
-	switch {
-	case o.CheckedAt.IsZero():
-		add(paper.Note{Text: "Nobody has looked yet whether anything was tried since. This is a draft."})
-	case o.Tried == 0:
-		add(paper.Paragraph{Text: fmt.Sprintf("The audit log %s was looked through up to entry %d, at %s: no credential of what ended was tried.", f.Log, o.CheckedTo, stamp(o.CheckedAt))})
-	default:
-		add(paper.Note{Text: fmt.Sprintf("The audit log %s was looked through up to entry %d, at %s: credentials of what ended were tried %d times, last at %s. All were refused. A finding was raised.", f.Log, o.CheckedTo, stamp(o.CheckedAt), o.Tried, stamp(o.LastTried))})
-	}
+	add(tried(o)...)
 
 	add(paper.Heading{Level: 1, Text: "What this certificate does not cover"},
 		paper.List{Items: []string{
@@ -119,6 +114,25 @@ func Certificate(f Facts) paper.Document {
 		paper.SignatureLine{Party: f.Vendor.Name, Name: "", Title: "Officer, who certifies the attestations above"},
 		paper.SignatureLine{Party: f.Organisation, Name: string(o.CompletedBy), Title: "For the organisation", At: o.CompletedAt})
 	return d
+}
+
+// tried is what the dead-man checks found, log by log.
+func tried(o *snapshot.Offboarding) []paper.Block {
+	if o.CheckedAt.IsZero() {
+		return []paper.Block{paper.Note{Text: "Nobody has looked yet whether anything was tried since. This is a draft."}}
+	}
+	t := paper.Table{Head: []string{"Audit log", "Looked at before entry", "When", "Tried"}, Widths: []float64{.3, .25, .3, .15}}
+	for _, log := range slices.Sorted(maps.Keys(o.Looked)) {
+		l := o.Looked[log]
+		t.Rows = append(t.Rows, []string{log, fmt.Sprint(l.To), stamp(l.At), fmt.Sprint(l.Tried)})
+	}
+	switch {
+	case o.Tried == 0:
+		return []paper.Block{paper.Paragraph{Text: "No credential of what ended was tried."}, t}
+	case o.Permitted > 0:
+		return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried %d times, last at %s, and %d were permitted. A finding was raised: what was released is not accounted for above.", o.Tried, stamp(o.LastTried), o.Permitted)}, t}
+	}
+	return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried %d times, last at %s. All were refused. A finding was raised.", o.Tried, stamp(o.LastTried))}, t}
 }
 
 func (f Facts) subject() string {
@@ -205,7 +219,11 @@ func how(d snapshot.Disposition) string {
 
 func who(d snapshot.Disposition) string {
 	parts := slices.DeleteFunc([]string{d.Sanitized, d.Verified}, func(s string) bool { return s == "" })
-	parts = append(parts, "attested "+day(d.At)+" by "+string(d.By))
+	attested := "attested " + day(d.At) + " by "
+	if d.Attester != "" {
+		attested += d.Attester + ", "
+	}
+	parts = append(parts, attested+string(d.By))
 	if d.AcceptedBy != "" {
 		parts = append(parts, "accepted "+day(d.AcceptedAt)+" by "+string(d.AcceptedBy))
 	}

@@ -18,7 +18,7 @@ var now = time.Date(2028, 2, 29, 12, 0, 0, 0, time.UTC)
 func facts() offboarding.Facts {
 	o := &snapshot.Offboarding{ID: "bye", Vendor: "northwind", Of: []id.Engagement{"triage"}, Cause: snapshot.ContractEnded, BegunBy: "ada", BegunAt: now, DueAt: now.AddDate(0, 0, 30),
 		Inventory:    snapshot.ReleasedInventory{Document: strings.Repeat("ab", 32), Releases: 412, Bytes: 9000, Patients: 77, Digests: strings.Repeat("cd", 32), At: now},
-		Dispositions: map[snapshot.DataForm]snapshot.Disposition{}, CheckedAt: now, CheckedTo: 900, CompletedBy: "grace", CompletedAt: now, RetainUntil: now.AddDate(6, 0, 0)}
+		Dispositions: map[snapshot.DataForm]snapshot.Disposition{}, CheckedAt: now, Looked: map[string]snapshot.Look{"node-1": {To: 900, At: now}}, CompletedBy: "grace", CompletedAt: now, RetainUntil: now.AddDate(6, 0, 0)}
 	for _, f := range snapshot.DataForms {
 		o.Dispositions[f] = snapshot.Disposition{Outcome: snapshot.NeverHeld, By: "link.x", At: now}
 	}
@@ -26,14 +26,14 @@ func facts() offboarding.Facts {
 		Sanitized: "R. Example, operations", Verified: "S. Example, security", By: "link.x", At: now}
 	return offboarding.Facts{Organisation: "Lakeside Hospital", Vendor: &snapshot.Vendor{ID: "northwind", Name: "Northwind AI, Inc."}, Offboarding: o,
 		Engagements: []*snapshot.Engagement{{ID: "triage", Purpose: hipaa.Evaluation, DataClass: hipaa.PHI}},
-		Agreements:  []*snapshot.Agreement{{ID: "baa", Kind: snapshot.BAA, Document: strings.Repeat("ef", 32)}}, Log: "gateway-1", Index: 900, At: now}
+		Agreements:  []*snapshot.Agreement{{ID: "baa", Kind: snapshot.BAA, Document: strings.Repeat("ef", 32)}}, At: now}
 }
 
 // The certificate says what is known, by whose word, and what it does not cover.
 func TestTheCertificateSaysWhatItKnowsAndWhatNot(t *testing.T) {
 	text := paper.Text(offboarding.Certificate(facts()))
 	for _, want := range []string{"Northwind AI, Inc.", "412", "77", "purge by cryptographic-erase", "R. Example, operations", "cannot prove that no copy was kept",
-		"164.504(e)(2)(ii)(J)", "2034-02-28", "no credential of what ended was tried", "never held"} {
+		"164.504(e)(2)(ii)(J)", "2034-02-28", "No credential of what ended was tried", "never held"} {
 		if !strings.Contains(text, want) && !(want == "2034-02-28" && strings.Contains(text, "2034-03-01")) {
 			t.Errorf("it does not say %q", want)
 		}

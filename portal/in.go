@@ -38,6 +38,8 @@ func (s *server) visitors(r *http.Request) []visitor {
 		if code256, ok := signin.CodeDigest(c.Value); ok {
 			if l, err := registry.OpenLink(v, code256, s.Now()); err == nil {
 				out = append(out, visitor{Actor: registry.Actor{Link: l.ID}, Vendor: l.Vendor, Link: l})
+			} else if s.Knocked != nil {
+				s.Knocked(r.Context(), code256)
 			}
 		}
 	}

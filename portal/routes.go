@@ -19,7 +19,7 @@ type route struct {
 
 // routes is every page there is.
 func (s *server) routes() []route {
-	return slices.Concat(s.courseRoutes(), s.questionnaireRoutes(), []route{
+	return slices.Concat(s.courseRoutes(), s.questionnaireRoutes(), s.attestationRoutes(), []route{
 		{"GET /portal", s.home, 0},
 		{"GET /portal/in", s.in, 0},
 		{"POST /portal/in", s.inCode, 0},
@@ -40,6 +40,7 @@ func (s *server) routes() []route {
 var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 	snapshot.LinkQuestionnaire: func(l *snapshot.Link) string { return questionnairePath(id.Questionnaire(l.About.ID)) },
 	snapshot.LinkIncident:      reportLanding,
+	snapshot.LinkAttestation:   func(l *snapshot.Link) string { return attestationPath(id.Offboarding(l.About.ID)) },
 }
 
 // tasks find what waits for a visitor; each reads the view alone.
@@ -47,6 +48,7 @@ var tasks = []func(*snapshot.View, visitor, time.Time) []task{
 	papersToSign,
 	trainingTask,
 	questionnaireTasks,
+	attestationTasks,
 }
 
 // task is one thing that waits.

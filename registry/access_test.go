@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -163,6 +164,22 @@ func TestARequestIsJudgedByTheDayOfItsApproval(t *testing.T) {
 		if err := w.do("grace", registry.ApproveRequest{ID: "q2"}); err == nil {
 			t.Errorf("%s: approved", what)
 		}
+	}
+}
+
+// A paper whose lack blocks onboarding blocks it on this way to a grant, too.
+func TestARequestIsNotApprovedUnderAPaperThatBlocks(t *testing.T) {
+	w := accessWorld(t)
+	w.must("ada", ask2)
+	g, _ := w.view.Agreements.Get("northwind-baa")
+	weak := *g
+	weak.Terms = maps.Clone(g.Terms)
+	delete(weak.Terms, "breach_notice_hours")
+	e := w.view.Edit()
+	e.Put(&weak)
+	w.view = e.Publish(w.view.Version()+1, w.view.LogIndex()+1, w.now)
+	if err := w.do("grace", registry.ApproveRequest{ID: "q2"}); problem.From(err).Kind != problem.Conflict || !strings.Contains(fmt.Sprint(err), "BAA-R20") {
+		t.Errorf("got %v", err)
 	}
 }
 

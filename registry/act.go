@@ -89,7 +89,7 @@ type Stamp struct {
 }
 
 // detaching is an act that brings a document along, which is looked at by the scanner,
-// if there is one, and stored sealed and apart.
+// if there is one, and stored sealed and apart; detach gives no document where none came.
 type detaching interface {
 	Act
 	detach() (Act, *Document)

@@ -5,7 +5,7 @@ var incidentActs = []Spec{
 	{"incident.open", "incident", "open", "Open an incident, from a finding or from what somebody saw",
 		"/v1/incidents", []Duty{PrivacyOfficer, SecurityOfficer, Operator, DataOwner, Procurement}, func() Act { return new(OpenIncident) }, []Admission{OwnPeople}},
 	{"incident.report", "incident", "report", "Report an incident to the organisation, for the vendor where it happened",
-		"/v1/incident-reports", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(ReportIncident) }, []Admission{VendorPeople, LinkHolder, Connectors}},
+		"/v1/incident-reports", []Duty{PrivacyOfficer, SecurityOfficer, Operator, DataOwner, Procurement}, func() Act { return new(ReportIncident) }, []Admission{OwnPeople, VendorPeople, LinkHolder, Connectors}},
 	{"incident.contain", "incident", "contain", "Put everything that an incident is about on hold, at once",
 		"/v1/incidents/{id}/contain", []Duty{PrivacyOfficer, SecurityOfficer, Operator, DataOwner}, func() Act { return new(ContainIncident) }, nil},
 	{"incident.amend-facts", "incident", "amend-facts", "Replace what is known about an incident; what was approved must be approved anew",

@@ -7,7 +7,7 @@ var offboardingActs = []Spec{
 	{"offboarding.record-inventory", "offboarding", "record-inventory", "Note what was released, as the log counts it",
 		"/v1/offboardings/{id}/record-inventory", []Duty{PrivacyOfficer, SecurityOfficer, Operator}, func() Act { return new(RecordInventory) }, nil},
 	{"offboarding.attest", "offboarding", "attest", "Say what became of one form of the data",
-		"/v1/offboardings/{id}/attest", []Duty{PrivacyOfficer, SecurityOfficer, Procurement}, func() Act { return new(AttestDisposition) }, []Admission{LinkHolder}},
+		"/v1/offboardings/{id}/attest", []Duty{PrivacyOfficer, SecurityOfficer, Procurement}, func() Act { return new(AttestDisposition) }, []Admission{LinkHolder, VendorPeople}},
 	{"offboarding.accept", "offboarding", "accept", "Accept that a form cannot be destroyed, or that weights hold no PHI",
 		"/v1/offboardings/{id}/accept", []Duty{PrivacyOfficer}, func() Act { return new(AcceptDisposition) }, nil},
 	{"offboarding.record-check", "offboarding", "record-check", "Note how often credentials of what ended were tried since",

@@ -71,7 +71,8 @@ func (a EnrollDevice) apply(e *snapshot.Edit, s Stamp) {
 // MaxDeviceTrust is how far an approval of a device can reach (policy).
 const MaxDeviceTrust = 400 * 24 * time.Hour
 
-// ApproveDevice trusts the device until a time.
+// ApproveDevice trusts the device until a time, or trusts one again whose time ran out
+// or is about to: each time another person than who enrolled it looks at it.
 type ApproveDevice struct {
 	ID           id.Device `json:"id"`
 	TrustedUntil time.Time `json:"trusted_until"`
@@ -103,7 +104,7 @@ func (a ApproveDevice) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if a.TrustedUntil.After(now.Add(MaxDeviceTrust)) {
 		return badField("trusted_until", "is too far ahead", "Write a time within 400 days (policy)")
 	}
-	return first(inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed),
+	return first(inState(fmt.Sprintf("Device %q", a.ID), d.State, snapshot.Proposed, snapshot.Approved),
 		set("trusted_until", a.TrustedUntil), future("trusted_until", a.TrustedUntil, now))
 }
 

@@ -132,6 +132,25 @@ func TestWhatAScoreNeeds(t *testing.T) {
 	}
 }
 
+// A risk that a decision proposes to accept is open until a second person accepts it,
+// whatever it is about: the recorder alone would otherwise have accepted it.
+func TestARiskOfAFindingWaitsForASecondPerson(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", finding2)
+	w.must("eve", registry.RecordAssessment{ID: "s3", Vendor: "northwind", Verdict: snapshot.Conditional, DecidedAt: noon, ValidUntil: year,
+		Accept: []registry.ProposedRisk{{For: "f2", Owner: "ada", Why: "The auditor is known", Until: noon.AddDate(0, 1, 0)}}})
+	stand := func() diligence.Standing {
+		return diligence.Stand(w.view, diligence.Latest(w.view, "northwind", diligence.At(w.now)), diligence.At(w.now))
+	}
+	if s := stand(); !slices.Equal(s.Open, []string{"f2"}) {
+		t.Errorf("by its recorder alone: %+v", s)
+	}
+	w.must("grace", registry.AcceptRisk{ID: "s3", For: "f2", Owner: "ada", Why: "The auditor is known", Until: noon.AddDate(0, 1, 0)})
+	if s := stand(); len(s.Open) != 0 || !s.AcceptancesUntil.Equal(noon.AddDate(0, 1, 0)) {
+		t.Errorf("accepted: %+v", s)
+	}
+}
+
 // Two years of a vendor, in steps: what goes stale is asked again alone, and the gate's
 // reading follows the records with nobody running anything.
 func TestADecisionThroughTime(t *testing.T) {

@@ -61,6 +61,9 @@ func (r *Registry) scanned(ctx context.Context, by Actor, d detaching, m Meta) (
 
 func (r *Registry) afterScan(ctx context.Context, d detaching) (Act, error) {
 	_, document := d.detach()
+	if document == nil { // nothing came along
+		return d, nil
+	}
 	switch clean, err := r.o.Scan(ctx, document.Content); {
 	case err != nil:
 		return nil, problem.New(problem.Unavailable, "The document could not be scanned, and is not stored", "Try again; if it goes on, tell the operator").Because(err)

@@ -30,23 +30,7 @@ const origin = "hospital.example/test/node-1"
 // process opens a registry on the real log and an SQLite file, as a program
 // does.
 func process(ctx context.Context, dir string) (*registry.Registry, *audit.Log, func() error, error) {
-	skey, err := os.ReadFile(filepath.Join(dir, "key"))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	vkey, err := os.ReadFile(filepath.Join(dir, "key.pub"))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	signer, err := note.NewSigner(string(skey))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	verifier, err := note.NewVerifier(string(vkey))
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	log, err := audit.Open(audit.Options{Dir: filepath.Join(dir, "log"), Origin: origin, Signer: signer, Verifier: verifier, Now: time.Now})
+	log, err := processLog(dir)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -64,6 +48,40 @@ func process(ctx context.Context, dir string) (*registry.Registry, *audit.Log, f
 		return nil, nil, nil, errors.Join(err, closing())
 	}
 	return r, log, closing, nil
+}
+
+func processLog(dir string) (*audit.Log, error) {
+	skey, err := os.ReadFile(filepath.Join(dir, "key"))
+	if err != nil {
+		return nil, err
+	}
+	vkey, err := os.ReadFile(filepath.Join(dir, "key.pub"))
+	if err != nil {
+		return nil, err
+	}
+	signer, err := note.NewSigner(string(skey))
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := note.NewVerifier(string(vkey))
+	if err != nil {
+		return nil, err
+	}
+	return audit.Open(audit.Options{Dir: filepath.Join(dir, "log"), Origin: origin, Signer: signer, Verifier: verifier, Now: time.Now})
+}
+
+// writeLogKeys makes the keys of a process's log.
+func writeLogKeys(t *testing.T, dir string) {
+	t.Helper()
+	skey, vkey, err := note.GenerateKey(nil, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]string{"key": skey, "key.pub": vkey} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // actChild does acts until it is killed, and says which it did. Each round of a
@@ -118,15 +136,7 @@ func TestKilledAtAnyMomentNoActIsHalfDone(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	skey, vkey, err := note.GenerateKey(nil, origin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, key := range map[string]string{"key": skey, "key.pub": vkey} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(key), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	writeLogKeys(t, dir)
 	r, _, closing, err := process(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

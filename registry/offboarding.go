@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -39,6 +40,9 @@ func (a BeginOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 			return conflict("vendor", fmt.Sprintf("Offboarding %q is about this already", o.ID), "Go on with it: sallyport offboarding get "+string(o.ID))
 		}
 	}
+	if c, ok := exitClock(v, a.Vendor, a.Engagement, now); ok && a.DueAt.After(c.Due(now)) {
+		return badField("due_at", fmt.Sprintf("is later than the %d days that %s gives (%s)", c.Days, c.Agreement, c.Term), "Write at the latest "+c.Due(now).UTC().Format(time.RFC3339))
+	}
 	if a.Engagement == "" {
 		return nil
 	}
@@ -50,6 +54,27 @@ func (a BeginOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 		return badField("engagement", "is another vendor's", "Name an engagement of the vendor, or leave it out to part from the vendor")
 	}
 	return nil
+}
+
+// exitClock is the shortest time that the papers of what ends give for return or
+// destruction (BAA-R33).
+func exitClock(v *snapshot.View, vendor id.Vendor, engagement id.Engagement, now time.Time) (agreement.Clock, bool) {
+	var papers []*snapshot.Agreement
+	for _, p := range v.AgreementsOf(vendor) {
+		if p.State == snapshot.Proposed {
+			continue // it never bound anybody
+		}
+		e, ok := v.Engagements.Get(engagement)
+		if engagement == "" || ok && slices.Contains(e.Agreements, p.ID) {
+			papers = append(papers, p)
+		}
+	}
+	back, returns := agreement.Shortest(papers, agreement.ReturnDue, now)
+	gone, destroys := agreement.Shortest(papers, agreement.DestructionDue, now)
+	if !destroys || returns && back.Due(now).Before(gone.Due(now)) {
+		return back, returns
+	}
+	return gone, destroys
 }
 
 func (a BeginOffboarding) apply(e *snapshot.Edit, s Stamp) {
@@ -248,6 +273,38 @@ type AttestDisposition struct {
 	Document    string            `json:"document_sha256,omitempty"`
 	Sanitized   string            `json:"sanitized_by,omitempty"` // name and title of who did it
 	Verified    string            `json:"verified_by,omitempty"`  // name and title of who looked
+	Attester    string            `json:"attester,omitempty"`     // name and title of who says this, by a link
+	// MediaType, Size and Content are of a file that comes along, as in AttachEvidence;
+	// its digest is Document. Without content, Document is of a paper that is stored.
+	MediaType string `json:"media_type,omitempty"`
+	Size      int64  `json:"size,omitempty"`
+	Content   []byte `json:"content,omitempty"` // base64
+	// ScannedBy is as in PutDocument.
+	ScannedBy string `json:"scanned_by,omitempty"`
+}
+
+// With is the attestation with a file that comes along.
+func (a AttestDisposition) With(mediaType string, content []byte) AttestDisposition {
+	d := NewDocument(mediaType, content)
+	a.Document, a.MediaType, a.Size, a.Content = d.Digest, mediaType, d.Size, content
+	return a
+}
+
+func (a AttestDisposition) scannedBy() string { return a.ScannedBy }
+
+func (a AttestDisposition) withScan(by string) Act {
+	a.ScannedBy = by
+	return a
+}
+
+// detach takes the content out of the act, as of a document's; nil: none came along.
+func (a AttestDisposition) detach() (Act, *Document) {
+	if len(a.Content) == 0 {
+		return a, nil
+	}
+	d := &Document{Digest: a.Document, MediaType: a.MediaType, Content: a.Content}
+	a.Content = nil
+	return a, d
 }
 
 // Subject implements Act.
@@ -255,7 +312,12 @@ func (a AttestDisposition) Subject() snapshot.Subject {
 	return subject(snapshot.NounOffboarding, a.ID)
 }
 
-func (a AttestDisposition) documents() []string { return []string{a.Document} }
+func (a AttestDisposition) documents() []string {
+	if len(a.Content) > 0 {
+		return nil // it is stored with the act
+	}
+	return []string{a.Document}
+}
 
 func (a AttestDisposition) about(v *snapshot.View, _ Actor) party {
 	o, ok := v.Offboardings.Get(a.ID)
@@ -268,22 +330,50 @@ func (a AttestDisposition) about(v *snapshot.View, _ Actor) party {
 // Methods and techniques of destruction: NIST SP 800-88, and what it does not speak
 // of, the deletion of rows in a service.
 var (
-	sanitizations = []string{"clear", "purge", "destroy"}
-	techniques    = []string{"cryptographic-erase", "overwrite", "block-erase", "degauss", "shred", "incinerate", "delete-and-expire"}
+	Sanitizations = []string{"clear", "purge", "destroy"}
+	Techniques    = []string{"cryptographic-erase", "overwrite", "block-erase", "degauss", "shred", "incinerate", "delete-and-expire"}
 )
 
-func (a AttestDisposition) check(v *snapshot.View, _ Actor, now time.Time) error {
-	if _, err := openOffboarding(v, a.ID); err != nil {
+// checkFile is about the file that comes along, or the paper that is named instead.
+func (a AttestDisposition) checkFile(by Actor, had snapshot.Disposition) error {
+	want := NewDocument(a.MediaType, a.Content)
+	switch {
+	case len(a.Content) == 0 && (a.MediaType != "" || a.Size != 0):
+		return badField("content", "is missing", "Send the file, or leave its type and size out")
+	case len(a.Content) == 0 && by.Link != "" && a.Document != "" && a.Document != had.Document:
+		return badField("document_sha256", "is not what was sent for this form before", "Send the file itself")
+	case len(a.Content) == 0:
+		return optionalDigest("document_sha256", a.Document)
+	case !slices.Contains(EvidenceTypes, a.MediaType):
+		return badField("media_type", fmt.Sprintf("%q is not taken", a.MediaType), "Use one of "+join(EvidenceTypes))
+	case len(a.Content) > MaxEvidence:
+		return badField("content", fmt.Sprintf("is %d bytes long", len(a.Content)), fmt.Sprintf("Send 1 to %d bytes", MaxEvidence))
+	case a.Document != want.Digest:
+		return badField("document_sha256", "is not the digest of the content", "Send the file as it was hashed; sha256sum prints the digest")
+	case a.Size != want.Size:
+		return badField("size", fmt.Sprintf("is not the %d bytes of the content", want.Size), "Leave nothing out")
+	}
+	return checkMedia(a.MediaType, a.Content)
+}
+
+func (a AttestDisposition) check(v *snapshot.View, by Actor, now time.Time) error {
+	o, err := openOffboarding(v, a.ID)
+	if err != nil {
 		return err
 	}
 	if err := first(oneOf("form", a.Form, snapshot.DataForms), oneOf("outcome", a.Outcome, snapshot.Outcomes), shortText("items", a.Items),
 		shortText("why", a.Why), shortText("protections", a.Protections), shortText("sanitized_by", a.Sanitized), shortText("verified_by", a.Verified),
-		optionalDigest("document_sha256", a.Document)); err != nil {
+		shortText("attester", a.Attester), a.checkFile(by, o.Dispositions[a.Form])); err != nil {
 		return err
+	}
+	if by.Link != "" { // a link names a function's address, and whoever signs is a person
+		if err := required("attester", a.Attester, `"T. Example, privacy officer"`); err != nil {
+			return err
+		}
 	}
 	switch a.Outcome {
 	case snapshot.Destroyed:
-		if err := first(oneOf("method", a.Method, sanitizations), oneOf("technique", a.Technique, techniques), required("items", a.Items, `"bucket readmission, volume 7"`),
+		if err := first(oneOf("method", a.Method, Sanitizations), oneOf("technique", a.Technique, Techniques), required("items", a.Items, `"bucket readmission, volume 7"`),
 			required("sanitized_by", a.Sanitized, `"R. Example, operations lead"`), required("verified_by", a.Verified, `"S. Example, security lead"`)); err != nil {
 			return err
 		}
@@ -312,7 +402,7 @@ func (a AttestDisposition) apply(e *snapshot.Edit, s Stamp) {
 			o.Dispositions = map[snapshot.DataForm]snapshot.Disposition{}
 		}
 		d := snapshot.Disposition{Outcome: a.Outcome, Method: a.Method, Technique: a.Technique, Items: a.Items, Why: a.Why, Protections: a.Protections,
-			Document: a.Document, Sanitized: a.Sanitized, Verified: a.Verified, By: s.By, At: s.At}
+			Document: a.Document, Sanitized: a.Sanitized, Verified: a.Verified, Attester: a.Attester, By: s.By, At: s.At}
 		if !a.ReviewAt.IsZero() {
 			d.ReviewAt = a.ReviewAt.UTC()
 		}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -9,12 +10,14 @@ import (
 )
 
 // CheckOffboarding notes a dead-man check: how often anything of what ended was
-// tried since, as the log has it up to an index. An attempt raises a finding.
+// tried since, as a log has it up to an index. More attempts than before raise a finding.
 type CheckOffboarding struct {
-	ID id.Offboarding `json:"id"`
-	// To is up to which index of the node's audit log was looked.
+	ID  id.Offboarding `json:"id"`
+	Log string         `json:"log"` // whose: the node's name
+	// To is up to which index of that log was looked.
 	To        uint64    `json:"to"`
-	Tried     int       `json:"tried"`
+	Tried     int       `json:"tried"`               // since the offboarding began
+	Permitted int       `json:"permitted,omitempty"` // of them, what was let through
 	LastTried time.Time `json:"last_tried,omitzero"`
 }
 
@@ -28,10 +31,18 @@ func (a CheckOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 	if !ok {
 		return found("id", v.Offboardings, a.ID)
 	}
-	if a.Tried < o.Tried {
-		return badField("tried", fmt.Sprintf("is fewer than the %d that were found before", o.Tried), "Count from the beginning of the offboarding: sallyport offboarding check "+string(a.ID))
+	if err := required("log", a.Log, `"node-1"`); err != nil {
+		return err
 	}
-	if (a.Tried > 0) != !a.LastTried.IsZero() {
+	const all = "Count from the beginning of the offboarding: sallyport offboarding check "
+	switch had := o.Looked[a.Log]; {
+	case a.To < had.To:
+		return badField("to", fmt.Sprintf("is before entry %d, up to which this log was looked at before", had.To), all+string(a.ID))
+	case a.Tried < had.Tried:
+		return badField("tried", fmt.Sprintf("is fewer than the %d that were found before", had.Tried), all+string(a.ID))
+	case a.Permitted < had.Permitted || a.Permitted > a.Tried:
+		return badField("permitted", "is fewer than was found before, or more than was tried", all+string(a.ID))
+	case (a.Tried > 0) != !a.LastTried.IsZero():
 		return badField("last_tried", "and tried do not fit", "Give the time of the last attempt, if there was one")
 	}
 	return past("last_tried", a.LastTried, now)
@@ -39,14 +50,26 @@ func (a CheckOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 
 func (a CheckOffboarding) apply(e *snapshot.Edit, s Stamp) {
 	o, _ := e.View().Offboardings.Get(a.ID)
-	if a.Tried > o.Tried {
+	if a.Tried > o.Looked[a.Log].Tried {
+		title := fmt.Sprintf("Credentials of %s were tried after the end: %d times, last at %s", o.Vendor, a.Tried, a.LastTried.UTC().Format(time.RFC3339))
+		if a.Permitted > 0 {
+			title += fmt.Sprintf("; %d were permitted", a.Permitted)
+		}
 		e.Put(&snapshot.Finding{ID: id.Finding(s.ID), Kind: "used-after-the-end", About: a.Subject(), Vendor: o.Vendor,
-			Title:    fmt.Sprintf("Credentials of %s were tried after the end: %d times, last at %s", o.Vendor, a.Tried, a.LastTried.UTC().Format(time.RFC3339)),
-			RaisedBy: s.By, RaisedAt: s.At})
+			Title: title, RaisedBy: s.By, RaisedAt: s.At})
 	}
 	change(e, e.View().Offboardings, a.ID, func(o *snapshot.Offboarding) {
-		o.CheckedAt, o.CheckedTo, o.Tried = s.At, a.To, a.Tried
-		if !a.LastTried.IsZero() {
+		o.Looked = maps.Clone(o.Looked)
+		if o.Looked == nil {
+			o.Looked = map[string]snapshot.Look{}
+		}
+		o.Looked[a.Log] = snapshot.Look{To: a.To, At: s.At, Tried: a.Tried, Permitted: a.Permitted}
+		o.CheckedAt, o.Tried, o.Permitted = s.At, 0, 0
+		for _, l := range o.Looked {
+			o.Tried += l.Tried
+			o.Permitted += l.Permitted
+		}
+		if a.LastTried.After(o.LastTried) {
 			o.LastTried = a.LastTried.UTC()
 		}
 	})
@@ -160,6 +183,7 @@ func (a CompleteOffboarding) apply(e *snapshot.Edit, s Stamp) {
 		o.Certificate, o.CompletedBy, o.CompletedAt = a.Certificate, s.By, s.At
 		o.RetainUntil = s.At.AddDate(RetentionYears, 0, 0)
 	})
+	revokeLinksAbout(e, s, a.Subject())
 }
 
 // Left is one thing that is left to do before an offboarding is complete.

@@ -169,7 +169,7 @@ func TestAnOffboardingIsCompleteWhenEverythingIsAccountedFor(t *testing.T) {
 	if err := w.do("grace", registry.CompleteOffboarding{ID: "bye", Certificate: paper.Digest}); err == nil || !strings.Contains(err.Error(), "tried") {
 		t.Errorf("complete without a look: %v", err)
 	}
-	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 118})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 118})
 	if got := left(); got != "" {
 		t.Errorf("still left:\n%s", got)
 	}
@@ -193,21 +193,21 @@ func TestAnAttemptAfterTheEndIsAFinding(t *testing.T) {
 	for _, v := range w.view.Vendors.All() {
 		w.must("ada", registry.BeginOffboarding{ID: "bye", Vendor: v.ID, Cause: snapshot.WorkDone, DueAt: w.now.AddDate(0, 0, 30)})
 	}
-	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 5})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 5})
 	if n := w.view.Findings.Len(); n != 0 {
 		t.Fatalf("%d findings, and nothing was tried", n)
 	}
 	clock := registry.Actor{Clock: true}
-	act := registry.CheckOffboarding{ID: "bye", To: 9, Tried: 2, LastTried: w.now.Add(-time.Minute)}
+	act := registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 9, Tried: 2, LastTried: w.now.Add(-time.Minute)}
 	if err := registry.Authorize(w.engine, w.view, clock, act, w.now); err != nil {
 		t.Fatal(err)
 	}
 	w.must("ada", act)
-	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 10, Tried: 2, LastTried: w.now.Add(-time.Minute)})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 10, Tried: 2, LastTried: w.now.Add(-time.Minute)})
 	if n := w.view.Findings.Len(); n != 1 {
 		t.Errorf("%d findings, want 1", n)
 	}
-	if err := w.do("ada", registry.CheckOffboarding{ID: "bye", To: 11}); err == nil {
+	if err := w.do("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 11}); err == nil {
 		t.Error("attempts that were found were forgotten")
 	}
 	if err := registry.Authorize(w.engine, w.view, clock, registry.CompleteOffboarding{ID: "bye"}, w.now); err == nil {

@@ -25,7 +25,7 @@ func accounted(w *world) {
 	for _, f := range snapshot.DataForms {
 		w.must("ada", registry.AttestDisposition{ID: "bye", Form: f, Outcome: snapshot.NeverHeld})
 	}
-	w.must("ada", registry.CheckOffboarding{ID: "bye", To: 9})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 9})
 }
 
 var offboardingScenarios = map[registry.Kind]scenario{
@@ -33,6 +33,7 @@ var offboardingScenarios = map[registry.Kind]scenario{
 		bad("vendor", with(goodbye, func(a *registry.BeginOffboarding) { a.Vendor = "v3" })),
 		bad("cause", with(goodbye, func(a *registry.BeginOffboarding) { a.Cause = "why" })),
 		bad("due_at", with(goodbye, func(a *registry.BeginOffboarding) { a.DueAt = noon.Add(-time.Hour) })),
+		bad("due_at", with(goodbye, func(a *registry.BeginOffboarding) { a.DueAt = noon.AddDate(0, 0, 31) })), // later than the paper gives
 		bad("engagement", with(goodbye, func(a *registry.BeginOffboarding) { a.Engagement = "triage-eval2" }))}},
 	"offboarding.record-inventory": {before: by("ada", goodbye), allowed: act(registry.RecordInventory{ID: "bye", Inventory: inventory}), refused: []refusal{
 		gone(registry.RecordInventory{ID: "by", Inventory: inventory}),
@@ -52,9 +53,9 @@ var offboardingScenarios = map[registry.Kind]scenario{
 		gone(registry.AcceptDisposition{ID: "by", Form: snapshot.VendorBackups}),
 		{act(registry.AcceptDisposition{ID: "bye", Form: snapshot.RawData}), "form", problem.Conflict},
 		bad("form", registry.AcceptDisposition{ID: "bye", Form: "paper"})}},
-	"offboarding.record-check": {before: by("ada", goodbye), allowed: act(registry.CheckOffboarding{ID: "bye", To: 9, Tried: 1, LastTried: noon}), refused: []refusal{
-		gone(registry.CheckOffboarding{ID: "by"}), bad("last_tried", registry.CheckOffboarding{ID: "bye", Tried: 1}),
-		bad("last_tried", registry.CheckOffboarding{ID: "bye", Tried: 1, LastTried: noon.Add(time.Hour)})},
+	"offboarding.record-check": {before: by("ada", goodbye), allowed: act(registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 9, Tried: 1, LastTried: noon}), refused: []refusal{
+		gone(registry.CheckOffboarding{ID: "by"}), bad("last_tried", registry.CheckOffboarding{ID: "bye", Log: "node-1", Tried: 1}),
+		bad("last_tried", registry.CheckOffboarding{ID: "bye", Log: "node-1", Tried: 1, LastTried: noon.Add(time.Hour)})},
 		then: func(v *snapshot.View) string { return want(v.Findings.Len() == 1, "an attempt is no finding") }},
 	"offboarding.legal-hold": {before: by("ada", goodbye), allowed: act(registry.PlaceLegalHold{ID: "bye", Why: "matter 26-118"}), refused: []refusal{
 		gone(registry.PlaceLegalHold{ID: "by", Why: "x"}), bad("why", registry.PlaceLegalHold{ID: "bye"})}},

@@ -73,7 +73,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		Revoke: s.config.PublicURL + revokePath, Introspect: s.config.PublicURL + introspectPath}
 	book := book{s.record.registry}
 	tokens, err := identity.NewTokenEndpoint(identity.TokenEndpointConfig{URL: at.Token, Verifier: s.verifier,
-		View: s.record.registry.View, Replays: s.replays, Log: s.o.Logger, Book: book})
+		View: s.record.registry.View, Replays: s.replays, Log: s.o.Logger, Book: book, Refused: s.knocks.program})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,7 +16,8 @@ import (
 )
 
 // knocks notes in the audit log that a credential of something that has ended was
-// tried: a machine's certificate, a connector's token, a link's code. The doors turn it
+// tried: a machine's certificate, a program's key or token, a connector's token, a link's
+// code, a person's session. The doors turn it
 // away as they do any stranger, and say nothing; the dead-man check of an offboarding
 // reads the log. What the gateway itself refuses, it notes itself.
 //
@@ -26,14 +28,18 @@ type knocks struct {
 		Refuse(context.Context, audit.Refusal) (uint64, error)
 	}
 	s    *Server
+	now  func() time.Time
 	mu   sync.Mutex
 	last map[snapshot.Subject]time.Time
 }
 
-const knockEvery = time.Minute
+const (
+	knockEvery = time.Minute
+	maxKnocks  = 1024 // a minute, of all together
+)
 
 func newKnocks(s *Server) *knocks {
-	return &knocks{log: s.record.log, s: s, last: map[snapshot.Subject]time.Time{}}
+	return &knocks{log: s.record.log, s: s, now: s.o.Now, last: map[snapshot.Subject]time.Time{}}
 }
 
 // gone says whether a record, or the vendor that it belongs to, has ended.
@@ -45,10 +51,8 @@ func gone(v *snapshot.View, state snapshot.State, vendor id.Vendor) bool {
 // request notes who stands behind a request that was turned away, if they have gone.
 func (k *knocks) request(r *http.Request) {
 	v := k.s.View()
-	if m, err := k.s.verifier.Machine(r, v); err == nil {
-		if d := m.Device; gone(v, d.State, d.Vendor) {
-			k.note(r.Context(), snapshot.Subject{Noun: snapshot.NounDevice, ID: string(d.ID)}, audit.Intent{Vendor: d.Vendor, Device: d.ID, Person: d.Owner})
-		}
+	if d, app := k.s.verifier.Whose(r, v); d != nil {
+		k.machine(r.Context(), v, d, app)
 		return
 	}
 	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -64,26 +68,60 @@ func (k *knocks) request(r *http.Request) {
 	}
 }
 
+// machine notes the machine if it has gone, or else its program, if that has.
+func (k *knocks) machine(ctx context.Context, v *snapshot.View, d *snapshot.Device, app *snapshot.App) {
+	in := audit.Intent{Vendor: d.Vendor, Device: d.ID, Person: d.Owner}
+	who := snapshot.Subject{Noun: snapshot.NounDevice, ID: string(d.ID)}
+	switch {
+	case app != nil && gone(v, app.State, app.Vendor):
+		in.App, in.Person = app.ID, app.Owner
+		if !gone(v, d.State, d.Vendor) {
+			who = snapshot.Subject{Noun: snapshot.NounApp, ID: string(app.ID)}
+		}
+	case !gone(v, d.State, d.Vendor):
+		return
+	}
+	k.note(ctx, who, in)
+}
+
+// program hears of a program that the endpoint for tokens has refused.
+func (k *knocks) program(ctx context.Context, d *snapshot.Device, app *snapshot.App) {
+	k.machine(ctx, k.s.View(), d, app)
+}
+
+// signedIn notes a session of a vendor's person who has gone.
+func (k *knocks) signedIn(r *http.Request) {
+	if k.s.sessions == nil {
+		return
+	}
+	if p, ok := k.s.sessions.Whose(r); ok && p.Vendor != "" && gone(k.s.View(), p.State, p.Vendor) {
+		k.note(r.Context(), snapshot.Subject{Noun: snapshot.NounPerson, ID: string(p.ID)}, audit.Intent{Vendor: p.Vendor, Person: p.ID})
+	}
+}
+
+// people notes, at a door for people, whose sessions have ended.
+func (k *knocks) people(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.signedIn(r)
+		next.ServeHTTP(w, r)
+	})
+}
+
 // code notes whose link has a code that opened nothing, if the link was revoked or its
-// vendor has gone.
+// vendor has gone. A link to attest what became of the data is none of those that ended:
+// it was made for the parting, and is over when that is complete.
 func (k *knocks) code(ctx context.Context, code256 string) {
 	v := k.s.View()
 	for _, l := range v.Links.All() {
-		if code256 != "" && l.Secret256 == code256 && (!l.RevokedAt.IsZero() || gone(v, "", l.Vendor)) {
+		if code256 != "" && l.Secret256 == code256 && l.For != snapshot.LinkAttestation && (!l.RevokedAt.IsZero() || gone(v, "", l.Vendor)) {
 			k.note(ctx, snapshot.Subject{Noun: snapshot.NounLink, ID: string(l.ID)}, audit.Intent{Vendor: l.Vendor, Person: id.Person("link." + l.ID)})
 		}
 	}
 }
 
 func (k *knocks) note(ctx context.Context, who snapshot.Subject, in audit.Intent) {
-	now := k.s.o.Now()
-	k.mu.Lock()
-	soon := !k.last[who].IsZero() && now.Sub(k.last[who]) < knockEvery && !now.Before(k.last[who])
-	if !soon {
-		k.last[who] = now
-	}
-	k.mu.Unlock()
-	if soon {
+	now := k.now()
+	if !k.first(who, now) {
 		return
 	}
 	v := k.s.View()
@@ -94,6 +132,26 @@ func (k *knocks) note(ctx context.Context, who snapshot.Subject, in audit.Intent
 	if _, err := k.log.Refuse(ctx, audit.Refusal{Intent: in, Failing: []audit.Failing{{Gate: "identity", Reason: "ended"}}}); err != nil {
 		k.s.o.Logger.ErrorContext(ctx, "an attempt by what has ended could not be noted in the audit log", "noun", who.Noun, "id", who.ID, "err", err)
 	}
+}
+
+// first says whether nothing was noted of them for a while, and that something is now.
+// Of a minute it remembers a bounded number; what is tried beyond it is refused like all
+// the rest, and not noted.
+func (k *knocks) first(who snapshot.Subject, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	soon := func(t time.Time) bool { return now.Sub(t) < knockEvery && !now.Before(t) }
+	if t, ok := k.last[who]; ok && soon(t) {
+		return false
+	}
+	if _, ok := k.last[who]; !ok && len(k.last) >= maxKnocks {
+		maps.DeleteFunc(k.last, func(_ snapshot.Subject, t time.Time) bool { return !soon(t) })
+		if len(k.last) >= maxKnocks {
+			return false
+		}
+	}
+	k.last[who] = now
+	return true
 }
 
 // watched notes what a door turned away. The gateway's own door has its own.

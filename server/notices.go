@@ -37,8 +37,9 @@ type teller struct {
 	written map[string]bool // keys with targets that this process has written down
 	now     map[string]bool // keys of dates that are due, by the last look
 	looked  time.Time
-	version uint64 // that was looked at
-	told    uint64 // whose acts are notices
+	sure    time.Time // no node wrote down before it what this one's last look could not see
+	version uint64    // that was looked at
+	told    uint64    // whose acts are notices
 	waiting prometheus.Gauge
 	failed  prometheus.Gauge
 	oldest  prometheus.Gauge
@@ -165,6 +166,7 @@ func (t *teller) turn(ctx context.Context) error {
 	moved := now.Sub(t.looked)
 	if v.Version() != t.version && moved > 2*tellEvery || moved > lookEvery || moved < 0 {
 		t.chores(ctx, v, now)
+		t.attempts(ctx, v, now)
 		v = t.s.record.registry.View()
 		if t.config != nil {
 			if err := t.dates(ctx, v, now); err != nil {
@@ -214,6 +216,7 @@ func (t *teller) acts(ctx context.Context, v *snapshot.View, now time.Time) erro
 // dates writes down what is due by now.
 func (t *teller) dates(ctx context.Context, v *snapshot.View, now time.Time) error {
 	due := reminder.Due(t.s.engine, v, now)
+	t.sure = now.Add(-v.Settings.SnapshotFreshness - clockSkew)
 	t.now = make(map[string]bool, len(due))
 	var out []store.Notice
 	for _, n := range due {
@@ -311,6 +314,17 @@ func (t *teller) addressed(v *snapshot.View, n reminder.Notice, now time.Time) [
 	return out
 }
 
+// ceased says whether what a notice is about has been mended. Another node may have
+// written it down from papers, or at a time, that this one has not looked at yet: then
+// its word counts until this one has looked at what the other saw. What is dropped is
+// dropped for good.
+func (t *teller) ceased(n store.Notice) bool {
+	if !reminder.FromDate(n.Key) || t.now[n.Key] {
+		return false
+	}
+	return t.written[n.Key+"\n"+n.Target] || n.Created.Before(t.sure)
+}
+
 // bundle makes mailings of what may be told by now: machines hear at once, people at
 // their digest's time and outside quiet hours, of what is urgent always.
 func (t *teller) bundle(ctx context.Context, now time.Time) error {
@@ -321,7 +335,7 @@ func (t *teller) bundle(ctx context.Context, now time.Time) error {
 	groups := map[string][]string{}
 	for _, n := range loose {
 		switch {
-		case reminder.FromDate(n.Key) && !t.now[n.Key]:
+		case t.ceased(n):
 			if err := t.s.record.store.DropNotice(ctx, n.Key, n.Target); err != nil {
 				return err
 			}
@@ -399,7 +413,7 @@ func (t *teller) send(ctx context.Context, way string) error {
 			if err := json.Unmarshal(n.Body, &item); err != nil {
 				return fmt.Errorf("notice %s: %w", n.Key, err)
 			}
-			if !reminder.FromDate(n.Key) || t.now[n.Key] { // it is true still
+			if !t.ceased(n) {
 				msg.Items = append(msg.Items, item)
 			}
 		}

@@ -152,6 +152,10 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.api = s.knocks.people(s.api)
+	if s.people != nil {
+		s.people = s.knocks.people(s.people)
+	}
 	debug.FreeOSMemory() // what reading profiles, policies and registry left behind
 	o.Logger.InfoContext(ctx, "opened", "node", c.Node, "config_sha256", c.Digest(), "policy", s.engine.Version(),
 		"registry_version", s.record.registry.View().Version(), "log_entries", s.record.log.Size())

@@ -26,9 +26,13 @@ type Offboarding struct {
 	// LegalHold says why the record and the keys must be kept; "" is none.
 	LegalHold string    `json:"legal_hold,omitempty"`
 	CheckedAt time.Time `json:"checked_at,omitzero"` // the last dead-man check
-	CheckedTo uint64    `json:"checked_to,omitempty"`
-	// Tried is how often a credential of what ended was tried since.
+	// Looked is what the checks found, by the log that was looked at: each node has its
+	// own.
+	Looked map[string]Look `json:"looked,omitempty"`
+	// Tried is how often a credential of what ended was tried since, in all logs, and
+	// Permitted how often something was let through; that must be zero.
 	Tried       int       `json:"tried,omitempty"`
+	Permitted   int       `json:"permitted,omitempty"`
 	LastTried   time.Time `json:"last_tried,omitzero"`
 	Certificate string    `json:"certificate_sha256,omitempty"`
 	CompletedBy id.Person `json:"completed_by,omitempty"`
@@ -36,6 +40,14 @@ type Offboarding struct {
 	// RetainUntil is until when the record is kept: six years at least from when it was
 	// last in effect (164.316(b)(2)(i), 164.530(j)(2)).
 	RetainUntil time.Time `json:"retain_until,omitzero"`
+}
+
+// Look is what a dead-man check found in one log, since the offboarding began.
+type Look struct {
+	To        uint64    `json:"to"` // the log's entries before this index were looked at
+	At        time.Time `json:"at"`
+	Tried     int       `json:"tried"`
+	Permitted int       `json:"permitted,omitempty"`
 }
 
 // Covers reports whether the offboarding is about an engagement.
@@ -124,7 +136,8 @@ type Disposition struct {
 	// Sanitized and Verified are who did it and who looked, by name and title.
 	Sanitized string    `json:"sanitized_by,omitempty"`
 	Verified  string    `json:"verified_by,omitempty"`
-	By        id.Person `json:"attested_by"` // the actor
+	Attester  string    `json:"attester,omitempty"` // name and title of who attested, by a link
+	By        id.Person `json:"attested_by"`        // the actor
 	At        time.Time `json:"attested_at"`
 	// AcceptedBy accepted, for the organisation, that it is infeasible or cleared.
 	AcceptedBy id.Person `json:"accepted_by,omitempty"`

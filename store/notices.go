@@ -105,7 +105,8 @@ func (s *Store) NoteActs(ctx context.Context, from, to uint64, notices []Notice)
 	return mine, nil
 }
 
-// LooseNotices are those that are in no mailing yet, in the order in which they were
+// LooseNotices are those that are in no mailing yet: the urgent first, so that no number
+// of others that wait for a digest keeps them, each in the order in which they were
 // written down.
 func (s *Store) LooseNotices(ctx context.Context, limit int) ([]Notice, error) {
 	out, err := s.notices(ctx, s.db, ``, limit)
@@ -117,7 +118,7 @@ func (s *Store) LooseNotices(ctx context.Context, limit int) ([]Notice, error) {
 
 func (s *Store) notices(ctx context.Context, q querier, mailing string, limit int) (out []Notice, err error) {
 	rows, err := q.QueryContext(ctx, s.bind(`SELECT notice_key, target, urgent, body, created_at FROM notices WHERE mailing = ?
-		ORDER BY created_at, notice_key, target LIMIT ?`), mailing, limit)
+		ORDER BY urgent DESC, created_at, notice_key, target LIMIT ?`), mailing, limit)
 	if err != nil {
 		return nil, err
 	}

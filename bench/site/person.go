@@ -27,6 +27,7 @@ import (
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -135,9 +136,34 @@ var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
 
 // Token is an access token for the person's program.
 func (l Launch) Token(ctx context.Context) (string, error) {
-	jar, err := cookiejar.New(nil)
+	c, err := l.Consent(ctx)
 	if err != nil {
 		return "", err
+	}
+	r, err := l.Redeem(ctx, c)
+	return r.Access, err
+}
+
+// Consented is what a person's consent leaves: their browser's session, and the code
+// that waits for the program.
+type Consented struct {
+	Session        string // the cookie's value
+	Code, Verifier string
+}
+
+// Redeemed is what the program got for the code; Refresh is empty unless the scope has
+// online_access.
+type Redeemed struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+// Consent signs the person in and has them allow the program.
+func (l Launch) Consent(ctx context.Context) (Consented, error) {
+	var none Consented
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return none, err
 	}
 	all := l.Roots.Clone()
 	browser := identity.NewHTTPClient(identity.ClientTLS(nil, all))
@@ -158,7 +184,7 @@ func (l Launch) Token(ctx context.Context) (string, error) {
 		_, _, err = l.browse(ctx, browser, http.MethodGet, to, nil)
 	}
 	if err != nil {
-		return "", fmt.Errorf("signing in: %w", err)
+		return none, fmt.Errorf("signing in: %w", err)
 	}
 	// Consent.
 	verifier := rand.Text() + rand.Text()
@@ -167,35 +193,55 @@ func (l Launch) Token(ctx context.Context) (string, error) {
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
 	page, _, err := l.browse(ctx, browser, http.MethodGet, l.Pages+"/authorize?"+q.Encode(), nil)
 	if err != nil {
-		return "", fmt.Errorf("asking for consent: %w", err)
+		return none, fmt.Errorf("asking for consent: %w", err)
 	}
 	m := requestField.FindStringSubmatch(page)
 	if m == nil {
-		return "", fmt.Errorf("asking for consent: there is no form: %.300s", page)
+		return none, fmt.Errorf("asking for consent: there is no form: %.300s", page)
 	}
 	_, to, err = l.browse(ctx, browser, http.MethodPost, l.Pages+"/authorize", url.Values{"request": {html.UnescapeString(m[1])}, "decision": {"allow"}})
 	if err != nil {
-		return "", fmt.Errorf("consenting: %w", err)
+		return none, fmt.Errorf("consenting: %w", err)
 	}
 	back, err := url.Parse(to)
 	if err != nil || back.Query().Get("code") == "" {
-		return "", errors.New("consenting: no code came back")
+		return none, errors.New("consenting: no code came back")
 	}
-	// The program takes the code to the token endpoint, on its device.
+	at, err := url.Parse(l.Pages)
+	if err != nil {
+		return none, err
+	}
+	out := Consented{Code: back.Query().Get("code"), Verifier: verifier}
+	for _, c := range jar.Cookies(at) {
+		if c.Name == signin.CookieName {
+			out.Session = c.Value
+		}
+	}
+	return out, nil
+}
+
+// Redeem takes the code to the token endpoint, on the program's device.
+func (l Launch) Redeem(ctx context.Context, c Consented) (Redeemed, error) {
+	return l.fetch(ctx, url.Values{"grant_type": {"authorization_code"}, "client_id": {l.App}, "code": {c.Code}, "redirect_uri": {l.Redirect}, "code_verifier": {c.Verifier}})
+}
+
+// Refresh uses up a refresh token.
+func (l Launch) Refresh(ctx context.Context, token string) (Redeemed, error) {
+	return l.fetch(ctx, url.Values{"grant_type": {"refresh_token"}, "client_id": {l.App}, "refresh_token": {token}})
+}
+
+func (l Launch) fetch(ctx context.Context, form url.Values) (Redeemed, error) {
 	device := identity.NewHTTPClient(identity.ClientTLS(l.Device, l.Roots))
 	defer device.CloseIdleConnections()
-	text, _, err := l.browse(ctx, device, http.MethodPost, l.Gateway+"/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {l.App},
-		"code": {back.Query().Get("code")}, "redirect_uri": {l.Redirect}, "code_verifier": {verifier}})
+	text, _, err := l.browse(ctx, device, http.MethodPost, l.Gateway+"/token", form)
 	if err != nil {
-		return "", fmt.Errorf("redeeming: %w", err)
+		return Redeemed{}, fmt.Errorf("redeeming: %w", err)
 	}
-	var out struct {
-		Token string `json:"access_token"`
+	var out Redeemed
+	if err := json.Unmarshal([]byte(text), &out); err != nil || out.Access == "" {
+		return Redeemed{}, fmt.Errorf("redeeming: no token: %.300s", text)
 	}
-	if err := json.Unmarshal([]byte(text), &out); err != nil || out.Token == "" {
-		return "", fmt.Errorf("redeeming: no token: %.300s", text)
-	}
-	return out.Token, nil
+	return out, nil
 }
 
 // browse gives the page, or where it leads.

@@ -13,8 +13,14 @@
 //	log       a process that only writes the audit log, ended by SIGKILL
 //	unsynced  the audit log and a registry on it, in this process, on a file layer
 //	          that fails at a random operation and forgets what was not synced
+//	acts      a process that does one act, for every act of the table, on SQLite and (where
+//	          SALLYPORT_TEST_POSTGRES names one) PostgreSQL, ended by SIGKILL before, in and
+//	          after each step of it: nothing of it is there or all of it
 //	reminders a real `sallyport serve` that tells of acts by mail and webhook, ended by
 //	          SIGKILL at any moment of it: each act is told once
+//	jobs      a server by a clock that moves on, over many dates at once, and sometimes back,
+//	          ended by SIGKILL in what it does by itself: the clock's acts are done once,
+//	          each reminder arrives, under one id, and of each date's steps one at a time
 //	fuzz      every fuzz target of what reads data, for a time each
 //
 // It prints a line for each trial and exits 1 on any violation. A kill ends a
@@ -58,16 +64,25 @@ var trials = []struct {
 	{"release", releases},
 	{"log", killedLog},
 	{"unsynced", unsynced},
+	{"acts", acts},
 	{"reminders", reminders},
+	{"jobs", jobs},
 	{"fuzz", fuzz},
 }
 
 // usual are the trials that run unless others are named: fuzzing takes hours.
-const usual = "release,log,unsynced,reminders"
+const usual = "release,log,unsynced,acts,reminders,jobs"
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == site.RoleArg {
 		if err := child(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, "soak:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) == 5 && os.Args[1] == clockedArg && os.Args[3] == "--config" {
+		if err := serveClocked(os.Args[2], os.Args[4]); err != nil {
 			fmt.Fprintln(os.Stderr, "soak:", err)
 			os.Exit(1)
 		}

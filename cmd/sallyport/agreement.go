@@ -218,7 +218,7 @@ func tellEffect(e registry.Effect) {
 		n    int
 		ids  string
 	}{{"stop at once", len(e.StopsAtOnce), words(e.StopsAtOnce)}, {"stop for good", len(e.Stops), words(e.Stops)}, {"start", len(e.Starts), words(e.Starts)}} {
-		fmt.Printf("  %d grants would %s%s\n", x.n, x.what, x.ids)
+		fmt.Printf("  %s would %s%s\n", numbered(x.n, "grant"), x.what, x.ids)
 	}
 	if r := e.Replay; r != nil {
 		fmt.Printf("Decisions since %s: %d. As before %d, refused instead %d, permitted instead %d, unclear %d, not read %d\n",

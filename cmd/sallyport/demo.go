@@ -61,7 +61,7 @@ func (c *demoCmd) Run(ctx context.Context, now clock) (err error) {
 	if err := d.start(c.Patients); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{d.refused, d.papers, d.served, d.inside, d.cut, d.proof} {
+	for _, step := range []func(context.Context) error{d.refused, d.papers, d.served, d.inside, d.forecast, d.cut, d.goodbye, d.proof} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -301,9 +301,9 @@ func firstNote(bundle []byte) (id, note string) {
 	return "", ""
 }
 
-// cut is step 6.
+// cut is step 7.
 func (d *demo) cut(ctx context.Context) error {
-	d.begin(6, "A long download; the BAA is terminated in the middle")
+	d.begin(7, "A long download; the BAA is terminated in the middle")
 	w := d.world
 	// Everything of one patient: the hospital answers with two hundred megabytes,
 	// made as they are sent.
@@ -381,9 +381,9 @@ func (d *demo) cut(ctx context.Context) error {
 	return d.end(ok)
 }
 
-// proof is step 7.
+// proof is step 9.
 func (d *demo) proof(ctx context.Context) error {
-	d.begin(7, "The record proves it, offline; one changed byte is found")
+	d.begin(9, "The record proves it, offline; one changed byte is found")
 	w := d.world
 	key, err := w.logKey()
 	if err != nil {
@@ -479,9 +479,9 @@ func changeOneByte(dir, text string) (where string, err error) {
 	return where, err
 }
 
-// rest is step 8.
+// rest is step 10.
 func (d *demo) rest(ctx context.Context, took time.Duration) error {
-	d.begin(8, "What to try next")
+	d.begin(10, "What to try next")
 	w := d.world
 	ada := w.people["ada"]
 	d.fact("seconds", took.Seconds())

@@ -44,7 +44,7 @@ func TestTheDemoTellsTheTruth(t *testing.T) {
 			t.Errorf("step %d did not come out: %v", int(n), step["failed"])
 		}
 	}
-	for n := 1; n <= 8; n++ {
+	for n := 1; n <= 10; n++ {
 		if steps[n] == nil {
 			t.Errorf("step %d is missing", n)
 		}

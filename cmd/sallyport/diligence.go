@@ -448,6 +448,6 @@ func (c *questionnaireScoreAnswersCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("questionnaire.score-answers %s: %d answers, entry %d of log %s\n", c.ID, len(act.Scores), done.LogIndex, done.Log)
+	fmt.Printf("questionnaire.score-answers %s: %s, entry %d of log %s\n", c.ID, numbered(len(act.Scores), "answer"), done.LogIndex, done.Log)
 	return nil
 }

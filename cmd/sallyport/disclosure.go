@@ -102,10 +102,10 @@ func (c *radiusCmd) Run(ctx context.Context) error {
 	if c.JSON {
 		return printJSON(r)
 	}
-	fmt.Printf("%d patients, in %d releases of %d resources (%s), under %d decisions.\n", r.Patients, r.Releases, r.Resources, size(int64(r.Bytes)), r.Decisions)
+	fmt.Printf("%s, in %s of %s (%s), under %s.\n", numbered(int(r.Patients), "patient"), numbered(int(r.Releases), "release"), numbered(int(r.Resources), "resource"), size(int64(r.Bytes)), numbered(int(r.Decisions), "decision"))
 	if r.Releases > 0 {
 		fmt.Printf("From %s to %s.\n", r.First.Format(time.RFC3339), r.Last.Format(time.RFC3339))
-		fmt.Printf("Not sealed to a recipient: %d releases, of %d patients.\n", r.Unsealed.Releases, r.Unsealed.Patients)
+		fmt.Printf("Not sealed to a recipient: %s, of %s.\n", numbered(int(r.Unsealed.Releases), "release"), numbered(int(r.Unsealed.Patients), "patient"))
 	}
 	if r.Withheld+r.Incomplete > 0 {
 		fmt.Printf("Withheld, and not counted: %d. Streams that broke off: %d; what had left before is counted.\n", r.Withheld, r.Incomplete)
@@ -132,7 +132,7 @@ func (c *radiusCmd) Run(ctx context.Context) error {
 			if f.Identified {
 				identified = "identifiable"
 			}
-			fmt.Fprintf(w, "  %s %.12s, %s\t%d\t%d\t%d\n", f.Profile, f.ProfileDigest, identified, f.Patients, f.Releases, f.Resources)
+			fmt.Fprintf(w, "  %s %.12s, role %.12s, %s\t%d\t%d\t%d\n", f.Profile, f.ProfileDigest, f.ScopeDigest, identified, f.Patients, f.Releases, f.Resources)
 		}
 	}
 	table("type (patients of releases that hold it)", r.Types)
@@ -165,8 +165,8 @@ func (c *radiusCmd) request(ctx context.Context, r *disclosure.Radius) error {
 	if c.JSON {
 		return printJSON(done)
 	}
-	fmt.Printf("%d patients; the list is %s. Another person approves it:\n  sallyport incident approve-patients %s list=%s -m WHY\nThen, you alone:\n  sallyport patient affected --incident %s --list %s --source ID -m WHY -o FILE\n",
-		r.Patients, done.Act, c.Incident, done.Act, c.Incident, done.Act)
+	fmt.Printf("%s; the list is %s. Another person approves it:\n  sallyport incident approve-patients %s list=%s -m WHY\nThen, you alone:\n  sallyport patient affected --incident %s --list %s --source ID -m WHY -o FILE\n",
+		numbered(int(r.Patients), "patient"), done.Act, c.Incident, done.Act, c.Incident, done.Act)
 	return nil
 }
 

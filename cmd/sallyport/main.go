@@ -148,12 +148,17 @@ func report(err error) {
 	}
 	fmt.Fprintln(os.Stderr, "sallyport:", title)
 	for _, r := range p.Reasons {
-		fmt.Fprintf(os.Stderr, "  %-15s %s\n", r.Gate, r.Message)
+		const column = "  %-20s %s\n" // as wide as separation-of-duties
+		fmt.Fprintf(os.Stderr, column, r.Gate, r.Message)
 		if r.NextStep != "" {
-			fmt.Fprintf(os.Stderr, "  %-15s Next (%s): %s\n", "", r.Who, r.NextStep)
+			fmt.Fprintf(os.Stderr, column, "", "Next ("+r.Who+"): "+r.NextStep)
 		}
 		if r.Citation != "" {
-			fmt.Fprintf(os.Stderr, "  %-15s %s (%s)\n", "", r.Citation, r.Verified)
+			verified := ""
+			if r.Verified != "" && r.Verified != r.Citation {
+				verified = " (" + r.Verified + ")"
+			}
+			fmt.Fprintf(os.Stderr, column, "", r.Citation+verified)
 		}
 	}
 	if p.NextStep != "" {

@@ -140,6 +140,10 @@ func (c *actCmd) Run(ctx context.Context) error {
 		made, err = c.newInvitation(ctx, fields)
 	case "questionnaire.send", "link.issue":
 		made, err = c.newLink(ctx, c.Kind, fields)
+	case "agreement.amend":
+		for _, name := range []string{"approve", "signatures"} {
+			delete(fields, name) // of an apply file: those of before fall away
+		}
 	}
 	if err != nil {
 		return err
@@ -219,7 +223,64 @@ func (c *actCmd) fields(spec *registry.Spec) (map[string]any, error) {
 		}
 		out[name] = v
 	}
+	for name, v := range out {
+		f, ok := shapes[name]
+		if !ok {
+			continue // the server says that it is not known
+		}
+		var err error
+		if out[name], err = timesIn(name, v, f.typ, c.now()); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
+}
+
+// timesIn writes the times in a value as RFC 3339, as deep as they stand: "60d" in a
+// list of conditions is what it is beside a field's name.
+func timesIn(name string, v any, typ reflect.Type, now time.Time) (any, error) {
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	var err error
+	switch v := v.(type) {
+	case string:
+		if typ == reflect.TypeFor[time.Time]() {
+			return parseTime(name, v, now)
+		}
+	case []any:
+		if typ.Kind() != reflect.Slice {
+			return v, nil
+		}
+		for i := range v {
+			if v[i], err = timesIn(name+"."+strconv.Itoa(i), v[i], typ.Elem(), now); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		of := func(string) (reflect.Type, bool) { return nil, false }
+		switch typ.Kind() {
+		case reflect.Map:
+			of = func(string) (reflect.Type, bool) { return typ.Elem(), true }
+		case reflect.Struct:
+			of = func(key string) (reflect.Type, bool) {
+				for _, f := range fieldsOf(typ) {
+					if f.name == key {
+						return f.typ, true
+					}
+				}
+				return nil, false
+			}
+		}
+		for key := range v {
+			if t, ok := of(key); ok {
+				if v[key], err = timesIn(name+"."+key, v[key], t, now); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return v, nil
 }
 
 // mediaTypes are what files are by their endings. The server looks at the content.
@@ -382,7 +443,7 @@ func (c *listCmd) Run(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	columns := []string{"id"}
-	for _, name := range []string{"state", "kind", "type", "vendor", "person", "engagement", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "expires_at"} {
+	for _, name := range []string{"state", "stage", "kind", "type", "on", "cause", "vendor", "person", "engagement", "course", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "opened_at", "placed_at", "lifted_at", "closed_at", "completed_at", "expires_at"} {
 		for _, item := range page.Items {
 			if _, ok := item[name]; ok {
 				columns = append(columns, name)
@@ -394,7 +455,11 @@ func (c *listCmd) Run(ctx context.Context) error {
 	for _, item := range page.Items {
 		cells := make([]string, len(columns))
 		for i, name := range columns {
-			if v, ok := item[name]; ok {
+			switch v := item[name].(type) {
+			case nil:
+			case map[string]any: // a subject
+				cells[i] = fmt.Sprint(v["noun"], " ", v["id"])
+			default:
 				cells[i] = fmt.Sprint(v)
 			}
 		}

@@ -81,9 +81,13 @@ func (c *offboardingCheckCmd) Run(ctx context.Context) error {
 		fmt.Printf("Nothing was tried since it began. Recorded as entry %d of log %s.\n", out.Recorded.LogIndex, out.Recorded.Log)
 		return nil
 	}
-	fmt.Printf("Tried %d times, last at %s. All were refused; a finding was raised.\n", out.Tried, out.LastTried.UTC().Format(time.RFC3339))
+	ends := "All were refused"
+	if out.Permitted > 0 {
+		ends = fmt.Sprintf("%d WERE PERMITTED", out.Permitted)
+	}
+	fmt.Printf("Tried %s, last at %s. %s; a finding was raised, unless it was before.\n", numbered(out.Tried, "time"), out.LastTried.UTC().Format(time.RFC3339), ends)
 	for _, r := range out.First {
-		fmt.Printf("  %s  entry %d  %s %s %s\n", r.Time.UTC().Format(time.RFC3339), r.Index, r.Kind, r.Device, r.App)
+		fmt.Printf("  %s  entry %d  %s %s\n", r.Time.UTC().Format(time.RFC3339), r.Index, r.Kind, strings.TrimSpace(string(r.Device)+" "+string(r.App)+" "+string(r.Person)))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -49,14 +50,31 @@ func (c *agreementCheckCmd) Run(ctx context.Context) error {
 	if c.JSON {
 		return printJSON(checks)
 	}
-	bad := 0
+	bad, unsigned := 0, 0
 	for _, x := range checks {
 		bad += tellCheck(x)
+		for _, d := range x.Deficiencies {
+			if d.Field == "instrument" && d.Fault == agreement.Missing {
+				unsigned++
+			}
+		}
 	}
 	if bad > 0 {
-		return problem.New(problem.Conflict, fmt.Sprintf("%d terms switch something off", bad), "Amend the paper: docs/terms.md says what each term does")
+		next := "Amend the paper: docs/terms.md says what each term does"
+		if bad == unsigned {
+			next = "Have it signed by both sides: sallyport agreement sign, or sign-here"
+		}
+		return problem.New(problem.Conflict, numbered(bad, "fault")+" in the paper, and what each switches off is above", next)
 	}
 	return nil
+}
+
+// numbered is a number with its noun: "1 grant", "2 grants".
+func numbered(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 // tellCheck prints one check, and counts what denies or blocks.

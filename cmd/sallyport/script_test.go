@@ -100,16 +100,22 @@ func advance(ts *testscript.TestScript, neg bool, args []string) {
 // program of the script, those under way too.
 //
 // What expires along with the papers is renewed as people do it: a person's
-// certificate lives 30 days (sallyport certificate person NAME, then person
-// register-key by another person whose own is still in force: advance by less than 30
-// days at a time), a device's as long as --days says, and a session not at all.
+// certificate lives a year (sallyport certificate person NAME, then person register-key
+// by the certificate of before, which is kept until then), a device's as long as --days
+// says, and a session not at all.
 func TestScript(t *testing.T) {
+	p := stage(t)
+	p.Dir = "testdata/script"
+	testscript.Run(t, p)
+}
+
+// stage is what scripts play on.
+func stage(t *testing.T) testscript.Params {
 	repo, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	return testscript.Params{
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			for k, v := range ports(t) {
@@ -127,7 +133,7 @@ func TestScript(t *testing.T) {
 			"flip":    flip,
 			"speak":   speak,
 		},
-	})
+	}
 }
 
 var lastPort atomic.Int32
@@ -235,7 +241,7 @@ func typed(p map[string]int, pages ...string) (script string, commands int) {
 				case line == "./sallyport whoami", strings.HasPrefix(line, "curl "):
 					line = "i=0; until " + line + "; do i=$((i+1)); [ $i -lt 300 ]; sleep 0.1; done"
 				}
-				if strings.Contains(line, "./sallyport") || strings.HasPrefix(line, "as_grace") {
+				if strings.Contains(line, "./sallyport") || strings.HasPrefix(line, "as_") {
 					commands++
 				}
 				fmt.Fprintln(&b, line)
@@ -249,6 +255,13 @@ func typed(p map[string]int, pages ...string) (script string, commands int) {
 // examples, and gives what was shown.
 func typePages(t *testing.T, atLeast int, pages ...string) []byte {
 	t.Helper()
+	out, _ := typePagesIn(t, atLeast, pages...)
+	return out
+}
+
+// typePagesIn gives the folder, too, in which the pages wrote their files.
+func typePagesIn(t *testing.T, atLeast int, pages ...string) (out []byte, dir string) {
+	t.Helper()
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("there is no sh to type into")
@@ -257,7 +270,7 @@ func typePages(t *testing.T, atLeast int, pages ...string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir = t.TempDir()
 	if err := os.Symlink(program, filepath.Join(dir, "sallyport")); err != nil {
 		t.Fatal(err)
 	}
@@ -275,11 +288,11 @@ func typePages(t *testing.T, atLeast int, pages ...string) []byte {
 	cmd := exec.CommandContext(ctx, shell, "-c", script)
 	cmd.Dir = dir
 	cmd.WaitDelay = 10 * time.Second
-	out, err := cmd.CombinedOutput()
+	out, err = cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	return out
+	return out, dir
 }
 
 func page(t *testing.T, name string) string {
@@ -444,6 +457,95 @@ func TestTheIncidentsPage(t *testing.T) {
 	}
 	if !bytes.Contains(out[bytes.LastIndex(out, []byte("hold.lift")):], []byte(`"resourceType"`)) {
 		t.Error("after the hold nothing is released")
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
+// TestTheOfficersPage types docs/privacy-officer.md: a year with one vendor, after the
+// part of the first hour that engineers do.
+func TestTheOfficersPage(t *testing.T) {
+	need.Tool(t, "awk")
+	need.Tool(t, "curl")
+	hour, _, ok := strings.Cut(page(t, "first-hour.md"), "## 4.")
+	if !ok {
+		t.Fatal("the first hour has no section 4")
+	}
+	out, dir := typePagesIn(t, 90, hour, page(t, "privacy-officer.md"))
+	for _, want := range []string{
+		"moderate, 7 points", "Every link has an agreement", "/portal/in#", "64 answers saved", "HIP-05 is critical, and scores 0",
+		`is better than the answers come to, which is "fail"`, "noor accepted it: nothing de-identified is given in the pilot", "open condition c1",
+		"It counts until", "the paper does not say it", "not to be signed", "agreement.approve northwind-baa: done",
+		"is approved: propose it and have it approved", "training.import: done", "The badge verifies", "not revoked, by a list",
+		"The grant is not approved, or no longer", "relies on an accepted risk: HIP-05", "grant.end-early request-night-fix: done", "1 of 1 items decided: 0 kept, 1 cut down", "! hasty",
+		"Data stops: assessment, vendor northwind (1 grant)", "1 grant would stop at once: triage-grant",
+		"It counts as a breach (presumed)", "Notice to each individual", "1 patient, in 2 releases", "1 patients are in", "It counts as a breach (assessed)", "incident.close",
+		"The vendor has not said what became of: backups", "The keys were destroyed on", "Tried 1 time, last at", "Nothing is left to do.", "offboarding.complete northwind-goodbye: done",
+		"survives the end: no_reidentification", "Wrote 29 kinds of records", "The log gateway-1 verifies",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	// Each refusal names the rule or the gate behind it, in this order.
+	at := 0
+	for _, want := range []string{"verdict: ", "separation-of-duties", "Nothing was recorded", "separation-of-duties", "has to be made anew: incident", "The gateway gave no token", "auditor-reads-only"} {
+		i := bytes.Index(out[at:], []byte(want))
+		if i < 0 {
+			t.Fatalf("after %d bytes of %d nothing is refused by %q\n%s", at, len(out), want, out)
+		}
+		at += i
+		i = bytes.Index(out[at:], []byte("refused, as it must be"))
+		if i < 0 {
+			t.Fatalf("what %q refuses is not refused", want)
+		}
+		at += i
+	}
+	for file, want := range map[string]string{
+		"baa.pdf": "%PDF-", "baa.docx": "PK", "certificate.pdf": "%PDF-", "badge.jwt": "ey", "letter.docx": "PK", "merge.csv": "", "secretary.pdf": "%PDF-",
+		"story.pdf": "%PDF-", "goodbye.pdf": "%PDF-", "affected.csv": "source,patient", "releases.csv": "", "binder/questionnaire.csv": "answers,", "binder/training.csv": "id,",
+	} {
+		raw, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(file)))
+		if err != nil || len(raw) == 0 || !bytes.HasPrefix(raw, []byte(want)) {
+			t.Errorf("%s: got %.20q, %v, want it to begin with %q", file, raw, err, want)
+		}
+	}
+	if raw, _ := os.ReadFile(filepath.Join(dir, "affected.csv")); bytes.Count(raw, []byte("\n")) != 2 {
+		t.Errorf("the list of patients has %d lines, want a head and one patient", bytes.Count(raw, []byte("\n")))
+	}
+	// The calendar, as RFC 5545 has it: unfolded, each line a name and a value, each
+	// component ended, and each event with what an event must have.
+	raw, err := os.ReadFile(filepath.Join(dir, "stops.ics"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []string
+	has := map[string]int{}
+	for line := range strings.SplitSeq(strings.TrimSuffix(strings.ReplaceAll(string(raw), "\r\n ", ""), "\r\n"), "\r\n") {
+		name, value, ok := strings.Cut(line, ":")
+		name, _, _ = strings.Cut(name, ";")
+		has[name]++
+		switch {
+		case !ok:
+			t.Errorf("the calendar has a line without a value: %q", line)
+		case name == "BEGIN":
+			open = append(open, value)
+		case name == "END":
+			if len(open) == 0 || open[len(open)-1] != value {
+				t.Fatalf("the calendar ends %s in %v", value, open)
+			}
+			open = open[:len(open)-1]
+		case strings.HasPrefix(name, "DT"):
+			if _, err := time.Parse("20060102T150405Z", value); err != nil {
+				if _, err := time.Parse("20060102", value); err != nil {
+					t.Errorf("the calendar has %s", line)
+				}
+			}
+		}
+	}
+	if n := has["DTSTART"]; len(open) != 0 || n == 0 || has["UID"] != n || has["DTSTAMP"] != n || has["SUMMARY"] != n {
+		t.Errorf("the calendar has %v, and %v is open", has, open)
 	}
 	if t.Failed() {
 		t.Logf("%s", out)

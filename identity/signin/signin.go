@@ -100,6 +100,32 @@ func (s *Sessions) Bearer(r *http.Request) (person id.Person, session id.Session
 	return s.by(r, secret)
 }
 
+// Whose says in whose session the request's cookies or Authorization header have the
+// secret, whether or not it still counts. It signs nobody in: it is for the record of what
+// was tried after the end. A session that the registry has forgotten is nobody's.
+func (s *Sessions) Whose(r *http.Request) (*snapshot.Person, bool) {
+	v := s.o.View()
+	if v == nil {
+		return nil, false
+	}
+	var secrets []string
+	if cookies := r.CookiesNamed(CookieName); len(cookies) == 1 {
+		secrets = append(secrets, cookies[0].Value)
+	}
+	if scheme, secret, found := strings.Cut(r.Header.Get("Authorization"), " "); found && strings.EqualFold(scheme, "bearer") {
+		secrets = append(secrets, secret)
+	}
+	for _, secret := range secrets {
+		if len(secret) != secretLen {
+			continue
+		}
+		if x, ok := v.SessionBySecret(digest(secret)); ok {
+			return v.Persons.Get(x.Person)
+		}
+	}
+	return nil, false
+}
+
 func (s *Sessions) by(r *http.Request, secret string) (id.Person, id.Session, bool) {
 	if len(secret) != secretLen {
 		return "", "", false

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // everyCheck is waived: the machine of the tests is what it is. A fresh report is
@@ -34,7 +35,10 @@ func TestTheAgentIsKilledAndStartedAgain(t *testing.T) {
 	}
 	t.Parallel()
 	program := hospitaltest.Program(t)
-	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive(everyCheck)})
+	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive(everyCheck), Terms: func(terms map[string]snapshot.Term) {
+		// A paper that demands encryption at rest is not waived by a configuration.
+		terms["security_schedule"] = snapshot.Term{Value: json.RawMessage(`{"mfa": true}`), Clause: "§ 16"}
+	}})
 	b.Paper()
 	word := invited(t, b)
 	dir := filepath.Join(t.TempDir(), "agent")

@@ -27,6 +27,7 @@ import (
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/server"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // What registrytest.Demo names the vendor's things.
@@ -57,6 +58,8 @@ type Options struct {
 	// Role changes the role that the vendor's program gets; nil leaves
 	// registrytest.Role.
 	Role func(*registry.DefineRole)
+	// Terms changes the terms of the agreements; nil leaves registrytest.Terms.
+	Terms func(map[string]snapshot.Term)
 	// Configure changes the text of the configuration.
 	Configure func(string) string
 	// Before is called with the configuration before Sallyport starts, and

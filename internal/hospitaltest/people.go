@@ -204,6 +204,11 @@ func (b *Box) Steps() (steps []registrytest.Step, known int) {
 	for _, s := range all {
 		switch a := s.Act.(type) {
 		case registry.BootstrapOrganisation: // init did it
+		case registry.DraftAgreement:
+			if b.o.Terms != nil {
+				b.o.Terms(a.Terms)
+			}
+			asked = append(asked, s)
 		case registry.ProposePerson, registry.AdmitSecondPerson, registry.AmendDuties, registry.ProposeVendor,
 			registry.EnrollDevice, registry.RegisterApp, registry.ApproveApp:
 			steps = append(steps, s)
@@ -217,7 +222,7 @@ func (b *Box) Steps() (steps []registrytest.Step, known int) {
 				s.Act = a
 			}
 			asked = append(asked, s)
-		case registry.PutDocument, registry.DraftAgreement, registry.ProposeEngagement, registry.RequestGrant:
+		case registry.PutDocument, registry.ProposeEngagement, registry.RequestGrant:
 			asked = append(asked, s)
 		default:
 			later = append(later, s)
