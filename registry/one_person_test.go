@@ -129,7 +129,7 @@ func TestWhoSentALinkDoesNotAcceptWhatCameByIt(t *testing.T) {
 	w.must("grace", registry.IssueLink{ID: "l1", Vendor: "northwind", For: snapshot.LinkAttestation, About: snapshot.Subject{Noun: snapshot.NounOffboarding, ID: "bye"},
 		Contact: "privacy@northwind.example", Secret256: strings.Repeat("1a", 32), ExpiresAt: w.now.AddDate(0, 0, 30)})
 	if err := w.as(registry.Actor{Link: "l1"}, registry.AttestDisposition{ID: "bye", Form: snapshot.VendorBackups, Outcome: snapshot.Infeasible, Items: "backups", Why: "by date alone",
-		Protections: "encrypted", ReviewAt: w.now.AddDate(0, 3, 0)}); err != nil {
+		Protections: "encrypted", ReviewAt: w.now.AddDate(0, 3, 0), Attester: "T. Example, privacy officer"}); err != nil {
 		t.Fatal(err)
 	}
 	accept := registry.AcceptDisposition{ID: "bye", Form: snapshot.VendorBackups}
