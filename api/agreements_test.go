@@ -117,7 +117,7 @@ func TestFromTermsToASignedPaperWithItsProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := p.compose(p.as("ada", false), "our own wording", fields)
+	done, err := p.compose(p.as("ada", false), "our own wording", "once", fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,11 @@ func TestFromTermsToASignedPaperWithItsProof(t *testing.T) {
 	if g.Document != done.Document || g.Terms["safeguards"].Clause != "§ 3.3" || g.PermittedUses[0].Clause != "§ 2.1" {
 		t.Errorf("drafted %+v", g)
 	}
-	if _, err := p.compose(p.as("ada", false), "again", fields); problem.From(err).Kind != problem.Conflict {
+	again, err := p.compose(p.as("ada", false), "our own wording", "once", fields)
+	if err != nil || again.Document != done.Document || again.Drafted.Act != done.Drafted.Act || again.Stored.Act != done.Stored.Act || !again.Drafted.Repeated {
+		t.Errorf("composed again with its key: %+v, %v, want %+v", again, err, done)
+	}
+	if _, err := p.compose(p.as("ada", false), "again", "", fields); problem.From(err).Kind != problem.Conflict {
 		t.Errorf("composed twice: %v", err)
 	}
 

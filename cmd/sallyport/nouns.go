@@ -443,7 +443,7 @@ func (c *listCmd) Run(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	columns := []string{"id"}
-	for _, name := range []string{"state", "stage", "kind", "type", "on", "cause", "vendor", "person", "engagement", "course", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "opened_at", "placed_at", "lifted_at", "closed_at", "completed_at", "expires_at"} {
+	for _, name := range []string{"state", "stage", "kind", "type", "on", "cause", "vendor", "person", "engagement", "grant", "course", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "opened_at", "placed_at", "lifted_at", "closed_at", "completed_at", "expires_at", "outcome"} {
 		for _, item := range page.Items {
 			if _, ok := item[name]; ok {
 				columns = append(columns, name)

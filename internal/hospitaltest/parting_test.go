@@ -33,7 +33,6 @@ import (
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
-	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -203,7 +202,6 @@ func (x *parting) everything() {
 	// The device, and the program that acts by itself.
 	live := must[string](t)(b.Client.Tokens.Token(t.Context()))
 	x.save("device certificate: standing", func() (bool, string) { return x.ask(mtls, http.MethodGet, b.Gateway+"/standing", "", "") })
-	x.save("device certificate: release keys", func() (bool, string) { return x.ask(mtls, http.MethodGet, b.Gateway+sealed.KeysPath, "", "") })
 	x.save("access token, live", func() (bool, string) { return read(mtls, live) })
 	x.save("access token, introspected", func() (bool, string) {
 		ok, what := x.ask(mtls, http.MethodPost, b.Gateway+"/introspect", "application/x-www-form-urlencoded", with(x.signed(hospitaltest.App, b.Client.Key), "token", live).Encode())
@@ -437,10 +435,19 @@ func TestAfterThePartingEverythingIsDead(t *testing.T) {
 	if c.Permitted != 0 || len(x.findings()) != 1 {
 		t.Errorf("the check: %+v, and %d findings", c, len(x.findings()))
 	}
+	for _, l := range strings.Split(b.Log.String(), "\n") {
+		if strings.Contains(l, "could not be noted") {
+			t.Error(l)
+		}
+	}
 	x.nothingComesBack()
 	// What was planted afterwards is found by the product itself, a day later.
+	b.Clock.Move(2 * time.Minute)
+	awaitReady(t, b)
+	if ok, what := x.saved[0].use(); ok {
+		t.Errorf("%s works: %s", x.saved[0].name, what)
+	}
 	b.Clock.Move(25 * time.Hour)
-	x.saved[0].use()
 	deadline := time.Now().Add(20 * time.Second)
 	for len(x.findings()) < 2 && time.Now().Before(deadline) {
 		time.Sleep(200 * time.Millisecond)
@@ -517,4 +524,10 @@ func (x *parting) invite(device id.Device, code string) string {
 	raw := must[[]byte](x.t)(os.ReadFile(x.b.Client.CA))
 	block, _ := pem.Decode(raw)
 	return wire.Invite{Device: string(device), Code: code, Pin: wire.PinOf(block.Bytes)}.String()
+}
+
+// awaitReady waits until the registry has been heard from.
+func awaitReady(t *testing.T, b *hospitaltest.Box) {
+	t.Helper()
+	eventually(t, "a fresh view", func() bool { status, _ := b.Ready(); return status == http.StatusOK })
 }
