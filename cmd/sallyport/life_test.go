@@ -48,6 +48,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]func(*testing.T) string{"sqlite": func(*testing.T) string { return "" }, "postgres": schema} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			where := database(t)
 			p := stage(t)
 			p.Files = []string{"testdata/life.txtar"}
@@ -62,7 +63,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 					return err
 				}
 				e.Defer(post.Close)
-				for _, n := range []int{0, 25, 45, 200} { // dates in files, from the first day on
+				for _, n := range []int{0, 25, 45, 200, 592} { // dates in files, from the first day on
 					e.Setenv(fmt.Sprintf("DAY%d", n), time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly))
 				}
 				e.Setenv("DATABASE", where)
