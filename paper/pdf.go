@@ -148,6 +148,9 @@ func (x *drawing) head(d Document) {
 // least is how tall the beginning of a block is that a heading may not leave alone:
 // of a table its head and a row, as far as a page holds them.
 func (x *drawing) least(b Block) float64 {
+	if s, ok := b.(SignatureLine); ok {
+		return 20 + lineH + float64(len(s.signed())+1)*smallH // as signature draws it
+	}
 	t, ok := b.(Table)
 	if !ok || len(t.Rows) == 0 {
 		return 3 * lineH
