@@ -277,3 +277,23 @@ func TestRecipientsDoNotHideWhoAsked(t *testing.T) {
 	w.must("grace", registry.ApproveDevice{ID: "d2", TrustedUntil: year})
 	w.must("grace", registry.SetRecipients{ID: "d2", SealTo: []string{"age1y"}})
 }
+
+// What a machine's trust says of itself is true: when it has run out, or before, another
+// than who enrolled it extends it; a machine that was revoked stays out.
+func TestTheTrustInAMachineIsExtended(t *testing.T) {
+	w := connectedWorld(t)
+	w.must("ada", device2)
+	w.must("grace", registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(0, 0, 90)})
+	longer := registry.ApproveDevice{ID: "d2", TrustedUntil: noon.AddDate(0, 0, 180)}
+	if err := w.do("ada", longer); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("Ada extends the trust in the machine that she enrolled: %v", err)
+	}
+	w.must("grace", longer)
+	if d, _ := w.view.Devices.Get("d2"); !d.TrustedUntil.Equal(longer.TrustedUntil) || d.State != snapshot.Approved || d.RequestedBy != "ada" {
+		t.Errorf("got %+v", d)
+	}
+	w.must("grace", registry.RevokeDevice{ID: "d2"})
+	if err := w.do("grace", longer); problem.From(err).Kind != problem.Conflict {
+		t.Errorf("a machine that was revoked is trusted again: %v", err)
+	}
+}
