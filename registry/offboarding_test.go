@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -349,5 +350,22 @@ func TestEachLogIsLookedThrough(t *testing.T) {
 		if err := w.do("ada", a); err == nil {
 			t.Errorf("%+v was noted", a)
 		}
+	}
+}
+
+// Whoever attests with files, again and again, fills no disk: what was replaced stays
+// stored, and so it counts.
+func TestFilesOfAttestationsAreBounded(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", goodbye)
+	stopped := 0
+	for i := range 200 {
+		a := registry.AttestDisposition{ID: "bye", Form: snapshot.RawData, Outcome: snapshot.Returned, Items: "the disk"}.With("text/plain", fmt.Appendf(nil, "receipt %d", i))
+		if err := w.do("ada", a); err != nil {
+			stopped++
+		}
+	}
+	if stopped != 40 {
+		t.Errorf("of 200 files %d were refused, want 40", stopped)
 	}
 }
