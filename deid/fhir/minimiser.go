@@ -364,7 +364,9 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 			cut |= bit(f)
 		} else {
 			have |= bit(f)
-			m.shown = append(m.shown, f.Shown...)
+			if len(f.Shown) > 0 {
+				m.shown = append(m.shown, f.Shown...)
+			}
 			must = must || f.Name == n.Must
 		}
 	}
