@@ -80,6 +80,31 @@ func as(t *testing.T, p id.Person) context.Context {
 const ask = `{"engagement": "triage-eval", "app": "triage", "devices": ["northwind-gpu-1"], "role": "triage-reader", "cohort": {"kind": "all"},
 	"resources": {"Patient": {"interactions": ["read"], "elements": ["gender"]}}, "max_patients": 1, "max_daily_bytes": 1, "life_minutes": 60, "why": "w"}`
 
+// Each act is in the log for good: a vendor's person fills it no faster than a person
+// can; the organisation's people and reads are not counted.
+func TestAVendorsPersonActsAtARate(t *testing.T) {
+	now := time.Now()
+	s := &server{Config: Config{Now: func() time.Time { return now }}, outside: newOutside()}
+	post, get := httptest.NewRequest(http.MethodPost, "/v1/requests", nil), httptest.NewRequest(http.MethodGet, "/v1/my-access", nil)
+	theirs, ours := &snapshot.Person{ID: "lin", Vendor: "northwind"}, &snapshot.Person{ID: "ada"}
+	done := 0
+	for range 1000 {
+		if !s.tooMany(theirs, post) {
+			done++
+		}
+		if s.tooMany(theirs, get) || s.tooMany(ours, post) {
+			t.Fatal("what is not counted is refused")
+		}
+	}
+	if done != 240 {
+		t.Errorf("%d acts at once", done)
+	}
+	now = now.Add(time.Minute)
+	if s.tooMany(theirs, post) {
+		t.Error("a minute later it is refused still")
+	}
+}
+
 // A vendor's person is told what their own request would cost, of the conditions that
 // are theirs to see; nothing is done; and of another vendor's they are told nothing.
 func TestAPreviewIsForOnesOwn(t *testing.T) {

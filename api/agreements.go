@@ -65,14 +65,15 @@ func (s *server) agreements() {
 			return out, nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "agreement-compose", Method: http.MethodPost, Path: "/v1/agreements/compose", Tags: []string{"agreements"},
-		Summary: "Write an agreement in the product's own words, store the PDF and draft the agreement with it", Description: "Two acts: document.put and agreement.draft, with the clause of each term as the PDF numbers it."},
+		Summary: "Write an agreement in the product's own words, store the PDF and draft the agreement with it", Description: "Two acts: document.put and agreement.draft, with the clause of each term as the PDF numbers it. With Idempotency-Key a repetition gives what was done."},
 		func(ctx context.Context, in *struct {
+			Key  string `header:"Idempotency-Key" maxLength:"110" doc:"Makes a repetition harmless"`
 			Body struct {
 				Reason string `json:"reason" doc:"Why, in a sentence. Never patient data." maxLength:"2000"`
 				Act    Fields `json:"act" doc:"Those of agreement.draft, without document_sha256 and clauses"`
 			}
 		}) (*struct{ Body *Composed }, error) {
-			out, err := s.compose(ctx, in.Body.Reason, in.Body.Act)
+			out, err := s.compose(ctx, in.Body.Reason, in.Key, in.Body.Act)
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
@@ -188,7 +189,10 @@ func (s *server) composedPDF(g *snapshot.Agreement) ([]byte, error) {
 	return paper.PDF(agreement.Draft(&bare, s.parties(g), g.EffectiveAt))
 }
 
-func (s *server) compose(ctx context.Context, reason string, fields Fields) (*Composed, error) {
+// compose does two acts. A process that dies between them leaves a document that nothing
+// names: the same request stores nothing a second time, and drafts. With a key it also
+// finds what was drafted before the answer was lost.
+func (s *server) compose(ctx context.Context, reason, key string, fields Fields) (*Composed, error) {
 	a, err := registry.Decode("agreement.draft", bytes.TrimSpace(fields))
 	if err != nil {
 		return nil, err
@@ -213,18 +217,30 @@ func (s *server) compose(ctx context.Context, reason string, fields Fields) (*Co
 	}
 	put := registry.NewDocument(pdfType, pdf)
 	draft.Document = put.Digest
-	by, meta := actor(ctx), registry.Meta{Reason: reason}
-	// Before anything is stored: what would be refused then is refused now.
-	if err := s.Registry.May(by, draft, meta); err != nil {
-		return nil, err
+	by, storing, drafting := actor(ctx), registry.Meta{Reason: reason}, registry.Meta{Reason: reason}
+	if key != "" {
+		storing.IdempotencyKey, drafting.IdempotencyKey = key+"/document", key+"/draft"
 	}
-	stored, err := s.Registry.Do(ctx, by, put, meta)
+	var drafted registry.Result
+	// Before anything is stored: what would be refused then is refused now, unless it was
+	// done already.
+	refused := s.Registry.May(by, draft, drafting)
+	if refused != nil {
+		if key == "" {
+			return nil, refused
+		}
+		if drafted, err = s.Registry.Do(ctx, by, draft, drafting); err != nil {
+			return nil, err
+		}
+	}
+	stored, err := s.Registry.Do(ctx, by, put, storing)
 	if err != nil {
 		return nil, err
 	}
-	drafted, err := s.Registry.Do(ctx, by, draft, meta)
-	if err != nil {
-		return nil, err
+	if refused == nil {
+		if drafted, err = s.Registry.Do(ctx, by, draft, drafting); err != nil {
+			return nil, err
+		}
 	}
 	return &Composed{Agreement: draft.ID, Document: put.Digest, Stored: result(stored), Drafted: result(drafted)}, nil
 }

@@ -75,7 +75,10 @@ type server struct {
 	api         huma.API
 	collections map[string]collection // by plural
 	looking     sync.Map              // who has the log looked through now
+	outside     *signin.Limit         // acts of vendors' people: each is in the log for good
 }
+
+func newOutside() *signin.Limit { return signin.NewLimit(240, 500*time.Millisecond) }
 
 type actorKey struct{}
 
@@ -95,7 +98,7 @@ func New(c Config) http.Handler {
 		"session":     {Type: "http", Scheme: "bearer", Description: "The secret of a session, as sallyport login gets it"},
 	}
 	hc.Security = []map[string][]string{{"certificate": {}}, {"session": {}}}
-	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}}
+	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}, outside: newOutside()}
 	s.acts()
 	s.reads()
 	s.incidents()
@@ -159,10 +162,19 @@ func (s *server) identify(next http.Handler) http.Handler {
 				"Ask the organisation; your own access is on the pages where you signed in"))
 			return
 		}
+		if s.tooMany(p, r) {
+			writeProblem(w, problem.New(problem.Refused, "There were too many requests from your address", "Wait a minute and try again"))
+			return
+		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, by)))
 	})
+}
+
+// tooMany reports whether a vendor's person does more at once than a person does.
+func (s *server) tooMany(p *snapshot.Person, r *http.Request) bool {
+	return p.Vendor != "" && r.Method == http.MethodPost && !s.outside.Allow(r, s.Now())
 }
 
 // vendorReads are who a vendor's person is, what they have and may ask for, and what

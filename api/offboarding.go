@@ -31,7 +31,7 @@ type Checked struct {
 	Tried     int              `json:"tried"`
 	Permitted int              `json:"permitted,omitempty" doc:"Of them, what was let through; must be zero"`
 	LastTried time.Time        `json:"last_tried,omitzero"`
-	First     []disclosure.Row `json:"first" doc:"The first of them, from the log"`
+	First     []disclosure.Row `json:"first" doc:"Of each machine, program and person the first, from the log; at most 20"`
 	Recorded  *ActResult       `json:"recorded"`
 }
 
@@ -194,7 +194,7 @@ func (s *server) lookForAttempts(ctx context.Context, key, reason string) (*Chec
 
 // Tries are what was tried since an offboarding began, as a log has it.
 type Tries struct {
-	First     []disclosure.Row // in the order of the log, a few
+	First     []disclosure.Row // of each machine, program and person the first; a few
 	Tried     int
 	Permitted int // of them; must be zero
 	Last      time.Time
@@ -232,8 +232,9 @@ func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o
 		return known && w.State == snapshot.Ended && r.Engagement == ""
 	}
 	q := disclosure.Query{Vendors: []id.Vendor{o.Vendor}, Since: o.BegunAt.Add(time.Nanosecond), Through: x.To}
+	shown := map[[3]string]bool{}
 	err := index.Rows(ctx, q, 0, func(r disclosure.Row) error {
-		if !ended(r) {
+		if !ended(r) || wasUnderWay(r, o.BegunAt) {
 			return nil
 		}
 		x.Tried++
@@ -243,12 +244,22 @@ func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o
 		if r.Time.After(x.Last) {
 			x.Last = r.Time
 		}
-		if len(x.First) < firstAttempts {
+		who := [3]string{string(r.Device), string(r.App), string(r.Person)}
+		if !shown[who] && len(x.First) < firstAttempts {
+			shown[who] = true
 			x.First = append(x.First, r)
 		}
 		return nil
 	}, disclosure.Permitted, disclosure.Refused)
 	return x, err
+}
+
+// wasUnderWay says that a refusal is of a question that was asked before the parting began:
+// it cut the answer, and nobody tried anything. A decision's id has its time, to the
+// millisecond.
+func wasUnderWay(r disclosure.Row, begun time.Time) bool {
+	asked, err := id.Time(r.Decision)
+	return err == nil && r.Kind == disclosure.Refused && asked.Before(begun.Truncate(time.Millisecond))
 }
 
 func (s *server) certificateFacts(v *snapshot.View, o *snapshot.Offboarding) offboarding.Facts {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -281,7 +282,8 @@ func FuzzNoFreeText(f *testing.F) {
 	})
 }
 
-// FuzzDecode: what reads is in the one form that the log writes, or is refused.
+// FuzzDecode: what reads is in the one form that the log writes, or is refused; and the
+// fast reader says the same as the strict one.
 func FuzzDecode(f *testing.F) {
 	for _, b := range allSound(f) {
 		f.Add(b)
@@ -290,6 +292,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := Decode(0, b)
+		if strict, failed := decodeJSON(0, b); (err == nil) != (failed == nil) || !reflect.DeepEqual(e, strict) {
+			t.Fatalf("%q: read as %+v (%v), strictly as %+v (%v)", b, e, err, strict, failed)
+		}
 		if err == nil && (e.Kind == "" || e.Time.IsZero() && e.Time.Year() == 0) {
 			t.Fatalf("%q reads as nothing", b)
 		}

@@ -190,7 +190,7 @@ func TestAClosedIncidentReadsAsAStory(t *testing.T) {
 	events := []Event{{At: in.OpenedAt, Kind: "incident.open", By: "ada", Reason: "Lin called", Log: "node-1", Index: 41}, {At: in.ClosedAt, Kind: "incident.close", By: "grace", Reason: "done", Log: "node-1", Index: 77}}
 	d := Story(in, events, hours24, s, func(p id.Person) string { return "<" + string(p) + ">" })
 	text := paper.Text(d)
-	for _, want := range []string{"Closed on 16 March 2026", "<ada> opened the incident.", "Lin called", "node-1 41", "Yes (assessed)", "600 individuals", "to media of US-MA", "done 2026-03-14",
+	for _, want := range []string{"Closed on 16 March 2026", "<ada> opened the incident.", "Lin called", "node-1 41", "Yes (assessed)", "Individuals affected: 600", "to media of US-MA", "done 2026-03-14",
 		"Sanction on person lin", "Left open: B-408-b. given on paper", "Scan before publishing.", "Northwind AI", "contract baa; BAA-R20", "45 CFR 164.404(b) [reg-text]", "done late"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the story does not say %q:\n%s", want, text)

@@ -69,12 +69,13 @@ func Applies(classes []hipaa.DataClass) (apply []string, not []Exclusion) {
 	return apply, not
 }
 
-// Answers are the scored answers that a vendor's questionnaires hold, the newest of
-// each question: what was withdrawn, or is still with the vendor, does not count.
+// Answers are the scored answers that a vendor's closed questionnaires hold, the newest of
+// each question. A score counts from the close on, which is a decision: what was
+// withdrawn, is with the vendor, or is being scored does not count, for it or against it.
 func Answers(v *snapshot.View, vendor id.Vendor) map[string]snapshot.VendorAnswer {
 	out := map[string]snapshot.VendorAnswer{}
 	for _, q := range v.QuestionnairesOf(vendor) {
-		if q.Withdrawn || q.Stage != snapshot.QuestionsSubmitted && q.Stage != snapshot.QuestionsClosed {
+		if q.Withdrawn || q.Stage != snapshot.QuestionsClosed {
 			continue
 		}
 		for key, a := range q.Answers {

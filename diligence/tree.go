@@ -81,8 +81,8 @@ func node(v *snapshot.View, vendor id.Vendor) Node {
 func children(v *snapshot.View, vendor id.Vendor, first bool) []id.Vendor {
 	var out []id.Vendor
 	if first {
-		for _, e := range v.Engagements.All() {
-			if e.Vendor == vendor && e.State != snapshot.Ended {
+		for _, e := range v.EngagementsOf(vendor) {
+			if e.State != snapshot.Ended {
 				out = append(out, e.Subprocessors...)
 			}
 		}
@@ -104,13 +104,13 @@ func grow(v *snapshot.View, n *Node, seen map[id.Vendor]bool, now time.Time) {
 		n.Below = append(n.Below, node(v, x))
 	}
 	if first {
-		for key, e := range v.Engagements.All() {
-			if e.Vendor != n.Vendor || e.State == snapshot.Ended {
+		for _, e := range v.EngagementsOf(n.Vendor) {
+			if e.State == snapshot.Ended {
 				continue
 			}
 			for _, x := range e.Subprocessors {
-				if i, ok := below[x]; ok && !slices.Contains(n.Below[i].For, key) {
-					n.Below[i].For = append(n.Below[i].For, key)
+				if i, ok := below[x]; ok && !slices.Contains(n.Below[i].For, e.ID) {
+					n.Below[i].For = append(n.Below[i].For, e.ID)
 				}
 			}
 		}

@@ -89,10 +89,10 @@ func readCertification(c *policy.Case, f *policy.Facts, x *snapshot.Certificatio
 		return certGood
 	case j.Why(diligence.NeverCounts), j.Why(diligence.UnknownType):
 		return certNeverCounts
+	case j.Why(diligence.FieldMissing): // to verify it would be in vain
+		return certIncomplete
 	case j.Why(diligence.Unverified):
 		return certUnverified
-	case j.Why(diligence.FieldMissing):
-		return certIncomplete
 	case j.Why(diligence.Expired), j.Why(diligence.Revoked):
 		return certExpired
 	}

@@ -150,8 +150,8 @@ func contractedPath(c *policy.Case, f *policy.Facts, covered map[id.Vendor]*snap
 // knownReviewer reports whether the vendor has a person who is approved and whose
 // training counts.
 func knownReviewer(c *policy.Case, f *policy.Facts, vendor id.Vendor) bool {
-	for _, p := range c.View.Persons.All() {
-		if p.Vendor != vendor || !approved(f, p.Approval) {
+	for _, p := range c.View.PersonsOf(vendor) {
+		if !approved(f, p.Approval) {
 			continue
 		}
 		if course.Assess(c.View, p, nil, f.Passed).Current(f.Passed) {

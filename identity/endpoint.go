@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -412,7 +413,8 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 // chooseGrant settles under which grant the application will act: the one that it
 // names; or its only one, lifted for the hours of an elevation. An application that
 // shall stay under its ordinary grant names it. Whether the grant is in force is the
-// gates' question.
+// gates' question; but what is over by its date does not stand in the way of the grant
+// that came after it.
 func chooseGrant(view *snapshot.View, app id.App, asked id.Grant, now time.Time) (id.Grant, error) {
 	if asked != "" {
 		g, ok := view.Grants.Get(asked)
@@ -428,16 +430,36 @@ func chooseGrant(view *snapshot.View, app id.App, asked id.Grant, now time.Time)
 			approved = append(approved, g)
 		}
 	}
-	approved = lifted(approved, now)
+	approved = newest(lifted(approved, now), now)
+	ordinary := slices.DeleteFunc(slices.Clone(all), func(g *snapshot.Grant) bool { return g.Elevates != "" })
 	switch {
 	case len(approved) == 1:
 		return approved[0].ID, nil
-	case len(approved) == 0 && len(all) == 1:
-		return all[0].ID, nil
+	case len(approved) == 0 && len(ordinary) == 1:
+		return ordinary[0].ID, nil
 	case len(all) == 0:
 		return "", nil
 	}
 	return "", badRequest("invalid_request", `this application has several grants; name one in the form field "grant"`, GrantAmbiguous)
+}
+
+// newest are the grants without those whose time is over; where that is all of them,
+// the one that was over last, of which the gates will say so.
+func newest(grants []*snapshot.Grant, now time.Time) []*snapshot.Grant {
+	var on []*snapshot.Grant
+	var last *snapshot.Grant
+	for _, g := range grants {
+		switch {
+		case g.EndsAt.IsZero() || now.Before(g.EndsAt):
+			on = append(on, g)
+		case last == nil || g.EndsAt.After(last.EndsAt):
+			last = g
+		}
+	}
+	if len(on) == 0 && last != nil {
+		return []*snapshot.Grant{last}
+	}
+	return on
 }
 
 // lifted are the grants, with an elevation in the place of the one that it lifts. One

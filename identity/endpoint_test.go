@@ -299,6 +299,9 @@ func TestChooseGrant(t *testing.T) {
 	lifts := func(g, of string, until time.Duration) *snapshot.Grant {
 		return &snapshot.Grant{ID: id.Grant(g), App: "triage", Elevates: id.Grant(of), StartsAt: start.Add(-time.Hour), EndsAt: start.Add(until), Approval: approved}
 	}
+	until := func(g string, s snapshot.State, d time.Duration) *snapshot.Grant {
+		return &snapshot.Grant{ID: id.Grant(g), App: "triage", StartsAt: start.Add(-time.Hour), EndsAt: start.Add(d), Approval: snapshot.Approval{State: s}}
+	}
 	for _, tc := range []struct {
 		name   string
 		grants []*snapshot.Grant
@@ -316,6 +319,11 @@ func TestChooseGrant(t *testing.T) {
 		{"an elevation that is over", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", 0)}, "", "a", ""},
 		{"an elevation of another grant", []*snapshot.Grant{state("a", snapshot.Approved), state("b", snapshot.Ended), lifts("e", "b", time.Second)}, "", "a", ""},
 		{"two elevations", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", time.Second), lifts("f", "a", time.Second)}, "", "", GrantAmbiguous},
+		{"one is over, and another came after it", []*snapshot.Grant{until("a", snapshot.Approved, 0), until("b", snapshot.Approved, time.Hour)}, "", "b", ""},
+		{"one is over, and two came after it", []*snapshot.Grant{until("a", snapshot.Approved, 0), until("b", snapshot.Approved, time.Hour), until("c", snapshot.Approved, time.Hour)}, "", "", GrantAmbiguous},
+		{"both are over: the gates will say so of the later", []*snapshot.Grant{until("a", snapshot.Approved, -time.Minute), until("b", snapshot.Approved, 0), until("c", snapshot.Approved, -time.Second)}, "", "b", ""},
+		{"one that is over, named", []*snapshot.Grant{until("a", snapshot.Approved, 0), until("b", snapshot.Approved, time.Hour)}, "a", "a", ""},
+		{"one that was ended, and its elevation", []*snapshot.Grant{until("a", snapshot.Ended, time.Hour), lifts("e", "a", 0)}, "", "a", ""},
 		{"the ordinary grant, named", []*snapshot.Grant{state("a", snapshot.Approved), lifts("e", "a", time.Second)}, "a", "a", ""},
 		{"another application's", []*snapshot.Grant{{ID: "x", App: "rival", Approval: approved}}, "x", "", GrantMismatch},
 		{"another application's is not counted", []*snapshot.Grant{{ID: "x", App: "rival", Approval: approved}, state("a", snapshot.Approved)}, "", "a", ""},

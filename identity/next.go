@@ -41,7 +41,7 @@ var nextSteps = map[Reason]string{
 	ProofReplayed:          "Make a new proof for each request; if the client does, look into a theft: sallyport hold place",
 	AppUnknown:             "Register the program, and have it approved: sallyport app register",
 	AppVendorMismatch:      "Use a program and a device of one vendor",
-	AppNotApproved:         "Have a second person approve the program: sallyport app approve",
+	AppNotApproved:         "See its state (sallyport app get): one that is proposed is approved by a second person; one that has ended stays ended",
 	GrantMismatch:          "Name a grant of this program, or ask for one: sallyport grant request",
 	GrantAmbiguous:         "Name the grant in the token request",
 	RequestMalformed:       "Send the form of RFC 6749, each parameter once",

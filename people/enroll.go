@@ -54,7 +54,7 @@ func (s *server) invited(v *snapshot.View, code256 string, now time.Time) (perso
 		return nil, false
 	}
 	for _, p := range v.Persons.All() {
-		if p.Invitation.Code256 == code256 && p.Invitation.Open(now) {
+		if p.Invitation.Code256 == code256 && p.Invitation.Open(now) && stands(v, p) {
 			return p, false
 		}
 	}
@@ -64,6 +64,12 @@ func (s *server) invited(v *snapshot.View, code256 string, now time.Time) (perso
 		}
 	}
 	return nil, false
+}
+
+// stands says that neither the person nor their vendor has ended.
+func stands(v *snapshot.View, p *snapshot.Person) bool {
+	w, ok := v.Vendors.Get(p.Vendor)
+	return p.State != snapshot.Ended && (p.Vendor == "" || ok && w.State != snapshot.Ended)
 }
 
 // FirstPerson is the one who may register their first passkey by the code that the

@@ -156,3 +156,31 @@ func BenchmarkAdmit(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDecideNewViewJudged is the same where the vendor was judged on its answers,
+// others work for the organisation too, and incidents have been: what the gate
+// "assessment" reads beyond the vendor's own records.
+func BenchmarkDecideNewViewJudged(b *testing.B) {
+	e := newEngine(b)
+	records := gatetest.Records(now)
+	for _, r := range records {
+		if a, ok := r.(*snapshot.Assessment); ok {
+			a.Basis = &snapshot.AssessmentBasis{Questionnaire: "q", Risk: "unknown", Subcontractors: []id.Vendor{gatetest.Subcontractor}}
+		}
+	}
+	records = append(records, &snapshot.Questionnaire{ID: "q", Vendor: gatetest.Vendor, Stage: snapshot.QuestionsClosed})
+	for i := range 2_000 {
+		records = append(records, &snapshot.Engagement{ID: id.Engagement(fmt.Sprintf("other-%d", i)), Vendor: "other"})
+	}
+	for i := range 200 {
+		records = append(records, &snapshot.Incident{ID: id.Incident(fmt.Sprintf("incident-%d", i)), Vendor: "other"})
+	}
+	v := gatetest.Publish(now, gatetest.Settings(), records...)
+	b.ReportAllocs()
+	for b.Loop() {
+		v = v.Confirm(now)
+		if p, refusal := e.Decide(gatetest.Request(v, now)); p == nil {
+			b.Fatal(refusal.Problem(policy.Owner))
+		}
+	}
+}

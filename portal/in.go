@@ -58,7 +58,7 @@ func (s *server) visitor(w http.ResponseWriter, r *http.Request, vendor id.Vendo
 	all := s.visitors(r)
 	for _, x := range all {
 		if vendor != "" && x.Vendor == vendor && (x.Person != nil || x.holds(purpose, about)) {
-			if x.Link != nil && r.Method == http.MethodPost && !s.acts.Allow(r, s.Now()) {
+			if r.Method == http.MethodPost && !s.acts.Allow(r, s.Now()) {
 				s.fail(w, r, tooOften())
 				return visitor{}, false
 			}

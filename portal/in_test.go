@@ -103,3 +103,19 @@ func TestTheDoorStandsBeforeThePages(t *testing.T) {
 	}
 	c.get("/portal/nothing").wants(http.StatusNotFound, "There is no such page")
 }
+
+// Each act is in the log for good: a person fills it no faster than a person can.
+func TestAPersonActsAtARate(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	c := w.client().as("lin")
+	c.post("/portal/course/start", url.Values{"track": {"MLE"}})
+	for range 300 {
+		if c.post("/portal/course/exercise/none", nil); c.status == http.StatusForbidden {
+			break
+		}
+	}
+	c.wants(http.StatusForbidden, "too many tries")
+	w.forward(time.Minute)
+	c.post("/portal/course/exercise/none", nil).wants(http.StatusNotFound, "no such exercise")
+}

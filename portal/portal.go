@@ -70,7 +70,7 @@ type server struct {
 	Config
 	templates map[string]*template.Template
 	codes     *signin.Limit // tries of links' codes
-	acts      *signin.Limit // acts by whoever holds a link
+	acts      *signin.Limit // acts: each is in the log for good
 }
 
 // maxForm bounds what a browser may post, in bytes, but for the routes that say

@@ -47,7 +47,7 @@ func (a RegisterApp) check(v *snapshot.View, by Actor, _ time.Time) error {
 		return err
 	}
 	return first(fresh("id", v.Apps, a.ID), appName("id", a.ID),
-		exists("vendor", v.Vendors, a.Vendor),
+		goingOn("vendor", v, a.Vendor),
 		required("name", a.Name, `"Triage model"`),
 		oneOf("kind", a.Kind, []snapshot.AgentKind{snapshot.Human, snapshot.Workload, snapshot.Agent}),
 		a.checkKeys(v, by),

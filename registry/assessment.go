@@ -16,8 +16,8 @@ import (
 const MaxRiskAcceptance = 180 * 24 * time.Hour
 
 // RecordAssessment records a due-diligence decision on a vendor. Whoever asked for the
-// vendor does not judge it. One that rests on a questionnaire cannot be better than its
-// scores come to, but for this: where they come to a fail, it may be conditional if each
+// vendor does not judge it. One that rests on a questionnaire, as each does that comes
+// after such a one and is no fail, cannot be better than its scores come to, but for this: where they come to a fail, it may be conditional if each
 // gap is named in accept; and then it counts for nothing until another person has
 // accepted each (AcceptRisk).
 type RecordAssessment struct {
@@ -65,6 +65,10 @@ func (a RecordAssessment) check(v *snapshot.View, _ Actor, now time.Time) error 
 		set("valid_until", a.ValidUntil), after("valid_until", a.ValidUntil, "decided_at", a.DecidedAt),
 		optionalDigest("report_sha256", a.Report)); err != nil {
 		return err
+	}
+	if a.Questionnaire == "" && a.Verdict != snapshot.Fail &&
+		slices.ContainsFunc(v.AssessmentsOf(a.Vendor), func(x *snapshot.Assessment) bool { return x.Basis != nil }) {
+		return badField("questionnaire", "is missing, and a decision before rests on one", "Ask again what it touches (sallyport questionnaire send), and rest the decision on the answers")
 	}
 	if a.Questionnaire == "" && len(a.ReliesOn) > 0 {
 		return badField("relies_on", "goes with a questionnaire", "Name the questionnaire too: what a decision rests on is kept together")

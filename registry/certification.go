@@ -195,8 +195,10 @@ func (a VerifyCertification) check(v *snapshot.View, _ Actor, now time.Time) err
 		return found("id", v.Certifications, a.ID)
 	case !c.RevokedAt.IsZero():
 		return conflict("id", "The certification is revoked", "Record another")
-	case !c.VerifiedAt.IsZero():
+	case diligence.Verified(c):
 		return conflict("id", "The certification is verified already", "Nothing is left to do")
+	case !c.VerifiedAt.IsZero():
+		return conflict("id", "It was verified before it was asked against what, and does not count", "Record it anew from the report (certification record), and have another verify that")
 	case !c.ExpiresAt.After(now):
 		return conflict("id", "The certification has expired", "Ask the vendor for the next, and record it")
 	}

@@ -58,6 +58,15 @@ func freshOrNone[K ~string, V any](field string, t snapshot.Table[K, V], key K) 
 	return fresh(field, t, key)
 }
 
+// goingOn wants a vendor that has not been parted from: what is added to one that has
+// could only lie there.
+func goingOn(field string, v *snapshot.View, vendor id.Vendor) error {
+	if w, ok := v.Vendors.Get(vendor); ok && w.State == snapshot.Ended {
+		return conflict(field, fmt.Sprintf("Vendor %q has been parted from, for good", vendor), "Work with them again is a new vendor: sallyport vendor propose")
+	}
+	return exists(field, v.Vendors, vendor)
+}
+
 // exists wants the id of a record, and offers the nearest where it is not one.
 func exists[K ~string, V any](field string, t snapshot.Table[K, V], key K) error {
 	if _, ok := t.Get(key); ok {

@@ -48,7 +48,7 @@ func (a RegisterConnector) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	}
 	vendor := error(nil)
 	if a.Vendor != "" {
-		vendor = exists("vendor", v.Vendors, a.Vendor)
+		vendor = goingOn("vendor", v, a.Vendor)
 	}
 	return first(fresh("id", v.Connectors, a.ID), vendor,
 		oneOf("kind", a.Kind, snapshot.ConnectorKinds), required("name", a.Name, `"Northwind's directory"`), a.checkKind(v))

@@ -35,7 +35,7 @@ func (a EnrollDevice) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		return badField("id", "is too long", fmt.Sprintf("Use at most %d characters", maxProgramID))
 	}
 	return first(checkRecipients("seal_to", a.SealTo), fresh("id", v.Devices, a.ID),
-		exists("vendor", v.Vendors, a.Vendor),
+		goingOn("vendor", v, a.Vendor),
 		notBoth(v, a),
 		func() error {
 			if a.Owner == "" {

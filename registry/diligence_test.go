@@ -132,6 +132,22 @@ func TestWhatAScoreNeeds(t *testing.T) {
 	}
 }
 
+// What an older version verified without asking against what is not called verified,
+// and whoever tries again is told what helps.
+func TestACertificationVerifiedAgainstNothingIsRecordedAnew(t *testing.T) {
+	w := demoWorld(t)
+	c, _ := w.view.Certifications.Get("northwind-soc2")
+	old := *c
+	old.VerifiedAgainst = ""
+	e := w.view.Edit()
+	e.Put(&old)
+	w.view = e.Publish(w.view.Version()+1, w.view.LogIndex()+1, w.now)
+	err := w.do("grace", registry.VerifyCertification{ID: "northwind-soc2", How: "report-read", Against: "sections 1 to 4"})
+	if p := problem.From(err); p.Kind != problem.Conflict || !strings.Contains(p.NextStep, "certification record") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A risk that a decision proposes to accept is open until a second person accepts it,
 // whatever it is about: the recorder alone would otherwise have accepted it.
 func TestARiskOfAFindingWaitsForASecondPerson(t *testing.T) {

@@ -53,7 +53,7 @@ func (a ProposeEngagement) checkWork(v *snapshot.View, now time.Time) error {
 	}
 	return first(
 		checkDemand("workload", a.Workload),
-		exists("vendor", v.Vendors, a.Vendor),
+		goingOn("vendor", v, a.Vendor),
 		each("agreements", a.Agreements, func(field string, g id.Agreement) error { return a.checkAgreement(v, field, g) }),
 		unique("agreements", a.Agreements),
 		oneOf("basis", a.Basis, hipaa.LegalBases),

@@ -13,10 +13,12 @@ import (
 // MaxEvidence is the longest file that a vendor attaches to an answer, in bytes.
 const MaxEvidence = 5 << 20
 
-// How many files a vendor attaches at most: to one answer, and in one questionnaire.
+// How many files a vendor attaches at most: to one answer, in one questionnaire, and to
+// one with those that were taken off again, which stay stored.
 const (
 	maxEvidenceOfAnswer = 5
 	maxEvidence         = 80
+	maxAttached         = 160
 )
 
 // EvidenceTypes are the types of files that are taken, each checked as a document's is.
@@ -87,6 +89,8 @@ func (a AttachEvidence) check(v *snapshot.View, _ Actor, _ time.Time) error {
 		return conflict("question", fmt.Sprintf("It has %d files already", maxEvidenceOfAnswer), "Put them into one file, or take one away")
 	case all >= maxEvidence:
 		return conflict("id", fmt.Sprintf("The questionnaire has %d files already", maxEvidence), "Take some away, or put them into fewer files")
+	case q.Attached >= maxAttached:
+		return conflict("id", fmt.Sprintf("%d files were attached already, with those that were taken off", maxAttached), "Ask the organisation to send the questionnaire again")
 	}
 	return first(checkMedia(a.MediaType, a.Content), askedIn(q, "question", a.Question))
 }
@@ -95,6 +99,7 @@ func (a AttachEvidence) apply(e *snapshot.Edit, s Stamp) {
 	amendAnswer(e, a.ID, a.Question, func(x *snapshot.VendorAnswer) {
 		*x = snapshot.VendorAnswer{Value: x.Value, Detail: x.Detail, Imported: x.Imported, Evidence: append(slices.Clone(x.Evidence), a.Digest), AnsweredBy: s.By, AnsweredAt: s.At}
 	})
+	change(e, e.View().Questionnaires, a.ID, func(q *snapshot.Questionnaire) { q.Attached++ })
 }
 
 // detach takes the content out of the act, as of a document's.

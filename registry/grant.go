@@ -41,6 +41,10 @@ func (a RequestGrant) check(v *snapshot.View, _ Actor, now time.Time) error {
 	work, _ := v.Engagements.Get(a.Engagement)
 	app, _ := v.Apps.Get(a.App)
 	switch {
+	case work.State == snapshot.Ended:
+		return conflict("engagement", "It has ended, for good", "Ask for a grant in an engagement that goes on: sallyport engagement list")
+	case app.State == snapshot.Ended:
+		return conflict("app", "It has ended, for good", "Register the program anew: sallyport app register")
 	case app.Vendor != work.Vendor:
 		return badField("app", "is not of the engagement's vendor", fmt.Sprintf("Name an app of %q", work.Vendor))
 	case len(a.Devices) == 0:

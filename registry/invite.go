@@ -34,7 +34,7 @@ func (a InviteDevice) check(v *snapshot.View, by Actor, now time.Time) error {
 	if a.ExpiresAt.After(now.Add(MaxDeviceInvitation)) {
 		return badField("expires_at", "is too far ahead", "Write a time within 14 days (policy)")
 	}
-	if err := first(formed("id", a.ID), exists("vendor", v.Vendors, a.Vendor), personOf(v, "owner", a.Owner, a.Vendor),
+	if err := first(formed("id", a.ID), goingOn("vendor", v, a.Vendor), personOf(v, "owner", a.Owner, a.Vendor),
 		sha256Hex("code_sha256", a.Code256), set("expires_at", a.ExpiresAt), future("expires_at", a.ExpiresAt, now)); err != nil {
 		return err
 	}

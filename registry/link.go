@@ -40,11 +40,20 @@ type IssueLink struct {
 func (a IssueLink) Subject() snapshot.Subject { return subject(snapshot.NounLink, a.ID) }
 
 func (a IssueLink) check(v *snapshot.View, _ Actor, now time.Time) error {
-	if err := first(freshOrNone("id", v.Links, a.ID), exists("vendor", v.Vendors, a.Vendor),
+	if err := first(freshOrNone("id", v.Links, a.ID), linkTo(v, a.For, a.Vendor),
 		oneOf("for", a.For, snapshot.LinkPurposes), linkAbout(v, a.Vendor, a.For, a.About)); err != nil {
 		return err
 	}
 	return checkLink(v, a.For, a.About, a.Contact, a.Secret256, a.ExpiresAt, now)
+}
+
+// linkTo wants a vendor that goes on; of one that does not, only what became of the data is
+// still asked.
+func linkTo(v *snapshot.View, purpose snapshot.LinkPurpose, vendor id.Vendor) error {
+	if purpose == snapshot.LinkAttestation {
+		return exists("vendor", v.Vendors, vendor)
+	}
+	return goingOn("vendor", v, vendor)
 }
 
 // linkAbout wants the subject to be the vendor's own, and of the kind that the purpose

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -39,6 +40,9 @@ func (a BeginOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 			return conflict("vendor", fmt.Sprintf("Offboarding %q is about this already", o.ID), "Go on with it: sallyport offboarding get "+string(o.ID))
 		}
 	}
+	if c, ok := exitClock(v, a.Vendor, a.Engagement, now); ok && a.DueAt.After(c.Due(now)) {
+		return badField("due_at", fmt.Sprintf("is later than the %d days that %s gives (%s)", c.Days, c.Agreement, c.Term), "Write at the latest "+c.Due(now).UTC().Format(time.RFC3339))
+	}
 	if a.Engagement == "" {
 		return nil
 	}
@@ -50,6 +54,27 @@ func (a BeginOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 		return badField("engagement", "is another vendor's", "Name an engagement of the vendor, or leave it out to part from the vendor")
 	}
 	return nil
+}
+
+// exitClock is the shortest time that the papers of what ends give for return or
+// destruction (BAA-R33).
+func exitClock(v *snapshot.View, vendor id.Vendor, engagement id.Engagement, now time.Time) (agreement.Clock, bool) {
+	var papers []*snapshot.Agreement
+	for _, p := range v.AgreementsOf(vendor) {
+		if p.State == snapshot.Proposed {
+			continue // it never bound anybody
+		}
+		e, ok := v.Engagements.Get(engagement)
+		if engagement == "" || ok && slices.Contains(e.Agreements, p.ID) {
+			papers = append(papers, p)
+		}
+	}
+	back, returns := agreement.Shortest(papers, agreement.ReturnDue, now)
+	gone, destroys := agreement.Shortest(papers, agreement.DestructionDue, now)
+	if !destroys || returns && back.Due(now).Before(gone.Due(now)) {
+		return back, returns
+	}
+	return gone, destroys
 }
 
 func (a BeginOffboarding) apply(e *snapshot.Edit, s Stamp) {

@@ -1,10 +1,14 @@
 package registry_test
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/course"
 	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/hipaa"
@@ -81,6 +85,43 @@ func TestNobodyScoresTheirOwnAnswers(t *testing.T) {
 	w.must("grace", registry.CloseQuestionnaire{ID: "q2"})
 }
 
+// A score opens nothing, and takes nothing back, until the questionnaire is closed, which
+// is a decision.
+func TestAScoreCountsFromTheClose(t *testing.T) {
+	w := demoWorld(t)
+	decided(map[string]int{"HIP-05": 0}, accepts2)(w)
+	open := func() int {
+		return len(diligence.Stand(w.view, diligence.Latest(w.view, "northwind", diligence.At(w.now)), diligence.At(w.now)).Open)
+	}
+	if open() != 1 {
+		t.Fatal("the gap is not open")
+	}
+	w.must("ada", registry.SendQuestionnaire{ID: "q3", Vendor: "northwind", DueAt: w.now.AddDate(0, 0, 9), Again: []string{"HIP-05"}})
+	w.answerAll("q3")
+	w.must("ada", registry.SubmitQuestionnaire{ID: "q3"})
+	w.scoreAll("q3", 2, nil)
+	if open() != 1 {
+		t.Error("a score alone closes the gap")
+	}
+	w.must("eve", registry.CloseQuestionnaire{ID: "q3"})
+	if open() != 0 {
+		t.Error("the gap is open still")
+	}
+}
+
+// A fail by the answers is not talked away by a decision that rests on none.
+func TestADecisionOnAnswersIsReplacedByOneOnAnswers(t *testing.T) {
+	w := demoWorld(t)
+	decided(map[string]int{"HIP-05": 0}, with(verdict2, func(a *registry.RecordAssessment) { a.Verdict, a.Require = snapshot.Fail, nil }))(w)
+	w.now = w.now.Add(time.Hour)
+	pass := registry.RecordAssessment{ID: "s4", Vendor: "northwind", Verdict: snapshot.Pass, DecidedAt: w.now, ValidUntil: w.now.AddDate(0, 6, 0)}
+	isProblem(t, "a pass on nothing", w.do("eve", pass), problem.Invalid, "questionnaire")
+	w.must("eve", with(pass, func(a *registry.RecordAssessment) { a.Verdict = snapshot.Fail }))
+	// An older fail on nothing does not open the way either.
+	pass.ID = "s5"
+	isProblem(t, "a pass after a fail on nothing", w.do("eve", pass), problem.Invalid, "questionnaire")
+}
+
 // A person who sent a link has had its secret: what was attested by it, another accepts.
 func TestWhoSentALinkDoesNotAcceptWhatCameByIt(t *testing.T) {
 	w := demoWorld(t)
@@ -88,7 +129,7 @@ func TestWhoSentALinkDoesNotAcceptWhatCameByIt(t *testing.T) {
 	w.must("grace", registry.IssueLink{ID: "l1", Vendor: "northwind", For: snapshot.LinkAttestation, About: snapshot.Subject{Noun: snapshot.NounOffboarding, ID: "bye"},
 		Contact: "privacy@northwind.example", Secret256: strings.Repeat("1a", 32), ExpiresAt: w.now.AddDate(0, 0, 30)})
 	if err := w.as(registry.Actor{Link: "l1"}, registry.AttestDisposition{ID: "bye", Form: snapshot.VendorBackups, Outcome: snapshot.Infeasible, Items: "backups", Why: "by date alone",
-		Protections: "encrypted", ReviewAt: w.now.AddDate(0, 3, 0)}); err != nil {
+		Protections: "encrypted", ReviewAt: w.now.AddDate(0, 3, 0), Attester: "T. Example, privacy officer"}); err != nil {
 		t.Fatal(err)
 	}
 	accept := registry.AcceptDisposition{ID: "bye", Form: snapshot.VendorBackups}
@@ -138,4 +179,48 @@ func TestRetiringAVersionOpensNothing(t *testing.T) {
 	if current() {
 		t.Error("it counts again")
 	}
+}
+
+// What is taken off an answer stays stored, so a vendor cannot attach without end.
+func TestAttachingAndTakingOffHasAnEnd(t *testing.T) {
+	w := demoWorld(t)
+	sent()(w)
+	attached := 0
+	for i := range 1000 {
+		a := registry.NewEvidence("q2", "GOV-01", "text/plain", []byte(fmt.Sprintf("file %d", i)))
+		if err := w.do("ada", a); err != nil {
+			if p := problem.From(err); p.Kind != problem.Conflict || p.Field != "id" {
+				t.Errorf("got %v", err)
+			}
+			break
+		}
+		attached++
+		w.must("ada", registry.DropEvidence{ID: "q2", Question: "GOV-01", Digest: a.Digest})
+	}
+	if attached != 160 {
+		t.Errorf("%d files were attached", attached)
+	}
+}
+
+// A request gives no access that a grant of the same work could not.
+func TestARequestIsNoWayAroundWhatBlocksOnboarding(t *testing.T) {
+	w := accessWorld(t)
+	w.must("ada", ask2)
+	g, _ := w.view.Agreements.Get("northwind-baa")
+	for _, term := range slices.Sorted(maps.Keys(g.Terms)) {
+		less := *g
+		less.Terms = maps.Clone(g.Terms)
+		delete(less.Terms, term)
+		if len(agreement.Blocks(&less)) == 0 {
+			continue
+		}
+		e := w.view.Edit()
+		e.Put(&less)
+		w.view = e.Publish(w.view.Version()+1, 0, w.now)
+		if err := w.do("grace", registry.ApproveRequest{ID: "q2"}); problem.From(err).Kind != problem.Conflict || !strings.Contains(err.Error(), "lacks terms") {
+			t.Errorf("without %s: got %v", term, err)
+		}
+		return
+	}
+	t.Fatal("no term blocks onboarding")
 }

@@ -43,7 +43,7 @@ func (a ProposePerson) check(v *snapshot.View, by Actor, _ time.Time) error {
 		if a.Key256 != "" {
 			return badField("key_sha256", "is for the organisation's people", "Leave it out; a vendor's person works through an app and a device")
 		}
-		if err := first(exists("vendor", v.Vendors, a.Vendor), region("region", a.Region)); err != nil {
+		if err := first(goingOn("vendor", v, a.Vendor), region("region", a.Region)); err != nil {
 			return err
 		}
 	}

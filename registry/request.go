@@ -294,7 +294,7 @@ func (a ApproveRequest) check(v *snapshot.View, _ Actor, now time.Time) error {
 	if p, ok := v.Persons.Get(r.Person); !ok || p.State != snapshot.Approved {
 		return conflict("id", "The person who asks is not approved", "Deny the request, or have the person approved")
 	}
-	return first(onboardingEngagement(v, r.Engagement), ask.checkScope(v, work), ask.checkElevation(v, now))
+	return first(ask.checkScope(v, work), ask.checkElevation(v, now), onboarding(v, work.Agreements))
 }
 
 func openRequest(v *snapshot.View, key id.Request, now time.Time) (*snapshot.Request, error) {

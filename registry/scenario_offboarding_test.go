@@ -33,6 +33,7 @@ var offboardingScenarios = map[registry.Kind]scenario{
 		bad("vendor", with(goodbye, func(a *registry.BeginOffboarding) { a.Vendor = "v3" })),
 		bad("cause", with(goodbye, func(a *registry.BeginOffboarding) { a.Cause = "why" })),
 		bad("due_at", with(goodbye, func(a *registry.BeginOffboarding) { a.DueAt = noon.Add(-time.Hour) })),
+		bad("due_at", with(goodbye, func(a *registry.BeginOffboarding) { a.DueAt = noon.AddDate(0, 0, 31) })), // later than the paper gives
 		bad("engagement", with(goodbye, func(a *registry.BeginOffboarding) { a.Engagement = "triage-eval2" }))}},
 	"offboarding.record-inventory": {before: by("ada", goodbye), allowed: act(registry.RecordInventory{ID: "bye", Inventory: inventory}), refused: []refusal{
 		gone(registry.RecordInventory{ID: "by", Inventory: inventory}),

@@ -945,7 +945,7 @@ var doorScenarios = map[registry.Kind]scenario{
 
 // again are acts of the workflows that can be done again: they replace what is
 // known.
-var again = map[registry.Kind]bool{"incident.amend-facts": true, "incident.count-affected": true, "incident.assess": true, "incident.describe": true}
+var again = map[registry.Kind]bool{"device.approve": true, "incident.amend-facts": true, "incident.count-affected": true, "incident.assess": true, "incident.describe": true}
 
 // notes are acts that change no record: they say what is done beside the registry.
 var notes = []registry.Kind{"key.rotate-root", "key.backup-root", "key.backup-store"}

@@ -165,13 +165,21 @@ func (a OffboardVendor) check(v *snapshot.View, by Actor, now time.Time) error {
 	if err := vendorIn(v, a.ID, snapshot.Proposed, snapshot.Approved, snapshot.Suspended); err != nil {
 		return err
 	}
-	return BeginOffboarding{Vendor: a.ID, Cause: snapshot.OrganisationsWish, DueAt: now.AddDate(0, 0, attestedWithin)}.check(v, by, now)
+	return a.begin(v, now).check(v, by, now)
 }
 
 // attestedWithin is what a vendor has, to say what became of the data, where nobody
 // says otherwise: the days that the terms' defaults give (BAA-R33; policy).
 const attestedWithin = 30
 
+func (a OffboardVendor) begin(v *snapshot.View, now time.Time) BeginOffboarding {
+	due := now.AddDate(0, 0, attestedWithin)
+	if c, ok := exitClock(v, a.ID, "", now); ok && c.Due(now).Before(due) {
+		due = c.Due(now)
+	}
+	return BeginOffboarding{Vendor: a.ID, Cause: snapshot.OrganisationsWish, DueAt: due}
+}
+
 func (a OffboardVendor) apply(e *snapshot.Edit, s Stamp) {
-	BeginOffboarding{Vendor: a.ID, Cause: snapshot.OrganisationsWish, DueAt: s.At.AddDate(0, 0, attestedWithin)}.apply(e, s)
+	a.begin(e.View(), s.At).apply(e, s)
 }

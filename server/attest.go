@@ -21,7 +21,7 @@ func (d *devices) attest(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 	defer cancel()
 	view := d.registry.View()
-	m, err := d.verifier.Machine(r, view)
+	m, err := d.machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
 		return

@@ -97,6 +97,7 @@ func (d *devices) enrolment(w http.ResponseWriter, r *http.Request) {
 	}
 	view := d.registry.View()
 	dev, known := view.DeviceByKey(key)
+	known = known && !gone(view, "", dev.Vendor)
 	if r.Method == http.MethodPost {
 		var in wire.EnrolRequest
 		if err := readBody(w, r, &in); err != nil {
@@ -263,6 +264,18 @@ func (d *devices) issued(ctx context.Context, dev *snapshot.Device, what string)
 	d.log.InfoContext(ctx, "certificate issued", "device", string(dev.ID), "vendor", string(dev.Vendor), "which", what, "key_sha256", string(dev.Key256))
 }
 
+// machine identifies a device, of a vendor that goes on: of one that has been parted from
+// every machine is a stranger.
+func (d *devices) machine(r *http.Request, view *snapshot.View) (identity.Machine, error) {
+	m, err := d.verifier.Machine(r, view)
+	if err == nil && gone(view, "", m.Device.Vendor) {
+		return identity.Machine{}, problem.New(problem.Unknown, "The caller is not known", "").Because(errVendorGone)
+	}
+	return m, err
+}
+
+var errVendorGone = errors.New("the vendor has been parted from")
+
 // renew gives the holder of a certificate that still counts the next one, for the
 // same key.
 func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
@@ -270,7 +283,7 @@ func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := d.registry.View()
-	m, err := d.verifier.Machine(r, view)
+	m, err := d.machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -308,7 +321,7 @@ func (d *devices) posture(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 	defer cancel()
 	view := d.registry.View()
-	m, err := d.verifier.Machine(r, view)
+	m, err := d.machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -316,6 +329,10 @@ func (d *devices) posture(w http.ResponseWriter, r *http.Request) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBody))
 	if err != nil {
 		d.fail(w, r, tooLong(err))
+		return
+	}
+	if m.Device.State == snapshot.Ended {
+		d.fail(w, r, problem.New(problem.Refused, "The trust in this device has ended for good", "Ask for an invitation for a new one: sallyport device invite"))
 		return
 	}
 	now := d.now()

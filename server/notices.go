@@ -37,9 +37,10 @@ type teller struct {
 	written map[string]bool // keys with targets that this process has written down
 	now     map[string]bool // keys of dates that are due, by the last look
 	looked  time.Time
-	sure    time.Time // no node wrote down before it what this one's last look could not see
-	version uint64    // that was looked at
-	told    uint64    // whose acts are notices
+	took    time.Duration // by the last look
+	sure    time.Time     // no node wrote down before it what this one's last look could not see
+	version uint64        // that was looked at
+	told    uint64        // whose acts are notices
 	waiting prometheus.Gauge
 	failed  prometheus.Gauge
 	oldest  prometheus.Gauge
@@ -47,15 +48,17 @@ type teller struct {
 }
 
 const (
-	tellEvery   = time.Second
-	lookEvery   = 5 * time.Minute // dates pass without an act
-	mailLease   = 2 * time.Minute // longer than any way takes to send
-	giveUpAfter = 5 * 24 * time.Hour
-	firstPause  = 30 * time.Second
-	longPause   = time.Hour
-	perMailing  = 200
-	perTurn     = 50  // mailings
-	actsAtOnce  = 500 // turned into notices
+	tellEvery = time.Second
+	lookEvery = 5 * time.Minute // dates pass without an act
+	// restAfterLook is how many times as long as the last look took the next one waits.
+	restAfterLook = 50
+	mailLease     = 2 * time.Minute // longer than any way takes to send
+	giveUpAfter   = 5 * 24 * time.Hour
+	firstPause    = 30 * time.Second
+	longPause     = time.Hour
+	perMailing    = 200
+	perTurn       = 50  // mailings
+	actsAtOnce    = 500 // turned into notices
 )
 
 func (s *Server) openTeller() (*teller, error) {
@@ -163,8 +166,7 @@ func (t *teller) turn(ctx context.Context) error {
 			return err
 		}
 	}
-	moved := now.Sub(t.looked)
-	if v.Version() != t.version && moved > 2*tellEvery || moved > lookEvery || moved < 0 {
+	if t.due(v, now) {
 		t.chores(ctx, v, now)
 		t.attempts(ctx, v, now)
 		v = t.s.record.registry.View()
@@ -173,7 +175,7 @@ func (t *teller) turn(ctx context.Context) error {
 				return err
 			}
 		}
-		t.looked, t.version = now, v.Version()
+		t.looked, t.version, t.took = now, v.Version(), t.s.o.Now().Sub(now)
 	}
 	if t.config == nil {
 		return nil
@@ -183,6 +185,14 @@ func (t *teller) turn(ctx context.Context) error {
 	}
 	// One way that does not answer keeps only itself waiting.
 	return errors.Join(t.send(ctx, hookPrefix), t.send(ctx, mailPrefix), t.measure(ctx, now))
+}
+
+// due says whether to look at dates again: in time, and soon after an act, but where a
+// look takes long, not so often that the machine does little else. Reports of machines
+// are acts, too, and never cease.
+func (t *teller) due(v *snapshot.View, now time.Time) bool {
+	moved := now.Sub(t.looked)
+	return moved > lookEvery || moved < 0 || v.Version() != t.version && moved > max(2*tellEvery, restAfterLook*t.took)
 }
 
 // acts turns what was done into notices, once among all nodes.

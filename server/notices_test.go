@@ -3,7 +3,31 @@ package server
 import (
 	"testing"
 	"time"
+
+	"github.com/sallyport/sallyport/snapshot"
 )
+
+// TestLooksAreFewWhereTheyTakeLong: acts never cease, and each would have all grants
+// decided again, over a year.
+func TestLooksAreFewWhereTheyTakeLong(t *testing.T) {
+	v := (&snapshot.View{}).Edit().Publish(7, 7, time.Time{})
+	now := time.Date(2027, 1, 10, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		version  uint64
+		took, in time.Duration
+		want     bool
+	}{
+		{7, 0, time.Minute, false}, {7, 0, lookEvery + 1, true}, {7, time.Hour, -1, true},
+		{6, 0, 2 * tellEvery, false}, {6, 0, 2*tellEvery + 1, true},
+		{6, time.Second, 50 * time.Second, false}, {6, time.Second, 51 * time.Second, true}, {6, -time.Hour, 3 * time.Second, true},
+		{6, time.Minute, lookEvery + 1, true},
+	} {
+		teller := &teller{version: tt.version, took: tt.took, looked: now}
+		if got := teller.due(v, now.Add(tt.in)); got != tt.want {
+			t.Errorf("%+v: got %v", tt, got)
+		}
+	}
+}
 
 // TestDigestsAndQuietHours go by the clock on the wall, over midnight and over the days
 // on which it jumps.

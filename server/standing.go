@@ -35,7 +35,7 @@ func (d *devices) standing(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := d.registry.View()
-	m, err := d.verifier.Machine(r, view)
+	m, err := d.machine(r, view)
 	if err != nil {
 		d.fail(w, r, err)
 		return

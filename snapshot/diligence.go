@@ -147,6 +147,7 @@ type Questionnaire struct {
 	SubmittedAt time.Time               `json:"submitted_at,omitzero"`
 	ClosedAt    time.Time               `json:"closed_at,omitzero"`
 	Withdrawn   bool                    `json:"withdrawn,omitempty"` // closed, and counts for nothing
+	Attached    int                     `json:"attached,omitempty"`  // files ever attached: what is taken off stays stored
 }
 
 // QuestionnaireStage is how far a questionnaire has come.

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -83,7 +84,12 @@ func (v *View) WithSettings(s Settings) *View {
 }
 
 // Table is an immutable map from ids to records.
-type Table[K ~string, V any] struct{ rows map[K]*V }
+type Table[K ~string, V any] struct {
+	rows map[K]*V
+	// keys are the ids in order, once somebody asked. Tables with the same ids share them:
+	// most acts change a record and add none.
+	keys *atomic.Pointer[[]K]
+}
 
 // Get finds a record. The record must not be changed.
 func (t Table[K, V]) Get(key K) (*V, bool) {
@@ -97,12 +103,24 @@ func (t Table[K, V]) Len() int { return len(t.rows) }
 // All yields the records in the order of their ids.
 func (t Table[K, V]) All() iter.Seq2[K, *V] {
 	return func(yield func(K, *V) bool) {
-		for _, k := range slices.Sorted(maps.Keys(t.rows)) {
+		for _, k := range t.sorted() {
 			if !yield(k, t.rows[k]) {
 				return
 			}
 		}
 	}
+}
+
+func (t Table[K, V]) sorted() []K {
+	if t.keys == nil {
+		return nil // nothing was ever put
+	}
+	if kept := t.keys.Load(); kept != nil {
+		return *kept
+	}
+	made := slices.Sorted(maps.Keys(t.rows))
+	t.keys.Store(&made)
+	return made
 }
 
 // index holds the lookups that a decision needs, from a subject to records.
@@ -128,6 +146,8 @@ type index struct {
 	questionnaires   map[id.Vendor][]*Questionnaire
 	findings         map[id.Vendor][]*Finding
 	attempts         map[id.Person][]*Attempt
+	engagements      map[id.Vendor][]*Engagement
+	persons          map[id.Vendor][]*Person
 }
 
 // DeviceByKey finds the device whose certificate has this public key.
@@ -208,6 +228,15 @@ func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.dir
 // SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
 // hex. Whether its time is over is Live's question.
 func (v *View) SessionBySecret(secret256 string) (*Session, bool) {
+	s, ok := v.SessionEver(secret256)
+	if !ok || !s.EndedAt.IsZero() {
+		return nil, false
+	}
+	return s, true
+}
+
+// SessionEver is the same of sessions that have ended, too. It signs nobody in.
+func (v *View) SessionEver(secret256 string) (*Session, bool) {
 	if secret256 == "" {
 		return nil, false
 	}
@@ -241,17 +270,24 @@ func (v *View) FindingsOf(x id.Vendor) []*Finding { return v.index.findings[x] }
 // AttemptsOf lists a person's attempts at the course, oldest first.
 func (v *View) AttemptsOf(p id.Person) []*Attempt { return v.index.attempts[p] }
 
+// EngagementsOf lists a vendor's engagements, ended ones too, in the order of their ids.
+func (v *View) EngagementsOf(x id.Vendor) []*Engagement { return v.index.engagements[x] }
+
+// PersonsOf lists a vendor's people, ended ones too, in the order of their ids.
+func (v *View) PersonsOf(x id.Vendor) []*Person { return v.index.persons[x] }
+
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
 	base    *View
 	next    View
 	touched map[Noun]bool
 	changed []Record
+	places  map[Subject]int // in changed
 }
 
 // Edit begins a change of the view; the view itself stays as it is.
 func (v *View) Edit() *Edit {
-	return &Edit{base: v, next: *v, touched: map[Noun]bool{}}
+	return &Edit{base: v, next: *v, touched: map[Noun]bool{}, places: map[Subject]int{}}
 }
 
 // View is the state so far, to check against and to read from. It lacks the
@@ -324,12 +360,12 @@ func (e *Edit) Put(r Record) {
 	case *Offboarding:
 		put(e, &e.next.Offboardings, r.ID, r)
 	}
-	for i, old := range e.changed {
-		if old.Noun() == r.Noun() && old.Key() == r.Key() {
-			e.changed[i] = r
-			return
-		}
+	of := Subject{Noun: r.Noun(), ID: r.Key()}
+	if i, ok := e.places[of]; ok {
+		e.changed[i] = r
+		return
 	}
+	e.places[of] = len(e.changed)
 	e.changed = append(e.changed, r)
 }
 
@@ -342,6 +378,9 @@ func put[K ~string, V any, P interface {
 		rows := make(map[K]*V, len(t.rows)+1)
 		maps.Copy(rows, t.rows)
 		t.rows = rows
+	}
+	if _, ok := t.rows[key]; !ok {
+		t.keys = new(atomic.Pointer[[]K])
 	}
 	t.rows[key] = (*V)(r)
 }
@@ -396,6 +435,12 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 		x.directories = group(v.Persons, func(p *Person) id.Connector { return p.Directory.Connector }, nil)
 		delete(x.directories, "")
 	}
+	if touched[NounPerson] {
+		x.persons = group(v.Persons, func(p *Person) id.Vendor { return p.Vendor }, nil)
+	}
+	if touched[NounEngagement] {
+		x.engagements = group(v.Engagements, func(e *Engagement) id.Vendor { return e.Vendor }, nil)
+	}
 	if touched[NounGrant] {
 		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)
 	}
@@ -430,7 +475,7 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 			func(a, b *Session) int { return a.StartedAt.Compare(b.StartedAt) })
 		x.sessionBySecret = map[string]*Session{}
 		for _, s := range v.Sessions.rows {
-			if s.EndedAt.IsZero() {
+			if old, ok := x.sessionBySecret[s.Secret256]; !ok || !old.EndedAt.IsZero() {
 				x.sessionBySecret[s.Secret256] = s
 			}
 		}

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +150,45 @@ func TestNoProfileHasAnEmptyName(t *testing.T) {
 		if p, ok := s.ProfileNamed(name); ok {
 			t.Errorf("%q: got %+v, want none", name, p)
 		}
+	}
+}
+
+// TestRecordsStayInOrder: whatever was put before or after somebody asked, in the edit
+// or in the views around it, a table lists all of its own records in order.
+func TestRecordsStayInOrder(t *testing.T) {
+	list := func(v *View) string {
+		var out []string
+		for k, p := range v.Vendors.All() {
+			out = append(out, string(k)+p.Name)
+		}
+		return strings.Join(out, " ")
+	}
+	if got := list(&View{}); got != "" {
+		t.Errorf("the empty view lists %q", got)
+	}
+	e := (&View{}).Edit()
+	e.Put(&Vendor{ID: "m"})
+	e.Put(&Vendor{ID: "c"})
+	one := e.Publish(1, 1, time.Time{})
+	e = one.Edit()
+	e.Put(&Vendor{ID: "m", Name: "2"}) // changed only
+	if got := list(e.View()); got != "c m2" {
+		t.Errorf("in the edit: %q", got)
+	}
+	e.Put(&Vendor{ID: "a"})
+	e.Put(&Vendor{ID: "z"})
+	if got := list(e.View()); got != "a c m2 z" {
+		t.Errorf("in the edit, after more: %q", got)
+	}
+	e.Put(&Vendor{ID: "d"})
+	two := e.Publish(2, 2, time.Time{})
+	if got := list(two); got != "a c d m2 z" {
+		t.Errorf("the second view: %q", got)
+	}
+	if got := list(one); got != "c m" {
+		t.Errorf("the first view: %q", got)
+	}
+	if got := len(e.Changed()); got != 4 {
+		t.Errorf("%d records changed, want each once", got)
 	}
 }

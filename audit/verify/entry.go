@@ -375,7 +375,7 @@ func (p *parser) str() (string, bool) {
 			p.i++
 			return s, s != ""
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
-			c == '-', c == '_', c == '.', c == ':', c == '/':
+			c == '-', c == '_', c == '.', c == ':', c == '/', c == '+': // +: "mtls+dpop"
 		default:
 			return "", false
 		}

@@ -307,21 +307,25 @@ func (s *Site) Do(ctx context.Context, by id.Person, a registry.Act, reason, key
 	if err != nil {
 		return api.ActResult{}, err
 	}
-	path := strings.ReplaceAll(spec.Path, "{id}", a.Subject().ID)
-	body, err := json.Marshal(map[string]any{"reason": reason, "act": json.RawMessage(fields)})
+	var out api.ActResult
+	return out, s.Post(ctx, by, strings.ReplaceAll(spec.Path, "{id}", a.Subject().ID), key, map[string]any{"reason": reason, "act": json.RawMessage(fields)}, &out)
+}
+
+// Post asks the API to do something. The key may be empty.
+func (s *Site) Post(ctx context.Context, by id.Person, path, key string, in, out any) error {
+	body, err := json.Marshal(in)
 	if err != nil {
-		return api.ActResult{}, err
+		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.API+path, bytes.NewReader(body))
 	if err != nil {
-		return api.ActResult{}, err
+		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if key != "" {
 		req.Header.Set(api.IdempotencyHeader, key)
 	}
-	var out api.ActResult
-	return out, s.call(by, req, &out)
+	return s.call(by, req, out)
 }
 
 // Get reads from the API.

@@ -55,11 +55,14 @@ type trial struct {
 	got      []got
 	answered []acted
 	open     []todo // not answered
+	calls    []call // of several acts, not answered
 	seen     ledger
 	mark     []byte
 	vendors  int
+	papers   int
 
 	full, part, refused, repeated, cut, chunks int
+	composed, mended                           int
 }
 
 // releases is the trial of the whole product.
@@ -75,8 +78,8 @@ func releases(ctx context.Context, s *soak) (string, error) {
 			err = fmt.Errorf("round %d: %w", done, err)
 		}
 	}
-	return fmt.Sprintf("%d rounds, %d kills; %d answers whole, %d cut off, %d refused, each with its entries (%d of several releases); %d acts answered, %d repeated after a kill; %d log entries verify",
-		done, t.cut, t.full, t.part, t.refused, t.chunks, len(t.answered), t.repeated, t.seen.next), errors.Join(err, ctx.Err())
+	return fmt.Sprintf("%d rounds, %d kills; %d answers whole, %d cut off, %d refused, each with its entries (%d of several releases); %d acts answered, %d repeated after a kill; %d calls of two acts answered, %d of them after a kill; %d log entries verify",
+		done, t.cut, t.full, t.part, t.refused, t.chunks, len(t.answered), t.repeated, t.composed, t.mended, t.seen.next), errors.Join(err, ctx.Err())
 }
 
 func newTrial(ctx context.Context, s *soak) (_ *trial, stop func(), err error) {
@@ -123,6 +126,9 @@ func newTrial(ctx context.Context, s *soak) (_ *trial, stop func(), err error) {
 	}
 	defer func() { err = errors.Join(err, p.Stop()) }()
 	if err := t.site.Paper(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := t.partings(ctx); err != nil {
 		return nil, nil, err
 	}
 	codes, err := t.site.Codes(ready.Patients[0])
@@ -221,6 +227,15 @@ func (t *trial) live(ctx context.Context, p *site.Process) error {
 			}
 		}
 	})
+	group.Go(func() {
+		for {
+			for _, c := range t.composing() {
+				if err := t.call(ctx, c); err != nil {
+					return
+				}
+			}
+		}
+	})
 	most := 350 * time.Millisecond
 	if t.cut%4 == 3 {
 		most = 2500 * time.Millisecond // into a stream's later releases
@@ -285,6 +300,9 @@ func (t *trial) answer(r api.ActResult) {
 // repeat does what was not answered once more, with its key: it is done once,
 // whether it was done before the kill or not. What must follow it, follows.
 func (t *trial) repeat(ctx context.Context) error {
+	if err := t.callAgain(ctx); err != nil {
+		return err
+	}
 	open := t.open
 	t.open = nil
 	for _, a := range open {

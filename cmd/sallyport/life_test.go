@@ -35,6 +35,7 @@ import (
 //	ada ARGS, grace ARGS, carol ARGS   sallyport ARGS with the certificate of that person
 //	flows [WANT]                       the vendor asks for patients and is given some
 //	stops GATE[,GATE...] [WHY]         it is refused, and the decision failed these gates alone
+//	shut                               it does not even get a token
 //	keep NAME EXPRESSION               what the last output held there is $NAME from now on
 //	mailed TO WANT                     a mail arrived at the mail server, at $MAIL
 //	browse CODE-FILE                   the vendor's contact opens a link in a browser
@@ -47,6 +48,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]func(*testing.T) string{"sqlite": func(*testing.T) string { return "" }, "postgres": schema} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			where := database(t)
 			p := stage(t)
 			p.Files = []string{"testdata/life.txtar"}
@@ -61,7 +63,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 					return err
 				}
 				e.Defer(post.Close)
-				for _, n := range []int{0, 25, 45, 200} { // dates in files, from the first day on
+				for _, n := range []int{0, 25, 45, 200, 592} { // dates in files, from the first day on
 					e.Setenv(fmt.Sprintf("DAY%d", n), time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly))
 				}
 				e.Setenv("DATABASE", where)
@@ -76,7 +78,8 @@ func TestTheLifeOfAVendor(t *testing.T) {
 					program(ts, neg, args...)
 				}
 			}
-			p.Cmds["flows"], p.Cmds["stops"], p.Cmds["keep"], p.Cmds["mailed"], p.Cmds["browse"] = flows, stops, keep, mailed, browse
+			p.Cmds["flows"], p.Cmds["stops"], p.Cmds["shut"] = flows, stops, shut
+			p.Cmds["keep"], p.Cmds["mailed"], p.Cmds["browse"] = keep, mailed, browse
 			testscript.Run(t, p)
 		})
 	}
@@ -176,6 +179,17 @@ func stops(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if len(args) == 2 && !strings.Contains(told, args[1]) {
 		ts.Fatalf("it does not say %q:\n%s", args[1], told)
+	}
+}
+
+// shut: what the vendor's program shows is known no longer.
+func shut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: shut")
+	}
+	program(ts, true, asked(ts)...)
+	if told := ts.ReadFile("stderr"); !strings.Contains(told, "no token") || ts.ReadFile("stdout") != "" {
+		ts.Fatalf("it is refused otherwise than at the first door: %s", told)
 	}
 }
 

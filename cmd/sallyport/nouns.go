@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -443,7 +444,7 @@ func (c *listCmd) Run(ctx context.Context) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	columns := []string{"id"}
-	for _, name := range []string{"state", "stage", "kind", "type", "on", "cause", "vendor", "person", "engagement", "course", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "opened_at", "placed_at", "lifted_at", "closed_at", "completed_at", "expires_at"} {
+	for _, name := range []string{"state", "stage", "kind", "type", "on", "cause", "vendor", "person", "engagement", "grant", "course", "verdict", "profile", "expert", "name", "title", "due_at", "valid_until", "ends_at", "method", "client", "started_at", "ended_at", "opened_at", "placed_at", "lifted_at", "closed_at", "completed_at", "expires_at", "outcome"} {
 		for _, item := range page.Items {
 			if _, ok := item[name]; ok {
 				columns = append(columns, name)
@@ -478,6 +479,16 @@ type getCmd struct {
 func (c *getCmd) Run(ctx context.Context) error {
 	var record any
 	if err := c.call(ctx, http.MethodGet, "/v1/"+c.Plural+"/"+url.PathEscape(c.ID), nil, &record); err != nil {
+		var p *problem.Problem
+		if errors.As(err, &p) && p.NextStep == "List them: GET /v1/"+c.Plural {
+			for noun, plural := range collections {
+				if plural == c.Plural {
+					q := *p
+					q.NextStep = "List them: sallyport " + noun + " list"
+					return &q
+				}
+			}
+		}
 		return err
 	}
 	return printJSON(record)

@@ -119,7 +119,7 @@ func (s *Sessions) Whose(r *http.Request) (*snapshot.Person, bool) {
 		if len(secret) != secretLen {
 			continue
 		}
-		if x, ok := v.SessionBySecret(digest(secret)); ok {
+		if x, ok := v.SessionEver(digest(secret)); ok {
 			return v.Persons.Get(x.Person)
 		}
 	}
