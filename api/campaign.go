@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sallyport/sallyport/disclosure"
+	"github.com/sallyport/sallyport/fhir/spec"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -206,7 +207,7 @@ func unused(role *snapshot.Role, used disclosure.Usage, shown map[string]disclos
 		if seen, ok := shown[typ]; ok && !seen.Partly && len(seen.Elements) > 0 {
 			elements = nil
 			for n, e := range slices.Compact(slices.Sorted(slices.Values(s.Elements))) {
-				if n >= maxMarked || slices.Contains(seen.Elements, n) {
+				if n >= maxMarked || spec.TellsByPresence(typ, e) || slices.Contains(seen.Elements, n) {
 					elements = append(elements, e)
 				} else {
 					names = append(names, typ+"."+e)

@@ -6,7 +6,8 @@ const MaxMarks = 512
 
 // Marks is where the marks of a type's elements stand in a scope's set of them: bit 0
 // of word From is the first of the paths that the role names, sorted and without
-// doubles, bit 63 the last of the word, and so on. An element beyond MaxMarks has none.
+// doubles, bit 63 the last of the word, and so on. An element beyond MaxMarks has none,
+// nor has one whose presence says something about a person (spec.TellsByPresence).
 type Marks struct {
 	Type        string
 	From, Words int

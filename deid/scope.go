@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/deid/internal/release"
+	"github.com/sallyport/sallyport/fhir/spec"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -210,7 +211,7 @@ func readPaths(typ string, paths []string, from uint32) (*trie, error) {
 	}
 	for n, p := range paths {
 		var mark []uint32
-		if n < MaxMarks {
+		if n < MaxMarks && !spec.TellsByPresence(typ, p) {
 			mark = []uint32{from + uint32(n)}
 		}
 		if p == "*" {

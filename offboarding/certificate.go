@@ -130,9 +130,9 @@ func tried(o *snapshot.Offboarding) []paper.Block {
 	case o.Tried == 0:
 		return []paper.Block{paper.Paragraph{Text: "No credential of what ended was tried."}, t}
 	case o.Permitted > 0:
-		return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried %d times, last at %s, and %d were permitted. A finding was raised: what was released is not accounted for above.", o.Tried, stamp(o.LastTried), o.Permitted)}, t}
+		return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried at least %d times (one entry a minute is kept for each), last at %s, and %d were permitted. A finding was raised: what was released is not accounted for above.", o.Tried, stamp(o.LastTried), o.Permitted)}, t}
 	}
-	return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried %d times, last at %s. All were refused. A finding was raised.", o.Tried, stamp(o.LastTried))}, t}
+	return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried at least %d times (one entry a minute is kept for each), last at %s. All were refused. A finding was raised.", o.Tried, stamp(o.LastTried))}, t}
 }
 
 // vendorSigned is the vendor's signature: of those who attested by a link, who certified

@@ -66,7 +66,7 @@ func TestADraftSaysSo(t *testing.T) {
 	}
 	f := facts()
 	f.Offboarding.Tried, f.Offboarding.LastTried = 3, now
-	if !strings.Contains(paper.Text(offboarding.Certificate(f)), "tried 3 times") {
+	if !strings.Contains(paper.Text(offboarding.Certificate(f)), "tried at least 3 times") {
 		t.Error("attempts are not told")
 	}
 }

@@ -23,7 +23,7 @@ func appearing(into map[string]bool, role map[string][]string, v map[string]any)
 		return
 	}
 	for _, path := range role[typ] {
-		if path == "*" || holds(at, v, strings.Split(path, ".")) {
+		if path == "*" || !spec.TellsByPresence(typ, path) && holds(at, v, strings.Split(path, ".")) {
 			into[typ+"."+path] = true
 		}
 	}
