@@ -177,7 +177,7 @@ func clauses(a *snapshot.Agreement, n names) []clause {
 		out = append(out, clause{p, count[p], field, n.fill(text), cite})
 	}
 	for _, u := range a.PermittedUses {
-		text := "{B} may use {D} for " + humanName(string(u.Purpose)) + ": " + joined(u.DataClasses)
+		text := "{B} may use {D} for " + humanName(string(u.Purpose)) + ", as " + joined(classNames(u.DataClasses))
 		if len(u.Sources) > 0 {
 			text += ", from " + joined(u.Sources)
 		}
@@ -191,6 +191,19 @@ func clauses(a *snapshot.Agreement, n names) []clause {
 		if text := w.text(readValue(a.Terms[field].Value)); text != "" {
 			add(w.part, field, text, citeOf(a.Kind, field))
 		}
+	}
+	return out
+}
+
+// classNames are data classes in the words of a paper.
+func classNames(classes []hipaa.DataClass) []string {
+	var out []string
+	for _, c := range classes {
+		name, ok := map[hipaa.DataClass]string{hipaa.PHI: "identifiable health information", hipaa.LimitedDataSet: "a limited data set", hipaa.DeIdentified: "de-identified data"}[c]
+		if !ok {
+			name = string(c)
+		}
+		out = append(out, name)
 	}
 	return out
 }

@@ -154,7 +154,7 @@ func TestADraftNamesThePartiesAndDrawsBothForms(t *testing.T) {
 	a := full(t, snapshot.SubcontractorBAA)
 	d := Draft(a, parties, a.EffectiveAt)
 	text := paper.Text(d)
-	for _, want := range []string{"between Helio AI, Inc. (the Vendor) and Deep Labels Ltd (the Subcontractor)", "The Subcontractor may use the protected health information for inference: phi, from ehr. (45 CFR 164.504(e)(2)(i))",
+	for _, want := range []string{"between Helio AI, Inc. (the Vendor) and Deep Labels Ltd (the Subcontractor)", "The Subcontractor may use the protected health information for inference, as identifiable health information, from ehr. (45 CFR 164.504(e)(2)(i))",
 		"(45 CFR 164.504(e)(2)(ii)(B))", "within 30 hours", "BAA-R20", "policy", "For Deep Labels Ltd", "Ends: No end date"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the draft has no %q", want)

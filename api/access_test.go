@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -227,7 +229,7 @@ func TestFieldsSayWhatLeaves(t *testing.T) {
 func TestWhatWasNotUsedIsProposedForRemoval(t *testing.T) {
 	role := registrytest.Role()
 	r := &snapshot.Role{Resources: role.Resources}
-	names, left := unused(r, disclosure.Usage{Interactions: map[string]uint64{"Patient.search-type": 3, "Observation.read": 1}, Types: map[string]uint64{"Patient": 9, "Encounter": 2}})
+	names, left := unused(r, disclosure.Usage{Interactions: map[string]uint64{"Patient.search-type": 3, "Observation.read": 1}, Types: map[string]uint64{"Patient": 9, "Encounter": 2}}, nil)
 	if want := []string{"Condition", "DiagnosticReport", "Encounter.vread", "Encounter.search-type", "MedicationRequest", "Observation.vread", "Observation.search-type", "Patient.everything", "Patient.vread"}; !slices.Equal(names, want) {
 		t.Errorf("not used: %v, want %v", names, want)
 	}
@@ -235,8 +237,61 @@ func TestWhatWasNotUsedIsProposedForRemoval(t *testing.T) {
 		!slices.Equal(left["Encounter"].Interactions, []string{"read"}) {
 		t.Errorf("left: %+v", left)
 	}
-	if names, left := unused(r, disclosure.Usage{}); len(names) != len(role.Resources) || left != nil {
+	if names, left := unused(r, disclosure.Usage{}, nil); len(names) != len(role.Resources) || left != nil {
 		t.Errorf("of nothing: %v, %v", names, left)
+	}
+}
+
+// An element that never appeared is proposed for removal, if the log tells of every
+// release under the role as it is now.
+func TestElementsThatNeverAppearedAreProposedForRemoval(t *testing.T) {
+	scope := func(elements ...string) snapshot.ResourceScope {
+		return snapshot.ResourceScope{Interactions: []string{"read"}, Elements: elements}
+	}
+	var many []string // which sort as they stand
+	for n := range 600 {
+		many = append(many, fmt.Sprintf("e%03d", n))
+	}
+	role := &snapshot.Role{Resources: map[string]snapshot.ResourceScope{"Patient": scope("name", "gender", "birthDate", "address"), "Observation": scope("value[x]", "code"),
+		"Condition": scope("code", "note"), "Encounter": scope("class", "period"), "Medication": scope("code", "form"), "Basic": scope(many...)}}
+	used := disclosure.Usage{Types: map[string]uint64{"Patient": 9, "Observation": 3, "Condition": 2, "Encounter": 1, "Basic": 1},
+		Shown: []disclosure.Shown{
+			{ScopeDigest: "before", Type: "Patient", Elements: []int{0}},
+			{ScopeDigest: "now", Type: "Basic", Elements: []int{3}},
+			{ScopeDigest: "now", Type: "Condition", Elements: []int{0}, Partly: true},
+			{ScopeDigest: "now", Type: "Encounter", Elements: []int{}},
+			{ScopeDigest: "now", Type: "Medication", Elements: []int{1}}, // inside another's resource
+			{ScopeDigest: "now", Type: "Patient", Elements: []int{1, 2}},
+		}}
+	s := &server{Config: Config{View: func(*snapshot.Role) (string, error) { return "now", nil }}}
+	names, left := unused(role, used, s.shown(role, used))
+	var basic []string
+	names = slices.DeleteFunc(names, func(n string) bool {
+		if strings.HasPrefix(n, "Basic.") {
+			basic = append(basic, n)
+			return true
+		}
+		return false
+	})
+	if want := []string{"Medication.code", "Patient.address", "Patient.name"}; !slices.Equal(names, want) {
+		t.Errorf("not used: %v, want %v", names, want)
+	}
+	if len(basic) != 511 || len(left["Basic"].Elements) != 600-511 {
+		t.Errorf("of 600 elements of which the log tells 512: %d not used, %d left", len(basic), len(left["Basic"].Elements))
+	}
+	for typ, want := range map[string][]string{"Patient": {"birthDate", "gender"}, "Observation": {"value[x]", "code"}, "Condition": {"code", "note"},
+		"Encounter": {"class", "period"}, "Medication": {"form"}} {
+		if got := left[typ].Elements; !slices.Equal(got, want) {
+			t.Errorf("%s: left %v, want %v", typ, got, want)
+		}
+	}
+	for name, view := range map[string]func(*snapshot.Role) (string, error){"another role": func(*snapshot.Role) (string, error) { return "later", nil },
+		"no view": func(*snapshot.Role) (string, error) { return "", errors.New("no profile") }, "not known here": nil} {
+		s := &server{Config: Config{View: view}}
+		names, _ := unused(role, used, s.shown(role, used))
+		if want := []string{"Medication"}; !slices.Equal(names, want) {
+			t.Errorf("%s: not used %v, want %v", name, names, want)
+		}
 	}
 }
 

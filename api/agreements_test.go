@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -34,8 +35,9 @@ import (
 // papers is a server over the demo's registry and a log of its own, asked without HTTP.
 type papers struct {
 	*server
-	t   *testing.T
-	key note.Verifier
+	t     *testing.T
+	key   note.Verifier
+	store registry.Store
 }
 
 func startPapers(t *testing.T) *papers {
@@ -69,7 +71,7 @@ func startPapers(t *testing.T) *papers {
 	must(registrytest.Do(t.Context(), reg, steps))
 	engine, err := policy.New(gate.All, nil)
 	must(err)
-	p := &papers{t: t, key: verifier, server: &server{Config: Config{Organisation: "Mercy Valley Health", Registry: reg, Acts: acts, Policy: engine, Log: log, Node: "node-1", Now: time.Now}}}
+	p := &papers{t: t, key: verifier, store: st, server: &server{Config: Config{Organisation: "Mercy Valley Health", Registry: reg, Acts: acts, Policy: engine, Log: log, Node: "node-1", Now: time.Now}}}
 	p.do(registry.Actor{Person: "grace"}, registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckPass, MalwareProtection: snapshot.CheckPass, HardwareKey: snapshot.CheckFail})
 	return p
@@ -100,6 +102,59 @@ func run(t *testing.T, name string, args ...string) string {
 		t.Fatalf("%s: %v: %s", name, err, out)
 	}
 	return string(out)
+}
+
+// restart opens the registry anew on the store given.
+func (p *papers) restart(s registry.Store) {
+	p.t.Helper()
+	r, err := registry.Open(p.t.Context(), registry.Options{Store: s, Log: p.Log, Engine: p.Acts, Node: "node-1", Settings: p.Registry.View().Settings})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.Registry = r
+}
+
+// dead is a store that takes so many acts, and then no more.
+type dead struct {
+	registry.Store
+	left int
+}
+
+func (d *dead) Commit(ctx context.Context, e *registry.Entry) error {
+	if d.left--; d.left < 0 {
+		return errors.New("killed")
+	}
+	return d.Store.Commit(ctx, e)
+}
+
+// A process that dies between the two acts of a composed agreement leaves a document, and
+// nothing that would stand in the way of the same request.
+func TestAComposedAgreementThatWasCutInTwoIsComposedAgain(t *testing.T) {
+	p := startPapers(t)
+	for _, key := range []string{"", "once"} {
+		fields, err := json.Marshal(map[string]any{"id": "cut" + key, "kind": "services-contract", "vendor": "northwind", "effective_at": "2026-01-31T00:00:00Z", "regions": []string{"US"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := p.Registry.View().Version()
+		p.restart(&dead{p.store, 1})
+		if _, err := p.compose(p.as("ada", false), "soak", key, fields); problem.From(err).Kind != problem.Unavailable {
+			t.Fatalf("key %q: cut in two: %v", key, err)
+		}
+		p.restart(p.store)
+		v := p.Registry.View()
+		if _, there := v.Agreements.Get(id.Agreement("cut" + key)); there || v.Version() != version+1 {
+			t.Fatalf("key %q: the kill left version %d and agreement %v, want the document alone", key, v.Version(), there)
+		}
+		done, err := p.compose(p.as("ada", false), "soak", key, fields)
+		if err != nil {
+			t.Fatalf("key %q: composed again: %v", key, err)
+		}
+		g, _ := p.Registry.View().Agreements.Get(id.Agreement("cut" + key))
+		if g == nil || g.Document != done.Document || done.Drafted.Repeated || done.Stored.Repeated != (key != "") {
+			t.Errorf("key %q: composed again: %+v, agreement %+v", key, done, g)
+		}
+	}
 }
 
 // From terms to a paper that both sides signed, whose PDF proves it to whoever has nothing

@@ -57,8 +57,11 @@ type Config struct {
 	// Rulings are what a de-identification profile makes of an element and of what is in
 	// it ("Patient.name"), in the words of docs/deid-rulings.md; none: it is removed.
 	Rulings func(profile, path string) []string
-	Now     func() time.Time
-	Logger  *slog.Logger
+	// View is the digest of what a role shows, as the log has it, in hex; nil: it is not
+	// known here, and no element is proposed for removal.
+	View   func(*snapshot.Role) (string, error)
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64.

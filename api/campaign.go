@@ -27,7 +27,7 @@ type CampaignItem struct {
 	Used *disclosure.Usage `json:"used"`
 	// Unused are rights of the role that nobody used, and Proposed is what is left
 	// without them: the resources of a cut-down.
-	Unused   []string                          `json:"unused" doc:"Type, or Type.interaction"`
+	Unused   []string                          `json:"unused" doc:"Type, Type.interaction or Type.element"`
 	Proposed map[string]snapshot.ResourceScope `json:"proposed,omitempty"`
 	Propose  snapshot.ReviewOutcome            `json:"propose" doc:"keep, cut-down or revoke: by use alone"`
 	Peers    []Peer                            `json:"peers" doc:"Other grants in force on the engagement"`
@@ -120,7 +120,7 @@ func (s *server) item(ctx context.Context, v *snapshot.View, key id.Review) (Cam
 			return out, err
 		}
 		out.Used = &used
-		out.Unused, out.Proposed = unused(role, used)
+		out.Unused, out.Proposed = unused(role, used, s.shown(role, used))
 		switch {
 		case used.Decisions == 0:
 			out.Propose, out.Proposed = snapshot.Revoke, nil
@@ -158,16 +158,40 @@ func lastReviewed(v *snapshot.View, g *snapshot.Grant) time.Time {
 	return last
 }
 
+// maxMarked is how many of a type's elements the log tells of.
+const maxMarked = 512
+
+// shown is what appeared under the role as it is now, by type. What appeared before it
+// was changed says nothing about the numbers of its elements.
+func (s *server) shown(role *snapshot.Role, used disclosure.Usage) map[string]disclosure.Shown {
+	if s.View == nil {
+		return nil
+	}
+	view, err := s.View(role)
+	if err != nil {
+		return nil // a role that shows nothing
+	}
+	out := map[string]disclosure.Shown{}
+	for _, x := range used.Shown {
+		if x.ScopeDigest == view {
+			out[x.Type] = x
+		}
+	}
+	return out
+}
+
 // unused are the rights of a role that were not used, and the scope that is left
-// without them. A type that came along with another's answer was used, by reading.
-// Which elements were looked at the log does not say, so none is proposed.
-func unused(role *snapshot.Role, used disclosure.Usage) (names []string, left map[string]snapshot.ResourceScope) {
+// without them. A type that came along with another's answer, or inside it, was used,
+// by reading. An element was not used where the log tells of every release of its type
+// that it was not there; where none of a type's was, what was used is that there are
+// such resources, and its elements stay.
+func unused(role *snapshot.Role, used disclosure.Usage, shown map[string]disclosure.Shown) (names []string, left map[string]snapshot.ResourceScope) {
 	names, left = []string{}, map[string]snapshot.ResourceScope{}
 	for _, typ := range slices.Sorted(maps.Keys(role.Resources)) {
 		s := role.Resources[typ]
 		var keep, drop []string
 		for _, i := range s.Interactions {
-			if used.Interactions[typ+"."+i] > 0 || i == "read" && used.Types[typ] > 0 {
+			if used.Interactions[typ+"."+i] > 0 || i == "read" && (used.Types[typ] > 0 || len(shown[typ].Elements) > 0) {
 				keep = append(keep, i)
 			} else {
 				drop = append(drop, typ+"."+i)
@@ -178,7 +202,18 @@ func unused(role *snapshot.Role, used disclosure.Usage) (names []string, left ma
 			continue
 		}
 		names = append(names, drop...)
-		left[typ] = snapshot.ResourceScope{Interactions: keep, Elements: s.Elements}
+		elements := s.Elements
+		if seen, ok := shown[typ]; ok && !seen.Partly && len(seen.Elements) > 0 {
+			elements = nil
+			for n, e := range slices.Compact(slices.Sorted(slices.Values(s.Elements))) {
+				if n >= maxMarked || slices.Contains(seen.Elements, n) {
+					elements = append(elements, e)
+				} else {
+					names = append(names, typ+"."+e)
+				}
+			}
+		}
+		left[typ] = snapshot.ResourceScope{Interactions: keep, Elements: elements}
 	}
 	if len(left) == 0 {
 		left = nil

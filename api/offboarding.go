@@ -234,7 +234,7 @@ func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o
 	q := disclosure.Query{Vendors: []id.Vendor{o.Vendor}, Since: o.BegunAt.Add(time.Nanosecond), Through: x.To}
 	shown := map[[3]string]bool{}
 	err := index.Rows(ctx, q, 0, func(r disclosure.Row) error {
-		if !ended(r) {
+		if !ended(r) || wasUnderWay(r, o.BegunAt) {
 			return nil
 		}
 		x.Tried++
@@ -252,6 +252,14 @@ func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o
 		return nil
 	}, disclosure.Permitted, disclosure.Refused)
 	return x, err
+}
+
+// wasUnderWay says that a refusal is of a question that was asked before the parting began:
+// it cut the answer, and nobody tried anything. A decision's id has its time, to the
+// millisecond.
+func wasUnderWay(r disclosure.Row, begun time.Time) bool {
+	asked, err := id.Time(r.Decision)
+	return err == nil && r.Kind == disclosure.Refused && asked.Before(begun.Truncate(time.Millisecond))
 }
 
 func (s *server) certificateFacts(v *snapshot.View, o *snapshot.Offboarding) offboarding.Facts {

@@ -75,6 +75,7 @@ type wire struct {
 	PatientCount uint64      `json:"patient_count"`
 	Patients     []string    `json:"patients"`
 	Resources    counts      `json:"resources"`
+	Shown        shown       `json:"shown"`
 	Removed      counts      `json:"removed"`
 	Changed      counts      `json:"changed"`
 	Act          id.Act      `json:"act"`
@@ -116,6 +117,28 @@ func (c *counts) UnmarshalJSON(b []byte) error {
 			return err
 		}
 		*c = append(*c, TypeCount{name.(string), n})
+	}
+	return nil
+}
+
+// shown keeps the order of the object's names.
+type shown []TypeShown
+
+func (s *shown) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("shown must be an object")
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var bits string
+		if err := dec.Decode(&bits); err != nil {
+			return err
+		}
+		*s = append(*s, TypeShown{name.(string), bits})
 	}
 	return nil
 }
@@ -184,7 +207,7 @@ func (w *wire) entry(index uint64, b []byte) (Entry, error) {
 		e.Outcome = &OutcomeRecord{
 			Outcome: Outcome{Release: w.Release, Result: w.Result, Final: w.Final, Status: w.Status,
 				Upstream: w.Upstream, Leg: Leg{w.LegTLS, w.LegExchange, Digest(w.LegCert)}, Digest: Digest(w.Digest), Bytes: w.Bytes, Sealed: w.sealed(),
-				Patients: w.Patients, Resources: w.Resources, Removed: w.Removed.removals(), Changed: w.Changed.removals()},
+				Patients: w.Patients, Resources: w.Resources, Shown: w.Shown, Removed: w.Removed.removals(), Changed: w.Changed.removals()},
 			Decision: w.Decision, Ticket: w.Ticket, Chunk: w.Chunk, Parts: w.Parts, PatientCount: w.PatientCount,
 		}
 		again.outcome(e.Origin, e.Outcome)

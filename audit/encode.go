@@ -25,6 +25,7 @@ const (
 	maxList     = 256     // clauses, sources of derivation
 	maxFailing  = 128     // failing gates
 	maxRemoved  = 64      // reasons for leaving something out, or rules for changing it
+	maxShown    = 128     // hexadecimal digits of the elements that appeared: what audit/verify reads
 	maxPatients = 100_000 // pseudonyms of one release: with the longest ones they fit into the queue
 	partBytes   = 56 << 10
 )
@@ -320,9 +321,53 @@ func (e *encoder) outcome(origin string, o *OutcomeRecord) {
 		}
 		e.b = append(e.b, '}')
 	}
+	e.shown(o.Shown)
 	e.tally("removed", o.Removed)
 	e.tally("changed", o.Changed)
 	e.end()
+}
+
+func (e *encoder) shown(list []TypeShown) {
+	if len(list) == 0 {
+		return
+	}
+	e.key("shown")
+	sep := byte('{')
+	for i, s := range list {
+		if !Resource(s.Type) || slices.ContainsFunc(list[:i], func(x TypeShown) bool { return x.Type == s.Type }) {
+			e.refuse("shown", "R4 resource types, each once")
+			return
+		}
+		if !shownBits(s.Bits) {
+			e.refuse("shown", "numbers of 1 to "+strconv.Itoa(maxShown)+" hexadecimal digits")
+			return
+		}
+		e.b = append(e.b, sep, '"')
+		e.b = append(e.b, s.Type...)
+		e.b = append(e.b, `":"`...)
+		e.b = append(e.b, s.Bits...)
+		e.b = append(e.b, '"')
+		sep = ','
+	}
+	e.b = append(e.b, '}')
+}
+
+// shownLen is about how long that gets: of all R4 types less than half of partBytes.
+func shownLen(list []TypeShown) (n int) {
+	for _, s := range list {
+		n += len(s.Type) + len(s.Bits) + len(`"":"",`)
+	}
+	return n
+}
+
+// shownBits reports whether v is a hexadecimal number in its one form.
+func shownBits(v string) bool {
+	for i := range len(v) {
+		if c := v[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return v != "" && len(v) <= maxShown && (v[0] != '0' || v == "0")
 }
 
 // maxRecipients bounds the keys that a release is sealed to.
@@ -426,13 +471,13 @@ func stamp(entry []byte, t time.Time) {
 	t.UTC().AppendFormat(entry[len(head):len(head)], timeLayout)
 }
 
-// split cuts pseudonyms into parts that fit an entry each; the last part goes
-// into the outcome itself.
-func split(patients []string) (parts [][]string) {
+// split cuts pseudonyms into parts of at most so many bytes, which fit an entry each;
+// the last part goes into the outcome itself.
+func split(patients []string, most int) (parts [][]string) {
 	size, from := 0, 0
 	for i, p := range patients {
 		size += len(p) + 3
-		if size > partBytes {
+		if size > most {
 			parts = append(parts, patients[from:i])
 			from, size = i, len(p)+3
 		}

@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -67,7 +68,7 @@ func allSound(tb testing.TB) [][]byte {
 	})
 	add(func(e *encoder) {
 		e.outcome(origin, &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Final: true, Status: 200, Upstream: 200, Leg: Leg{"1.2", "CurveP256", digest}, Digest: digest,
-			Bytes: 12, Patients: []string{"abcdefghijklmnopqrstuvwxyz"}, Resources: []TypeCount{{"Patient", 1}, {"Observation", 3}}},
+			Bytes: 12, Patients: []string{"abcdefghijklmnopqrstuvwxyz"}, Resources: []TypeCount{{"Patient", 1}, {"Observation", 3}}, Shown: []TypeShown{{"Medication", "0"}, {"Observation", "1f"}}},
 			Decision: "d", Ticket: 1, Chunk: 2, Parts: 3, PatientCount: 4})
 	})
 	add(func(e *encoder) {
@@ -220,6 +221,25 @@ func TestNoFreeText(t *testing.T) {
 	}
 }
 
+// What elements appeared is a number of each type, in one form, and always fits.
+func TestShownIsANumberOfAType(t *testing.T) {
+	for _, list := range [][]TypeShown{{{"Patient", ""}}, {{"Patient", "01"}}, {{"Patient", "00"}}, {{"Patient", "1F"}}, {{"Patient", "0x1"}}, {{"Patient", "jane"}},
+		{{"Patient", strings.Repeat("f", maxShown+1)}}, {{"Jane", "1"}}, {{"Patient", "1"}, {"Patient", "2"}}} {
+		var e encoder
+		if e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Digest: Digest{1}, Shown: list}, Decision: "d"}); !errors.Is(e.err, ErrEntry) {
+			t.Errorf("%q: %v", list, e.err)
+		}
+	}
+	longest := []TypeShown{{"Patient", strings.Repeat("f", maxShown)}}
+	var e encoder
+	if e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Digest: Digest{1}, Shown: longest}, Decision: "d"}); e.err != nil {
+		t.Error(e.err)
+	}
+	if got, want := shownLen(longest), len(`"Patient":"",`)+maxShown; got != want {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}
+
 // FuzzNoFreeText smuggles: whatever goes into the fields, an entry that is
 // written reads back strictly and holds no byte that free text would need.
 func FuzzNoFreeText(f *testing.F) {
@@ -239,7 +259,7 @@ func FuzzNoFreeText(f *testing.F) {
 			},
 			func(e *encoder) {
 				e.outcome("o", &OutcomeRecord{Outcome: Outcome{Release: id.Release(name), Result: Result(word), Final: n%2 == 0, Status: status,
-					Patients: []string{other}, Resources: []TypeCount{{name, n}}, Digest: Digest{1}}, Decision: id.Decision(other), PatientCount: 1})
+					Patients: []string{other}, Resources: []TypeCount{{name, n}}, Shown: []TypeShown{{"Patient", word}, {name, "1"}}, Digest: Digest{1}}, Decision: id.Decision(other), PatientCount: 1})
 			},
 			func(e *encoder) {
 				e.act("o", &ActEntry{id.Act(name), word, id.Person(other), id.Person(name), other, word, Digest{1}, n})

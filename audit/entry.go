@@ -145,6 +145,16 @@ type TypeCount struct {
 	N    uint64
 }
 
+// TypeShown says which of the elements that the role names for an R4 type appeared with
+// data in a release.
+type TypeShown struct {
+	Type string
+	// Bits are a number in hexadecimal, of at most 128 lower-case digits and without
+	// zeros in front: its least significant bit is the first of the elements of the
+	// intent's view (ScopeDigest), sorted. "0" is none of them.
+	Bits string
+}
+
 // Removal is how much was left out of an answer, and why.
 type Removal struct {
 	Why string // a word: "patient-hold", "security-label" ...
@@ -170,6 +180,9 @@ type Outcome struct {
 	// entry are written into KindPatients entries before it, in the same commit.
 	Patients  []string
 	Resources []TypeCount
+	// Shown is what of the role's elements appeared, of each type at most once. A type in
+	// Resources that it lacks is one of which the door does not know.
+	Shown []TypeShown
 	// Removed is how many resources were left out of the source's answer, by why.
 	Removed []Removal
 	// Changed is how often something inside what is left was cut, coarsened or

@@ -165,6 +165,8 @@ func (w *wire) outcomeField(c *cursor, key string) bool {
 		w.Patients = listOf[string](c)
 	case "resources":
 		w.Resources = c.counts()
+	case "shown":
+		w.Shown = c.shown()
 	case "removed":
 		w.Removed = c.counts()
 	case "changed":
@@ -318,6 +320,18 @@ func (c *cursor) counts() (out counts) {
 			c.bad = true
 		}
 		t.N = c.number()
+		out = append(out, t)
+	}
+	return out
+}
+
+func (c *cursor) shown() (out shown) {
+	for more := c.open('{'); more; more = c.more('}') {
+		t := TypeShown{Type: c.text()}
+		if !c.skip(':') {
+			c.bad = true
+		}
+		t.Bits = c.text()
 		out = append(out, t)
 	}
 	return out

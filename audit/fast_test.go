@@ -20,7 +20,7 @@ func everything() map[Kind]func(*encoder) {
 		KindOutcome: func(e *encoder) {
 			e.outcome("n", &OutcomeRecord{Outcome: Outcome{Release: "r", Result: Released, Final: true, Status: 200, Upstream: 206, Leg: Leg{"1.2", "X25519", Digest{5}},
 				Digest: Digest{6}, Bytes: 7, Sealed: &Sealing{"age", []Digest{{7}, {8}}, Digest{9}, 10}, Patients: []string{"pseudonym-of-a-patient-01", "pseudonym-of-a-patient-02"},
-				Resources: []TypeCount{{"Patient", 3}, {"Observation", 0}}, Removed: []Removal{{"patient-hold", 2}}, Changed: []Removal{{"date", 1}, {"text-name", 4}}},
+				Resources: []TypeCount{{"Patient", 3}, {"Observation", 0}}, Shown: []TypeShown{{"Patient", "1f"}, {"Observation", "0"}}, Removed: []Removal{{"patient-hold", 2}}, Changed: []Removal{{"date", 1}, {"text-name", 4}}},
 				Decision: "d1", Ticket: 4, Chunk: 1, Parts: 2, PatientCount: 5})
 		},
 		KindPatients: func(e *encoder) {

@@ -157,14 +157,15 @@ func (t *Ticket) enqueue(chunk uint64, o *Outcome) (uint64, *batch, error) {
 	e := getEncoder()
 	defer encoders.Put(e)
 	r := OutcomeRecord{Outcome: *o, Decision: t.decision, Ticket: t.index, Chunk: chunk, PatientCount: uint64(len(o.Patients))}
-	if len(o.Patients) < partBytes/131 { // fits whatever the pseudonyms' length
+	room := partBytes - shownLen(o.Shown)
+	if len(o.Patients) < room/131 { // fits whatever the pseudonyms' length
 		e.outcome(t.log.origin, &r)
 		if e.err != nil {
 			return 0, nil, e.err
 		}
 		return t.log.enqueue(e.b)
 	}
-	parts := split(o.Patients)
+	parts := split(o.Patients, room)
 	entries := make([][]byte, 0, len(parts))
 	for i, p := range parts[:len(parts)-1] {
 		part := encoder{}

@@ -29,6 +29,7 @@ var told = map[string]string{
 	"incident.contain":             "put what it was about on hold",
 	"incident.amend-facts":         "amended what was known",
 	"incident.request-patients":    "asked for the list of the patients",
+	"patient.list-affected":        "was given the list of the patients",
 	"incident.approve-patients":    "allowed that the list be given to who asked",
 	"incident.count-affected":      "counted the individuals affected",
 	"incident.assess":              "assessed whether it was a breach",

@@ -374,9 +374,14 @@ func TitleOf(v *snapshot.View, t *snapshot.Training) string {
 	return t.Course
 }
 
-// Rests is what the record of a completion rests on, for a reader.
-func Rests() []hipaa.Citation {
-	return []hipaa.Citation{hipaa.MustCite("S-308-a-5-i"), hipaa.MustCite("P-530-b-1"), hipaa.MustCite("P-530-b-2-ii"), hipaa.MustCite("X-TX-TRAIN")}
+// Rests is what the record of a completion rests on, for a reader: a State's law only
+// where the person has signed its statement.
+func Rests(t *snapshot.Training) []hipaa.Citation {
+	out := []hipaa.Citation{hipaa.MustCite("S-308-a-5-i"), hipaa.MustCite("P-530-b-1"), hipaa.MustCite("P-530-b-2-ii")}
+	if o, ok := OverlayOf(t.Statement.In); ok {
+		out = append(out, hipaa.MustCite(o.Control))
+	}
+	return out
 }
 
 var errNoCertificate = errors.New("a completion that is no pass has no certificate")

@@ -68,7 +68,7 @@ func Certificate(organisation string, v *snapshot.View, t *snapshot.Training) (p
 		body = append(body, paper.SignatureLine{Party: employer, Name: name, Title: t.Statement.Role, At: t.Statement.SignedAt, Proof: proof})
 	}
 	var cites []string
-	for _, c := range Rests() {
+	for _, c := range Rests(t) {
 		cites = append(cites, fmt.Sprintf("%s (checked: %s)", c.Text, c.Verified))
 	}
 	body = append(body, paper.Heading{Level: 2, Text: "What it rests on"}, paper.List{Items: cites},

@@ -34,6 +34,9 @@ type Release = release.Release
 // Count is how many resources of a type a release holds.
 type Count = release.Count
 
+// Shown is which elements of a type a release shows.
+type Shown = release.Shown
+
 // Patients is whose data a release holds; it does not print.
 type Patients = release.Patients
 

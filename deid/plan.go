@@ -87,6 +87,7 @@ type Field struct {
 	Age    AgeForm      // for Object: a quantity whose years are judged
 	Years  bool         // for Dated: only the year stays, whatever the rule
 	Mask   int          // index+1 into Node.Masks of its object; 0 where it may just be absent
+	Shown  []uint32     // the marks of the role's paths that name it: see Scope.Marks
 }
 
 // Node says what happens to the members of one kind of object.
@@ -172,6 +173,7 @@ type child struct {
 type trie struct {
 	named bool // a path ends here
 	below map[string]*trie
+	shown []uint32 // the mark of that path; of two where a choice is named by both of its names
 }
 
 func (t *trie) get(name string) *trie {
@@ -208,7 +210,11 @@ func (c *compiler) resource(typ string, want *trie) *Node {
 		f.Quoted = quoted(f.Name)
 		n.fields[f.Name] = f
 	}
-	set(&Field{Name: "resourceType", Op: TypeName})
+	kind := &Field{Name: "resourceType", Op: TypeName}
+	if want != nil {
+		kind.Shown = want.shown // of "*": whatever there is of the resource is of it
+	}
+	set(kind)
 	set(&Field{Name: "id", Op: Identity})
 	set(&Field{Name: "meta", Op: MetaData})
 	set(&Field{Name: "implicitRules", Op: Refuse})
@@ -300,10 +306,11 @@ func (c *compiler) child(n *Node, k child, want *trie, covered, direct, inside b
 		}
 		f := &Field{Name: ch.name, List: k.list, Mask: mask}
 		c.rule(f, k, ch, sub, covered || (sub != nil && sub.named), direct, inside)
+		f.mark(sub)
 		n.add(f)
 		passes = passes || f.Op != Cut
 		if isPrimitive(ch.typ) {
-			g := &Field{Name: "_" + ch.name, Op: Beside, List: k.list, Mask: mask}
+			g := &Field{Name: "_" + ch.name, Op: Beside, List: k.list, Mask: mask, Shown: f.Shown}
 			if f.Op == Cut {
 				g.Op, g.Why = Cut, f.Why
 			}
@@ -468,7 +475,7 @@ func merge(a, b *trie) *trie {
 	if a == nil {
 		return b
 	}
-	m := &trie{named: a.named || b.named, below: map[string]*trie{}}
+	m := &trie{named: a.named || b.named, below: map[string]*trie{}, shown: slices.Concat(a.shown, b.shown)}
 	for _, t := range []*trie{a, b} {
 		for name, s := range t.below {
 			if old := m.below[name]; old != nil {

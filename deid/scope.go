@@ -74,6 +74,7 @@ type Scope struct {
 	profile  *Profile
 	dates    string
 	digest   [32]byte
+	marks    []Marks
 }
 
 // Limits on a Spec, far above any real role.
@@ -123,7 +124,7 @@ func NewScope(spec Spec) (*Scope, error) {
 		paths := slices.Clone(spec.Resources[typ])
 		slices.Sort(paths)
 		paths = slices.Compact(paths)
-		want, err := readPaths(typ, paths)
+		want, err := readPaths(typ, paths, s.room(typ, len(paths)))
 		if err != nil {
 			return nil, err
 		}
@@ -199,16 +200,21 @@ func checkType(typ string) error {
 	return nil
 }
 
-// readPaths reads element paths strictly into a trie.
-func readPaths(typ string, paths []string) (*trie, error) {
+// readPaths reads element paths strictly into a trie, and gives each its mark, the
+// first of which is from.
+func readPaths(typ string, paths []string, from uint32) (*trie, error) {
 	root := &trie{below: map[string]*trie{}}
 	field := "resources." + typ
 	if len(paths) > maxPaths {
 		return nil, problem.BadField(field, "too many element paths", "Name whole elements instead of all of their parts")
 	}
-	for _, p := range paths {
+	for n, p := range paths {
+		var mark []uint32
+		if n < MaxMarks {
+			mark = []uint32{from + uint32(n)}
+		}
 		if p == "*" {
-			root.named = true
+			root.named, root.shown = true, mark
 			continue
 		}
 		segments := strings.Split(p, ".")
@@ -236,7 +242,7 @@ func readPaths(typ string, paths []string) (*trie, error) {
 			}
 			at = sub
 		}
-		at.named = true
+		at.named, at.shown = true, mark
 	}
 	return root, nil
 }

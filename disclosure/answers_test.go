@@ -2,11 +2,13 @@ package disclosure_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +33,8 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 
 	intents := map[uint64]*audit.Intent{}
 	var waiting []string
-	usage := disclosure.Usage{Grant: grant, Since: since, Through: l.Size(), Types: map[string]uint64{}, Interactions: map[string]uint64{}}
+	usage := disclosure.Usage{Grant: grant, Since: since, Through: l.Size(), Types: map[string]uint64{}, Interactions: map[string]uint64{}, Shown: []disclosure.Shown{}}
+	appeared, partly := map[[2]string]*big.Int{}, map[[2]string]bool{}
 	patients, ofVendor := map[string]bool{}, map[string]bool{}
 	list := sha256.New()
 	var releases, listed []uint64
@@ -68,6 +71,15 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 				usage.LastUsed = e.Time
 				for _, c := range e.Outcome.Resources {
 					usage.Types[c.Type] += c.N
+					key := [2]string{hex.EncodeToString(in.ScopeDigest[:]), c.Type}
+					if appeared[key] == nil {
+						appeared[key] = new(big.Int)
+					}
+					if i := slices.IndexFunc(e.Outcome.Shown, func(s audit.TypeShown) bool { return s.Type == c.Type }); i < 0 {
+						partly[key] = true
+					} else if bits, ok := new(big.Int).SetString(e.Outcome.Shown[i].Bits, 16); ok {
+						appeared[key].Or(appeared[key], bits)
+					}
 				}
 				for _, p := range all {
 					patients[p] = true
@@ -92,12 +104,24 @@ func TestAnswersAreThoseOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	usage.Patients = uint64(len(patients))
+	for key, bits := range appeared {
+		s := disclosure.Shown{ScopeDigest: key[0], Type: key[1], Elements: []int{}, Partly: partly[key]}
+		for i := range bits.BitLen() {
+			if bits.Bit(i) == 1 {
+				s.Elements = append(s.Elements, i)
+			}
+		}
+		usage.Shown = append(usage.Shown, s)
+	}
+	slices.SortFunc(usage.Shown, func(a, b disclosure.Shown) int {
+		return cmp.Or(cmp.Compare(a.ScopeDigest, b.ScopeDigest), cmp.Compare(a.Type, b.Type))
+	})
 
 	got, err := x.Usage(ctx, grant, since)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text(t, got) != text(t, usage) || usage.Releases == 0 || usage.Refusals == 0 {
+	if text(t, got) != text(t, usage) || usage.Releases == 0 || usage.Refusals == 0 || len(usage.Shown) < 2 {
 		t.Errorf("usage:\ngot  %s\nwant %s", text(t, got), text(t, usage))
 	}
 

@@ -82,6 +82,9 @@ func (b *builder) outcome(e *audit.Entry, facts uint32, patients []string, d *di
 	if o.Chunk > 0 {
 		flags |= flagLater
 	}
+	if len(o.Shown) > 0 {
+		flags |= flagShown
+	}
 	b.add(e, k, flags, facts)
 
 	b.hot = binary.AppendUvarint(b.hot, o.Bytes)
@@ -105,6 +108,13 @@ func (b *builder) outcome(e *audit.Entry, facts uint32, patients []string, d *di
 	for _, c := range codes {
 		b.hot = binary.AppendUvarint(b.hot, uint64(c-before))
 		before = c
+	}
+	if len(o.Shown) > 0 {
+		b.hot = binary.AppendUvarint(b.hot, uint64(len(o.Shown)))
+		for _, s := range o.Shown {
+			b.hot = binary.AppendUvarint(b.hot, uint64(d.string(s.Type)))
+			b.hot = appendText(b.hot, s.Bits)
+		}
 	}
 
 	b.cold = appendText(b.cold, string(o.Decision))

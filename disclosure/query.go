@@ -263,6 +263,7 @@ type release struct {
 	mode         uint32
 	types        []typeCount
 	patients     []uint32
+	rest         []byte // of hot, behind the patients
 }
 
 type typeCount struct {
@@ -298,6 +299,7 @@ func (o *release) read(r row, hot []byte, w *words) error {
 		}
 		o.patients = append(o.patients, uint32(code))
 	}
+	o.rest = in.b
 	if in.bad || int(o.mode) >= len(w.strings) {
 		return errDamaged
 	}

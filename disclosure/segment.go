@@ -20,7 +20,7 @@ import (
 //	  CRC-32C of the head 4
 //	dict: what the segment adds to the dictionary, and the facts that its rows have
 //	rows: rowLen for each row
-//	hot:  of outcomes: bytes, types, patients
+//	hot:  of outcomes: bytes, types, patients, the elements that appeared
 //	cold: what only a listing shows
 const (
 	segmentSize  = 1 << 15 // entries, at most 1<<16
@@ -60,6 +60,7 @@ const (
 	flagFinal = 1 << iota
 	flagSealed
 	flagLater // not the first chunk of its ticket
+	flagShown // hot goes on with the elements that appeared
 )
 
 // A row: offset of its entry in the segment 2, kind 1, flags 1, facts 4, time 8, hot 4,

@@ -27,6 +27,7 @@ type Usage struct {
 	Bytes        uint64            `json:"bytes"`
 	Types        map[string]uint64 `json:"types"`        // resources that were released, by R4 type
 	Interactions map[string]uint64 `json:"interactions"` // permitted requests, by "Observation.read"
+	Shown        []Shown           `json:"shown"`        // which elements appeared, by view and R4 type
 	LastUsed     time.Time         `json:"last_used,omitzero"`
 }
 
@@ -41,7 +42,7 @@ func (x *Index) Usage(ctx context.Context, grant id.Grant, since time.Time) (Usa
 	}
 	defer done()
 	u := Usage{Grant: grant, Since: f.q.Since, Through: f.q.Through, Types: map[string]uint64{}, Interactions: map[string]uint64{}}
-	all := newTally(len(f.patients))
+	all, elements := newTally(len(f.patients)), showing{}
 	var o release
 	err = f.inOrder(ctx, false, func(r row, _ uint64, hot, _ []byte) error {
 		t := &f.tuples[r.facts]
@@ -64,6 +65,9 @@ func (x *Index) Usage(ctx context.Context, grant id.Grant, since time.Time) (Usa
 			for _, c := range o.types {
 				u.Types[f.strings[c.typ]] += c.n
 			}
+			if err := elements.add(r, &o, &f.words); err != nil {
+				return err
+			}
 			u.LastUsed = time.Unix(0, r.time).UTC()
 		}
 		return nil
@@ -72,6 +76,7 @@ func (x *Index) Usage(ctx context.Context, grant id.Grant, since time.Time) (Usa
 		return Usage{}, f.damaged(ctx, err)
 	}
 	sum := all.total()
+	u.Shown = elements.list()
 	u.Releases, u.Patients, u.Bytes = sum.Releases, sum.Patients, sum.Bytes
 	return u, nil
 }

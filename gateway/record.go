@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sallyport/sallyport/audit"
@@ -130,7 +132,30 @@ func (x *exchange) outcome(r deid.Release, s seal.Sealed, keys []seal.PatientKey
 	for _, c := range r.Counts() {
 		o.Resources = append(o.Resources, audit.TypeCount{Type: c.Type, N: uint64(c.N)})
 	}
+	o.Shown = shown(r.Shown())
 	return o
+}
+
+// shown writes which of the role's elements a release shows as the log does.
+func shown(list []deid.Shown) []audit.TypeShown {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]audit.TypeShown, len(list))
+	var digits [deid.MaxMarks / 4]byte
+	for i, s := range list {
+		text := digits[:0]
+		for n := len(s.Bits) - 1; n >= 0; n-- {
+			switch {
+			case len(text) > 0:
+				text = fmt.Appendf(text, "%016x", s.Bits[n])
+			case s.Bits[n] != 0 || n == 0:
+				text = strconv.AppendUint(text, s.Bits[n], 16)
+			}
+		}
+		out[i] = audit.TypeShown{Type: s.Type, Bits: string(text)}
+	}
+	return out
 }
 
 // removals is what was left out since the last outcome; it is added up for the

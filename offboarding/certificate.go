@@ -111,7 +111,7 @@ func Certificate(f Facts) paper.Document {
 		}})
 	add(paper.Heading{Level: 1, Text: "How long this is kept"}, paper.Paragraph{Text: f.retention()})
 	add(paper.Heading{Level: 1, Text: "Signed"},
-		paper.SignatureLine{Party: f.Vendor.Name, Name: "", Title: "Officer, who certifies the attestations above"},
+		f.vendorSigned(),
 		paper.SignatureLine{Party: f.Organisation, Name: string(o.CompletedBy), Title: "For the organisation", At: o.CompletedAt})
 	return d
 }
@@ -133,6 +133,28 @@ func tried(o *snapshot.Offboarding) []paper.Block {
 		return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried %d times, last at %s, and %d were permitted. A finding was raised: what was released is not accounted for above.", o.Tried, stamp(o.LastTried), o.Permitted)}, t}
 	}
 	return []paper.Block{paper.Note{Text: fmt.Sprintf("Credentials of what ended were tried %d times, last at %s. All were refused. A finding was raised.", o.Tried, stamp(o.LastTried))}, t}
+}
+
+// vendorSigned is the vendor's signature: of those who attested by a link, who certified
+// each form under their name; or a line to sign on, where it came on paper.
+func (f Facts) vendorSigned() paper.SignatureLine {
+	line := paper.SignatureLine{Party: f.Vendor.Name, Title: "Officer, who certifies the attestations above"}
+	var names []string
+	var at time.Time
+	for _, form := range snapshot.DataForms {
+		d, ok := f.Offboarding.Dispositions[form]
+		if !ok || d.Attester == "" {
+			return line
+		}
+		if !slices.Contains(names, d.Attester) {
+			names = append(names, d.Attester)
+		}
+		if d.At.After(at) {
+			at = d.At
+		}
+	}
+	line.Name, line.Title, line.At = strings.Join(names, "; "), "certified the attestations above, by link", at
+	return line
 }
 
 func (f Facts) subject() string {

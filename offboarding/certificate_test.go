@@ -20,10 +20,10 @@ func facts() offboarding.Facts {
 		Inventory:    snapshot.ReleasedInventory{Document: strings.Repeat("ab", 32), Releases: 412, Bytes: 9000, Patients: 77, Digests: strings.Repeat("cd", 32), At: now},
 		Dispositions: map[snapshot.DataForm]snapshot.Disposition{}, CheckedAt: now, Looked: map[string]snapshot.Look{"node-1": {To: 900, At: now}}, CompletedBy: "grace", CompletedAt: now, RetainUntil: now.AddDate(6, 0, 0)}
 	for _, f := range snapshot.DataForms {
-		o.Dispositions[f] = snapshot.Disposition{Outcome: snapshot.NeverHeld, By: "link.x", At: now}
+		o.Dispositions[f] = snapshot.Disposition{Outcome: snapshot.NeverHeld, Attester: "T. Example, privacy officer", By: "link.x", At: now}
 	}
 	o.Dispositions[snapshot.RawData] = snapshot.Disposition{Outcome: snapshot.Destroyed, Method: "purge", Technique: "cryptographic-erase", Items: "volume 7",
-		Sanitized: "R. Example, operations", Verified: "S. Example, security", By: "link.x", At: now}
+		Sanitized: "R. Example, operations", Verified: "S. Example, security", Attester: "T. Example, privacy officer", By: "link.x", At: now}
 	return offboarding.Facts{Organisation: "Lakeside Hospital", Vendor: &snapshot.Vendor{ID: "northwind", Name: "Northwind AI, Inc."}, Offboarding: o,
 		Engagements: []*snapshot.Engagement{{ID: "triage", Purpose: hipaa.Evaluation, DataClass: hipaa.PHI}},
 		Agreements:  []*snapshot.Agreement{{ID: "baa", Kind: snapshot.BAA, Document: strings.Repeat("ef", 32)}}, At: now}
@@ -33,7 +33,7 @@ func facts() offboarding.Facts {
 func TestTheCertificateSaysWhatItKnowsAndWhatNot(t *testing.T) {
 	text := paper.Text(offboarding.Certificate(facts()))
 	for _, want := range []string{"Northwind AI, Inc.", "412", "77", "purge by cryptographic-erase", "R. Example, operations", "cannot prove that no copy was kept",
-		"164.504(e)(2)(ii)(J)", "2034-02-28", "No credential of what ended was tried", "never held"} {
+		"164.504(e)(2)(ii)(J)", "2034-02-28", "No credential of what ended was tried", "never held", "T. Example, privacy officer"} {
 		if !strings.Contains(text, want) && !(want == "2034-02-28" && strings.Contains(text, "2034-03-01")) {
 			t.Errorf("it does not say %q", want)
 		}
@@ -68,5 +68,19 @@ func TestADraftSaysSo(t *testing.T) {
 	f.Offboarding.Tried, f.Offboarding.LastTried = 3, now
 	if !strings.Contains(paper.Text(offboarding.Certificate(f)), "tried 3 times") {
 		t.Error("attempts are not told")
+	}
+}
+
+// Where a form came on paper, the vendor's officer signs on paper.
+func TestWhoSignsForTheVendor(t *testing.T) {
+	f := facts()
+	if text := paper.Text(offboarding.Certificate(f)); !strings.Contains(text, "certified the attestations above, by link") {
+		t.Error("it does not say who certified by link")
+	}
+	d := f.Offboarding.Dispositions[snapshot.VendorLogs]
+	d.Attester, d.By = "", "ada"
+	f.Offboarding.Dispositions[snapshot.VendorLogs] = d
+	if text := paper.Text(offboarding.Certificate(f)); strings.Contains(text, "by link") || !strings.Contains(text, "Officer, who certifies") {
+		t.Error("what came on paper needs no signature")
 	}
 }

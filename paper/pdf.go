@@ -115,7 +115,10 @@ func draw(d Document, files []File, total int) (*fpdf.Fpdf, error) {
 	})
 	f.AddPage()
 	x.head(d)
-	for _, b := range d.Body {
+	for i, b := range d.Body {
+		if _, ok := b.(Heading); ok && i+1 < len(d.Body) {
+			x.room(3 + 6.5 + 1 + x.least(d.Body[i+1])) // with the first of what it is about
+		}
 		x.block(b)
 	}
 	f.Close()
@@ -140,6 +143,29 @@ func (x *drawing) head(d Document) {
 	x.grey()
 	x.lines(d.Date.UTC().Format(dateForm), lineH)
 	x.space(2)
+}
+
+// least is how tall the beginning of a block is that a heading may not leave alone:
+// of a table its head and a row, as far as a page holds them.
+func (x *drawing) least(b Block) float64 {
+	if s, ok := b.(SignatureLine); ok {
+		return 20 + lineH + float64(len(s.signed())+1)*smallH // as signature draws it
+	}
+	t, ok := b.(Table)
+	if !ok || len(t.Rows) == 0 {
+		return 3 * lineH
+	}
+	shares := t.shares()
+	tall := 0.0
+	for i, row := range [][]string{t.Head, t.Rows[0]} {
+		x.font(map[bool]string{true: "B"}[i == 0], 8.5)
+		n := 1
+		for j, c := range row {
+			n = max(n, len(x.wrap(c, shares[j]*x.width-2*cellPad)))
+		}
+		tall += float64(n)*4.3 + 2*cellPad
+	}
+	return min(tall, 60)
 }
 
 func (x *drawing) block(b Block) {

@@ -226,7 +226,7 @@ func (d *deaths) add(k registry.Kind, phase string, there bool, records int) {
 // is nothing of the act or all of it: records, revisions, document, audit entry; and its
 // repetition with the same key comes to the same.
 func TestKilledInEveryAct(t *testing.T) {
-	lives, seed := 8, uint64(time.Now().UnixNano())
+	lives, seed := 4, uint64(time.Now().UnixNano())
 	if testing.Short() {
 		lives = 2
 	}

@@ -366,6 +366,9 @@ func (a AttestDisposition) check(v *snapshot.View, by Actor, now time.Time) erro
 		shortText("attester", a.Attester), a.checkFile(by, o.Dispositions[a.Form])); err != nil {
 		return err
 	}
+	if len(a.Content) > 0 && o.Attached >= maxAttached {
+		return conflict("content", fmt.Sprintf("%d files were sent already, with those that were replaced", maxAttached), "Send the rest to the organisation itself")
+	}
 	if by.Link != "" { // a link names a function's address, and whoever signs is a person
 		if err := required("attester", a.Attester, `"T. Example, privacy officer"`); err != nil {
 			return err
@@ -398,6 +401,9 @@ func (a AttestDisposition) check(v *snapshot.View, by Actor, now time.Time) erro
 func (a AttestDisposition) apply(e *snapshot.Edit, s Stamp) {
 	change(e, e.View().Offboardings, a.ID, func(o *snapshot.Offboarding) {
 		o.Dispositions = maps.Clone(o.Dispositions)
+		if a.MediaType != "" {
+			o.Attached++
+		}
 		if o.Dispositions == nil {
 			o.Dispositions = map[snapshot.DataForm]snapshot.Disposition{}
 		}

@@ -1,11 +1,14 @@
 package registry_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -212,5 +215,157 @@ func TestAnAttemptAfterTheEndIsAFinding(t *testing.T) {
 	}
 	if err := registry.Authorize(w.engine, w.view, clock, registry.CompleteOffboarding{ID: "bye"}, w.now); err == nil {
 		t.Error("the clock may complete an offboarding")
+	}
+}
+
+// A vendor attests by a link with a file, which is checked as evidence is; and by a link
+// nobody cites what is stored for somebody else.
+func TestAnAttestationBringsItsFile(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", goodbyeNow(w))
+	about := snapshot.Subject{Noun: snapshot.NounOffboarding, ID: "bye"}
+	w.must("ada", registry.IssueLink{ID: "l1", Vendor: "northwind", For: snapshot.LinkAttestation, About: about, Contact: "privacy@northwind.example", Secret256: strings.Repeat("1a", 32), ExpiresAt: w.now.AddDate(0, 0, 30)})
+	by := registry.Actor{Link: "l1"}
+	pdf := []byte("%PDF-1.7 shredded")
+	base := registry.AttestDisposition{ID: "bye", Form: snapshot.RawData, Outcome: snapshot.NeverHeld, Attester: "T. Example, officer"}
+	for name, c := range map[string]struct {
+		field  string
+		change func(*registry.AttestDisposition)
+	}{
+		"nobody signed": {"attester", func(a *registry.AttestDisposition) { a.Attester = "" }},
+		"another's stored paper": {"document_sha256", func(a *registry.AttestDisposition) {
+			a.Document = registry.NewDocument("text/plain", registrytest.Paper).Digest
+		}},
+		"a page":                   {"media_type", func(a *registry.AttestDisposition) { *a = a.With("text/html", []byte("<html>")) }},
+		"JSON, which is not taken": {"media_type", func(a *registry.AttestDisposition) { *a = a.With("application/json", []byte("{}")) }},
+		"a program called a PDF":   {"content", func(a *registry.AttestDisposition) { *a = a.With("application/pdf", []byte("MZ")) }},
+		"another digest": {"document_sha256", func(a *registry.AttestDisposition) {
+			*a = a.With("application/pdf", pdf)
+			a.Document = strings.Repeat("0", 64)
+		}},
+		"another size":          {"size", func(a *registry.AttestDisposition) { *a = a.With("application/pdf", pdf); a.Size++ }},
+		"too long":              {"content", func(a *registry.AttestDisposition) { *a = a.With("text/plain", make([]byte, registry.MaxEvidence+1)) }},
+		"a type without a file": {"content", func(a *registry.AttestDisposition) { a.MediaType = "application/pdf" }},
+	} {
+		a := base
+		c.change(&a)
+		if err := w.as(by, a); problem.From(err).Field != c.field || err == nil {
+			t.Errorf("%s: got %v, want a refusal of %s", name, err, c.field)
+		}
+	}
+	if err := w.as(by, base.With("application/pdf", pdf)); err != nil {
+		t.Fatal(err)
+	}
+	kept := base
+	kept.Document = registry.NewDocument("", pdf).Digest
+	if err := w.as(by, kept); err != nil {
+		t.Errorf("the file that was sent before, again: %v", err)
+	}
+	other := kept
+	other.Form = snapshot.Embeddings
+	if err := w.as(by, other); err == nil {
+		t.Error("the file of one form stands for another")
+	}
+	if err := w.as(registry.Actor{Link: "l2"}, base); err == nil {
+		t.Error("a link that is not there attested")
+	}
+	w.must("ada", registry.RevokeLink{ID: "l1"})
+	if err := w.as(by, base); err == nil {
+		t.Error("a revoked link attested")
+	}
+}
+
+func goodbyeNow(w *world) registry.BeginOffboarding {
+	return registry.BeginOffboarding{ID: "bye", Vendor: "northwind", Cause: snapshot.WorkDone, DueAt: w.now.AddDate(0, 0, 30)}
+}
+
+// A legal hold keeps the keys whatever stage their destruction is at, after the record is
+// complete as well; and the six years are not shortened by anything that can be done.
+func TestALegalHoldAndTheSixYearsHold(t *testing.T) {
+	w := demoWorld(t)
+	accountedNow(w)
+	w.must("grace", registry.PlaceLegalHold{ID: "bye", Why: "matter 26-118"})
+	w.must("grace", registry.CompleteOffboarding{ID: "bye", Certificate: inventory.Document})
+	o, _ := w.view.Offboardings.Get("bye")
+	until := o.RetainUntil
+	if !until.Equal(w.now.AddDate(6, 0, 0)) {
+		t.Fatalf("kept until %v", until)
+	}
+	work := o.Of[0]
+	if err := w.do("ada", registry.RequestKeyDestruction{ID: work}); err == nil || !strings.Contains(err.Error(), "legal hold") {
+		t.Errorf("under a legal hold: %v", err)
+	}
+	for _, a := range []registry.Act{registry.CompleteOffboarding{ID: "bye", Certificate: inventory.Document}, goodbyeNow(w), registry.OffboardVendor{ID: "northwind"},
+		registry.PlaceLegalHold{ID: "bye", Why: "another"}, registry.RecordInventory{ID: "bye", Inventory: inventory}, registry.AcceptDisposition{ID: "bye", Form: snapshot.RawData}} {
+		for _, by := range []id.Person{"ada", "grace"} {
+			if err := w.do(by, a); err == nil {
+				t.Errorf("%T by %s came through", a, by)
+			}
+		}
+	}
+	// What goes on: the look back, and the hold's end, by another than who began it.
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 99})
+	w.must("grace", registry.LiftLegalHold{ID: "bye"})
+	w.must("ada", registry.RequestKeyDestruction{ID: work})
+	w.must("grace", registry.ApproveKeyDestruction{ID: work})
+	w.must("grace", registry.PlaceLegalHold{ID: "bye", Why: "matter 27-4"})
+	if err := w.do("eve", registry.ApproveKeyDestruction{ID: work}); err == nil || !strings.Contains(err.Error(), "legal hold") {
+		t.Errorf("at the last approval: %v", err)
+	}
+	o, _ = w.view.Offboardings.Get("bye")
+	if k, _ := w.view.Keys.Get(work); k.Ordered() || !o.RetainUntil.Equal(until) || o.Certificate == "" {
+		t.Errorf("the keys are ordered to be destroyed, or the record changed: %+v", o)
+	}
+	// No act takes an offboarding away: its noun has no verb for that.
+	for _, s := range registry.Acts {
+		if s.Noun == "offboarding" && (strings.HasPrefix(s.Verb, "delete") || strings.HasPrefix(s.Verb, "remove") || strings.HasPrefix(s.Verb, "drop") || strings.HasPrefix(s.Verb, "withdraw")) {
+			t.Errorf("%s: the record could be taken away", s.Name)
+		}
+	}
+}
+
+func accountedNow(w *world) {
+	w.must("ada", goodbyeNow(w))
+	w.must("ada", registry.RecordInventory{ID: "bye", Inventory: snapshot.ReleasedInventory{Document: inventory.Document, Digests: inventory.Digests, At: w.now}})
+	for _, f := range snapshot.DataForms {
+		w.must("ada", registry.AttestDisposition{ID: "bye", Form: f, Outcome: snapshot.NeverHeld})
+	}
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "node-1", To: 9})
+}
+
+// Two nodes have two logs: what each found stands beside the other, and a finding is
+// raised for what is new in either.
+func TestEachLogIsLookedThrough(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", goodbyeNow(w))
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "a", To: 5, Tried: 2, LastTried: w.now})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "b", To: 3})
+	w.must("ada", registry.CheckOffboarding{ID: "bye", Log: "b", To: 4, Tried: 1, LastTried: w.now.Add(-time.Minute)})
+	o, _ := w.view.Offboardings.Get("bye")
+	if o.Tried != 3 || o.Looked["a"].Tried != 2 || o.Looked["b"].To != 4 || !o.LastTried.Equal(w.now) || w.view.Findings.Len() != 2 {
+		t.Errorf("got %+v, %d findings", o, w.view.Findings.Len())
+	}
+	for _, a := range []registry.CheckOffboarding{{ID: "bye", Log: "a", To: 4, Tried: 2, LastTried: w.now}, {ID: "bye", Log: "b", To: 9}, {ID: "bye", To: 9},
+		{ID: "bye", Log: "b", To: 9, Tried: 1, Permitted: 2, LastTried: w.now}} {
+		if err := w.do("ada", a); err == nil {
+			t.Errorf("%+v was noted", a)
+		}
+	}
+}
+
+// Whoever attests with files, again and again, fills no disk: what was replaced stays
+// stored, and so it counts.
+func TestFilesOfAttestationsAreBounded(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", goodbye)
+	stopped := 0
+	for i := range 200 {
+		a := registry.AttestDisposition{ID: "bye", Form: snapshot.RawData, Outcome: snapshot.Returned, Items: "the disk"}.With("text/plain", fmt.Appendf(nil, "receipt %d", i))
+		if err := w.do("ada", a); err != nil {
+			stopped++
+		}
+	}
+	if stopped != 40 {
+		t.Errorf("of 200 files %d were refused, want 40", stopped)
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/hex"
 	"slices"
 	"strings"
 	"sync"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/fhir/spec"
+	"github.com/sallyport/sallyport/gateway"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // Access is snapshot.AccessRule as the file writes it.
@@ -57,6 +60,19 @@ func checkProcedure(field, text string) error {
 		return problem.BadField(field, "is longer than 1000 bytes, or more than one line", "Write a sentence, or the address of the procedure")
 	}
 	return nil
+}
+
+// viewOf gives the digest of what a role shows, as the log's entries have it. A role is
+// compiled for it, which takes a few milliseconds.
+func viewOf(site []*deid.Profile) func(*snapshot.Role) (string, error) {
+	return func(role *snapshot.Role) (string, error) {
+		scope, err := gateway.ScopeOf(role, site)
+		if err != nil {
+			return "", err
+		}
+		digest := scope.Digest()
+		return hex.EncodeToString(digest[:]), nil
+	}
 }
 
 // rulings are what each profile makes of elements, for people who pick some.

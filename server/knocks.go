@@ -28,6 +28,7 @@ type knocks struct {
 		Refuse(context.Context, audit.Refusal) (uint64, error)
 	}
 	s    *Server
+	view func() *snapshot.View
 	now  func() time.Time
 	mu   sync.Mutex
 	last map[snapshot.Subject]time.Time
@@ -39,7 +40,7 @@ const (
 )
 
 func newKnocks(s *Server) *knocks {
-	return &knocks{log: s.record.log, s: s, now: s.o.Now, last: map[snapshot.Subject]time.Time{}}
+	return &knocks{log: s.record.log, s: s, view: s.View, now: s.o.Now, last: map[snapshot.Subject]time.Time{}}
 }
 
 // gone says whether a record, or the vendor that it belongs to, has ended.
@@ -50,7 +51,7 @@ func gone(v *snapshot.View, state snapshot.State, vendor id.Vendor) bool {
 
 // request notes who stands behind a request that was turned away, if they have gone.
 func (k *knocks) request(r *http.Request) {
-	v := k.s.View()
+	v := k.view()
 	if d, app := k.s.verifier.Whose(r, v); d != nil {
 		k.machine(r.Context(), v, d, app)
 		return
@@ -86,7 +87,7 @@ func (k *knocks) machine(ctx context.Context, v *snapshot.View, d *snapshot.Devi
 
 // program hears of a program that the endpoint for tokens has refused.
 func (k *knocks) program(ctx context.Context, d *snapshot.Device, app *snapshot.App) {
-	k.machine(ctx, k.s.View(), d, app)
+	k.machine(ctx, k.view(), d, app)
 }
 
 // signedIn notes a session of a vendor's person who has gone.
@@ -94,7 +95,7 @@ func (k *knocks) signedIn(r *http.Request) {
 	if k.s.sessions == nil {
 		return
 	}
-	if p, ok := k.s.sessions.Whose(r); ok && p.Vendor != "" && gone(k.s.View(), p.State, p.Vendor) {
+	if p, ok := k.s.sessions.Whose(r); ok && p.Vendor != "" && gone(k.view(), p.State, p.Vendor) {
 		k.note(r.Context(), snapshot.Subject{Noun: snapshot.NounPerson, ID: string(p.ID)}, audit.Intent{Vendor: p.Vendor, Person: p.ID})
 	}
 }
@@ -111,7 +112,7 @@ func (k *knocks) people(next http.Handler) http.Handler {
 // vendor has gone. A link to attest what became of the data is none of those that ended:
 // it was made for the parting, and is over when that is complete.
 func (k *knocks) code(ctx context.Context, code256 string) {
-	v := k.s.View()
+	v := k.view()
 	for _, l := range v.Links.All() {
 		if code256 != "" && l.Secret256 == code256 && l.For != snapshot.LinkAttestation && (!l.RevokedAt.IsZero() || gone(v, "", l.Vendor)) {
 			k.note(ctx, snapshot.Subject{Noun: snapshot.NounLink, ID: string(l.ID)}, audit.Intent{Vendor: l.Vendor, Person: id.Person("link." + l.ID)})
@@ -124,7 +125,7 @@ func (k *knocks) note(ctx context.Context, who snapshot.Subject, in audit.Intent
 	if !k.first(who, now) {
 		return
 	}
-	v := k.s.View()
+	v := k.view()
 	in.Decision, in.Agent, in.Direction, in.Action = id.New[id.Decision](now), audit.Workload, audit.Out, "authenticate"
 	in.Snapshot, in.SnapshotIndex = v.Version(), v.LogIndex()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -76,6 +76,7 @@ type Row struct {
 	Line    int            // in the file, from 1
 	Columns map[string]int // where each field stands, from 1
 	Fields  map[string]json.RawMessage
+	Ended   bool // the column _state says that it is over for good
 }
 
 // Object is the row as a JSON object.
@@ -112,10 +113,13 @@ func Read(r io.Reader, columns []Column) ([]Row, error) {
 	for _, c := range columns {
 		names = append(names, c.Name)
 	}
-	seen := map[string]bool{}
+	seen, state := map[string]bool{}, -1
 	for i, name := range head {
 		name = strings.TrimSpace(name)
 		if strings.HasPrefix(name, "_") {
+			if name == "_state" {
+				state = i
+			}
 			continue
 		}
 		at := slices.Index(names, name)
@@ -140,6 +144,7 @@ func Read(r io.Reader, columns []Column) ([]Row, error) {
 		line, _ := in.FieldPos(0)
 		row := Row{Line: line, Columns: map[string]int{}, Fields: map[string]json.RawMessage{}}
 		for i, cell := range cells {
+			row.Ended = row.Ended || i == state && cell == "ended"
 			if kinds[i] == nil || cell == "" {
 				continue
 			}

@@ -23,6 +23,7 @@ type Offboarding struct {
 	// Dispositions are what the vendor attests, by form; each of DataForms must have
 	// one.
 	Dispositions map[DataForm]Disposition `json:"dispositions,omitempty"`
+	Attached     int                      `json:"attached,omitempty"` // files that came with attestations, replaced ones too: they stay stored
 	// LegalHold says why the record and the keys must be kept; "" is none.
 	LegalHold string    `json:"legal_hold,omitempty"`
 	CheckedAt time.Time `json:"checked_at,omitzero"` // the last dead-man check

@@ -228,6 +228,15 @@ func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.dir
 // SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
 // hex. Whether its time is over is Live's question.
 func (v *View) SessionBySecret(secret256 string) (*Session, bool) {
+	s, ok := v.SessionEver(secret256)
+	if !ok || !s.EndedAt.IsZero() {
+		return nil, false
+	}
+	return s, true
+}
+
+// SessionEver is the same of sessions that have ended, too. It signs nobody in.
+func (v *View) SessionEver(secret256 string) (*Session, bool) {
 	if secret256 == "" {
 		return nil, false
 	}
@@ -466,7 +475,7 @@ func (x *index) rebuild(v *View, touched map[Noun]bool) {
 			func(a, b *Session) int { return a.StartedAt.Compare(b.StartedAt) })
 		x.sessionBySecret = map[string]*Session{}
 		for _, s := range v.Sessions.rows {
-			if s.EndedAt.IsZero() {
+			if old, ok := x.sessionBySecret[s.Secret256]; !ok || !old.EndedAt.IsZero() {
 				x.sessionBySecret[s.Secret256] = s
 			}
 		}

@@ -15,7 +15,7 @@ import (
 var schema = map[string][]string{
 	"intent":   strings.Fields(common + facts),
 	"refusal":  strings.Fields(common + facts + " failing"),
-	"outcome":  strings.Fields(common + " decision ticket chunk release result final status upstream_status upstream_tls upstream_key_exchange upstream_certificate digest bytes sealing recipients clear_digest clear_bytes patient_count parts patients resources removed changed"),
+	"outcome":  strings.Fields(common + " decision ticket chunk release result final status upstream_status upstream_tls upstream_key_exchange upstream_certificate digest bytes sealing recipients clear_digest clear_bytes patient_count parts patients resources shown removed changed"),
 	"patients": strings.Fields(common + " decision ticket chunk part patients"),
 	"act":      strings.Fields(common + " act act_kind actor approver subject id digest registry"),
 	"recovery": strings.Fields(common + " replayed cut"),
@@ -284,7 +284,7 @@ func (p *parser) entry() ([]member, error) {
 		if !ok || !p.next(':') {
 			return nil, errJSON
 		}
-		m, ok := p.value()
+		m, ok := p.value(name)
 		if !ok {
 			return nil, fmt.Errorf("its field %s is not ids, words, digests, counts or times", name)
 		}
@@ -300,7 +300,7 @@ func (p *parser) entry() ([]member, error) {
 	}
 }
 
-func (p *parser) value() (member, bool) {
+func (p *parser) value(name string) (member, bool) {
 	switch {
 	case p.next('['):
 		n := uint64(0)
@@ -320,7 +320,11 @@ func (p *parser) value() (member, bool) {
 			}
 		}
 	case p.next('{'):
-		n, ok := p.members(number)
+		form := number
+		if name == "shown" { // numbers too, which can be long: in hexadecimal
+			form = text
+		}
+		n, ok := p.members(form)
 		return member{form: object, items: n}, ok
 	}
 	return p.scalar()

@@ -215,6 +215,7 @@ func FuzzEntry(f *testing.F) {
 	f.Add([]byte(line(1, "act", fmt.Sprintf(anAct, 1))))
 	f.Add([]byte(line(1, "refusal", `,"decision":"d","failing":[{"gate":"baa","reason":"absent"}]`)))
 	f.Add([]byte(line(1, "outcome", `,"decision":"d","resources":{"Patient":3},"patients":["aaa","b"],"final":true`)))
+	f.Add([]byte(line(1, "outcome", `,"decision":"d","resources":{"Patient":3},"shown":{"Patient":"1f"},"final":true`)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := readEntry(b)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -102,14 +103,14 @@ func (c *exportCmd) documents(ctx context.Context) (n, gone int, err error) {
 		}
 		for _, e := range page.Items {
 			after = e.Version
-			var d registry.PutDocument
-			if e.Kind != putDocument || json.Unmarshal(e.Fields, &d) != nil || seen[d.Digest] {
+			d, ok := stored(e.Fields)
+			if !ok || seen[d.Digest] {
 				continue
 			}
 			seen[d.Digest] = true
 			var raw []byte
 			switch err := c.call(ctx, http.MethodGet, "/v1/documents/"+d.Digest, nil, &raw); {
-			case err != nil && d.Engagement != "":
+			case err != nil && keysGone(d, err):
 				gone++
 				continue
 			case err != nil:
@@ -121,6 +122,26 @@ func (c *exportCmd) documents(ctx context.Context) (n, gone int, err error) {
 			n++
 		}
 	}
+}
+
+// stored is the document that an act brought along, whichever act it was: a paper, a
+// vendor's evidence, what came with an attestation. Such an act says of what type it is;
+// one that names a paper that is there already does not.
+func stored(fields json.RawMessage) (d registry.PutDocument, ok bool) {
+	var beside struct {
+		Document string `json:"document_sha256"`
+	}
+	if json.Unmarshal(fields, &d) != nil || json.Unmarshal(fields, &beside) != nil {
+		return d, false
+	}
+	d.Digest = cmp.Or(d.Digest, beside.Document)
+	return d, d.Digest != "" && d.MediaType != ""
+}
+
+// keysGone says whether a document cannot be read because its engagement's keys were
+// destroyed. Whatever else keeps it from being read ends the export: it would look whole.
+func keysGone(d registry.PutDocument, err error) bool {
+	return d.Engagement != "" && problem.From(err).Kind == problem.Refused
 }
 
 func documentEnding(media string) string {
@@ -257,7 +278,13 @@ func rowsOf(noun snapshot.Noun, file string) ([]sheet.Row, error) {
 }
 
 // put has the server bring the registry to what the rows say.
+// What has ended is left out: nothing makes it run again, neither here nor elsewhere.
 func (c *importCmd) put(ctx context.Context, noun snapshot.Noun, rows []sheet.Row) (int, error) {
+	all := len(rows)
+	rows = slices.DeleteFunc(rows, func(r sheet.Row) bool { return r.Ended })
+	if n := all - len(rows); n > 0 {
+		fmt.Printf("%s: %s left out, which ended for good\n", noun, numbered(n, "row"))
+	}
 	if len(rows) == 0 {
 		return 0, nil
 	}
@@ -272,6 +299,12 @@ func (c *importCmd) put(ctx context.Context, noun snapshot.Noun, rows []sheet.Ro
 	var out api.Applied
 	if err := c.call(ctx, http.MethodPost, "/v1/apply", in, &out); err != nil {
 		return 0, located(err, rows)
+	}
+	if c.Dir != "" {
+		fmt.Print(string(noun), ": ")
+		if len(out.Done) > 0 {
+			fmt.Println()
+		}
 	}
 	fmt.Print(out.Text)
 	return len(out.Done), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -478,6 +479,16 @@ type getCmd struct {
 func (c *getCmd) Run(ctx context.Context) error {
 	var record any
 	if err := c.call(ctx, http.MethodGet, "/v1/"+c.Plural+"/"+url.PathEscape(c.ID), nil, &record); err != nil {
+		var p *problem.Problem
+		if errors.As(err, &p) && p.NextStep == "List them: GET /v1/"+c.Plural {
+			for noun, plural := range collections {
+				if plural == c.Plural {
+					q := *p
+					q.NextStep = "List them: sallyport " + noun + " list"
+					return &q
+				}
+			}
+		}
 		return err
 	}
 	return printJSON(record)

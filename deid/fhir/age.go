@@ -78,9 +78,20 @@ func (m *Minimiser) aged(dst []byte, i int, f *deid.Field) (out []byte, done boo
 	case !time && !isAge:
 		return dst, true // a number beside an age: that it is one is not known
 	case f.Age == deid.AgeLow:
+		m.showed(f.Node, "value", "unit", "system", "code")
 		return append(dst, fromNinety...), true
 	}
+	m.showed(f.Node, "value", "comparator", "unit", "system", "code")
 	return append(dst, ninetyOrOver...), true
+}
+
+// showed marks members that were written at once.
+func (m *Minimiser) showed(n *deid.Node, names ...string) {
+	for _, name := range names {
+		if f := n.Field([]byte(name)); f != nil {
+			m.shown = append(m.shown, f.Shown...)
+		}
+	}
 }
 
 // yearsOf is how many years a unit of time is, in UCUM or in English.

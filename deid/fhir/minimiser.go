@@ -116,6 +116,7 @@ type Minimiser struct {
 	local   map[string]int
 	tally   deid.Tally
 	depth   int
+	shown   []uint32 // marks of what the resource at hand showed, with doubles
 
 	oldest, newest int  // the years that tell no age over 89: after oldest, to newest
 	dead           bool // AsOf is not within the profile's determination
@@ -255,7 +256,7 @@ func (m *Minimiser) append(dst, raw, fullURL []byte) (out []byte, info Info, err
 	}()
 	m.tally = deid.Tally{}
 	m.metaAt, m.metaBeg, m.subset, m.inner, m.depth = 0, 0, false, false, 0
-	m.tags = m.tags[:0]
+	m.tags, m.shown = m.tags[:0], m.shown[:0]
 	clear(m.local)
 
 	start := space(raw, 0)
@@ -320,7 +321,7 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 		return dst, i, errMalformed()
 	}
 	defer func() { m.depth-- }()
-	open := len(dst)
+	open, shown := len(dst), len(m.shown)
 	dst = append(dst, '{')
 	i++
 	for {
@@ -363,17 +364,17 @@ func (m *Minimiser) object(dst []byte, i int, n *deid.Node) ([]byte, int, error)
 			cut |= bit(f)
 		} else {
 			have |= bit(f)
+			if len(f.Shown) > 0 {
+				m.shown = append(m.shown, f.Shown...)
+			}
 			must = must || f.Name == n.Must
 		}
 	}
-	if !must {
-		return dst[:open], i, nil
-	}
-	if !said {
+	if must && !said {
 		m.tally[deid.DirectID]++
-		return dst[:open], i, nil
 	}
-	if len(dst) == open+1 {
+	if !must || !said || len(dst) == open+1 {
+		m.shown = m.shown[:shown]
 		return dst[:open], i, nil
 	}
 	if missing := cut &^ have; missing != 0 {

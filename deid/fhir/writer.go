@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,6 +22,7 @@ type Writer struct {
 	counts   map[string]int
 	tally    deid.Tally
 	patients []string
+	shown    []uint64 // the scope's marks that have appeared
 	open     []frame
 	begun    bool // a resource, outcome or Bundle is, or is becoming, the whole answer
 	lines    bool // the answer is NDJSON
@@ -39,7 +41,7 @@ type frame struct {
 
 // NewWriter makes a Writer. Each answer needs its own, or a Reset.
 func NewWriter(m *Minimiser) *Writer {
-	return &Writer{m: m, counts: map[string]int{}, told: m.text.counts}
+	return &Writer{m: m, counts: map[string]int{}, shown: make([]uint64, m.o.Scope.MarkWords()), told: m.text.counts}
 }
 
 // Head is how a Bundle begins.
@@ -137,6 +139,9 @@ func (w *Writer) resource(raw []byte, before func(dst []byte) ([]byte, error)) (
 	w.buf = out
 	w.counts[info.Type]++
 	w.tally.Add(&info.Tally)
+	for _, mark := range w.m.shown {
+		w.shown[mark>>6] |= 1 << (mark & 63)
+	}
 	return info, nil
 }
 
@@ -375,12 +380,13 @@ func (w *Writer) Len() int { return len(w.buf) }
 // Take makes a release of all that was written since the last one. Of an answer
 // in chunks, each Take is one; the frames stay open between them.
 func (w *Writer) Take() deid.Release {
-	r := release.Make(w.buf, w.counts, w.tally, w.patients)
+	r := release.Make(w.buf, w.counts, w.tally, w.patients, w.appeared())
 	if w.bundle {
 		w.size = len(w.buf)
 	}
 	w.buf = nil // the release keeps it
 	clear(w.counts)
+	clear(w.shown)
 	w.tally = deid.Tally{}
 	w.patients = w.patients[:0]
 	w.found = nil
@@ -392,6 +398,22 @@ func (w *Writer) Take() deid.Release {
 	return r
 }
 
+// appeared says of each type that was written which of the role's elements were.
+func (w *Writer) appeared() (out []release.Shown) {
+	var bits []uint64
+	for _, m := range w.m.o.Scope.Marks() {
+		words := w.shown[m.From : m.From+m.Words]
+		if w.counts[m.Type] == 0 && !slices.ContainsFunc(words, func(v uint64) bool { return v != 0 }) {
+			continue
+		}
+		if bits == nil {
+			bits = slices.Clone(w.shown)
+		}
+		out = append(out, release.Shown{Type: m.Type, Bits: bits[m.From : m.From+m.Words : m.From+m.Words]})
+	}
+	return out
+}
+
 // Found tells how much was found in text between the last Take and the one before
 // it, by the scrubber's categories. It may be asked while the next release is
 // being written.
@@ -401,6 +423,7 @@ func (w *Writer) Found() map[string]int { return w.found }
 func (w *Writer) Reset() {
 	w.buf = w.buf[:0]
 	clear(w.counts)
+	clear(w.shown)
 	w.tally = deid.Tally{}
 	w.patients = w.patients[:0]
 	w.open = w.open[:0]

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -262,6 +263,11 @@ func fill(r *rand.Rand, o *audit.Outcome, population int, typ string) {
 	o.Resources = []audit.TypeCount{{Type: typ, N: uint64(1 + r.IntN(50))}}
 	if r.IntN(4) == 0 && typ != "Practitioner" {
 		o.Resources = append(o.Resources, audit.TypeCount{Type: "Practitioner", N: 1})
+	}
+	if r.IntN(8) > 0 {
+		for _, c := range o.Resources {
+			o.Shown = append(o.Shown, audit.TypeShown{Type: c.Type, Bits: strconv.FormatUint(r.Uint64()&r.Uint64()&r.Uint64(), 16)})
+		}
 	}
 	if r.IntN(5) == 0 {
 		o.Removed = []audit.Removal{{Why: "patient-hold", N: 1}}

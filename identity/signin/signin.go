@@ -119,11 +119,8 @@ func (s *Sessions) Whose(r *http.Request) (*snapshot.Person, bool) {
 		if len(secret) != secretLen {
 			continue
 		}
-		secret256 := digest(secret)
-		for _, x := range v.Sessions.All() { // the view finds by its secret only one that has not ended
-			if x.Secret256 == secret256 {
-				return v.Persons.Get(x.Person)
-			}
+		if x, ok := v.SessionEver(digest(secret)); ok {
+			return v.Persons.Get(x.Person)
 		}
 	}
 	return nil, false

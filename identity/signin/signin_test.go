@@ -289,3 +289,23 @@ func BenchmarkSignedIn(b *testing.B) {
 		}
 	}
 }
+
+// TestAnEndedSessionIsStillSomebodys, for the record of what was tried after the end, and
+// signs nobody in.
+func TestAnEndedSessionIsStillSomebodys(t *testing.T) {
+	view, secret := signedInWorld(func(_ *snapshot.Edit, s *snapshot.Session) { s.EndedAt = noon })
+	s := NewSessions(SessionsOptions{View: func() *snapshot.View { return view }, Now: func() time.Time { return noon }})
+	if p, ok := s.Whose(asked(secret, nil)); !ok || p.ID != "lin" {
+		t.Errorf("got %+v, %v", p, ok)
+	}
+	if who, _, ok := s.SignedIn(asked(secret, nil)); ok {
+		t.Errorf("%s is signed in", who)
+	}
+	if why := s.Why(asked(secret, nil)); why != SessionEnded {
+		t.Errorf("refused for %q", why)
+	}
+	other, _ := NewSecret()
+	if p, ok := s.Whose(asked(other, nil)); ok {
+		t.Errorf("a stranger's is %s's", p.ID)
+	}
+}

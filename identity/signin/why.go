@@ -36,15 +36,7 @@ func (s *Sessions) Why(r *http.Request) Reason {
 	if len(secret) != secretLen || v == nil {
 		return SessionAbsent
 	}
-	secret256 := digest(secret) // once: a stranger may ask, and sessions are many
-	x, _ := v.SessionBySecret(secret256)
-	if x == nil {
-		for _, one := range v.Sessions.All() { // among those that were ended
-			if one.Secret256 == secret256 {
-				x = one
-			}
-		}
-	}
+	x, _ := v.SessionEver(digest(secret))
 	switch {
 	case x == nil:
 		return SessionUnknown

@@ -116,7 +116,7 @@ func (x *parting) program(key id.App, a registry.RegisterApp, work id.Engagement
 	x.b.Act(registrytest.Ada, a)
 	x.b.Act(registrytest.Grace, registry.ApproveApp{ID: key})
 	x.b.Act(registrytest.Ada, registry.RequestGrant{ID: id.Grant(key + "-grant"), Engagement: work, App: key, Person: registrytest.Lin, Devices: devices,
-		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now.Add(-time.Second), EndsAt: now.AddDate(0, 3, 0), MaxPatients: 1000, MaxDailyBytes: 1 << 40})
+		Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 3, 0), MaxPatients: 1000, MaxDailyBytes: 1 << 40})
 	x.b.Act(registrytest.Grace, registry.ApproveGrant{ID: id.Grant(key + "-grant")})
 }
 
@@ -530,4 +530,91 @@ func (x *parting) invite(device id.Device, code string) string {
 func awaitReady(t *testing.T, b *hospitaltest.Box) {
 	t.Helper()
 	eventually(t, "a fresh view", func() bool { status, _ := b.Ready(); return status == http.StatusOK })
+}
+
+// The end of one engagement ends what rests on it alone. What the vendor does for another
+// goes on, on the same device and in the same person's session; and what it tries for the
+// one that ended is found, and told apart from that.
+func TestTheEndOfOneEngagementSparesTheOther(t *testing.T) {
+	t.Parallel()
+	x := newParting(t)
+	b := x.b
+	now := b.Clock.Now()
+	b.Act(registrytest.Ada, registry.ProposeEngagement{ID: "second", Vendor: "northwind", Agreements: []id.Agreement{hospitaltest.BAA, hospitaltest.Contract}, Basis: "operations-under-baa", Purpose: "evaluation",
+		Category: "operations", Sources: []id.Source{hospitaltest.Source}, DataClass: "phi", Regions: []string{"US"}, StartsAt: now, EndsAt: now.AddDate(0, 6, 0)})
+	b.Act(registrytest.Grace, registry.ApproveEngagement{ID: "second"})
+	otherKey := must[*ecdsa.PrivateKey](t)(identity.NewKey(384))
+	x.program("other", registry.RegisterApp{Name: "Other", Kind: snapshot.Workload, Keys: must[json.RawMessage](t)(identity.PublicKeys(otherKey.Public()))}, "second", hospitaltest.Device)
+	// A machine and a program of the first alone.
+	podKey := must[*ecdsa.PrivateKey](t)(identity.NewKey(384))
+	b.Act(registrytest.Ada, registry.EnrollDevice{ID: "triage-pod", Vendor: "northwind", SPIFFE: podID, Region: "US"})
+	b.Act(registrytest.Grace, registry.ApproveDevice{ID: "triage-pod", TrustedUntil: now.AddDate(0, 3, 0)})
+	x.program("pod-agent", registry.RegisterApp{Name: "Pod", Kind: snapshot.Workload, Keys: must[json.RawMessage](t)(identity.PublicKeys(podKey.Public()))}, hospitaltest.Engagement, "triage-pod")
+
+	mtls, pod := x.over(b.Client.Device), x.over(x.spire.svid(now))
+	other := must[*identity.Client](t)(identity.NewClient(identity.ClientConfig{ClientID: "other", Key: otherKey, TokenURL: b.Gateway + "/token", Resource: b.Gateway, Scope: "system/*.rs", HTTP: b.Client.HTTP, Now: b.Clock.Now}))
+	works := func() (bool, string) {
+		resp, err := other.Do(must[*http.Request](t)(http.NewRequest(http.MethodGet, b.Base()+question, nil)))
+		if err != nil {
+			return false, err.Error()
+		}
+		defer resp.Body.Close()
+		raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+		return resp.StatusCode == http.StatusOK, fmt.Sprintf("%s %.500s", resp.Status, raw)
+	}
+	live := must[string](t)(b.Client.Tokens.Token(t.Context()))
+	x.save("the first's access token", func() (bool, string) {
+		return x.ask(mtls, http.MethodGet, b.Base()+question, "", "", "Authorization", "Bearer "+live)
+	})
+	x.save("the first's assertion key", func() (bool, string) { return x.token(mtls, x.signed(hospitaltest.App, b.Client.Key)) })
+	x.save("the first's SVID", func() (bool, string) { return x.token(pod, x.signed("pod-agent", podKey)) })
+	person := must[site.Redeemed](t)(x.launch.Redeem(t.Context(), must[site.Consented](t)(x.launch.Consent(t.Context()))))
+	x.save("the first's token for a person", func() (bool, string) {
+		return x.ask(mtls, http.MethodGet, b.Base()+question, "", "", "Authorization", "Bearer "+person.Access)
+	})
+	x.save("the first's refresh token", func() (bool, string) { return done(x.launch.Refresh(t.Context(), person.Refresh)) },
+		func() (bool, string) { return true, "one use" })
+	spared := []credential{{name: "the other's program", use: works},
+		{name: "the device", use: func() (bool, string) { return x.ask(mtls, http.MethodGet, b.Gateway+"/standing", "", "") }},
+		{name: "the directory", use: func() (bool, string) {
+			return x.ask(x.systems.HTTP, http.MethodGet, b.Gateway+"/scim/v2/Users", "", "", "Authorization", "Bearer "+x.systems.SCIM)
+		}}}
+	if _, fails := x.try(true); len(fails) > 0 {
+		t.Fatalf("before: %s", strings.Join(fails, "\n"))
+	}
+	code := text(readBundle(t, b, "/Patient?_count=1").resources("Patient", "match")[0], "id")
+	cut := underWay(t, b, code)
+
+	b.Act(registrytest.Ada, registry.BeginOffboarding{ID: "bye", Vendor: "northwind", Engagement: hospitaltest.Engagement, Cause: snapshot.WorkDone, DueAt: b.Clock.Now().AddDate(0, 0, 30)})
+	cut()
+	goesOn := func() {
+		t.Helper()
+		for _, c := range spared {
+			if ok, what := c.use(); !ok {
+				t.Errorf("%s was cut, too: %s", c.name, what)
+			}
+		}
+	}
+	goesOn()
+	if c := x.check(); c.Tried != 0 {
+		t.Errorf("the other's work counts as an attempt: %+v", c)
+	}
+	for _, when := range []string{"at once", "after a restart"} {
+		if works, _ := x.try(false); len(works) > 0 {
+			t.Errorf("%s these work still: %q", when, works)
+		}
+		goesOn()
+		if when == "at once" {
+			b.Restart()
+		}
+	}
+	c := x.check()
+	by := map[string]bool{}
+	for _, r := range c.First {
+		by[r.App+" on "+r.Device] = true
+	}
+	if !by["triage on "+string(hospitaltest.Device)] || !by["pod-agent on triage-pod"] || by["other on "+string(hospitaltest.Device)] || c.Permitted != 0 {
+		t.Errorf("the check finds %v, %d permitted", by, c.Permitted)
+	}
+	b.Verify()
 }

@@ -76,6 +76,14 @@ type Count struct {
 	N    int
 }
 
+// Shown says which of the elements that the role names for a type appeared with data:
+// bit 0 of the first word is the first of them, sorted. The data of a contained
+// resource counts for its own type.
+type Shown struct {
+	Type string
+	Bits []uint64
+}
+
 // Patients is a set of patient ids of the upstream system, for the caller to
 // key before they go anywhere. It does not print: the ids are in a closure.
 type Patients struct {
@@ -124,16 +132,18 @@ type Release struct {
 	counts   []Count
 	tally    Tally
 	patients Patients
+	shown    []Shown
 }
 
-// Make makes a release of b, which the caller must not change afterwards.
-func Make(b []byte, counts map[string]int, tally Tally, patients []string) Release {
+// Make makes a release of b, which the caller must not change afterwards, as shown.
+func Make(b []byte, counts map[string]int, tally Tally, patients []string, shown []Shown) Release {
 	r := Release{
 		data:     phi.New(b),
 		digest:   sha256.Sum256(b),
 		made:     true,
 		tally:    tally,
 		patients: PatientsOf(patients),
+		shown:    shown,
 	}
 	for t, n := range counts {
 		if n > 0 {
@@ -162,6 +172,10 @@ func (r Release) Counts() []Count { return r.counts }
 
 // Tally is how much was removed or changed, by rule.
 func (r Release) Tally() Tally { return r.tally }
+
+// Shown is which of the role's elements appeared, of each type that is in the release
+// and of which the role names elements, by type. The caller must not change it.
+func (r Release) Shown() []Shown { return r.shown }
 
 // Patients is whose data this is.
 func (r Release) Patients() Patients { return r.patients }
