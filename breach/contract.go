@@ -37,9 +37,15 @@ func ContractOf(v *snapshot.View, in *snapshot.Incident) Contract {
 			}
 		}
 	}
-	var papers []*snapshot.Agreement
+	// A paper that is being amended waits for its approval, and the vendor's duty to
+	// report does not: where no approved paper speaks of it, what waits does.
+	var papers, waiting []*snapshot.Agreement
 	for _, a := range v.AgreementsOf(in.Vendor) {
-		if !a.ApprovedAt.IsZero() && !a.EffectiveAt.After(in.DiscoveredAt) && (len(of) == 0 || of[a.ID]) {
+		switch {
+		case a.EffectiveAt.After(in.DiscoveredAt) || len(of) > 0 && !of[a.ID]:
+		case a.ApprovedAt.IsZero():
+			waiting = append(waiting, a)
+		default:
 			papers = append(papers, a)
 		}
 	}
@@ -49,7 +55,11 @@ func ContractOf(v *snapshot.View, in *snapshot.Incident) Contract {
 		what, control string
 	}{{agreement.BreachNotice, "Vendor's first notice of a breach, by contract", "B-410-b"},
 		{agreement.IncidentNotice, "Vendor's report of a security incident, by contract", "S-314-a-2-i-C"}} {
-		if c, ok := agreement.Shortest(papers, k.id, in.DiscoveredAt); ok {
+		c, ok := agreement.Shortest(papers, k.id, in.DiscoveredAt)
+		if !ok {
+			c, ok = agreement.Shortest(waiting, k.id, in.DiscoveredAt)
+		}
+		if ok {
 			out.Clocks = append(out.Clocks, ContractClock{Clock: c, What: k.what, Citation: hipaa.MustCite(k.control)})
 		}
 	}

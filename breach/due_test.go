@@ -343,6 +343,19 @@ func TestTheContractsHours(t *testing.T) {
 	if got := ContractOf(v, in).Clocks; len(got) != 1 || got[0].Hours != 1 {
 		t.Errorf("after the later one: got %+v, want an hour", got)
 	}
+	// While the only paper that speaks of it is being amended, its hours run on.
+	e = v.Edit()
+	for _, name := range []id.Agreement{"long", "short", "later"} {
+		a, _ := v.Agreements.Get(name)
+		b := *a
+		b.ApprovedAt = time.Time{}
+		e.Put(&b)
+	}
+	amended := e.Publish(2, 2, day(1))
+	in.DiscoveredAt = day(10)
+	if got := ContractOf(amended, in).Clocks; len(got) != 1 || got[0].Hours != 2 {
+		t.Errorf("while it is amended: got %+v, want the shortest of what waits", got)
+	}
 	if got := ContractOf(v, &snapshot.Incident{DiscoveredAt: day(10)}).Clocks; len(got) != 0 {
 		t.Errorf("without a vendor: got %+v", got)
 	}
