@@ -34,6 +34,9 @@ func TestEveryCommandThatIsNamedExists(t *testing.T) {
 	children := map[string]map[string]bool{}
 	for _, node := range model(t).Model.Children {
 		children[node.Name] = map[string]bool{}
+		if node.DefaultCmd != nil {
+			continue // what follows its name may be an argument: sallyport verify FOLDER
+		}
 		for _, c := range node.Children {
 			children[node.Name][c.Name] = true
 		}
