@@ -559,7 +559,7 @@ func (x *matrix) outcome(from int, got hospitaltest.Answer, err error, want outc
 		if err == nil {
 			return "it was answered: " + got.String()
 		}
-		if text := err.Error(); !strings.Contains(text, "tls") && !strings.Contains(text, "handshake") && !strings.Contains(text, "could not be established") && !strings.Contains(text, "reset") && !strings.Contains(text, "EOF") {
+		if text := err.Error(); !strings.Contains(text, "tls") && !strings.Contains(text, "handshake") && !strings.Contains(text, "could not be established") && !strings.Contains(text, "reset") && !strings.Contains(text, "broken pipe") && !strings.Contains(text, "EOF") {
 			return "it failed for another reason: " + text
 		}
 		return ""
