@@ -28,6 +28,8 @@ type Options struct {
 // Index answers who was given what. It is safe for concurrent use; Run or Update
 // keeps it with the log.
 type Index struct {
+	asked chan struct{} // somebody waits for the index to be where the log is
+
 	dir    string
 	span   uint64 // entries of a segment
 	log    *audit.Log
@@ -73,7 +75,7 @@ func Open(dir string, log *audit.Log, o Options) (*Index, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the index's folder: %w", err)
 	}
-	x := &Index{dir: dir, adding: make(chan struct{}, atATime), span: cmp.Or(o.segment, segmentSize), log: log, origin: sha256.Sum256([]byte(log.Origin())), now: o.Now, logger: o.Logger}
+	x := &Index{asked: make(chan struct{}, 1), dir: dir, adding: make(chan struct{}, atATime), span: cmp.Or(o.segment, segmentSize), log: log, origin: sha256.Sum256([]byte(log.Origin())), now: o.Now, logger: o.Logger}
 	if x.now == nil {
 		x.now = time.Now
 	}
@@ -202,8 +204,19 @@ func (x *Index) run(ctx context.Context) error {
 		if err := x.Update(ctx); err != nil {
 			return err
 		}
+		// A busy log grows at each moment. To follow it entry by entry would cost the
+		// releases that write it, so it is followed in strides, and at once for a question.
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-x.asked:
+		case <-time.After(stride):
+		}
 	}
 }
+
+// stride is how long the index lets the log grow.
+const stride = 500 * time.Millisecond
 
 var errWake = errors.New("there is something")
 
@@ -446,6 +459,10 @@ func (x *Index) shot(ctx context.Context) (*shot, error) {
 		}
 		grew, next := x.grew, x.next
 		x.mu.Unlock()
+		select {
+		case x.asked <- struct{}{}:
+		default: // it has been asked already
+		}
 		select {
 		case <-grew:
 			continue
