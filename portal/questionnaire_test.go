@@ -215,5 +215,5 @@ func TestAQuestionnaireInABrowser(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	b.Wants("Saved")
+	b.Await("Saved") // the page hears of it after the registry
 }
