@@ -153,9 +153,9 @@ func TestPeopleAreTold(t *testing.T) {
 	if len(seen) < 10 {
 		t.Errorf("only %d notices: %v", len(seen), seen)
 	}
-	if m := b.Metrics(); !strings.Contains(m, "sallyport_mailings_waiting 0") {
-		t.Error("the metrics do not show that nothing waits")
-	}
+	eventually(t, "metrics that show that nothing waits", func() bool {
+		return strings.Contains(b.Metrics(), "sallyport_mailings_waiting 0")
+	})
 }
 
 // signed verifies a webhook as its receiver would.
