@@ -77,6 +77,7 @@ type server struct {
 	templates map[string]*template.Template
 	style     []byte
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
+	drafts    *drafts
 	activity  *activity
 	ahead     *ahead
 	stopping  chan struct{}
@@ -92,7 +93,7 @@ func New(c Config) (*Console, error) {
 		c.Health == nil || c.Now == nil || c.Logger == nil {
 		return nil, errors.New("console: the configuration is not complete")
 	}
-	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
+	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), drafts: newDrafts(), stopping: make(chan struct{})}
 	s.activity, s.ahead = newActivity(s), newAhead(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
