@@ -51,9 +51,9 @@ const (
 	historyAtOnce = 1000
 )
 
-// noise are acts that machines and doors do by the thousand: they would push out what
+// noisyActs are acts that machines and doors do by the thousand: they would push out what
 // people did.
-var noise = []string{"session.", "posture.", "person.add-passkey", "device.set-recipients"}
+var noisyActs = []string{"session.", "posture.", "person.add-passkey", "device.set-recipients"}
 
 func newHistory(s *server) *history { return &history{s: s, vendor: map[id.Vendor][]*done{}} }
 
@@ -96,21 +96,21 @@ func (h *history) turn(ctx context.Context) error {
 }
 
 func (h *history) take(v *snapshot.View, e registry.Entry) {
-	if slices.ContainsFunc(noise, func(prefix string) bool { return strings.HasPrefix(string(e.Kind), prefix) }) {
+	if slices.ContainsFunc(noisyActs, func(prefix string) bool { return strings.HasPrefix(string(e.Kind), prefix) }) {
 		return
 	}
 	d := &done{ID: e.ID, Kind: e.Kind, Subject: e.Subject, Vendor: vendorOf(v, e.Subject), Actor: e.Actor, At: e.At, On: e.Subject}
 	if x, ok := v.Holds.Get(id.Hold(e.Subject.ID)); ok && e.Subject.Noun == snapshot.NounHold {
 		d.On = x.On
 	}
-	h.newest = kept(h.newest, d, keepActs)
+	h.newest = keptActs(h.newest, d, keepActs)
 	if d.Vendor != "" {
-		h.vendor[d.Vendor] = kept(h.vendor[d.Vendor], d, keepOfVendor)
+		h.vendor[d.Vendor] = keptActs(h.vendor[d.Vendor], d, keepOfVendor)
 	}
 }
 
-// kept appends, and drops the oldest half once there are twice as many as are kept.
-func kept(all []*done, d *done, limit int) []*done {
+// keptActs appends, and drops the oldest half once there are twice as many as are kept.
+func keptActs(all []*done, d *done, limit int) []*done {
 	if len(all) >= 2*limit {
 		all = slices.Clone(all[len(all)-limit:])
 	}
@@ -121,17 +121,17 @@ func kept(all []*done, d *done, limit int) []*done {
 func (h *history) Newest(limit int, keep func(*done) bool) []*done {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return lastOf(h.newest, limit, keep)
+	return lastActs(h.newest, limit, keep)
 }
 
 // About are the newest acts about a vendor and what is its own, the newest first.
 func (h *history) About(vendor id.Vendor, limit int, keep func(*done) bool) []*done {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return lastOf(h.vendor[vendor], limit, keep)
+	return lastActs(h.vendor[vendor], limit, keep)
 }
 
-func lastOf(all []*done, limit int, keep func(*done) bool) []*done {
+func lastActs(all []*done, limit int, keep func(*done) bool) []*done {
 	var out []*done
 	for i := len(all) - 1; i >= 0 && len(out) < limit; i-- {
 		if keep == nil || keep(all[i]) {
@@ -141,13 +141,13 @@ func lastOf(all []*done, limit int, keep func(*done) bool) []*done {
 	return out
 }
 
-// closing are the verbs of acts that close something.
-var closing = []string{"suspend", "offboard", "revoke", "terminate", "end", "end-early", "deactivate", "retire", "place", "kill", "reopen", "lapse", "begin"}
+// closingVerbs are the verbs of acts that close something.
+var closingVerbs = []string{"suspend", "offboard", "revoke", "terminate", "end", "end-early", "deactivate", "retire", "place", "kill", "reopen", "lapse", "begin"}
 
 // Closes reports whether the act closed something, other than a person's own session.
 func (d *done) Closes() bool {
 	noun, verb, _ := strings.Cut(string(d.Kind), ".")
-	return noun != "campaign" && slices.Contains(closing, verb)
+	return noun != "campaign" && slices.Contains(closingVerbs, verb)
 }
 
 // vendorOf is whose a record is; empty: the organisation's own, or not known.

@@ -31,7 +31,7 @@ type today struct {
 	Stops   []todayVendor
 	Dates   int
 	Days    int // how far ahead the stops are
-	Tabs    []todayTab
+	Tabs    []tab
 	Made    time.Time
 	Refused []todayRefusal
 	Closed  []*done
@@ -53,11 +53,6 @@ type todayVendor struct {
 	Vendor id.Vendor
 	Stops  []forecast.Stop
 	More   int
-}
-
-type todayTab struct {
-	Label, Href string
-	Here        bool
 }
 
 // todayRefusal is a gate that refused a vendor.
@@ -84,7 +79,8 @@ var todayReach = []int{7, 30, 90}
 
 func (s *server) today(v *visit) (today, error) {
 	if !v.ours() {
-		return s.firmToday(v)
+		v.redirect("/console/my")
+		return today{}, nil
 	}
 	v.call("Today")
 	var t today
@@ -113,12 +109,6 @@ func (s *server) today(v *visit) (today, error) {
 	return t, nil
 }
 
-// firmToday is the first page of a vendor's person.
-func (s *server) firmToday(v *visit) (today, error) {
-	v.call("Where we stand")
-	return today{}, nil
-}
-
 // stops groups what is ahead by vendor, the earliest first.
 func (t *today) stops(s *server, v *visit) {
 	t.Days = 30
@@ -128,7 +118,7 @@ func (t *today) stops(s *server, v *visit) {
 		}
 	}
 	for _, n := range todayReach {
-		t.Tabs = append(t.Tabs, todayTab{Label: plural(n, "day"), Href: with(v.URL, "days", fmt.Sprint(n)), Here: n == t.Days})
+		t.Tabs = append(t.Tabs, tab{Label: plural(n, "day"), Href: with(v.URL, "days", fmt.Sprint(n)), Here: n == t.Days})
 	}
 	stops, made := s.ahead.Within(v.Context(), v.Now, time.Duration(t.Days)*24*time.Hour)
 	t.Made, t.Dates = made, len(stops)
@@ -171,10 +161,12 @@ func (s *server) todayRefusals(since time.Time) []todayRefusal {
 	for g, n := range s.activity.gatesBy(since) {
 		out = append(out, todayRefusal{Gate: g.Gate, Title: gateTitle(g.Gate), Vendor: g.Vendor, N: n, Href: "/console/decisions?outcome=refused&vendor=" + template.URLQueryEscaper(string(g.Vendor)) + "&gate=" + template.URLQueryEscaper(g.Gate)})
 	}
-	slices.SortFunc(out, func(a, b todayRefusal) int {
-		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Gate, b.Gate))
-	})
+	slices.SortFunc(out, byOften)
 	return out[:min(len(out), todayActs)]
+}
+
+func byOften(a, b todayRefusal) int {
+	return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Gate, b.Gate))
 }
 
 // gatesBy are how often each gate refused each vendor from since on.

@@ -11,6 +11,7 @@ import (
 func partnerScreens() []screen {
 	return []screen{
 		on("vendors", "Vendors", "GET /console/vendors", ours, (*server).vendors),
+		on("vendor", "Vendor", "GET /console/vendors/{id}", ours, (*server).vendor),
 	}
 }
 
@@ -69,8 +70,8 @@ func (a *activity) lastDays() map[id.Vendor]int64 {
 
 func dayTime(day int64) time.Time { return time.Unix(day*86400, 0).UTC() }
 
-// nameOf is what a vendor is called.
-func nameOf(v *snapshot.View, key id.Vendor) string {
+// vendorName is what a vendor is called.
+func vendorName(v *snapshot.View, key id.Vendor) string {
 	if x, ok := v.Vendors.Get(key); ok {
 		return x.Name
 	}

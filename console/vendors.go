@@ -38,7 +38,7 @@ func (s *server) vendors(v *visit) (vendorsPage, error) {
 	last := s.activity.lastDays()
 	rows := func(yield func(vendorRow) bool) {
 		for key, w := range v.View.Vendors.All() {
-			r := vendorRow{Vendor: w, Risk: diligence.InherentRisk(w.Profile, len(diligence.Below(v.View, key))).Level, Last: last[key], Held: held(v.View, snapshot.Subject{Noun: snapshot.NounVendor, ID: string(key)})}
+			r := vendorRow{Vendor: w, Risk: diligence.InherentRisk(w.Profile, len(diligence.Below(v.View, key))).Level, Last: last[key], Held: heldNow(v.View, snapshot.Subject{Noun: snapshot.NounVendor, ID: string(key)})}
 			for _, e := range v.View.EngagementsOf(key) {
 				if e.State == snapshot.Approved && e.EndsAt.After(v.Now) {
 					r.Work++
@@ -107,7 +107,7 @@ func vendorPath(key id.Vendor, tab string) string {
 	return path
 }
 
-func held(v *snapshot.View, x snapshot.Subject) bool {
+func heldNow(v *snapshot.View, x snapshot.Subject) bool {
 	for _, h := range v.HoldsOn(x) {
 		if h.LiftedAt.IsZero() {
 			return true

@@ -258,15 +258,15 @@ func (c *collect) diligence() {
 
 // approvals are what one person asked for and another approves.
 func (c *collect) approvals() {
-	proposed(c, c.v.Vendors.All(), "vendor.approve", "Take the vendor on", func(r *snapshot.Vendor) (snapshot.Approval, string) { return r.Approval, r.Name })
-	proposed(c, c.v.Engagements.All(), "engagement.approve", "Let the work begin", func(r *snapshot.Engagement) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
-	proposed(c, c.v.Determinations.All(), "determination.approve", "Stand by an expert determination", func(r *snapshot.Determination) (snapshot.Approval, string) { return r.Approval, r.Profile })
-	proposed(c, c.v.Persons.All(), "person.approve", "Enrol", func(r *snapshot.Person) (snapshot.Approval, string) { return r.Approval, r.Name })
-	proposed(c, c.v.Devices.All(), "device.approve", "Trust the machine", func(r *snapshot.Device) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
-	proposed(c, c.v.Apps.All(), "app.approve", "Accept the program", func(r *snapshot.App) (snapshot.Approval, string) { return r.Approval, r.Name })
-	proposed(c, c.v.Roles.All(), "role.approve", "Let grants use the scope", func(r *snapshot.Role) (snapshot.Approval, string) { return r.Approval, r.Title })
-	proposed(c, c.v.Grants.All(), "grant.approve", "Give the access", func(r *snapshot.Grant) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
-	proposed(c, c.v.Connectors.All(), "connector.approve", "Listen to the connector", func(r *snapshot.Connector) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Vendors.All(), "vendor.approve", "Take the vendor on", func(r *snapshot.Vendor) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Engagements.All(), "engagement.approve", "Let the work begin", func(r *snapshot.Engagement) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
+	waitsProposed(c, c.v.Determinations.All(), "determination.approve", "Stand by an expert determination", func(r *snapshot.Determination) (snapshot.Approval, string) { return r.Approval, r.Profile })
+	waitsProposed(c, c.v.Persons.All(), "person.approve", "Enrol", func(r *snapshot.Person) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Devices.All(), "device.approve", "Trust the machine", func(r *snapshot.Device) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
+	waitsProposed(c, c.v.Apps.All(), "app.approve", "Accept the program", func(r *snapshot.App) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Roles.All(), "role.approve", "Let grants use the scope", func(r *snapshot.Role) (snapshot.Approval, string) { return r.Approval, r.Title })
+	waitsProposed(c, c.v.Grants.All(), "grant.approve", "Give the access", func(r *snapshot.Grant) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
+	waitsProposed(c, c.v.Connectors.All(), "connector.approve", "Listen to the connector", func(r *snapshot.Connector) (snapshot.Approval, string) { return r.Approval, r.Name })
 	for key, k := range c.v.Keys.All() {
 		if d := k.Destruction; d != nil && d.OrderedAt.IsZero() {
 			not := []id.Person{d.RequestedBy}
@@ -278,7 +278,7 @@ func (c *collect) approvals() {
 	}
 }
 
-func proposed[K ~string, V any, P interface {
+func waitsProposed[K ~string, V any, P interface {
 	*V
 	snapshot.Record
 }](c *collect, all iter.Seq2[K, *V], kind registry.Kind, text string, of func(*V) (snapshot.Approval, string)) {

@@ -51,6 +51,11 @@ func (c *Canvas) Path(d, class string, width float64) {
 	fmt.Fprintf(&c.body, `<path d="%s" class="%s" fill="none" stroke-width="%.1f"/>`, html.EscapeString(d), html.EscapeString(class), width)
 }
 
+// Polygon draws a filled shape; points are of the caller's own making.
+func (c *Canvas) Polygon(points, class string) {
+	fmt.Fprintf(&c.body, `<polygon points="%s" class="%s"/>`, html.EscapeString(points), html.EscapeString(class))
+}
+
 // Circle draws a dot that tells its text under the pointer.
 func (c *Canvas) Circle(x, y, r float64, class, text string) {
 	fmt.Fprintf(&c.body, `<circle cx="%.1f" cy="%.1f" r="%.1f" class="%s"><title>%s</title></circle>`, x, y, r, html.EscapeString(class), html.EscapeString(text))
