@@ -80,6 +80,8 @@ type server struct {
 	drafts    *drafts
 	activity  *activity
 	ahead     *ahead
+	history   *history
+	partners  partners
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -93,8 +95,11 @@ func New(c Config) (*Console, error) {
 		c.Health == nil || c.Now == nil || c.Logger == nil {
 		return nil, errors.New("console: the configuration is not complete")
 	}
-	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), drafts: newDrafts(), stopping: make(chan struct{})}
-	s.activity, s.ahead = newActivity(s), newAhead(s)
+	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
+	s.drafts = newDrafts()
+	s.activity = newActivity(s)
+	s.ahead = newAhead(s)
+	s.history = newHistory(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -110,6 +115,7 @@ func (c *Console) Run(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() { c.s.activity.run(ctx) })
 	both.Go(func() { c.s.ahead.run(ctx) })
+	both.Go(func() { c.s.history.run(ctx) })
 	both.Wait()
 }
 
