@@ -355,24 +355,36 @@ func (s *server) requestCost(v *visit, p *requestPage) {
 				continue
 			}
 			shown := p.Preview.Role.Types[at].Elements[k]
-			p.Types[i].Fields[j].Direct = shown.Direct && !shown.Removed
-			if p.Types[i].Fields[j].Direct {
+			names := shown.Direct && !shown.Removed && p.Preview.Role.Direct
+			if names {
 				p.Direct++
 			}
-			p.Types[i].Fields[j].Becomes = becomes(shown)
+			p.Types[i].Fields[j].Direct, p.Types[i].Fields[j].Becomes = names, becomes(shown, p.Preview.Role)
 		}
 	}
 }
 
 // becomes is what leaves of a field, where it is not the field as it stands.
-func becomes(f api.FieldShown) string {
-	switch {
-	case f.Removed:
+func becomes(f api.FieldShown, role api.RoleFields) string {
+	if f.Removed {
 		return "removed before it leaves"
-	case len(f.Becomes) == 0:
-		return ""
 	}
-	return strings.ToLower(words(strings.Join(f.Becomes, ", ")))
+	plain := map[string]string{
+		"year": "to the year", "shifted": "moved by the patient's own number of days", "code": "a code in its place", "reference": "references become codes",
+		"canonical": "own addresses become codes", "zip3": "three digits of the ZIP code", "scrubbed": "text goes through the scrubber", "role": "dates and ids as the role says",
+		"named": "what names somebody is removed", "display": "labels of known code systems only",
+	}
+	var out []string
+	for _, word := range f.Becomes {
+		says := plain[word]
+		if word == "named" && role.Direct {
+			says = "may hold what names somebody"
+		}
+		if says != "" && !slices.Contains(out, says) {
+			out = append(out, says)
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // shorter are times that are less than what was asked for.
@@ -388,3 +400,6 @@ func shorter(life int) []option {
 	}
 	return out[max(0, len(out)-5):]
 }
+
+// careField is a field of an act that a page fills in.
+type careField struct{ Name, Value string }

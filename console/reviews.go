@@ -2,11 +2,12 @@ package console
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/api"
@@ -131,7 +132,7 @@ type reviewItem struct {
 	Last    time.Time
 	Propose string
 	Why     string
-	Cut     string // the resources that are left, as the act takes them
+	Cut     []careField // the resources that are left, as the act takes them
 	Fields  int
 	Left    int
 	More    int // of Unused, which are not listed
@@ -248,13 +249,11 @@ func (x *reviewItem) say(v *visit) {
 	}
 	x.Propose, x.Why = proposed(x.CampaignItem)
 	if len(x.Proposed) > 0 {
-		raw, err := json.Marshal(x.Proposed)
-		if err == nil { // maps of lists of words can be written
-			x.Cut = string(raw)
-		}
 		x.Left = 0
-		for _, scope := range x.Proposed {
+		for _, typ := range slices.Sorted(maps.Keys(x.Proposed)) {
+			scope := x.Proposed[typ]
 			x.Left += len(scope.Elements)
+			x.Cut = append(x.Cut, careField{"resources." + typ + ".interactions", strings.Join(scope.Interactions, "\n")}, careField{"resources." + typ + ".elements", strings.Join(scope.Elements, "\n")})
 		}
 	}
 	if n := len(x.Unused); n > reviewChips {
