@@ -302,7 +302,11 @@ func layersOf(d *decided) []layer {
 		}
 		out = append(out, layer{name, value, says, state})
 	}
-	add("Transport", orWord(t.TLS, "not known"), "TLS from the vendor's machine to the gateway", t.TLS == "1.3")
+	version := "not known"
+	if t.TLS != "" {
+		version = "TLS " + t.TLS
+	}
+	add("Transport", version, "The connection from the vendor's machine to the gateway", t.TLS == "1.3")
 	says := "How the connection's keys were agreed on"
 	if strings.Contains(t.KeyExchange, "MLKEM") {
 		says = "Agreed on so that a quantum computer of later years cannot read what was recorded today"
@@ -325,7 +329,7 @@ func layersOf(d *decided) []layer {
 		}
 	}
 	for _, l := range legs {
-		value, says := strings.TrimSpace(l.TLS+" "+l.KeyExchange), "TLS from the healthcare system to the gateway; its certificate "+orWord(short(hexDigest(l.Certificate)), "is not recorded")
+		value, says := strings.TrimSpace("TLS "+l.TLS+" "+l.KeyExchange), "The connection from the healthcare system to the gateway; its certificate "+orWord(short(hexDigest(l.Certificate)), "is not recorded")
 		if l.TLS == "none" {
 			value, says = "on the same machine", "The healthcare system is on the gateway's own machine; nothing went over a network"
 		}

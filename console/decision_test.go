@@ -60,7 +60,7 @@ func TestDecisionsAsPages(t *testing.T) {
 	grace.get(refused).wants(http.StatusOK, "Nothing was fetched and nothing left", "Nothing that the request stands on is on hold")
 	grace.soon("/console/decisions?result=permitted", `/console/decisions/\w{26}`)
 	permitted := grace.one(`"(/console/decisions/\w{26})"`)
-	grace.soon(permitted, "What it saw, from where").wants(http.StatusOK, "BAA-M01", "X25519MLKEM768")
+	grace.soon(permitted, `rung-facts`).wants(http.StatusOK, "BAA-M01", "X25519MLKEM768")
 	story := grace.one(`"(/console/releases/\w{26})"`)
 	grace.get(story).wants(http.StatusOK, "The story of a release", "The seal")
 	grace.get("/console/log").wants(http.StatusOK, "sallyport verify", "The newest checkpoint")

@@ -79,7 +79,7 @@ type logRow struct {
 
 var logKinds = []audit.Kind{audit.KindIntent, audit.KindOutcome, audit.KindRefusal, audit.KindAct, audit.KindPatients, audit.KindRecovery}
 
-var logKindSays = map[audit.Kind]mark{audit.KindIntent: {"Permitted", "good"}, audit.KindOutcome: {"Outcome", "good"}, audit.KindRefusal: {"Refused", "bad"}, audit.KindAct: {"Act", "wait"},
+var logKindSays = map[audit.Kind]mark{audit.KindIntent: {"Permitted", "good"}, audit.KindOutcome: {"Outcome", "good"}, audit.KindRefusal: {"Refused", "bad"}, audit.KindAct: {"Act", "off"},
 	audit.KindPatients: {"Patients", "off"}, audit.KindRecovery: {"Recovery", "warn"}}
 
 func (s *server) logPage(v *visit) (logView, error) {
@@ -193,6 +193,9 @@ func logRowOf(view *snapshot.View, e *audit.Entry) logRow {
 		link(e.Act.Actor)
 		if e.Act.Subject != "" {
 			x := refIn(view, snapshot.Subject{Noun: snapshot.Noun(e.Act.Subject), ID: e.Act.ID})
+			if x.Href == "" {
+				x.Label = words(e.Act.Subject) + " " + short(x.Label)
+			}
 			r.Links = append(r.Links, x)
 		}
 	case e.Recovery != nil:

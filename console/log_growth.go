@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -126,8 +127,8 @@ type grownDay struct {
 	Size  uint64
 }
 
-// Days are the days up to today, at most so many, the oldest first; not ready: the log
-// is still being looked at.
+// Days are the days up to today, so many, the oldest first; before the log began nothing
+// was added. Not ready: the log is still being looked at, and there may be fewer.
 func (g *logGrowth) Days(now time.Time, size uint64, most int) (out []grownDay, ready bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
@@ -135,19 +136,22 @@ func (g *logGrowth) Days(now time.Time, size uint64, most int) (out []grownDay, 
 		return nil, g.ready
 	}
 	end := size
-	for d := dayOf(now); d >= dayOf(g.first) && len(out) < most; d-- {
+	for d := dayOf(now); len(out) < most; d-- {
 		at, ok := g.began[d]
 		if !ok {
-			if d < dayOf(now) && !g.ready {
-				break
+			switch {
+			case d < dayOf(g.first):
+				at = 0
+			case d < dayOf(now) && !g.ready: // further back is not known yet
+				slices.Reverse(out)
+				return out, false
+			default:
+				at = end // nothing since
 			}
-			at = end // nothing since
 		}
 		out = append(out, grownDay{Day: time.Unix(d*86400, 0).UTC(), Added: end - min(at, end), Size: end})
 		end = min(at, end)
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out, g.ready
 }

@@ -206,6 +206,10 @@ func words(x any) string {
 	if text == "" {
 		return ""
 	}
+	switch text { // that are said letter by letter
+	case "phi", "baa", "ehr", "tls", "id":
+		return strings.ToUpper(text)
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
