@@ -83,6 +83,8 @@ type server struct {
 	history   *history
 	partners  partners
 	work      *work
+	ladders   *ladders
+	growth    *logGrowth
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -102,6 +104,8 @@ func New(c Config) (*Console, error) {
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
 	s.work = newWork(s)
+	s.ladders = newLadders(s)
+	s.growth = newLogGrowth(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -119,6 +123,10 @@ func (c *Console) Run(ctx context.Context) {
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
+	both.Go(func() { c.s.activity.run(ctx) })
+	both.Go(func() { c.s.ahead.run(ctx) })
+	both.Go(func() { c.s.ladders.run(ctx) })
+	both.Go(func() { c.s.growth.run(ctx) })
 	all.Wait()
 }
 
