@@ -17,6 +17,10 @@ type today struct {
 }
 
 func (s *server) today(v *visit) (today, error) {
+	if !v.ours() {
+		v.redirect(firmPath) // where their firm stands
+		return today{}, nil
+	}
 	v.call("Today")
 	var t today
 	t.Stops, t.Made = s.ahead.Within(v.Context(), v.Now, 30*24*time.Hour)

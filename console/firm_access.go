@@ -1,0 +1,3 @@
+package console
+
+func firmAccessScreens() []screen { return nil }
