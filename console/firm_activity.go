@@ -95,7 +95,9 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 		Columns: []column[firmAsk]{
 			{Key: "time", Label: "When", Cell: func(a firmAsk) cell { return cell{Text: when(a.Time), Help: string(a.Decision)} }, Sort: func(a firmAsk) string { return iso(a.Time) }},
 			{Key: "outcome", Label: "Outcome", Cell: func(a firmAsk) cell { return marked(a.Outcome) }},
-			{Key: "asked", Label: "Asked for", Cell: func(a firmAsk) cell { return cell{Text: strings.TrimSpace(a.Resource + " " + a.Action), Help: string(a.Grant)} }},
+			{Key: "asked", Label: "Asked for", Cell: func(a firmAsk) cell {
+				return cell{Text: strings.TrimSpace(a.Resource + " " + a.Action), Help: string(a.Grant)}
+			}},
 			{Key: "why", Label: "Why it was refused", Cell: func(a firmAsk) cell { return text(a.Why) }, Fixed: true},
 			{Key: "person", Label: "Who", Cell: func(a firmAsk) cell { return cell{Text: f.name(a.Person), Help: string(a.App)} }},
 			{Key: "bytes", Label: "Bytes", Num: true, Cell: func(a firmAsk) cell { return text(number(a.Released)) }},
