@@ -79,6 +79,7 @@ type server struct {
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
 	activity  *activity
 	ahead     *ahead
+	usage     *firmUsage
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -93,7 +94,7 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.activity, s.ahead = newActivity(s), newAhead(s)
+	s.activity, s.ahead, s.usage = newActivity(s), newAhead(s), newFirmUsage(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -109,6 +110,7 @@ func (c *Console) Run(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() { c.s.activity.run(ctx) })
 	both.Go(func() { c.s.ahead.run(ctx) })
+	both.Go(func() { c.s.usage.run(ctx) })
 	both.Wait()
 }
 

@@ -155,7 +155,7 @@ func (f firm) door(g *snapshot.Grant) firmDoor {
 
 // reason says where a vendor's person mends what stands in the way, if they can.
 func (f firm) reason(r problem.Reason, g *snapshot.Grant) firmReason {
-	out := firmReason{Reason: r, Title: gateTitle(r.Gate), Cite: citation{Text: r.Citation, Verified: cmp.Or(verifiedWords[hipaa.Verified(r.Verified)], words(r.Verified))}}
+	out := firmReason{Reason: r, Title: firmGateTitle(r.Gate), Cite: citation{Text: r.Citation, Verified: cmp.Or(verifiedWords[hipaa.Verified(r.Verified)], words(r.Verified))}}
 	to := func(label, href string) { out.Mend = &actLink{Href: href, Label: label} }
 	switch r.Gate {
 	case "training":
@@ -176,19 +176,19 @@ func (f firm) reason(r problem.Reason, g *snapshot.Grant) firmReason {
 		to("See your team", firmPath+"/team")
 	case "grant", "role", "volume", "review", "engagement":
 		if g != nil {
-			to("Ask for it", askPath(g))
+			to("Ask for it", firmAskPath(g))
 		}
 	}
 	return out
 }
 
-// askPath is the form that asks for what a grant had.
-func askPath(g *snapshot.Grant) string {
+// firmAskPath is the form that asks for what a grant had.
+func firmAskPath(g *snapshot.Grant) string {
 	return firmPath + "/ask?" + url.Values{"engagement": {string(g.Engagement)}, "from": {string(g.ID)}}.Encode()
 }
 
-// gateTitle is a gate as people call it.
-func gateTitle(gate string) string {
+// firmGateTitle is a gate as people call it.
+func firmGateTitle(gate string) string {
 	switch gate {
 	case "baa", "agreement":
 		return "Agreements"
@@ -276,7 +276,7 @@ func (f firm) paperLines() []firmLine {
 	v, now := f.v.View, f.v.Now
 	var force, sign, over int
 	for _, a := range v.AgreementsOf(f.vendor.ID) {
-		switch agreementStanding(a, now) {
+		switch firmAgreementStanding(a, now) {
 		case "in force":
 			force++
 		case "to sign", "waits for approval":

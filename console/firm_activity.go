@@ -32,11 +32,11 @@ type firmActivity struct {
 	Days    []firmDay
 	List    list
 	Bounded bool // there may be more than is listed
-	Tabs    []tab
+	Tabs    []firmTab
 }
 
-// tab is one of several views of a page.
-type tab struct {
+// firmTab is one of several views of a page.
+type firmTab struct {
 	Label, Href string
 	Here        bool
 }
@@ -70,7 +70,7 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 		return firmActivity{}, err
 	}
 	out := firmActivity{Mine: v.URL.Path == firmPath+"/activity", Since: firmActivityDays}
-	out.Tabs = []tab{{"You", firmPath + "/activity", out.Mine}, {"Your firm", firmPath + "/activity/firm", !out.Mine}}
+	out.Tabs = []firmTab{{"You", firmPath + "/activity", out.Mine}, {"Your firm", firmPath + "/activity/firm", !out.Mine}}
 	q := disclosure.Query{Vendors: []id.Vendor{f.vendor.ID}}
 	if out.Mine {
 		q.Persons = []id.Person{v.Person.ID}
@@ -79,7 +79,7 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 	asks, bounded := s.firmAsks(v.Context(), q)
 	out.Bounded = bounded
 	if out.Mine {
-		out.Days = daysOfAsks(asks, since, v.Now)
+		out.Days = firmDaysOf(asks, since, v.Now)
 	} else {
 		for _, d := range s.activity.Days(since, v.Now, func(w way) bool { return w.Vendor == f.vendor.ID }) {
 			out.Days = append(out.Days, firmDay{time.Unix(d.Day*86400, 0).UTC(), d.Permitted, d.Refused, d.Releases, d.Bytes})
@@ -146,8 +146,8 @@ func (s *server) firmAsks(ctx context.Context, q disclosure.Query) (asks []firmA
 		found, more, err := s.asksSince(ctx, q, after)
 		if err != nil {
 			if asks == nil { // the index is behind or busy: what is in memory is better than nothing
-				for _, r := range s.activity.Newest(firmNewest, func(r disclosure.Row) bool { return matches(q, r) }) {
-					asks = append(asks, askOf(r))
+				for _, r := range s.activity.Newest(firmNewest, func(r disclosure.Row) bool { return firmMatches(q, r) }) {
+					asks = append(asks, firmAskOf(r))
 				}
 			}
 			return asks, true
@@ -160,7 +160,7 @@ func (s *server) firmAsks(ctx context.Context, q disclosure.Query) (asks []firmA
 	return asks, bounded
 }
 
-func matches(q disclosure.Query, r disclosure.Row) bool {
+func firmMatches(q disclosure.Query, r disclosure.Row) bool {
 	return slices.Contains(q.Vendors, r.Vendor) && (len(q.Persons) == 0 || slices.Contains(q.Persons, r.Person))
 }
 
@@ -179,7 +179,7 @@ func (s *server) asksSince(ctx context.Context, q disclosure.Query, after uint64
 				}
 			}
 			at[r.Decision] = len(all)
-			all = append(all, askOf(r))
+			all = append(all, firmAskOf(r))
 		default:
 			i, ok := at[r.Decision]
 			if !ok {
@@ -204,11 +204,11 @@ func (s *server) asksSince(ctx context.Context, q disclosure.Query, after uint64
 	return all, more, nil
 }
 
-func askOf(r disclosure.Row) firmAsk {
+func firmAskOf(r disclosure.Row) firmAsk {
 	a := firmAsk{Row: r, Outcome: string(r.Kind)}
 	var why []string
 	for _, g := range r.Failing {
-		if text := vendorsWord(g.Gate, g.Reason); !slices.Contains(why, text) {
+		if text := firmWhy(g.Gate, g.Reason); !slices.Contains(why, text) {
 			why = append(why, text)
 		}
 	}
@@ -216,9 +216,9 @@ func askOf(r disclosure.Row) firmAsk {
 	return a
 }
 
-// vendorsWord is why a gate refused, as a vendor may know it: of the organisation's own
+// firmWhy is why a gate refused, as a vendor may know it: of the organisation's own
 // conditions, that there was one.
-func vendorsWord(gateID, code string) string {
+func firmWhy(gateID, code string) string {
 	at := slices.IndexFunc(gate.All, func(g policy.Gate) bool { return g.ID == gateID })
 	if at < 0 || gate.All[at].Audience != policy.VendorToo {
 		return "A condition that is the organisation's own also stood in the way."
@@ -231,8 +231,8 @@ func vendorsWord(gateID, code string) string {
 	return sentence("This condition was not met: " + gate.All[at].Title)
 }
 
-// daysOfAsks counts requests by day.
-func daysOfAsks(asks []firmAsk, since, now time.Time) []firmDay {
+// firmDaysOf counts requests by day.
+func firmDaysOf(asks []firmAsk, since, now time.Time) []firmDay {
 	first, last := dayOf(since), dayOf(now)
 	out := make([]firmDay, max(last-first+1, 0))
 	for i := range out {

@@ -22,8 +22,8 @@ func firmPaperScreens() []screen {
 	}
 }
 
-// agreementStanding is how an agreement stands at a time, in a word.
-func agreementStanding(a *snapshot.Agreement, now time.Time) string {
+// firmAgreementStanding is how an agreement stands at a time, in a word.
+func firmAgreementStanding(a *snapshot.Agreement, now time.Time) string {
 	signed := func(p snapshot.Party) bool { return a.SignedBy(p, now) }
 	theirs := snapshot.VendorParty
 	switch {
@@ -43,12 +43,12 @@ func agreementStanding(a *snapshot.Agreement, now time.Time) string {
 	return "in force"
 }
 
-var agreementKinds = map[snapshot.AgreementKind]string{snapshot.BAA: "Business associate agreement", snapshot.SubcontractorBAA: "Subcontractor business associate agreement",
+var firmAgreementKinds = map[snapshot.AgreementKind]string{snapshot.BAA: "Business associate agreement", snapshot.SubcontractorBAA: "Subcontractor business associate agreement",
 	snapshot.ServicesContract: "Services contract", snapshot.DataUseAgreement: "Data use agreement"}
 
 // firmTabs are the pages of the firm's papers.
-func firmTabs(here string) []tab {
-	out := []tab{{"Agreements", firmPath + "/papers", false}, {"Certificates", firmPath + "/certificates", false}, {"Questionnaires", firmPath + "/questionnaires", false}}
+func firmTabs(here string) []firmTab {
+	out := []firmTab{{"Agreements", firmPath + "/papers", false}, {"Certificates", firmPath + "/certificates", false}, {"Questionnaires", firmPath + "/questionnaires", false}}
 	for i := range out {
 		out[i].Here = out[i].Href == here
 	}
@@ -56,7 +56,7 @@ func firmTabs(here string) []tab {
 }
 
 type firmPapers struct {
-	Tabs     []tab
+	Tabs     []firmTab
 	List     list
 	Partings []firmParting
 	Signs    bool     // the visitor may sign
@@ -87,14 +87,14 @@ func (s *server) firmPapers(v *visit) (firmPapers, error) {
 		Caption: "Agreements", Rows: slices.Values(v.View.AgreementsOf(f.vendor.ID)),
 		Columns: []column[*snapshot.Agreement]{
 			{Key: "kind", Label: "Agreement", Cell: func(a *snapshot.Agreement) cell {
-				return cell{Text: cmp.Or(agreementKinds[a.Kind], string(a.Kind)), Href: "/portal/agreements/" + url.PathEscape(string(a.ID)), Help: string(a.ID)}
+				return cell{Text: cmp.Or(firmAgreementKinds[a.Kind], string(a.Kind)), Href: "/portal/agreements/" + url.PathEscape(string(a.ID)), Help: string(a.ID)}
 			}},
 			{Key: "state", Label: "State", Cell: func(a *snapshot.Agreement) cell { return f.agreementCell(a) }},
 			{Key: "effective", Label: "In force from", Cell: func(a *snapshot.Agreement) cell { return text(day(a.EffectiveAt)) }, Sort: func(a *snapshot.Agreement) string { return iso(a.EffectiveAt) }},
 			{Key: "ends", Label: "Ends", Cell: func(a *snapshot.Agreement) cell { return f.agreementEnd(a) }, Sort: func(a *snapshot.Agreement) string { return iso(a.EndsAt) }},
-			{Key: "permits", Label: "Permits", Cell: func(a *snapshot.Agreement) cell { return text(permits(a)) }, Fixed: true},
+			{Key: "permits", Label: "Permits", Cell: func(a *snapshot.Agreement) cell { return text(firmPermits(a)) }, Fixed: true},
 		},
-		Filters: []filter[*snapshot.Agreement]{{Key: "state", Label: "State", Of: func(a *snapshot.Agreement) []string { return []string{agreementStanding(a, v.Now)} }}},
+		Filters: []filter[*snapshot.Agreement]{{Key: "state", Label: "State", Of: func(a *snapshot.Agreement) []string { return []string{firmAgreementStanding(a, v.Now)} }}},
 		Empty:   empty{Title: "There is no agreement yet", Text: "The organisation drafts a business associate agreement (45 CFR 164.504(e)) and puts it here. You read it, and who may sign for your firm signs it with a passkey."},
 	})
 	for _, o := range v.View.Offboardings.All() {
@@ -123,7 +123,7 @@ func (s *server) firmPapers(v *visit) (firmPapers, error) {
 
 // agreementCell says how an agreement stands, and what the firm can do about it.
 func (f firm) agreementCell(a *snapshot.Agreement) cell {
-	word := agreementStanding(a, f.v.Now)
+	word := firmAgreementStanding(a, f.v.Now)
 	c := marked(word)
 	switch word {
 	case "to sign":
@@ -149,7 +149,7 @@ func (f firm) agreementEnd(a *snapshot.Agreement) cell {
 		return text("No end is set")
 	}
 	c := text(day(a.EndsAt))
-	if agreementStanding(a, f.v.Now) == "in force" {
+	if firmAgreementStanding(a, f.v.Now) == "in force" {
 		c.Help = ago(f.v.Now, a.EndsAt)
 	}
 	if n, ok := a.Waiting(); ok {
@@ -158,8 +158,8 @@ func (f firm) agreementEnd(a *snapshot.Agreement) cell {
 	return c
 }
 
-// permits is what an agreement permits. Silence is no.
-func permits(a *snapshot.Agreement) string {
+// firmPermits is what an agreement permits. Silence is no.
+func firmPermits(a *snapshot.Agreement) string {
 	var out []string
 	for _, u := range a.PermittedUses {
 		out = append(out, strings.ToLower(words(string(u.Purpose)))+" ("+u.Clause+")")
@@ -171,7 +171,7 @@ func permits(a *snapshot.Agreement) string {
 }
 
 type firmCertificates struct {
-	Tabs     []tab
+	Tabs     []firmTab
 	Required []string // types that the organisation asks for
 	List     list
 	Opens    string // the questionnaire into which a certificate is put
@@ -210,7 +210,7 @@ func (s *server) firmCertificates(v *visit) (firmCertificates, error) {
 		Caption: "Certificates", Rows: slices.Values(rows),
 		Columns: []column[firmCertificate]{
 			{Key: "type", Label: "Certificate", Cell: func(c firmCertificate) cell { return cell{Text: cmp.Or(names[c.Type], c.Type), Help: string(c.ID)} }},
-			{Key: "state", Label: "State", Cell: func(c firmCertificate) cell { return certificateCell(c, v.Now) }},
+			{Key: "state", Label: "State", Cell: func(c firmCertificate) cell { return firmCertificateCell(c, v.Now) }},
 			{Key: "issuer", Label: "Issuer", Cell: func(c firmCertificate) cell { return text(c.Issuer) }},
 			{Key: "until", Label: "Counts until", Cell: func(c firmCertificate) cell {
 				end := cmp.Or(c.Judged.Until, c.ExpiresAt)
@@ -222,7 +222,7 @@ func (s *server) firmCertificates(v *visit) (firmCertificates, error) {
 	return out, nil
 }
 
-func certificateCell(c firmCertificate, now time.Time) cell {
+func firmCertificateCell(c firmCertificate, now time.Time) cell {
 	if c.Judged.Counts {
 		out := cell{Text: "Counts", Mark: &mark{"Counts", "good"}}
 		if c.Judged.Until.Before(now.AddDate(0, 2, 0)) {
@@ -246,7 +246,7 @@ func certificateCell(c firmCertificate, now time.Time) cell {
 }
 
 type firmQuestionnaires struct {
-	Tabs []tab
+	Tabs []firmTab
 	List list
 }
 
@@ -262,9 +262,9 @@ func (s *server) firmQuestionnaires(v *visit) (firmQuestionnaires, error) {
 			{Key: "id", Label: "Questionnaire", Cell: func(q *snapshot.Questionnaire) cell {
 				return cell{Text: string(q.ID), Href: "/portal/questionnaires/" + url.PathEscape(string(q.ID))}
 			}},
-			{Key: "state", Label: "State", Cell: func(q *snapshot.Questionnaire) cell { return questionnaireCell(q, v.Now) }},
+			{Key: "state", Label: "State", Cell: func(q *snapshot.Questionnaire) cell { return firmQuestionnaireCell(q, v.Now) }},
 			{Key: "answered", Label: "Answered", Cell: func(q *snapshot.Questionnaire) cell {
-				return cell{Text: fmt.Sprintf("%d of %d", answered(q), len(q.Asked)), Help: givenTo(q, v.Person)}
+				return cell{Text: fmt.Sprintf("%d of %d", answered(q), len(q.Asked)), Help: firmGivenTo(q, v.Person)}
 			}, Sort: func(q *snapshot.Questionnaire) string { return fmt.Sprintf("%06d", answered(q)) }},
 			{Key: "due", Label: "Due", Cell: func(q *snapshot.Questionnaire) cell { return cell{Text: day(q.DueAt), Help: ago(v.Now, q.DueAt)} }, Sort: func(q *snapshot.Questionnaire) string { return iso(q.DueAt) }},
 		},
@@ -272,7 +272,7 @@ func (s *server) firmQuestionnaires(v *visit) (firmQuestionnaires, error) {
 	})}, nil
 }
 
-func questionnaireCell(q *snapshot.Questionnaire, now time.Time) cell {
+func firmQuestionnaireCell(q *snapshot.Questionnaire, now time.Time) cell {
 	switch {
 	case q.Withdrawn:
 		return cell{Text: "Withdrawn", Mark: &mark{"Withdrawn", "off"}, Help: "It counts for nothing, and nothing is to do."}
@@ -286,8 +286,8 @@ func questionnaireCell(q *snapshot.Questionnaire, now time.Time) cell {
 	return marked(string(q.Stage))
 }
 
-// givenTo says how many open questions a colleague has given to the visitor.
-func givenTo(q *snapshot.Questionnaire, p *snapshot.Person) string {
+// firmGivenTo says how many open questions a colleague has given to the visitor.
+func firmGivenTo(q *snapshot.Questionnaire, p *snapshot.Person) string {
 	if q.Stage != snapshot.QuestionsSent {
 		return ""
 	}

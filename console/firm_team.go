@@ -73,8 +73,8 @@ func (s *server) firmTeam(v *visit) (firmTeam, error) {
 		Caption: "People of your firm", Rows: slices.Values(rows), Search: func(m firmMember) string { return m.Name + " " + string(m.ID) },
 		Columns: []column[firmMember]{
 			{Key: "name", Label: "Name", Cell: func(m firmMember) cell { return cell{Text: cmp.Or(m.Name, string(m.ID)), Help: string(m.ID)} }},
-			{Key: "state", Label: "State", Cell: memberCell},
-			{Key: "training", Label: "Training", Cell: func(m firmMember) cell { return trainingCell(m, v.Now) }},
+			{Key: "state", Label: "State", Cell: firmMemberCell},
+			{Key: "training", Label: "Training", Cell: func(m firmMember) cell { return firmTrainingCell(m, v.Now) }},
 			{Key: "until", Label: "Trained until", Cell: func(m firmMember) cell {
 				if !m.Current {
 					return text("")
@@ -98,14 +98,14 @@ func (s *server) firmTeam(v *visit) (firmTeam, error) {
 		},
 		Filters: []filter[firmMember]{
 			{Key: "state", Label: "State", Of: func(m firmMember) []string { return []string{string(m.State)} }},
-			{Key: "training", Label: "Training", Of: func(m firmMember) []string { return []string{trainingCell(m, v.Now).Text} }},
+			{Key: "training", Label: "Training", Of: func(m firmMember) []string { return []string{firmTrainingCell(m, v.Now).Text} }},
 		},
 		Empty: empty{Title: "Nobody is enrolled", Text: "Tell the organisation who works on the project: it enrols each person, and another of its people approves them."},
 	})
 	return out, nil
 }
 
-func memberCell(m firmMember) cell {
+func firmMemberCell(m firmMember) cell {
 	c := marked(string(m.State))
 	switch {
 	case m.State == snapshot.Proposed && len(m.Passkeys) == 0:
@@ -116,8 +116,8 @@ func memberCell(m firmMember) cell {
 	return c
 }
 
-// trainingCell is a person's training in words that their firm can act on.
-func trainingCell(m firmMember, now time.Time) cell {
+// firmTrainingCell is a person's training in words that their firm can act on.
+func firmTrainingCell(m firmMember, now time.Time) cell {
 	t := m.Training
 	say := func(word, tone, help string) cell { return cell{Text: word, Mark: &mark{word, tone}, Help: help} }
 	switch {

@@ -13,3 +13,11 @@ func TestAFirmSeesWhereItStands(t *testing.T) {
 		lin.get(path).wants(http.StatusOK)
 	}
 }
+
+// What a person may use, and how they ask for more.
+func TestWhatAFirmMayUse(t *testing.T) {
+	_, lin := signedIn(t)
+	lin.get("/console/my/access").wants(http.StatusOK, "Every patient of the source", "DiagnosticReport", "Ask for it longer", "Open")
+	lin.get("/console/my/ask").wants(http.StatusOK, "triage-eval", "role=triage-reader")
+	lin.get("/console/my/ask?engagement=triage-eval&role=triage-reader&from=triage-grant").wants(http.StatusOK, "Fields of Patient", "birthDate", "its year", "Triage (triage)")
+}
