@@ -85,6 +85,7 @@ type server struct {
 	work      *work
 	ladders   *ladders
 	growth    *logGrowth
+	usage     *firmUsage
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -106,6 +107,7 @@ func New(c Config) (*Console, error) {
 	s.work = newWork(s)
 	s.ladders = newLadders(s)
 	s.growth = newLogGrowth(s)
+	s.usage = newFirmUsage(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -128,6 +130,8 @@ func (c *Console) Run(ctx context.Context) {
 	both.Go(func() { c.s.ladders.run(ctx) })
 	both.Go(func() { c.s.growth.run(ctx) })
 	all.Wait()
+	both.Go(func() { c.s.usage.run(ctx) })
+	both.Wait()
 }
 
 // Stop ends the streams of live pages, which otherwise last as long as their pages.
