@@ -79,9 +79,10 @@ var layers = map[string][]string{
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
-	"api":     {"offboarding", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot", "sheet"},
-	"people":  {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"}, // pages to sign in by: never PHI, and nothing of the log
-	"console": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot"},
+	"api":          {"offboarding", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot", "sheet"},
+	"people":       {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"},                                                                                                                                                        // pages to sign in by: never PHI, and nothing of the log
+	"console":      {"console/draw", "api", "offboarding", "reminder", "gate", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "audit/verify", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "sheet", "snapshot"}, // api: it asks the API as the person who looks
+	"console/draw": {},                                                                                                                                                                                                                                                                                                                        // SVG, made on the server
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
 	// these are faces like api, on the gateway's listener.
 	"scim":              {"hipaa", "id", "identity", "problem", "registry", "snapshot"},

@@ -72,6 +72,7 @@ func TestTheFirstPerson(t *testing.T) {
 	enrolAgain()
 
 	signIn(b, w)
+	b.Open(w.base + "/account")
 	b.Wants("Your access", "Ada Example", "this one", "Where you are signed in")
 	b.Picture("home", 900, false)
 	b.Picture("home-320-dark", 320, true)

@@ -37,6 +37,17 @@ var howSignedIn = map[snapshot.SignInMethod]string{
 	snapshot.ByPasskey: "passkey", snapshot.ByOIDC: "your organisation's sign-in", snapshot.ByCertificate: "personal certificate",
 }
 
+// first is where a person begins.
+func (s *server) first(w http.ResponseWriter, r *http.Request) {
+	if s.Home == "" {
+		s.home(w, r)
+		return
+	}
+	if _, _, ok := s.signedIn(w, r); ok {
+		http.Redirect(w, r, s.Home, http.StatusSeeOther)
+	}
+}
+
 func (s *server) home(w http.ResponseWriter, r *http.Request) {
 	p, x, ok := s.signedIn(w, r)
 	if !ok {
@@ -77,7 +88,7 @@ func (s *server) endSession(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, "/account", http.StatusSeeOther)
 }
 
 // endAll ends all the person's sessions, this one last.

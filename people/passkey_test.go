@@ -252,6 +252,7 @@ func TestFromAnInvitationToSignedIn(t *testing.T) {
 	}
 	w.must(grace, "/v1/persons/lin/approve", fields{"passkeys": []string{print}})
 	signIn(b, w)
+	b.Open(w.base + "/account")
 	b.Wants("Your access", "Lin Example", "Northwind AI", "a business associate's person")
 	if s := w.live("lin"); len(s) != 1 || s[0].Vendor != "northwind" {
 		t.Errorf("got %+v", s)

@@ -50,6 +50,8 @@ type Config struct {
 	// loosen them where it must. It bounds what it reads itself: forms with files are
 	// longer than ours.
 	Rest http.Handler
+	// Home is where who is signed in begins, of Rest's pages; empty: with their account.
+	Home string
 }
 
 // Layout is the template around every page, for those who stand behind this door: it
@@ -95,7 +97,8 @@ func New(c Config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":                         s.home,
+		"GET /{$}":                         s.first,
+		"GET /account":                     s.home,
 		"GET /signin":                      s.signin,
 		"POST /signin":                     s.signinPasskey,
 		"POST /signin/certificate":         s.signinCertificate,

@@ -3,8 +3,11 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/console"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/people"
@@ -50,9 +53,25 @@ func (s *Server) openPeople() error {
 	if err != nil {
 		return err
 	}
+	if s.console, err = s.openConsole(); err != nil {
+		return err
+	}
+	pages := http.NewServeMux()
+	pages.Handle("/console", s.console.Handler())
+	pages.Handle("/console/", s.console.Handler())
+	pages.Handle("/", rest)
 	s.people, err = people.New(people.Config{Organisation: s.config.Organisation, Base: base, Registry: reg, Identity: s.verifier,
-		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger, Rest: rest})
+		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger, Rest: pages, Home: "/console"})
 	return err
+}
+
+// openConsole makes the pages behind the door. They ask the API, which is opened later,
+// when somebody looks.
+func (s *Server) openConsole() (*console.Console, error) {
+	return console.New(console.Config{Organisation: s.config.Organisation, Version: s.o.Version, Node: s.config.Node, Gateway: s.config.PublicURL, People: s.config.PeopleURL,
+		Registry: s.record.registry, Sessions: s.sessions, Policy: s.engine, Acts: s.record.acts, Log: s.record.log, Disclosures: s.record.disclosures,
+		API:    func(by registry.Actor, w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, api.As(r, by)) },
+		Health: s.notReady, Now: s.o.Now, Logger: s.o.Logger})
 }
 
 // see notes that a session is in use.

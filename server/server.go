@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/console"
 	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/gateway"
@@ -72,7 +73,8 @@ type Server struct {
 	gateway      http.Handler
 	closeGateway func()
 	api          http.Handler
-	people       http.Handler // nil: no pages
+	people       http.Handler     // nil: no pages
+	console      *console.Console // nil: no pages
 	sessions     *signin.Sessions
 	teller       *teller
 	metrics      *prometheus.Registry
@@ -259,6 +261,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	serve(apiServer, l.API, true)
 	serve(healthServer, l.Health, false)
 	if l.People != nil && s.people != nil {
+		peopleServer.RegisterOnShutdown(s.console.Stop)
+		group.Go(func() error { s.console.Run(ctx); return nil })
 		serve(peopleServer, l.People, true)
 		s.o.Logger.InfoContext(ctx, "listening for people", "people", l.People.Addr().String(), "url", s.config.PeopleURL)
 	}

@@ -1,0 +1,3 @@
+package console
+
+func accessScreens() []screen { return nil }

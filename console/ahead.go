@@ -1,0 +1,81 @@
+package console
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/forecast"
+)
+
+// ahead keeps the forecast of the next year. It asks every gate about every grant at
+// every date to come, which takes long where there is much: so it is made beside, anew
+// after the registry changed and each hour, and a page shows the newest that there is.
+type ahead struct {
+	s *server
+
+	mu      sync.RWMutex
+	stops   []forecast.Stop
+	version uint64
+	at      time.Time
+	made    chan struct{} // closed once there is one
+}
+
+const (
+	aheadFor  = 366 * 24 * time.Hour
+	aheadTurn = 250 * time.Millisecond
+	// aheadWait is how long a page waits for the first.
+	aheadWait = 100 * time.Millisecond
+)
+
+func newAhead(s *server) *ahead { return &ahead{s: s, made: make(chan struct{})} }
+
+func (a *ahead) run(ctx context.Context) {
+	tick := time.NewTicker(aheadTurn)
+	defer tick.Stop()
+	for {
+		a.turn()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *ahead) turn() {
+	v, now := a.s.Registry.View(), a.s.Now()
+	a.mu.RLock()
+	fresh := v.Version() == a.version && now.Sub(a.at) < time.Hour && !now.Before(a.at)
+	a.mu.RUnlock()
+	if fresh {
+		return
+	}
+	stops := forecast.Of(a.s.Policy, v, now.UTC(), now.UTC().Add(aheadFor))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at.IsZero() {
+		close(a.made)
+	}
+	a.stops, a.version, a.at = stops, v.Version(), now
+}
+
+// Within are the dates in the next time, the earliest first, and when the forecast was
+// made; a zero time: there is none yet.
+func (a *ahead) Within(ctx context.Context, now time.Time, d time.Duration) ([]forecast.Stop, time.Time) {
+	wait, cancel := context.WithTimeout(ctx, aheadWait)
+	defer cancel()
+	select {
+	case <-a.made:
+	case <-wait.Done():
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var out []forecast.Stop
+	for _, s := range a.stops {
+		if s.At.After(now) && !s.At.After(now.Add(d)) {
+			out = append(out, s)
+		}
+	}
+	return out, a.at
+}

@@ -1,0 +1,3 @@
+package console
+
+func firmScreens() []screen { return nil }

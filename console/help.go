@@ -1,0 +1,3 @@
+package console
+
+func helpScreens() []screen { return nil }

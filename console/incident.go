@@ -1,0 +1,3 @@
+package console
+
+func incidentScreens() []screen { return nil }

@@ -1,0 +1,307 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport/sallyport/sheet"
+)
+
+// perPage is how many rows a page shows.
+const perPage = 50
+
+// column is one column of a list.
+type column[R any] struct {
+	Key   string // in the address and in CSV
+	Label string
+	Cell  func(R) cell
+	// Sort is what rows are compared by; nil: the cell's text. The column cannot be
+	// sorted by where Fixed is set.
+	Sort  func(R) string
+	Num   bool // numbers, at the right; compared as numbers where Sort is nil
+	Fixed bool
+}
+
+// cell is what one field of a row shows.
+type cell struct {
+	Text string
+	Href string
+	Mark *mark  // a state, in the place of the text
+	Help string // below it, smaller
+}
+
+// text is a plain cell.
+func text(s string) cell { return cell{Text: s} }
+
+// marked is a cell that shows a state.
+func marked(x any) cell {
+	m := stateOf(x)
+	return cell{Text: m.Word, Mark: &m}
+}
+
+// filter narrows a list by what each row has of it.
+type filter[R any] struct {
+	Key, Label string
+	Of         func(R) []string
+	Options    []option // nil: what the rows have, sorted
+}
+
+type option struct {
+	Value, Label string
+	Chosen       bool
+}
+
+// listing is a list as a screen asks for it.
+type listing[R any] struct {
+	Caption string // what the table holds, for its caption and for CSV's name
+	Rows    iter.Seq[R]
+	Columns []column[R]
+	Filters []filter[R]
+	Search  func(R) string // what the search field looks into; nil: there is none
+	Sort    string         // the column's key that it is sorted by at first, "-key" downwards; empty: as the rows come
+	Empty   empty
+}
+
+// empty is what a list without rows says: what this is, and what to do first.
+type empty struct {
+	Title, Text string
+	Act         *actLink
+}
+
+// list is what the template "list" shows.
+type list struct {
+	Caption  string
+	Path     string
+	Columns  []head
+	Rows     [][]cell
+	Filters  []chosen
+	Search   bool
+	Query    string
+	Sort     string
+	Matching int
+	Total    int
+	Page     int
+	Pages    int
+	Before   string // addresses; empty: there is none
+	After    string
+	CSV      string
+	Clear    string // without filters; empty: there are none
+	Empty    empty
+}
+
+type head struct {
+	Label string
+	Href  string // to sort by it
+	Num   bool
+	Aria  string // "ascending", "descending", "none" or empty
+}
+
+type chosen struct {
+	Key, Label string
+	Options    []option
+}
+
+// listOf makes a list by what the address says of it. Rows are walked once. With
+// format=csv it answers with all matching rows as CSV, and the page is not shown.
+func listOf[R any](v *visit, l listing[R]) list {
+	q := v.URL.Query()
+	out := list{Caption: l.Caption, Path: v.URL.Path, Search: l.Search != nil, Query: strings.TrimSpace(q.Get("q")), Empty: l.Empty}
+	seen := make([]map[string]bool, len(l.Filters))
+	for i := range seen {
+		seen[i] = map[string]bool{}
+	}
+	needle := strings.ToLower(out.Query)
+	var rows []R
+	for r := range l.Rows {
+		out.Total++
+		keep := true
+		for i, f := range l.Filters {
+			have, want := f.Of(r), q.Get(f.Key)
+			if f.Options == nil {
+				for _, x := range have {
+					seen[i][x] = true
+				}
+			}
+			keep = keep && (want == "" || slices.Contains(have, want))
+		}
+		if keep && needle != "" && l.Search != nil {
+			keep = strings.Contains(strings.ToLower(l.Search(r)), needle)
+		}
+		if keep {
+			rows = append(rows, r)
+		}
+	}
+	out.Matching = len(rows)
+	for i, f := range l.Filters {
+		c := chosen{Key: f.Key, Label: f.Label, Options: slices.Clone(f.Options)}
+		for x := range seen[i] {
+			if x != "" {
+				c.Options = append(c.Options, option{Value: x, Label: words(x)})
+			}
+		}
+		if f.Options == nil {
+			slices.SortFunc(c.Options, func(a, b option) int { return cmp.Compare(a.Label, b.Label) })
+		}
+		for j := range c.Options {
+			c.Options[j].Chosen = c.Options[j].Value == q.Get(f.Key)
+		}
+		if q.Get(f.Key) != "" || out.Query != "" {
+			out.Clear = v.URL.Path
+		}
+		out.Filters = append(out.Filters, c)
+	}
+	if out.Query != "" {
+		out.Clear = v.URL.Path
+	}
+	out.Sort = q.Get("sort")
+	by := cmp.Or(out.Sort, l.Sort)
+	sortRows(rows, l.Columns, by)
+	for _, c := range l.Columns {
+		out.Columns = append(out.Columns, headOf(v.URL, c.Key, c.Label, c.Num, c.Fixed, by))
+	}
+	out.CSV = with(v.URL, "format", "csv", "page", "")
+	if q.Get("format") == "csv" {
+		v.instead(func(w http.ResponseWriter) error { return writeCSV(w, l, rows) })
+		return out
+	}
+	out.Pages = max(1, (len(rows)+perPage-1)/perPage)
+	out.Page = 1
+	if n, err := strconv.Atoi(q.Get("page")); err == nil {
+		out.Page = min(max(n, 1), out.Pages)
+	}
+	if out.Page > 1 {
+		out.Before = with(v.URL, "page", strconv.Itoa(out.Page-1))
+	}
+	if out.Page < out.Pages {
+		out.After = with(v.URL, "page", strconv.Itoa(out.Page+1))
+	}
+	for _, r := range rows[min((out.Page-1)*perPage, len(rows)):min(out.Page*perPage, len(rows))] {
+		cells := make([]cell, len(l.Columns))
+		for i, c := range l.Columns {
+			cells[i] = c.Cell(r)
+			if !v.ours() && !strings.HasPrefix(cells[i].Href, "/console/my") && !strings.HasPrefix(cells[i].Href, "/portal") {
+				cells[i].Href = "" // the organisation's pages are not for a vendor's people
+			}
+		}
+		out.Rows = append(out.Rows, cells)
+	}
+	return out
+}
+
+// sortRows sorts by a column, downwards where the key begins with "-".
+func sortRows[R any](rows []R, columns []column[R], by string) {
+	key, down := strings.CutPrefix(by, "-")
+	i := slices.IndexFunc(columns, func(c column[R]) bool { return c.Key == key && !c.Fixed })
+	if i < 0 {
+		return
+	}
+	c := columns[i]
+	type keyed struct {
+		row    R
+		text   string
+		number float64
+	}
+	all := make([]keyed, len(rows))
+	for i, r := range rows {
+		all[i].row = r
+		if c.Sort != nil {
+			all[i].text = c.Sort(r)
+		} else if all[i].text = c.Cell(r).Text; c.Num {
+			all[i].number, _ = strconv.ParseFloat(strings.ReplaceAll(all[i].text, ",", ""), 64) // what is no number sorts as 0
+			all[i].text = ""
+		}
+	}
+	slices.SortStableFunc(all, func(a, b keyed) int {
+		d := cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(strings.ToLower(a.text), strings.ToLower(b.text)))
+		if down {
+			return -d
+		}
+		return d
+	})
+	for i := range all {
+		rows[i] = all[i].row
+	}
+}
+
+func headOf(u *url.URL, key, label string, num, fixed bool, by string) head {
+	h := head{Label: label, Num: num}
+	if fixed {
+		return h
+	}
+	h.Aria = "none"
+	next := key
+	switch by {
+	case key:
+		h.Aria, next = "ascending", "-"+key
+	case "-" + key:
+		h.Aria = "descending"
+	}
+	h.Href = with(u, "sort", next, "page", "")
+	return h
+}
+
+// with is the address with some of its query changed; an empty value takes it away.
+func with(u *url.URL, pairs ...string) string {
+	q := u.Query()
+	q.Del("done")
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			q.Del(pairs[i])
+		} else {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return u.Path
+	}
+	return u.Path + "?" + q.Encode()
+}
+
+// writeCSV writes the rows as package sheet does, so that no cell is run as a formula.
+func writeCSV[R any](w http.ResponseWriter, l listing[R], rows []R) error {
+	columns := make([]sheet.Column, len(l.Columns))
+	for i, c := range l.Columns {
+		columns[i] = sheet.Column{Name: c.Key, Text: true}
+	}
+	out := make([]map[string]json.RawMessage, len(rows))
+	for i, r := range rows {
+		out[i] = map[string]json.RawMessage{}
+		for _, c := range l.Columns {
+			raw, err := json.Marshal(c.Cell(r).Text)
+			if err != nil {
+				return err
+			}
+			out[i][c.Key] = raw
+		}
+	}
+	asFile(w, "text/csv; charset=utf-8", strings.ReplaceAll(strings.ToLower(l.Caption), " ", "-")+".csv")
+	return sheet.Write(w, columns, out)
+}
+
+// asFile sets the headers of a file that the browser saves.
+func asFile(w http.ResponseWriter, kind, name string) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_' {
+			return r
+		}
+		return '-'
+	}, name)+`"`)
+}
+
+// values is a sequence of a table's records.
+func values[K any, V any](all iter.Seq2[K, *V]) iter.Seq[*V] {
+	return func(yield func(*V) bool) {
+		for _, r := range all {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	liveBeat = 15 * time.Second
+	// liveLife ends a stream; the browser asks for the next, and is looked at anew.
+	liveLife = 5 * time.Minute
+)
+
+// live tells a page that something is new, by server-sent events: "registry" when an act
+// was done, "log" when requests were decided. It tells nothing else: the page asks for
+// itself again, as its visitor. It ends at once when the session does.
+func (s *server) live(w http.ResponseWriter, r *http.Request) {
+	v, ok := s.visit(w, r, screen{For: everyone})
+	if !ok {
+		return
+	}
+	out := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no")
+	send := func(text string) bool {
+		if out.SetWriteDeadline(time.Now().Add(2*liveBeat)) != nil {
+			return false
+		}
+		if _, err := fmt.Fprint(w, text); err != nil {
+			return false
+		}
+		return out.Flush() == nil
+	}
+	if !send("retry: 2000\n\n") {
+		return
+	}
+	version := v.View.Version()
+	end, beat := time.NewTimer(liveLife), time.NewTicker(liveBeat)
+	defer end.Stop()
+	defer beat.Stop()
+	for {
+		changed := s.Registry.Changed()
+		more, _ := s.activity.More()
+		view := s.Registry.View()
+		if x, ok := view.Sessions.Get(v.Session.ID); !ok || !x.Live(s.Now()) {
+			send("event: over\ndata: session\n\n")
+			return
+		}
+		if n := view.Version(); n != version {
+			version = n
+			if !send(fmt.Sprintf("event: registry\ndata: %d\n\n", n)) {
+				return
+			}
+			continue
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-s.stopping:
+			return
+		case <-end.C:
+			return
+		case <-beat.C:
+			if !send(": here\n\n") {
+				return
+			}
+		case <-changed:
+		case <-more:
+			if !send("event: log\ndata: new\n\n") {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package console
+
+func partingScreens() []screen { return nil }

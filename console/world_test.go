@@ -1,0 +1,119 @@
+package console_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
+	"github.com/sallyport/sallyport/internal/browser"
+	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/registry"
+)
+
+// world is a whole Sallyport before a small hospital, with papers in force.
+type world struct {
+	t *testing.T
+	b *hospitaltest.Box
+}
+
+func start(t *testing.T) *world {
+	t.Helper()
+	b := hospitaltest.Start(t, hospitaltest.Options{People: true})
+	b.Paper()
+	return &world{t, b}
+}
+
+// client is a browser without script, with cookies of its own.
+type client struct {
+	*http.Client
+	w      *world
+	status int
+	header http.Header
+	body   string
+	at     string
+}
+
+// as is somebody of the organisation, signed in by their certificate.
+func (w *world) as(person id.Person) *client {
+	w.t.Helper()
+	roots, err := identity.PoolFromFiles(w.b.Data("people", "ca.crt"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := &client{Client: identity.NewHTTPClient(identity.ClientTLS(w.b.People[person].Credential, roots)), w: w}
+	c.Jar = jar
+	c.CheckRedirect = nil
+	c.post("/signin/certificate", url.Values{"next": {"/"}})
+	return c
+}
+
+// browser is Chromium, signed in as somebody of the organisation by a passkey of its own.
+func (w *world) browser(person id.Person) *browser.Browser {
+	w.t.Helper()
+	code := signin.NewCode()
+	code256, ok := signin.CodeDigest(code)
+	if !ok {
+		w.t.Fatal("a code that is none")
+	}
+	w.b.Act(person, registry.InvitePerson{ID: person, Code256: code256, ExpiresAt: w.b.Clock.Now().Add(time.Hour)})
+	b := browser.Start(w.t, w.b.Pages)
+	b.WithAuthenticator(true)
+	b.Open(w.b.Pages + "/enroll")
+	b.Type("#code", code)
+	b.Press("form .main")
+	b.Wants("Make your passkey")
+	b.Press("form .main")
+	b.Open(w.b.Pages + "/signin")
+	b.Press("form[data-passkey] .main")
+	b.Wants("Today")
+	return b
+}
+
+func (c *client) get(path string) *client {
+	c.w.t.Helper()
+	return c.read(c.Get(c.w.b.Pages + path))
+}
+
+func (c *client) post(path string, form url.Values) *client {
+	c.w.t.Helper()
+	return c.read(c.PostForm(c.w.b.Pages+path, form))
+}
+
+func (c *client) read(resp *http.Response, err error) *client {
+	c.w.t.Helper()
+	if err != nil {
+		c.w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.w.t.Fatal(err)
+	}
+	c.status, c.header, c.body, c.at = resp.StatusCode, resp.Header, string(raw), resp.Request.URL.Path
+	return c
+}
+
+// wants checks the page: its status and what it says.
+func (c *client) wants(status int, texts ...string) *client {
+	c.w.t.Helper()
+	if c.status != status {
+		c.w.t.Fatalf("%s: got %d, want %d\n%s", c.at, c.status, status, c.body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(c.body, text) {
+			c.w.t.Errorf("%s does not say %q:\n%s", c.at, text, c.body)
+		}
+	}
+	return c
+}
