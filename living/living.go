@@ -37,8 +37,10 @@ import (
 type Options struct {
 	// Dir is a folder that exists; everything is written into it, and nothing outside.
 	Dir string
-	// Patients is how many the hospital has; 0: 150.
+	// Patients is how many the hospital has; 0: 150. Records replace them, for tests that
+	// look for what must not be found.
 	Patients int
+	Records  *hospital.Records
 	// Ports are where to listen on loopback; 0 or taken: any other.
 	Ports Ports
 	// Now is the caller's clock; nil: the machine's.
@@ -148,7 +150,9 @@ func (o *Organisation) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening for the hospital: %w", err)
 	}
-	o.Records = hospital.Generate(o.o.Seed+1, o.o.Patients)
+	if o.Records = o.o.Records; o.Records == nil {
+		o.Records = hospital.Generate(o.o.Seed+1, o.o.Patients)
+	}
 	o.Hospital = hospital.NewServer(o.Records, hospital.Options{})
 	o.Upstream = fmt.Sprintf("http://127.0.0.1:%d/fhir", portOf(upstream))
 	srv := &http.Server{Handler: o.Hospital, ReadHeaderTimeout: 10 * time.Second}

@@ -275,6 +275,9 @@ func (o *Organisation) SignIn(ctx context.Context, person id.Person) (secret str
 	return p.signIn(ctx)
 }
 
+// Client is an HTTP client that trusts the organisation's doors, and shows nothing.
+func (o *Organisation) Client() *http.Client { return o.roots.client(nil) }
+
 // browser is a browser without script, with cookies of its own.
 type browser struct {
 	*http.Client

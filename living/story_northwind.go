@@ -2,6 +2,7 @@ package living
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
@@ -16,7 +17,10 @@ var northwindAI = firm{id: northwind, name: "Northwind AI, Inc.", contact: "priv
 // northwind: in full operation, with what that brings.
 func (o *Organisation) northwind(t *story) {
 	f := northwindAI
-	const q1 = id.Questionnaire("northwind-q1")
+	const (
+		q1   = id.Questionnaire("northwind-q1")
+		weak = "RSK-02" // a question that is answered badly once
+	)
 	t.on(210, 9, "Northwind AI is proposed", func(s *scene) { s.takeOn(f) })
 	t.on(207, 10, "Northwind AI answers 64 questions", func(s *scene) { s.asked(f, q1, nil) })
 	t.on(206, 14, "Northwind AI is taken on", func(s *scene) {
@@ -63,7 +67,11 @@ func (o *Organisation) northwind(t *story) {
 			}
 			// In the sixth month one answer is weak: a decision with a condition.
 			q := id.Questionnaire("northwind-visit")
-			s.asked(f, q, []string{"RSK-02"}, "RSK-02")
+			again := s.stale(f, 30)
+			if !slices.Contains(again, weak) {
+				again = append(again, weak)
+			}
+			s.asked(f, q, again, weak)
 			s.do(grace, "one answer needs work", registry.RecordAssessment{ID: "northwind-visit", Vendor: northwind, Verdict: snapshot.Conditional, Questionnaire: q, DecidedAt: s.now(), ValidUntil: s.in(350),
 				Require: []registry.RequireCondition{{Text: "Northwind's risk analysis names the triage service and its owners", Owner: ada, DueAt: s.until(19)}}})
 		})
@@ -122,7 +130,10 @@ func (o *Organisation) northwind(t *story) {
 		s.reviewed(triageGrant, omar, "the evaluation goes on")
 		s.reviewed(assistGrant, omar, "Lin uses it daily")
 	})
-	t.on(32, 10, "", func(s *scene) { s.reviewed(summaryGrant, omar, "until the pilot ends") })
+	t.on(32, 10, "", func(s *scene) {
+		s.reviewed(summaryGrant, omar, "until the pilot ends")
+		s.reviewed(imagingGrant, omar, "the checks help")
+	})
 }
 
 // lately is what a reader of the story finds open.

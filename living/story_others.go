@@ -41,7 +41,6 @@ func (o *Organisation) clearwater(t *story) {
 		t.on(168-28*n, 14, "Clearwater Imaging renews its answers", func(s *scene) { s.renewed(f, n+1) })
 	}
 	t.on(116, 15, "", func(s *scene) { s.reviewed(imagingGrant, omar, "the checks help") })
-	t.on(34, 15, "", func(s *scene) { s.reviewed(imagingGrant, omar, "the checks help") })
 
 	t.on(26, 10, "Clearwater Imaging: an incident", func(s *scene) {
 		// They must say so at any time: the link stands ready.

@@ -22,13 +22,14 @@ type stint struct {
 	hours, nightly []int
 	asks           int // questions each time
 	report         bool
+	slip           string // what it asks for now and then, and its role does not show
 }
 
 var stints = []stint{
-	{app: triageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3},
-	{app: summaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3},
-	{app: assistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true},
-	{app: imagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3},
+	{app: triageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
+	{app: summaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
+	{app: assistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
+	{app: imagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
 	{app: denialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
 }
 
@@ -52,7 +53,7 @@ func (o *Organisation) traffic(t *story) {
 	for ago := 203; ago >= 0; ago-- {
 		weekend := slices.Contains([]time.Weekday{time.Saturday, time.Sunday}, t.day(ago, 0, 0).Weekday())
 		minute := 7 + rng.IntN(45)
-		for _, x := range stints {
+		for k, x := range stints {
 			if ago > x.from || ago < x.last {
 				continue
 			}
@@ -76,7 +77,11 @@ func (o *Organisation) traffic(t *story) {
 						return s.o.Programs[x.app].report(s.ctx, state{firewall: ago > 1, updated: true})
 					})
 				}
-				add(t.day(ago, h, minute), func(s *scene) error { return s.o.Programs[x.app].work(s.ctx, n) })
+				slip := ""
+				if i == 0 && (ago+4*k)%12 == 0 {
+					slip = x.slip
+				}
+				add(t.day(ago, h, minute), func(s *scene) error { return s.o.Programs[x.app].work(s.ctx, n, slip) })
 			}
 		}
 	}
@@ -85,7 +90,7 @@ func (o *Organisation) traffic(t *story) {
 	}
 	for i, app := range []id.App{triageApp, summaryApp, triageApp, denialApp, triageApp} { // and just now
 		t.before(time.Duration(25-5*i)*time.Minute, "", func(s *scene) {
-			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, 2) }})
+			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, 2, "") }})
 		})
 	}
 }
@@ -105,10 +110,15 @@ func (s *scene) together(all []func(*scene) error) {
 	}
 }
 
-// work asks a few questions, as the program does when it works. A refusal is an answer.
-func (p *Program) work(ctx context.Context, n int) error {
-	for range n {
-		status, body, err := p.Ask(ctx, p.question())
+// work asks a few questions, as the program does when it works, and the slip, if it is
+// one. A refusal is an answer.
+func (p *Program) work(ctx context.Context, n int, slip string) error {
+	for i := range n {
+		question := p.question()
+		if i == 0 && slip != "" && len(p.codes) > 0 {
+			question = slip + "?patient=" + p.codes[0]
+		}
+		status, body, err := p.Ask(ctx, question)
 		if err != nil {
 			return err
 		}
@@ -129,9 +139,6 @@ func (p *Program) question() string {
 		return fmt.Sprintf("Patient?_count=%d", 1+p.rng.IntN(8))
 	}
 	code := p.codes[p.rng.IntN(len(p.codes))]
-	if p.rng.IntN(40) == 0 { // a slip: its role does not show them
-		return "AllergyIntolerance?patient=" + code
-	}
 	types := []string{}
 	for typ := range p.scope {
 		types = append(types, typ)
@@ -175,7 +182,7 @@ func (o *Organisation) Work(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := o.Programs[apps[i%len(apps)]].work(ctx, 1); err != nil && ctx.Err() == nil {
+		if err := o.Programs[apps[i%len(apps)]].work(ctx, 1, ""); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
