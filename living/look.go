@@ -17,7 +17,7 @@ var Looks = []Look{
 	{"A vendor in full operation", "/console/vendors/" + string(northwind), "Northwind AI: two engagements, one of which ends within days; a report that expires within a month.", grace},
 	{"A vendor whose data door is shut", "/console/vendors/" + string(harborlight), "Harborlight: half of the questions answered, nothing signed, and a program that knocks all the same.", grace},
 	{"An incident and its clocks", "/console/incidents/" + string(imagingLeak), "What Clearwater was given, counted from the log; what must be told, to whom, and until when.", grace},
-	{"A parting", "/console/offboarding/" + string(goodbye), "Clearwater: what was attested, what is left, and that its machine tried again after the end.", grace},
+	{"A parting", "/console/offboardings/" + string(goodbye), "Clearwater: what was attested, what is left, and that its machine tried again after the end.", grace},
 	{"Two weeks without data", "/console/decisions", "In the third month Lin's training had lapsed: each request was refused, and says so.", sam},
-	{"What I may use", "/console/me", "Lin: which data, for what, until when, and what was refused.", lin},
+	{"What I may use", "/console/my/access", "Lin: which data, for what, until when, and what was refused.", lin},
 }
