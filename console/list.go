@@ -185,8 +185,8 @@ func listOf[R any](v *visit, l listing[R]) list {
 		cells := make([]cell, len(l.Columns))
 		for i, c := range l.Columns {
 			cells[i] = c.Cell(r)
-			if !v.ours() && !strings.HasPrefix(cells[i].Href, "/console/my") && !strings.HasPrefix(cells[i].Href, "/portal") {
-				cells[i].Href = "" // the organisation's pages are not for a vendor's people
+			if !v.ours() && !forTheirs(cells[i].Href) {
+				cells[i].Href = ""
 			}
 		}
 		out.Rows = append(out.Rows, cells)
