@@ -29,6 +29,7 @@ type demoCmd struct {
 	JSON     bool   `name:"json" help:"JSON: one object a step; without --once one that says where to look."`
 	Dir      string `help:"The folder to write into; it must not exist yet. Without it a new one in the system's folder for temporary files." placeholder:"DIR" type:"path"`
 	Patients int    `help:"How many patients the hospital has; 0: 150, and 40 with --once." default:"0"`
+	Quick    bool   `help:"A tenth of the requests of the seven months, for a slow machine."`
 	Open     bool   `help:"Open the page in your browser."`
 }
 

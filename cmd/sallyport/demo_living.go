@@ -59,7 +59,7 @@ func (c *demoCmd) stay(ctx context.Context, t *teller, dir string, now clock) (e
 	if !t.json && isTerminal(os.Stdout) {
 		bar.out = os.Stdout
 	}
-	o, err := living.Start(ctx, living.Options{Dir: dir, Patients: c.Patients, Now: now, Logger: slog.New(slog.NewTextHandler(logFile, nil)), Version: version,
+	o, err := living.Start(ctx, living.Options{Dir: dir, Patients: c.Patients, Quick: c.Quick, Now: now, Logger: slog.New(slog.NewTextHandler(logFile, nil)), Version: version,
 		Ports: living.Ports{Gateway: 8443, API: 8444, Health: 8445, People: 8446}, Progress: bar.seen})
 	bar.stop()
 	if ctx.Err() != nil {
