@@ -33,7 +33,7 @@ func TestTheStoryComesOut(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
 	var told []string
-	o, err := living.Start(t.Context(), living.Options{Dir: dir, Quick: true, Records: hospital.GenerateCanaries(1, 60),
+	o, err := living.Start(t.Context(), living.Options{Dir: dir, Quick: true, Records: hospital.GenerateCanaries(1, 12),
 		Logger:   slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Progress: func(done, total int, what string) { told = append(told, fmt.Sprint(done, "/", total, " ", what)) }})
 	if err != nil {
@@ -48,7 +48,7 @@ func TestTheStoryComesOut(t *testing.T) {
 	if len(told) < 100 || !strings.HasSuffix(told[len(told)-1], " now") {
 		t.Errorf("progress was told %d times, and last %q", len(told), told[len(told)-1])
 	}
-	if behind := time.Now().Sub(o.Clock.Now()); behind > time.Second || behind < -time.Second {
+	if behind := time.Since(o.Clock.Now()); behind > time.Second || behind < -time.Second {
 		t.Errorf("the clock is %s behind the machine's at the end", behind)
 	}
 	t.Run("Northwind is in operation", func(t *testing.T) { inOperation(t, o) })

@@ -138,7 +138,11 @@ func (o *Organisation) northwind(t *story) {
 
 // lately is what a reader of the story finds open.
 func (o *Organisation) lately(t *story) {
-	for ago := 205; ago > 8; ago -= 7 { // people look in
+	every := 7
+	if o.o.Quick {
+		every = 28
+	}
+	for ago := 205; ago > 8; ago -= every { // people look in
 		t.on(ago, 8, "", func(s *scene) { s.visit(grace, sam) })
 		t.on(ago-3, 9, "", func(s *scene) { s.visit(ada, omar) })
 	}
