@@ -132,6 +132,18 @@ func inOperation(t *testing.T, o *living.Organisation) {
 	if h := get(t, v.Holds, "gpu-1-hold"); h.LiftedAt.IsZero() {
 		t.Error("the hold on the machine is not lifted")
 	}
+	if in := get(t, v.Incidents, "stolen-bag"); in.ClosedAt.IsZero() || in.Lessons == "" {
+		t.Error("the first incident is not closed")
+	}
+	reading := 0
+	for _, x := range v.AttemptsOf("ravi") {
+		if x.Stage == snapshot.AttemptOpen {
+			reading += len(x.Lessons)
+		}
+	}
+	if reading == 0 {
+		t.Error("Ravi is not half through the course")
+	}
 	if p := get(t, v.Postures, "lin-laptop"); p.Firewall != snapshot.CheckFail {
 		t.Errorf("the laptop's firewall is %q", p.Firewall)
 	}
@@ -174,18 +186,22 @@ func partedFrom(t *testing.T, o *living.Organisation) {
 
 // monthly counts, by the index over the log, what was decided in each of the months.
 func monthly(t *testing.T, o *living.Organisation, now time.Time) {
-	permitted, refused, gates := map[int]int{}, map[int]int{}, map[string]int{}
+	permitted, refused, gates, sealed := map[int]int{}, map[int]int{}, map[string]int{}, 0
 	for after := uint64(0); ; {
 		var page disclosure.Page
-		if err := o.People["iris"].Call(t.Context(), http.MethodGet, fmt.Sprintf("/v1/disclosures?kind=permitted&kind=refused&limit=10000&after=%d", after), nil, &page); err != nil {
+		if err := o.People["iris"].Call(t.Context(), http.MethodGet, fmt.Sprintf("/v1/disclosures?kind=permitted&kind=refused&kind=released&limit=10000&after=%d", after), nil, &page); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range page.Items {
 			month := int(now.Sub(r.Time).Hours() / 24 / 30)
-			if r.Kind == disclosure.Permitted {
+			switch r.Kind {
+			case disclosure.Permitted:
 				permitted[month]++
-			} else {
+			case disclosure.Refused:
 				refused[month]++
+			}
+			if r.Sealed != nil {
+				sealed++
 			}
 			for _, f := range r.Failing {
 				gates[f.Gate]++
@@ -199,6 +215,9 @@ func monthly(t *testing.T, o *living.Organisation, now time.Time) {
 		if permitted[m] == 0 || refused[m] == 0 {
 			t.Errorf("%d months ago %d requests were permitted and %d refused", m, permitted[m], refused[m])
 		}
+	}
+	if sealed == 0 {
+		t.Error("nothing was sealed")
 	}
 	for _, g := range []string{"agreement", "training", "hold", "posture", "role", "identity", "engagement"} {
 		if gates[g] == 0 {

@@ -1,6 +1,7 @@
 package living
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 	"github.com/sallyport/sallyport/agent/wire"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/server"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -33,6 +35,7 @@ type Program struct {
 	machine *identity.Credential
 	device  *ecdsa.PrivateKey // of the machine
 	app     *ecdsa.PrivateKey
+	seal    sealed.Identity // to which releases for the machine are sealed
 	tokens  *identity.Client
 	http    *http.Client
 	scope   scope
@@ -68,12 +71,15 @@ func (o *Organisation) program(vendor id.Vendor, device id.Device, app id.App) (
 	if p.app, err = identity.NewKey(256); err != nil {
 		return nil, err
 	}
+	if p.seal, err = sealed.NewIdentity(sealed.Age); err != nil {
+		return nil, err
+	}
 	ca, err := os.ReadFile(o.CA)
 	if err != nil {
 		return nil, fmt.Errorf("reading the authority's certificate: %w", err)
 	}
 	if err := errors.Join(p.machine.Write(filepath.Join(p.Dir, string(device)+".crt"), filepath.Join(p.Dir, string(device)+".key")),
-		identity.WriteKey(filepath.Join(p.Dir, string(app)+".key"), p.app), os.WriteFile(filepath.Join(p.Dir, "ca.crt"), ca, 0o644)); err != nil {
+		identity.WriteKey(filepath.Join(p.Dir, string(app)+".key"), p.app), os.WriteFile(filepath.Join(p.Dir, string(device)+".seal"), p.seal.Secret(), 0o600), os.WriteFile(filepath.Join(p.Dir, "ca.crt"), ca, 0o644)); err != nil {
 		return nil, fmt.Errorf("writing the vendor's keys: %w", err)
 	}
 	p.http = o.roots.client(p.machine)
@@ -108,7 +114,32 @@ func (p *Program) Ask(ctx context.Context, question string) (status int, body []
 	if err != nil {
 		return 0, nil, fmt.Errorf("%s reads the answer to %s: %w", p.App, question, err)
 	}
+	if sealed.IsMediaType(resp.Header.Get("Content-Type")) {
+		if body, err = p.opened(resp, body); err != nil {
+			return 0, nil, fmt.Errorf("%s opens the answer to %s: %w", p.App, question, err)
+		}
+	}
 	return resp.StatusCode, body, nil
+}
+
+// opened is a sealed release, opened with the machine's key and checked by the
+// organisation's.
+func (p *Program) opened(resp *http.Response, body []byte) ([]byte, error) {
+	raw, err := os.ReadFile(p.org.Config.Data("release-keys.json"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the organisation's release keys: %w", err)
+	}
+	keys, err := sealed.ParseKeys(raw)
+	if err != nil {
+		return nil, err
+	}
+	x := sealed.Expect{Identities: []sealed.Identity{p.seal}, Keys: keys, Decision: id.Decision(resp.Header.Get("Sallyport-Decision"))}
+	x.FromHeaders(resp.Header, func() map[string][]string { return resp.Trailer })
+	r, err := sealed.Open(bytes.NewReader(body), x)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // state is how a machine is kept, as its agent sees it.

@@ -255,7 +255,7 @@ func (s *scene) machine(vendor id.Vendor, device id.Device, app id.App, a regist
 		return
 	}
 	a.ID, a.Vendor = app, vendor
-	s.do(ada, "their machine", registry.EnrollDevice{ID: device, Vendor: vendor, Key256: p.digest(), Owner: a.Owner, Region: "US", KeyStore: store})
+	s.do(ada, "their machine", registry.EnrollDevice{ID: device, Vendor: vendor, Key256: p.digest(), Owner: a.Owner, Region: "US", KeyStore: store, SealTo: []string{p.seal.Recipient().String()}})
 	s.do(ada, "their program", a)
 	s.do(sam, "keys confirmed by telephone", registry.ApproveApp{ID: app})
 	if !trusted.IsZero() {

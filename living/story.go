@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/course"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
@@ -154,9 +155,9 @@ func (s *scene) baa(f firm, key id.Agreement, ends time.Time) {
 }
 
 // work proposes an engagement, and approves it if it is to begin.
-func (s *scene) work(f firm, key id.Engagement, purpose hipaa.Purpose, papers []id.Agreement, ends time.Time, approved bool) {
+func (s *scene) work(f firm, key id.Engagement, purpose hipaa.Purpose, papers []id.Agreement, ends time.Time, sealing snapshot.Sealing, approved bool) {
 	s.do(ada, "the work was agreed", registry.ProposeEngagement{ID: key, Vendor: f.id, Agreements: papers, Basis: hipaa.OperationsUnderBAA, Purpose: purpose, Category: hipaa.Operations,
-		Sources: []id.Source{Source}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: s.now(), EndsAt: ends})
+		Sources: []id.Source{Source}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: s.now(), EndsAt: ends, Sealing: sealing})
 	if approved {
 		s.do(grace, "within our operations", registry.ApproveEngagement{ID: key})
 	}
@@ -169,10 +170,14 @@ func (s *scene) role(key id.Role, title string, offered ...id.Engagement) {
 	s.do(grace, "minimum necessary was considered", registry.ApproveRole{ID: key})
 }
 
-// grant asks for access, and gives it if it is to begin.
+// grant asks for access to every patient, and gives it if it is to begin.
 func (s *scene) grant(key id.Grant, work id.Engagement, app id.App, person id.Person, device id.Device, role id.Role, ends time.Time, approved bool) {
+	s.grantTo(snapshot.Cohort{Kind: snapshot.CohortAll}, key, work, app, person, device, role, ends, approved)
+}
+
+func (s *scene) grantTo(cohort snapshot.Cohort, key id.Grant, work id.Engagement, app id.App, person id.Person, device id.Device, role id.Role, ends time.Time, approved bool) {
 	s.do(ada, "asked for by the engagement's lead", registry.RequestGrant{ID: key, Engagement: work, App: app, Person: person, Devices: []id.Device{device}, Role: role,
-		Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: s.now(), EndsAt: ends, MaxPatients: 2000, MaxDailyBytes: 1 << 30})
+		Cohort: cohort, StartsAt: s.now(), EndsAt: ends, MaxPatients: 2000, MaxDailyBytes: 1 << 30})
 	if approved {
 		s.do(omar, "in order", registry.ApproveGrant{ID: key})
 	}
@@ -195,6 +200,30 @@ func (s *scene) reviewed(g id.Grant, by id.Person, why string) {
 		}
 	}
 	s.err = fmt.Errorf("%s has no open review", g)
+}
+
+// learns begins the course in a person's own session, and reads some of it.
+func (s *scene) learns(p id.Person, track string, lessons int) {
+	if s.err != nil {
+		return
+	}
+	q := s.o.People[p]
+	if q.secret, s.err = q.signIn(s.ctx); s.err != nil {
+		return
+	}
+	begun, err := q.Act(s.ctx, registry.StartAttempt{Person: p, Track: track}, "my training ends soon")
+	if err != nil {
+		s.err = err
+		return
+	}
+	attempt := id.Attempt(begun.Subject.ID)
+	if x, ok := s.o.Server.View().Attempts.Get(attempt); ok {
+		for i, l := range course.Current().LessonsFor(x.Track, x.Modules) {
+			if i < lessons {
+				s.do(p, "read", registry.ReadLesson{ID: attempt, Lesson: l.ID})
+			}
+		}
+	}
 }
 
 // without is an act's fields without one of them.

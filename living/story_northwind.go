@@ -53,7 +53,7 @@ func (o *Organisation) northwind(t *story) {
 		s.machine(f.id, gpu1, triageApp, registry.RegisterApp{Name: "Triage", Kind: snapshot.Workload, Owner: lin}, "", s.until(140))
 	})
 	t.on(203, 11, "Northwind AI's first engagement", func(s *scene) {
-		s.work(f, triageEval, hipaa.Evaluation, []id.Agreement{f.baa, northwindSOW}, s.until(95), true)
+		s.work(f, triageEval, hipaa.Evaluation, []id.Agreement{f.baa, northwindSOW}, s.until(95), "", true)
 		s.role(triageRole, "Triage reader", triageEval)
 		s.grant(triageGrant, triageEval, triageApp, lin, gpu1, triageRole, s.until(90), true)
 		s.ask(triageApp, "Patient?_count=1", http.StatusOK)
@@ -87,8 +87,27 @@ func (o *Organisation) northwind(t *story) {
 		s.do(grace, "it was their own time server", registry.SettleFinding{ID: "odd-traffic", Settled: snapshot.SettledMistaken}, registry.LiftHold{ID: "gpu-1-hold"})
 	})
 
+	t.on(130, 9, "An incident at Northwind AI, and its end", func(s *scene) {
+		s.do(omar, "they called me", registry.OpenIncident{ID: "stolen-bag", Title: "A bag with a laptop of a Northwind engineer was stolen from a train", Vendor: northwind,
+			About: []snapshot.Subject{{Noun: snapshot.NounPerson, ID: string(ravi)}}, OccurredAt: s.now().AddDate(0, 0, -1), DiscoveredAt: s.now()})
+		s.do(sam, "until it is clear", registry.ContainIncident{ID: "stolen-bag"})
+		s.do(sam, "after a call", registry.CountAffected{ID: "stolen-bag", Individuals: 0})
+		s.do(sam, "the machine was off, and its disk encrypted", registry.AssessIncident{ID: "stolen-bag", Unsecured: snapshot.Answered{Yes: false, Why: "The disk was encrypted, the machine off, and nothing of ours was on it"}})
+		s.do(grace, "agreed", registry.ApproveBreachAssessment{ID: "stolen-bag"})
+		s.do(grace, "agreed with them", registry.CorrectIncident{ID: "stolen-bag", What: "Laptops travel shut down, and in hand luggage", Owner: ravi, DueAt: s.in(7)})
+	})
+	t.on(126, 15, "", func(s *scene) {
+		s.do(grace, "seen in their new rules", registry.CompleteCorrection{ID: "stolen-bag", Number: 1})
+		s.do(grace, "all done", registry.CloseIncident{ID: "stolen-bag", Lessons: "Northwind's travel rules now say that machines are shut down, and ours ask for it."})
+		if in, ok := s.o.Server.View().Incidents.Get("stolen-bag"); ok {
+			for _, h := range in.Holds {
+				s.do(grace, "nothing of ours was on it", registry.LiftHold{ID: h})
+			}
+		}
+	})
+
 	t.on(121, 10, "Northwind AI's second engagement", func(s *scene) {
-		s.work(f, summaries, hipaa.Inference, []id.Agreement{f.baa, northwindSOW}, s.until(9), true)
+		s.work(f, summaries, hipaa.Inference, []id.Agreement{f.baa, northwindSOW}, s.until(9), snapshot.SealAge, true)
 		s.role(summaryRole, "Encounter reader", summaries)
 		s.machine(f.id, gpu2, summaryApp, registry.RegisterApp{Name: "Summarizer", Kind: snapshot.Workload, Owner: ravi}, "", s.until(12))
 		s.grant(summaryGrant, summaries, summaryApp, ravi, gpu2, summaryRole, s.until(9), true)
@@ -108,6 +127,16 @@ func (o *Organisation) northwind(t *story) {
 		s.ask(triageApp, "Patient?_count=1", http.StatusOK)
 	})
 
+	t.on(100, 10, "", func(s *scene) { s.do(sam, "as every half year", registry.RotateKey{ID: triageEval}) })
+	t.on(88, 22, "An emergency procedure was used, and reviewed", func(s *scene) {
+		s.do(omar, "as the procedure asks", registry.ReportEmergency{ID: "interface-down", Source: Source, Person: omar, Why: "The interface was down during a transfer; procedure E-7", UsedAt: s.now().Add(-time.Hour)})
+		s.wait(9 * time.Hour)
+		s.do(grace, "the outage is in the log of the interface", registry.ReviewEmergency{ID: "interface-down", Justified: true})
+	})
+	t.on(70, 11, "A patient says no", func(s *scene) {
+		s.post(grace, "/v1/custody/hold", map[string]any{"source": Source, "patients": s.o.Records.IDs("Patient")[:1], "kind": "restriction", "reason": "agreed with the patient, in writing"}, nil)
+	})
+
 	t.on(62, 11, "Lin is lifted for an hour", func(s *scene) {
 		s.role(detailRole, "Triage reader, in detail", triageEval)
 		asked := s.asks(lin, "the model fails on some patients", registry.MakeRequest{Person: lin, Elevates: triageGrant, Ticket: "INC-4711", Role: detailRole, MaxPatients: 10, MaxDailyBytes: 10 << 20, Life: 60,
@@ -123,6 +152,12 @@ func (o *Organisation) northwind(t *story) {
 		}
 		s.grant(assistGrant, triageEval, assistantApp, lin, laptop, triageRole, s.until(60), true)
 		s.ask(assistantApp, "Patient?_count=1", http.StatusOK)
+	})
+
+	t.on(55, 15, "A request is denied", func(s *scene) {
+		asked := s.asks(lin, "to keep what the hour gave", registry.MakeRequest{Person: lin, Engagement: triageEval, App: triageApp, Devices: []id.Device{gpu1}, Role: detailRole,
+			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, MaxPatients: 1000, MaxDailyBytes: 64 << 20, Life: 60 * 24 * 60, Why: "Marital status for all patients, to be sure"})
+		s.do(omar, "the hour was enough, and nothing came of it", registry.DenyRequest{ID: asked})
 	})
 
 	t.on(33, 13, "The second review of access", func(s *scene) {
@@ -158,6 +193,7 @@ func (o *Organisation) lately(t *story) {
 		s.do(sam, "seen in the decisions", registry.RaiseFinding{ID: "asks-for-more", Kind: "use", About: snapshot.Subject{Noun: snapshot.NounApp, ID: string(triageApp)}, Vendor: northwind, Title: "Triage asks for medication requests, which its role does not show"})
 	})
 	t.on(3, 11, "", func(s *scene) { s.reviewed(assistGrant, omar, "still in daily use") })
+	t.before(46*time.Hour, "Ravi takes the course again, and is half through", func(s *scene) { s.learns(ravi, "DS", 4) })
 	t.before(30*time.Hour, "Ravi asks for more", func(s *scene) {
 		s.asks(ravi, "to go on after the pilot", registry.MakeRequest{Person: ravi, Engagement: triageEval, App: summaryApp, Devices: []id.Device{gpu2}, Role: triageRole,
 			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, MaxPatients: 500, MaxDailyBytes: 64 << 20, Life: 60 * 24 * 60, Why: "Compare summaries with what triage sees, for the report of the pilot"})

@@ -32,9 +32,15 @@ func (o *Organisation) clearwater(t *story) {
 		s.do(sam, "as the contract says", registry.AssignTraining{ID: tomas, Track: "MLE", HiredAt: s.now().AddDate(-3, 0, 0), WorkState: "US-MA"})
 		s.trained(tomas, "tomas-first", 10, 365)
 		s.machine(f.id, imagingBox, imagingApp, registry.RegisterApp{Name: "Imaging QA", Kind: snapshot.Workload, Owner: tomas}, "", s.until(90))
-		s.work(f, imagingQA, hipaa.Evaluation, []id.Agreement{f.baa}, s.until(120), true)
+		s.work(f, imagingQA, hipaa.Evaluation, []id.Agreement{f.baa}, s.until(120), "", true)
 		s.role(imagingRole, "Imaging reader", imagingQA)
-		s.grant(imagingGrant, imagingQA, imagingApp, tomas, imagingBox, imagingRole, s.until(100), true)
+		// Not every patient: half of them, on a list that only the vault can read.
+		var list struct {
+			Digest string `json:"digest_sha256"`
+		}
+		all := s.o.Records.IDs("Patient")
+		s.post(omar, "/v1/custody/cohort", map[string]any{"ref": "imaging-half", "source": Source, "patients": all[:(len(all)+1)/2], "reason": "half will do"}, &list)
+		s.grantTo(snapshot.Cohort{Kind: snapshot.CohortList, Ref: "imaging-half", Digest: list.Digest}, imagingGrant, imagingQA, imagingApp, tomas, imagingBox, imagingRole, s.until(100), true)
 		s.ask(imagingApp, "Patient?_count=1", http.StatusOK)
 	})
 	for n := range 6 {
@@ -124,7 +130,7 @@ func (o *Organisation) harborlight(t *story) {
 	t.on(26, 11, "Harborlight's machine and program", func(s *scene) {
 		s.machine(f.id, harborBox, denialApp, registry.RegisterApp{Name: "Denials", Kind: snapshot.Workload, Owner: petra}, "", s.until(60))
 		s.baa(f, f.baa, s.until(365))
-		s.work(f, denials, hipaa.Evaluation, []id.Agreement{f.baa}, s.until(90), false)
+		s.work(f, denials, hipaa.Evaluation, []id.Agreement{f.baa}, s.until(90), "", false)
 		s.role(denialRole, "Denials reader", denials)
 		s.grant(denialGrant, denials, denialApp, petra, harborBox, denialRole, s.until(80), false)
 		s.ask(denialApp, "Patient?_count=1", http.StatusForbidden)
