@@ -98,9 +98,10 @@ var layers = map[string][]string{
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "living", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
+	"living":                {"*"}, // an organisation with a past, for the demo and for tests
 	"internal/need":         {},
 	"internal/yamldoc":      {},
 	"internal/browser":      {"internal/need"}, // Chromium, for tests
