@@ -59,7 +59,9 @@ type Config struct {
 	Rulings func(profile, path string) []string
 	// View is the digest of what a role shows, as the log has it, in hex; nil: it is not
 	// known here, and no element is proposed for removal.
-	View   func(*snapshot.Role) (string, error)
+	View func(*snapshot.Role) (string, error)
+	// System is how this node stands.
+	System func(context.Context) System
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -107,6 +109,7 @@ func New(c Config) http.Handler {
 	s.explain()
 	s.forecasts()
 	s.keys()
+	s.system()
 	s.papers()
 	s.trainings()
 	s.apply()
