@@ -22,7 +22,8 @@ type startPage struct {
 	Vendors     []option
 	Parts       []startPart
 	Done, Total int
-	Next        *startStep
+	Next        *startStep       // the first that is not done
+	Meanwhile   *startStep       // the first that is the visitor's, where the next is somebody else's
 	Door        *api.Explanation // what the door says to the grant now; nil: there is none yet
 	DoorGrant   id.Grant
 	Gateway     string
@@ -82,9 +83,13 @@ func (s *server) start(v *visit) (startPage, error) {
 				continue
 			}
 			part.Done = false
-			if p.Next == nil {
+			switch {
+			case p.Next == nil:
 				step.Now, part.Here = true, true
 				p.Next = step
+			case p.Meanwhile == nil && p.Next.Act == nil && step.Act != nil:
+				part.Here = true
+				p.Meanwhile = step
 			}
 		}
 	}
@@ -189,7 +194,10 @@ func (c *starter) step(done bool, title, why string, what *ref, kind registry.Ki
 		}
 		if len(x.Who) == 0 {
 			spec, _ := registry.Lookup(kind)
-			x.Nobody = "Nobody has " + dutiesOf(spec) + " who may do this: whoever asked for something may not decide it. Give the duty to another person first."
+			x.Nobody = "Nobody can do it yet: it needs " + dutiesOf(spec) + "."
+			if len(c.able(kind, nil)) > 0 {
+				x.Nobody = "It needs another person with " + dutiesOf(spec) + ": whoever asked for something may not decide it."
+			}
 		}
 	}
 	return x
@@ -426,7 +434,7 @@ func (c *starter) team() startPart {
 		machine.What = c.refOf(c.device.ID)
 		machine.Say = []string{"The machine is invited. The vendor's person runs, with the word you handed over:"}
 	} else if !machine.Done {
-		machine.Say = []string{"A person's laptop, once it is invited:"}
+		machine.Say = []string{"A person's laptop, once it is invited, on that laptop:"}
 	}
 	if !machine.Done {
 		machine.Lines = []string{"sallyport agent enroll --server " + c.s.Gateway + " --region US"}
@@ -446,7 +454,7 @@ func (c *starter) team() startPart {
 		}
 		trust = c.step(x.State == snapshot.Approved && x.TrustedUntil.After(c.v.Now), trust.Title, trust.Why, nil, "device.approve", registry.ApproveDevice{ID: x.ID}, "id", string(x.ID), "trusted_until", c.later(90*aDay))
 	}
-	program := c.step(c.app != nil, "Register the program", "By its public keys. The agent registers one with the machine; else paste the key set that `sallyport keys` wrote.", nil, "app.register", nil, "vendor", vendor, "kind", "workload")
+	program := c.step(c.app != nil, "Register the program", "By its public keys. The agent registers one with the machine; else paste the key set that the command above wrote.", nil, "app.register", nil, "vendor", vendor, "kind", "workload")
 	ok := startStep{Title: "Accept the program", Why: "By another person than who registered it: compare the keys' digests by telephone."}
 	if x := c.app; x != nil {
 		program.What = c.refOf(x.ID)
