@@ -175,6 +175,7 @@ type paperPage struct {
 	A            *snapshot.Agreement
 	State, Waits string
 	Buttons      []actLink
+	End          *actLink // for good
 	Paragraphs   []paperParagraph
 	Ours         bool // the text is the stored document's own
 	Terms        []paperTerm
@@ -298,7 +299,9 @@ func (p *paperPage) buttons(f Frame, g *snapshot.Agreement) {
 		}
 	}
 	add("agreement.amend", "Amend it")
-	add("agreement.terminate", "Terminate it for good")
+	if p.End = f.May("agreement.terminate", "id", string(g.ID)); p.End != nil {
+		p.End.Label = "Terminate it for good"
+	}
 }
 
 // paperText is the paper in words: the stored document, where it is text or our own
