@@ -75,32 +75,29 @@ func (g doorGate) Mark() mark {
 // maxAsked bounds how many grants a page decides on.
 const maxAsked = 60
 
-// doorsOf decides, for each live grant, what each gate would say of a small request now:
+// doorsOf decides, for each live grant among some on engagements, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
-func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*snapshot.Engagement) doors {
+func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*snapshot.Engagement, grants []*snapshot.Grant) doors {
 	var d doors
 	gates := map[string]*doorGate{}
 	for _, name := range slices.Concat(paperGates, dataGates) {
 		gates[name] = &doorGate{Gate: name, Name: gateNames[name], Title: gateTitle(name)}
 	}
-	index := s.partners.of(v.View)
 	papers, data := 0, 0
-	for _, e := range engagements {
-		for _, g := range index.grants[e.ID] {
-			if !g.Live(v.Now) {
-				continue
-			}
-			if d.Grants == maxAsked {
-				d.Left++
-				continue
-			}
-			d.Grants++
-			seen := s.foreseen(v, g)
-			p, q := doorTake(gates, paperGates, seen), doorTake(gates, dataGates, seen)
-			papers, data = papers+p, data+q
-			if p+q == 2 {
-				d.Passing++
-			}
+	for _, g := range grants {
+		if !g.Live(v.Now) {
+			continue
+		}
+		if d.Grants == maxAsked {
+			d.Left++
+			continue
+		}
+		d.Grants++
+		seen := s.foreseen(v, g)
+		p, q := doorTake(gates, paperGates, seen), doorTake(gates, dataGates, seen)
+		papers, data = papers+p, data+q
+		if p+q == 2 {
+			d.Passing++
 		}
 	}
 	if d.Grants == 0 {

@@ -53,6 +53,12 @@ var partnerPages = []struct{ name, path, says string }{
 	{"vendor-traffic", "/console/vendors/northwind?tab=traffic", "The newest decisions"},
 	{"vendor-acts", "/console/vendors/northwind?tab=acts", "What was done about this vendor"},
 	{"vendor-new", "/console/vendors/lumen", "Nobody passes now"},
+	{"engagements", "/console/engagements", "triage-eval"},
+	{"engagement", "/console/engagements/triage-eval", "Over time"},
+	{"engagement-access", "/console/engagements/triage-eval?tab=access", "People behind the grants"},
+	{"engagement-acts", "/console/engagements/triage-eval?tab=acts", "What was done about it"},
+	{"grant", "/console/grants/triage-grant", "Every patient of the source"},
+	{"role", "/console/roles/triage-reader", "Observation"},
 }
 
 // The pages of vendors and their papers, in the real browser: light, dark, on a phone.
