@@ -65,7 +65,9 @@ func (s *server) engagements(v *visit) (engagementsPage, error) {
 				return cell{Text: string(r.ID), Href: refIn(v.View, r.ID).Href, Help: r.Name}
 			}},
 			{Key: "state", Label: "State", Cell: func(r engagementRow) cell { return markOf(r.Stands) }},
-			{Key: "purpose", Label: "For", Cell: func(r engagementRow) cell { return cell{Text: words(string(r.Purpose)), Help: words(string(r.DataClass))} }},
+			{Key: "purpose", Label: "For", Cell: func(r engagementRow) cell {
+				return cell{Text: words(string(r.Purpose)), Help: words(string(r.DataClass))}
+			}},
 			{Key: "ends", Label: "Until", Cell: func(r engagementRow) cell { return text(day(r.EndsAt)) }, Sort: func(r engagementRow) string { return iso(r.EndsAt) }},
 			{Key: "grants", Label: "Grants", Num: true, Cell: func(r engagementRow) cell { return text(number(r.Grants)) }},
 			{Key: "next", Label: "Next stop", Cell: func(r engagementRow) cell {
