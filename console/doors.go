@@ -72,8 +72,8 @@ func (g doorGate) Mark() mark {
 	return mark{"Shut", "bad"}
 }
 
-// maxAsked bounds how many grants a page decides on.
-const maxAsked = 60
+// doorsAsked bounds how many grants a page decides on.
+const doorsAsked = 60
 
 // doorsOf decides, for each live grant among some on engagements, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
@@ -88,7 +88,7 @@ func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*
 		if !g.Live(v.Now) {
 			continue
 		}
-		if d.Grants == maxAsked {
+		if d.Grants == doorsAsked {
 			d.Left++
 			continue
 		}

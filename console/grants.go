@@ -30,7 +30,7 @@ func (s *server) grant(v *visit) (grantPage, error) {
 	if !ok {
 		return grantPage{}, notFound()
 	}
-	p := grantPage{Grant: g, Stands: grantMark(v.View, g, v.Now), Vendor: vendorOfEngagement(v.View, g.Engagement), Cohort: cohortWords(g.Cohort), Reviews: v.View.ReviewsOf(g.ID)}
+	p := grantPage{Grant: g, Stands: grantMark(v.View, g, v.Now), Vendor: vendorOfEngagement(v.View, g.Engagement), Cohort: grantCohort(g.Cohort), Reviews: v.View.ReviewsOf(g.ID)}
 	v.call("Grant " + string(g.ID))
 	v.under("Engagements", "/console/engagements", string(g.Engagement), tabPath("/console/engagements/", string(g.Engagement), "access"))
 	if r, ok := v.View.Roles.Get(g.Role); ok {
@@ -64,8 +64,8 @@ func containsGrant(x forecast.Stop, key id.Grant) bool {
 	return false
 }
 
-// cohortWords is whose data a grant reaches.
-func cohortWords(c snapshot.Cohort) string {
+// grantCohort is whose data a grant reaches.
+func grantCohort(c snapshot.Cohort) string {
 	switch c.Kind {
 	case snapshot.CohortAll:
 		return "Every patient of the source"
