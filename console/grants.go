@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure"
@@ -77,6 +78,41 @@ func grantCohort(c snapshot.Cohort) string {
 		return "The patients that the source finds by " + c.Ref
 	}
 	return "Nobody: the cohort is not defined"
+}
+
+// leavesWords are what becomes of an element, in plain words (docs/deid-rulings.md).
+var leavesWords = map[string]string{
+	"kept": "as it is", "year": "the year alone", "shifted": "moved by the patient's number of days", "code": "as the engagement's code", "reference": "references as codes",
+	"canonical": "HL7's own", "zip3": "the first three digits", "zip": "if it is a ZIP code", "state": "if it is a State", "country": "if it is a country", "display": "words of code systems that are trusted",
+	"scrubbed": "text that a scrubber went over", "extensions": "extensions that the profile names", "parts": "part by part", "asked": "because the role names it",
+}
+
+// Leaves is what of an element leaves under the role.
+func (p *rolePage) Leaves(f api.FieldShown) string {
+	var out []string
+	for _, w := range f.Becomes {
+		switch {
+		case w == "removed" || w == "refused":
+			continue
+		case w == "named" && p.DirectIdentifiers:
+			w = "its free text and identifiers too"
+		case w == "named":
+			w = "without its free text and identifiers"
+		case w == "role" && p.Dates == snapshot.DatesToYear:
+			w = "dates to the year"
+		case w == "role" && p.Dates == snapshot.ByProfile:
+			w = "dates as the profile says"
+		case w == "role":
+			w = "dates and ids as they are"
+		case leavesWords[w] != "":
+			w = leavesWords[w]
+		}
+		out = append(out, w)
+	}
+	if len(out) == 0 {
+		return "nothing"
+	}
+	return strings.Join(out, ", ")
 }
 
 // rolePage is a role: what of a source it shows.
