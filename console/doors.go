@@ -132,7 +132,7 @@ func (s *server) foreseen(v *visit, g *snapshot.Grant) policy.Foresight {
 	}
 	var best policy.Foresight
 	for i, device := range devices[:min(len(devices), 5)] {
-		r := forecast.Request(v.View, g, device)
+		r := forecast.Question(v.View, g, device)
 		r.Now = v.Now
 		if seen := s.Policy.Foresee(r, unseen...); i == 0 || len(seen.Gates) < len(best.Gates) {
 			best = seen

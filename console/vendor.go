@@ -209,7 +209,7 @@ func (s *server) vendorPeople(v *visit, w *snapshot.Vendor) list {
 	}
 	f := s.frame(v)
 	return listOf(v, listing[*snapshot.Person]{
-		Caption: "People of " + w.Name, Rows: rows, Sort: "name",
+		Caption: "People of " + w.Name, Rows: rows, Sort: "name", Keep: []string{"tab"},
 		Search: func(r *snapshot.Person) string { return r.Name + " " + string(r.ID) },
 		Columns: []column[*snapshot.Person]{
 			{Key: "name", Label: "Person", Cell: func(r *snapshot.Person) cell {
