@@ -88,7 +88,7 @@ var leavesWords = map[string]string{
 }
 
 // Leaves is what of an element leaves under the role.
-func (p *rolePage) Leaves(f api.FieldShown) string {
+func (p rolePage) Leaves(f api.FieldShown) string {
 	var out []string
 	for _, w := range f.Becomes {
 		switch {

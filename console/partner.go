@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/url"
 	"sync"
 	"time"
 
@@ -16,6 +17,10 @@ func partnerScreens() []screen {
 		on("engagement", "Engagement", "GET /console/engagements/{id}", ours, (*server).engagement),
 		on("grant", "Grant", "GET /console/grants/{id}", ours, (*server).grant),
 		on("role", "Role", "GET /console/roles/{id}", ours, (*server).role),
+		{Title: "A stored paper", Pattern: "GET /console/documents/{sha256}", For: ours, show: func(s *server, v *visit) (any, error) {
+			digest := v.PathValue("sha256")
+			return nil, s.pass(v, "/v1/documents/"+url.PathEscape(digest), "paper-"+digest[:min(len(digest), 12)])
+		}},
 	}
 }
 

@@ -59,6 +59,13 @@ var partnerPages = []struct{ name, path, says string }{
 	{"engagement-acts", "/console/engagements/triage-eval?tab=acts", "What was done about it"},
 	{"grant", "/console/grants/triage-grant", "Every patient of the source"},
 	{"role", "/console/roles/triage-reader", "Observation"},
+	{"diligence", "/console/diligence", "lumen-2027"},
+	{"diligence-reports", "/console/diligence?tab=reports", "SOC 2 Type 2"},
+	{"diligence-decisions", "/console/diligence?tab=decisions", "Northwind AI, Inc."},
+	{"diligence-risks", "/console/diligence?tab=risks", "risk"},
+	{"diligence-findings", "/console/diligence?tab=findings", "older than a year"},
+	{"questionnaire", "/console/questionnaires/lumen-2027", "With the vendor"},
+	{"certification", "/console/certifications/lumen-soc2", "It does not count"},
 }
 
 // The pages of vendors and their papers, in the real browser: light, dark, on a phone.
