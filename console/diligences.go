@@ -61,8 +61,8 @@ func questionnaireList(v *visit, f Frame) list {
 			{Key: "state", Label: "State", Cell: func(r questionnaireRow) cell { return markOf(r.State) }},
 			{Key: "answered", Label: "Answered", Num: true, Cell: func(r questionnaireRow) cell { return text(fmt.Sprintf("%d of %d", r.Answered, len(r.Asked))) },
 				Sort: func(r questionnaireRow) string { return fmt.Sprintf("%03d", r.Answered*100/max(len(r.Asked), 1)) }},
-			{Key: "sent", Label: "Sent", Cell: func(r questionnaireRow) cell { return text(day(r.SentAt)) }, Sort: func(r questionnaireRow) string { return iso(r.SentAt) }},
-			{Key: "due", Label: "Due", Cell: func(r questionnaireRow) cell { return text(day(r.DueAt)) }, Sort: func(r questionnaireRow) string { return iso(r.DueAt) }},
+			{Key: "sent", Label: "Sent", Wide: true, Cell: func(r questionnaireRow) cell { return text(day(r.SentAt)) }, Sort: func(r questionnaireRow) string { return iso(r.SentAt) }},
+			{Key: "due", Label: "Due", Wide: true, Cell: func(r questionnaireRow) cell { return text(day(r.DueAt)) }, Sort: func(r questionnaireRow) string { return iso(r.DueAt) }},
 		},
 		Filters: []filter[questionnaireRow]{{Key: "state", Label: "State", Of: func(r questionnaireRow) []string { return []string{r.State.Word} }}},
 		Empty:   empty{"No questions were sent yet", "Record what the vendor does first; then the questions that fit its data are chosen and sent, by a link or to its own people.", f.May("questionnaire.send")},
@@ -79,7 +79,9 @@ func reportList(v *visit, f Frame) list {
 	}
 	return listOf(v, listing[certificationRow]{
 		Caption: "Reports and certificates", Rows: rows, Sort: "until", Keep: []string{"tab"},
-		Search: func(r certificationRow) string { return string(r.ID) + " " + r.VendorName + " " + r.Name + " " + r.Issuer },
+		Search: func(r certificationRow) string {
+			return string(r.ID) + " " + r.VendorName + " " + r.Name + " " + r.Issuer
+		},
 		Columns: []column[certificationRow]{
 			{Key: "report", Label: "Report", Cell: func(r certificationRow) cell {
 				return cell{Text: r.Name, Href: refIn(v.View, r.ID).Href, Help: string(r.ID)}
@@ -92,7 +94,7 @@ func reportList(v *visit, f Frame) list {
 				}
 				return c
 			}},
-			{Key: "until", Label: "Counts until", Cell: func(r certificationRow) cell { return text(day(r.until())) }, Sort: func(r certificationRow) string { return iso(r.until()) }},
+			{Key: "until", Label: "Counts until", Wide: true, Cell: func(r certificationRow) cell { return text(day(r.until())) }, Sort: func(r certificationRow) string { return iso(r.until()) }},
 			{Key: "issuer", Label: "By whom", Cell: func(r certificationRow) cell { return text(r.Issuer) }},
 		},
 		Filters: []filter[certificationRow]{
@@ -147,10 +149,10 @@ func verdictList(v *visit, f Frame) list {
 				return markOf(mark{"Yes", "good"})
 			}},
 			{Key: "open", Label: "Open conditions", Num: true, Cell: func(r verdictRow) cell { return text(number(r.Open)) }},
-			{Key: "decided", Label: "Decided", Cell: func(r verdictRow) cell {
+			{Key: "decided", Label: "Decided", Wide: true, Cell: func(r verdictRow) cell {
 				return cell{Text: day(r.DecidedAt), Help: "by " + refIn(v.View, r.DecidedBy).Label}
 			}, Sort: func(r verdictRow) string { return iso(r.DecidedAt) }},
-			{Key: "until", Label: "Valid until", Cell: func(r verdictRow) cell { return text(day(r.ValidUntil)) }, Sort: func(r verdictRow) string { return iso(r.ValidUntil) }},
+			{Key: "until", Label: "Valid until", Wide: true, Cell: func(r verdictRow) cell { return text(day(r.ValidUntil)) }, Sort: func(r verdictRow) string { return iso(r.ValidUntil) }},
 		},
 		Filters: []filter[verdictRow]{{Key: "verdict", Label: "Verdict", Of: func(r verdictRow) []string { return []string{r.Verdict.Word} }}},
 		Empty:   empty{"Nobody has decided on a vendor yet", "A due-diligence decision rests on scored answers and verified reports; without one that stands, nothing is released to the vendor.", f.May("assessment.record")},
@@ -212,7 +214,7 @@ func riskList(v *visit) list {
 				}
 				return c
 			}},
-			{Key: "until", Label: "Until", Cell: func(r riskRow) cell { return text(day(r.Until)) }, Sort: func(r riskRow) string { return iso(r.Until) }},
+			{Key: "until", Label: "Until", Wide: true, Cell: func(r riskRow) cell { return text(day(r.Until)) }, Sort: func(r riskRow) string { return iso(r.Until) }},
 		},
 		Filters: []filter[riskRow]{
 			{Key: "kind", Label: "Is", Of: func(r riskRow) []string { return []string{r.Kind} }},
@@ -241,7 +243,9 @@ func findingList(v *visit, f Frame) list {
 	}
 	return listOf(v, listing[*snapshot.Finding]{
 		Caption: "Findings", Rows: rows, Sort: "-raised", Keep: []string{"tab"},
-		Search: func(r *snapshot.Finding) string { return r.Title + " " + string(r.ID) + " " + vendorName(v.View, r.Vendor) },
+		Search: func(r *snapshot.Finding) string {
+			return r.Title + " " + string(r.ID) + " " + vendorName(v.View, r.Vendor)
+		},
 		Columns: []column[*snapshot.Finding]{
 			{Key: "finding", Label: "Finding", Cell: func(r *snapshot.Finding) cell {
 				c := cell{Text: r.Title, Help: string(r.ID)}
@@ -258,7 +262,7 @@ func findingList(v *visit, f Frame) list {
 			}},
 			{Key: "kind", Label: "Found in", Cell: func(r *snapshot.Finding) cell { return text(words(string(r.Kind))) }},
 			{Key: "state", Label: "State", Cell: func(r *snapshot.Finding) cell { return markOf(state(r)) }},
-			{Key: "raised", Label: "Raised", Cell: func(r *snapshot.Finding) cell {
+			{Key: "raised", Label: "Raised", Wide: true, Cell: func(r *snapshot.Finding) cell {
 				return cell{Text: day(r.RaisedAt), Help: "by " + refIn(v.View, r.RaisedBy).Label}
 			}, Sort: func(r *snapshot.Finding) string { return iso(r.RaisedAt) }},
 		},

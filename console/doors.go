@@ -19,7 +19,7 @@ var (
 	paperGates = []string{"vendor", "agreement", "permitted_use", "assessment", "certification", "screening", "subcontractors", "basis", "region", "engagement", "deidentification", "training"}
 	dataGates  = []string{"grant", "role", "review", "person", "app", "device", "workload", "posture", "sealing", "key", "hold"}
 	// vendorGates are those that look at the vendor alone.
-	vendorGates = []string{"vendor", "assessment", "certification", "screening", "subcontractors"}
+	vendorGates = []string{"vendor", "assessment", "certification", "screening"}
 	unseen      = []string{"fresh", "transport", "volume"}
 )
 

@@ -68,7 +68,7 @@ func (s *server) engagements(v *visit) (engagementsPage, error) {
 			{Key: "purpose", Label: "For", Cell: func(r engagementRow) cell {
 				return cell{Text: words(string(r.Purpose)), Help: words(string(r.DataClass))}
 			}},
-			{Key: "ends", Label: "Until", Cell: func(r engagementRow) cell { return text(day(r.EndsAt)) }, Sort: func(r engagementRow) string { return iso(r.EndsAt) }},
+			{Key: "ends", Label: "Until", Wide: true, Cell: func(r engagementRow) cell { return text(day(r.EndsAt)) }, Sort: func(r engagementRow) string { return iso(r.EndsAt) }},
 			{Key: "grants", Label: "Grants", Num: true, Cell: func(r engagementRow) cell { return text(number(r.Grants)) }},
 			{Key: "next", Label: "Next stop", Cell: func(r engagementRow) cell {
 				if r.Next.At.IsZero() {
@@ -100,7 +100,7 @@ func (s *server) engagements(v *visit) (engagementsPage, error) {
 // engagementMark is how an engagement stands by its own record.
 func engagementMark(v *snapshot.View, e *snapshot.Engagement, now time.Time) mark {
 	switch {
-	case heldNow(v, snapshot.Subject{Noun: snapshot.NounEngagement, ID: string(e.ID)}):
+	case e.State == snapshot.Approved && heldNow(v, snapshot.Subject{Noun: snapshot.NounEngagement, ID: string(e.ID)}):
 		return mark{"On hold", "warn"}
 	case e.State == snapshot.Approved && !e.EndsAt.After(now):
 		return mark{"Over", "off"}

@@ -43,13 +43,9 @@ const (
 func (s *server) timelineOf(v *visit, e *snapshot.Engagement, grants []*snapshot.Grant) timeline {
 	var t timeline
 	var rows []draw.Row
-	first := e.StartsAt
 	lasting := func(label, class, note string, from, to time.Time) {
 		if from.IsZero() {
 			return
-		}
-		if from.Before(first) {
-			first = from
 		}
 		end := "no end"
 		if !to.IsZero() {
@@ -122,7 +118,7 @@ func (s *server) timelineOf(v *visit, e *snapshot.Engagement, grants []*snapshot
 			lasting("Grant "+string(g.ID), "door", refIn(v.View, g.Person).Label, g.StartsAt, to)
 		}
 	}
-	from, to := first.AddDate(0, 0, -14), e.EndsAt.AddDate(0, 0, 14)
+	from, to := e.StartsAt.AddDate(0, 0, -45), e.EndsAt.AddDate(0, 0, 14)
 	if least := v.Now.Add(-timelineBack); from.Before(least) {
 		from = least
 	}

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -261,7 +260,7 @@ func (s *server) vendorTraffic(v *visit, p *vendorPage) {
 		v.instead(func(w http.ResponseWriter) error { return p.Drawn.csv(w) })
 	}
 	for g, n := range s.activity.Gates(v.Now.AddDate(0, 0, -89), p.ID) {
-		p.Gates = append(p.Gates, todayRefusal{Gate: g, Title: gateTitle(g), Vendor: p.ID, N: n, Href: fmt.Sprintf("/console/decisions?outcome=refused&vendor=%s&gate=%s", p.ID, g)})
+		p.Gates = append(p.Gates, refusalOf(p.ID, g, n))
 	}
 	slices.SortFunc(p.Gates, byOften)
 	p.Latest = s.activity.Newest(20, func(r disclosure.Row) bool { return r.Vendor == p.ID })
