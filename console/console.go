@@ -80,6 +80,7 @@ type server struct {
 	activity  *activity
 	ahead     *ahead
 	work      *work
+	assessing *assessments
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -94,7 +95,7 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.activity, s.ahead, s.work = newActivity(s), newAhead(s), newWork(s)
+	s.activity, s.ahead, s.work, s.assessing = newActivity(s), newAhead(s), newWork(s), newAssessments()
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
