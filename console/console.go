@@ -77,10 +77,16 @@ type server struct {
 	templates map[string]*template.Template
 	style     []byte
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
+	drafts    *drafts
 	activity  *activity
 	ahead     *ahead
+	history   *history
+	partners  partners
 	work      *work
 	assessing *assessments
+	ladders   *ladders
+	growth    *logGrowth
+	usage     *firmUsage
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -95,7 +101,15 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.activity, s.ahead, s.work, s.assessing = newActivity(s), newAhead(s), newWork(s), newAssessments()
+	s.drafts = newDrafts()
+	s.activity = newActivity(s)
+	s.ahead = newAhead(s)
+	s.history = newHistory(s)
+	s.work = newWork(s)
+	s.ladders = newLadders(s)
+	s.growth = newLogGrowth(s)
+	s.usage = newFirmUsage(s)
+	s.assessing = newAssessments()
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -111,7 +125,11 @@ func (c *Console) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { c.s.activity.run(ctx) })
 	all.Go(func() { c.s.ahead.run(ctx) })
+	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
+	all.Go(func() { c.s.ladders.run(ctx) })
+	all.Go(func() { c.s.growth.run(ctx) })
+	all.Go(func() { c.s.usage.run(ctx) })
 	all.Wait()
 }
 

@@ -93,13 +93,6 @@ func mayDo(s *server, v *visit, kind string, pairs ...any) *actLink {
 	return s.frame(v).May(kind, pairs...)
 }
 
-func vendorName(v *snapshot.View, key id.Vendor) string {
-	if w, ok := v.Vendors.Get(key); ok {
-		return w.Name
-	}
-	return string(key)
-}
-
 // ourselves is what stands in an address for the organisation's own.
 const ourselves = "us"
 

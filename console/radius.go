@@ -284,14 +284,14 @@ func (p *radiusPart) draw() {
 	if len(p.Rows) > radiusRows {
 		p.Rows, p.More = p.Rows[:radiusRows], len(p.Rows)-radiusRows
 	}
-	var rows []draw.Row
+	var rows []draw.Lying
 	for _, r := range p.Rows {
 		class := "door"
 		if r.Bad {
 			class = "bad"
 		}
-		x := draw.Row{Label: r.Label, Value: plural(int(r.Patients), "patient"), N: r.Patients, Class: class}
+		x := draw.Lying{Label: r.Label, Value: plural(int(r.Patients), "patient"), N: r.Patients, Class: class}
 		rows = append(rows, x)
 	}
-	p.Drawn = draw.Rows("radius-"+p.ID, p.Title+", patients", "Each bar is how many patients; the table has releases, resources and bytes as well.", 520, rows)
+	p.Drawn = draw.Across("radius-"+p.ID, p.Title+", patients", "Each bar is how many patients; the table has releases, resources and bytes as well.", 520, rows)
 }

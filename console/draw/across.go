@@ -5,8 +5,8 @@ import (
 	"html/template"
 )
 
-// Row is one bar that lies, with its label at the left and its number at the right.
-type Row struct {
+// Lying is a bar that lies, with its label at the left and its number at the right.
+type Lying struct {
 	Label string
 	Value string // as people read it
 	N     uint64
@@ -14,8 +14,8 @@ type Row struct {
 	Href  string // where it leads; empty: nowhere
 }
 
-// Rows draws bars that lie, the longest as long as there is room.
-func Rows(id, title, desc string, w int, rows []Row) template.HTML {
+// Across draws bars that lie, the longest as long as there is room.
+func Across(id, title, desc string, w int, rows []Lying) template.HTML {
 	const label, value, height = 170.0, 110.0, 26.0
 	c := New(id, w, int(height)*max(len(rows), 1)+4, title, desc)
 	var most uint64 = 1
