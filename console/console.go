@@ -83,6 +83,7 @@ type server struct {
 	history   *history
 	partners  partners
 	work      *work
+	assessing *assessments
 	ladders   *ladders
 	growth    *logGrowth
 	usage     *firmUsage
@@ -108,6 +109,7 @@ func New(c Config) (*Console, error) {
 	s.ladders = newLadders(s)
 	s.growth = newLogGrowth(s)
 	s.usage = newFirmUsage(s)
+	s.assessing = newAssessments()
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
