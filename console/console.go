@@ -83,7 +83,6 @@ type server struct {
 	history   *history
 	partners  partners
 	work      *work
-	ladders   *ladders
 	growth    *logGrowth
 	usage     *firmUsage
 	stopping  chan struct{}
@@ -105,7 +104,6 @@ func New(c Config) (*Console, error) {
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
 	s.work = newWork(s)
-	s.ladders = newLadders(s)
 	s.growth = newLogGrowth(s)
 	s.usage = newFirmUsage(s)
 	var err error
@@ -125,7 +123,6 @@ func (c *Console) Run(ctx context.Context) {
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
-	all.Go(func() { c.s.ladders.run(ctx) })
 	all.Go(func() { c.s.growth.run(ctx) })
 	all.Go(func() { c.s.usage.run(ctx) })
 	all.Wait()

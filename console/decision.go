@@ -168,7 +168,7 @@ func (s *server) decision(v *visit) (decisionView, error) {
 	what := strings.TrimSpace(d.Intent.Action + " " + d.Intent.Resource)
 	v.call(p.State.Word + ": " + orWord(what, "a request"))
 
-	x, err := s.ladders.get(v, api.ExplainRequest{Decision: d.ID})
+	x, err := s.explain(v, api.ExplainRequest{Decision: d.ID})
 	if err != nil {
 		p.Failed = problem.From(err).Title
 	}
@@ -196,7 +196,7 @@ func (s *server) decision(v *visit) (decisionView, error) {
 	if p.What.Kind != "" {
 		title += ", had this been done: " + p.What.Summary
 	}
-	y, err := s.ladders.get(v, ask)
+	y, err := s.explain(v, ask)
 	if err != nil {
 		p.What.Wrong = problemText(err)
 		return p, nil

@@ -62,7 +62,7 @@ func (s *server) release(v *visit) (releaseView, error) {
 	v.under("Decisions", "/console/decisions", "Decision "+short(string(d.ID)), decisionPath(d.ID))
 	v.call("The story of a release")
 
-	x, err := s.ladders.get(v, api.ExplainRequest{Decision: d.ID})
+	x, err := s.explain(v, api.ExplainRequest{Decision: d.ID})
 	if err != nil {
 		p.Failed = problem.From(err).Title
 	}
