@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/hipaa"
@@ -55,11 +54,11 @@ type ladderFailure struct {
 // explain asks the API why; nil without an error: it is being worked out. A decision is
 // explained by the registry as it stood, which is read from the database, whole: that
 // takes seconds where there is much.
-func (s *server) explain(v *visit, ask api.ExplainRequest) (*explained, error) {
+func (s *server) explain(v *visit, ask explainAsk) (*explained, error) {
 	key := "explain " + string(ask.Decision)
 	if ask.Decision == "" || !ask.At.IsZero() || len(ask.With) > 0 { // what was decided stays so
 		raw, err := json.Marshal(struct {
-			Ask     api.ExplainRequest
+			Ask     explainAsk
 			By      id.Person // imagined acts are done by them
 			Version uint64
 		}{ask, v.Person.ID, v.View.Version()})
@@ -107,7 +106,7 @@ type rung struct {
 	Facts       []ladderFact
 	From        []ref // the records that the facts were read from
 	Cites       []citation
-	Acts        []actLink // acts that may mend it, imagined
+	Mends       []mend // acts that may mend it
 }
 
 // caller is who asked, by what the facts of gates are read from.
