@@ -246,7 +246,8 @@ type citation struct {
 	Href           string // where the console tells more of it
 }
 
-var verifiedWords = map[hipaa.Verified]string{hipaa.RegText: "checked against the regulation's text"}
+var verifiedWords = map[hipaa.Verified]string{hipaa.RegText: "checked against the regulation's text", hipaa.StatuteText: "checked against the statute's text",
+	hipaa.Secondary: "checked in a secondary source", hipaa.Recall: "from general knowledge, not checked", hipaa.PolicyOnly: "no law sets it"}
 
 // cite shows a rule. It takes a hipaa.Citation.
 func cite(c hipaa.Citation) citation {
