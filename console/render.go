@@ -66,7 +66,21 @@ type actLink struct {
 	Href  string
 	Label string
 	Step  bool // a passkey must be touched
+	Stops bool // something ends by it
 }
+
+// As is the same way under a shorter name, where the page says what it is about.
+func (a *actLink) As(label string) *actLink {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	b.Label = label
+	return &b
+}
+
+// stopping are the verbs by which something ends.
+var stopping = []string{"revoke", "kill", "end", "terminate", "retire", "suspend", "place", "deactivate", "reject", "refuse", "request-destruction", "approve-destruction"}
 
 // May is the way to an act, where the visitor's duties admit it, with fields filled in:
 // pairs of a field and its value. Whether it may be done now, the act itself says.
@@ -81,7 +95,7 @@ func (f Frame) May(kind string, pairs ...any) *actLink {
 	if !may {
 		return nil
 	}
-	return &actLink{Href: actPath(spec.Name, f.Path, pairs...), Label: spec.Summary, Step: spec.StepUp()}
+	return &actLink{Href: actPath(spec.Name, f.Path, pairs...), Label: spec.Summary, Step: spec.StepUp(), Stops: slices.Contains(stopping, spec.Verb)}
 }
 
 // actPath is the address of an act's form, with fields filled in, coming back to next.
@@ -100,7 +114,7 @@ func actPath(kind registry.Kind, next string, pairs ...any) string {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"when": when, "day": day, "sentence": sentence, "plural": plural, "bytes": anyBytes, "number": anyNumber, "state": stateOf, "ref": refTo,
-		"cite": cite, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "css": func() string { return assetVersion },
+		"cite": cite, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "span": span, "css": func() string { return assetVersion },
 	}
 }
 
@@ -151,6 +165,19 @@ func ago(now, t time.Time) string {
 	return "in " + text
 }
 
+// span is a length of time in words, to its largest unit: "30 minutes", "8 hours".
+func span(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return plural(int(d.Seconds()), "second")
+	case d < 2*time.Hour:
+		return plural(int(d.Minutes()), "minute")
+	case d < 72*time.Hour:
+		return plural(int(d.Hours()), "hour")
+	}
+	return plural(int(d.Hours()/24), "day")
+}
+
 // plural is "1 day", "2 days".
 func plural(n int, one string) string {
 	switch {
@@ -191,7 +218,7 @@ func anyNumber(x any) string { return number(whole(x)) }
 func anyBytes(x any) string  { return humanBytes(whole(x)) }
 
 func whole(x any) int64 {
-	switch n := reflect.ValueOf(x); {
+	switch n := reflect.Indirect(reflect.ValueOf(x)); {
 	case n.CanInt():
 		return n.Int()
 	case n.CanUint():
