@@ -190,9 +190,9 @@ func (s *server) tooMany(p *snapshot.Person, r *http.Request) bool {
 	return p.Vendor != "" && r.Method == http.MethodPost && !s.outside.Allow(r, s.Now())
 }
 
-// vendorReads are who a vendor's person is, what they have and may ask for, and what
+// vendorReads are who a vendor's person is, where their machines enrol, what they have and may ask for, and what
 // they are a party to; each asks whether it is theirs.
-var vendorReads = []string{"/v1/whoami", "/v1/my-access", "/v1/roles/{id}/fields",
+var vendorReads = []string{"/v1/whoami", "/v1/enrolment", "/v1/my-access", "/v1/roles/{id}/fields",
 	"/v1/agreements/{id}/signing", "/v1/agreements/{id}/document", "/v1/agreements/{id}/signed", "/v1/agreements/{id}/evidence"}
 
 // forVendors says whether a vendor's person may reach the route at all: the reads

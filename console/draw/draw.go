@@ -62,6 +62,11 @@ func (c *Canvas) Box(x, y, w, h, r float64, class, text string) {
 	fmt.Fprintf(&c.body, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%.1f" class="%s"><title>%s</title></rect>`, x, y, max(w, 0), max(h, 0), r, html.EscapeString(class), html.EscapeString(text))
 }
 
+// Polygon draws a filled shape; points are of the caller's own making.
+func (c *Canvas) Polygon(points, class string) {
+	fmt.Fprintf(&c.body, `<polygon points="%s" class="%s"/>`, html.EscapeString(points), html.EscapeString(class))
+}
+
 // Circle draws a dot that tells its text under the pointer.
 func (c *Canvas) Circle(x, y, r float64, class, text string) {
 	fmt.Fprintf(&c.body, `<circle cx="%.1f" cy="%.1f" r="%.1f" class="%s"><title>%s</title></circle>`, x, y, r, html.EscapeString(class), html.EscapeString(text))
