@@ -91,26 +91,19 @@ func (s *server) sessions(v *visit) (sessionsPage, error) {
 				return cell{Text: x.Label, Href: x.Href}
 			}},
 			{Key: "method", Label: "Signed in by", Cell: func(r sessionRow) cell {
-				c := cell{Text: sessionMethods[r.Method]}
+				c := cell{Text: sessionMethods[r.Method], Help: r.Client}
 				if r.Connector != "" {
-					c.Help = "by " + string(r.Connector)
+					c.Text += ", " + string(r.Connector)
 				}
 				return c
 			}},
-			{Key: "with", Label: "With", Cell: func(r sessionRow) cell {
-				c := cell{Text: r.Client}
-				if c.Text == "" {
-					c.Text = "did not say"
-				}
-				if r.Key256 != "" {
-					c.Help = "counts on its own certificate alone"
-				}
-				return c
-			}},
-			{Key: "started", Label: "Since", Cell: func(r sessionRow) cell { return cell{Text: when(r.StartedAt)} }, Sort: func(r sessionRow) string { return iso(r.StartedAt) }},
-			{Key: "seen", Label: "Last used", Cell: func(r sessionRow) cell { return cell{Text: when(r.Seen), Help: ago(v.Now, r.Seen)} }, Sort: func(r sessionRow) string { return iso(r.Seen) }},
-			{Key: "passkey", Label: "Passkey touched", Cell: func(r sessionRow) cell { return text(when(r.SteppedUpAt)) }, Sort: func(r sessionRow) string { return iso(r.SteppedUpAt) }},
-			{Key: "programs", Label: "Programs that act", Cell: func(r sessionRow) cell {
+			{Key: "with", Label: "With", File: true, Cell: func(r sessionRow) cell { return text(r.Client) }},
+			{Key: "started", Label: "Since", File: true, Cell: func(r sessionRow) cell { return cell{Text: when(r.StartedAt)} }, Sort: func(r sessionRow) string { return iso(r.StartedAt) }},
+			{Key: "seen", Label: "Last used", Wide: true, Cell: func(r sessionRow) cell {
+				return cell{Text: when(r.Seen), Help: ago(v.Now, r.Seen) + "; began " + ago(v.Now, r.StartedAt)}
+			}, Sort: func(r sessionRow) string { return iso(r.Seen) }},
+			{Key: "passkey", Label: "Passkey touched", File: true, Cell: func(r sessionRow) cell { return text(when(r.SteppedUpAt)) }, Sort: func(r sessionRow) string { return iso(r.SteppedUpAt) }},
+			{Key: "programs", Label: "Programs that act", File: true, Cell: func(r sessionRow) cell {
 				var out []string
 				for i := range r.Apps {
 					if a := &r.Apps[i]; a.Live() && !slices.Contains(out, string(a.App)) {

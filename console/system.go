@@ -26,9 +26,3 @@ func machineTabs(here string) []tab {
 	}
 	return out
 }
-
-// tab is one page of several that belong together.
-type tab struct {
-	Label, Href string
-	Here        bool
-}
