@@ -82,6 +82,10 @@ type server struct {
 	ahead     *ahead
 	history   *history
 	partners  partners
+	work      *work
+	ladders   *ladders
+	growth    *logGrowth
+	usage     *firmUsage
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -100,6 +104,10 @@ func New(c Config) (*Console, error) {
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
+	s.work = newWork(s)
+	s.ladders = newLadders(s)
+	s.growth = newLogGrowth(s)
+	s.usage = newFirmUsage(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -112,11 +120,15 @@ func New(c Config) (*Console, error) {
 
 // Run follows the log and the registry until ctx ends. It is called once.
 func (c *Console) Run(ctx context.Context) {
-	var both sync.WaitGroup
-	both.Go(func() { c.s.activity.run(ctx) })
-	both.Go(func() { c.s.ahead.run(ctx) })
-	both.Go(func() { c.s.history.run(ctx) })
-	both.Wait()
+	var all sync.WaitGroup
+	all.Go(func() { c.s.activity.run(ctx) })
+	all.Go(func() { c.s.ahead.run(ctx) })
+	all.Go(func() { c.s.history.run(ctx) })
+	all.Go(func() { c.s.work.run(ctx) })
+	all.Go(func() { c.s.ladders.run(ctx) })
+	all.Go(func() { c.s.growth.run(ctx) })
+	all.Go(func() { c.s.usage.run(ctx) })
+	all.Wait()
 }
 
 // Stop ends the streams of live pages, which otherwise last as long as their pages.

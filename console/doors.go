@@ -72,8 +72,8 @@ func (g doorGate) Mark() mark {
 	return mark{"Shut", "bad"}
 }
 
-// maxAsked bounds how many grants a page decides on.
-const maxAsked = 60
+// doorsAsked bounds how many grants a page decides on.
+const doorsAsked = 60
 
 // doorsOf decides, for each live grant, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
@@ -90,7 +90,7 @@ func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*
 			if !g.Live(v.Now) {
 				continue
 			}
-			if d.Grants == maxAsked {
+			if d.Grants == doorsAsked {
 				d.Left++
 				continue
 			}
@@ -135,7 +135,7 @@ func (s *server) foreseen(v *visit, g *snapshot.Grant) policy.Foresight {
 	}
 	var best policy.Foresight
 	for i, device := range devices[:min(len(devices), 5)] {
-		r := forecast.Request(v.View, g, device)
+		r := forecast.Question(v.View, g, device)
 		r.Now = v.Now
 		if seen := s.Policy.Foresee(r, unseen...); i == 0 || len(seen.Gates) < len(best.Gates) {
 			best = seen

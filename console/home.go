@@ -79,7 +79,7 @@ var todayReach = []int{7, 30, 90}
 
 func (s *server) today(v *visit) (today, error) {
 	if !v.ours() {
-		v.redirect("/console/my")
+		v.redirect(firmPath) // where their firm stands
 		return today{}, nil
 	}
 	v.call("Today")

@@ -236,6 +236,10 @@ func words(x any) string {
 	case "phi", "baa": // not words
 		return strings.ToUpper(text)
 	}
+	switch text { // that are said letter by letter
+	case "phi", "baa", "ehr", "tls", "id":
+		return strings.ToUpper(text)
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 

@@ -72,8 +72,8 @@ func navigation(v *visit) []section {
 		}
 	} else {
 		out = []section{
-			{"", []navItem{{Label: "Where we stand", Href: "/console"}}},
-			{"Your work", []navItem{{Label: "What you may use", Href: "/console/my/access"}, {Label: "How to connect", Href: "/console/my/connect"}, {Label: "Your activity", Href: "/console/my/activity"}, {Label: "Your training", Href: "/portal/training"}}},
+			{"", []navItem{{Label: "Where we stand", Href: "/console/my"}}},
+			{"Your work", []navItem{{Label: "What you may use", Href: "/console/my/access"}, {Label: "How to connect", Href: "/console/my/connect"}, {Label: "Your activity", Href: "/console/my/activity"}, {Label: "Your training", Href: "/portal/course"}}},
 			{"Your firm", []navItem{{Label: "Papers", Href: "/console/my/papers"}, {Label: "Questionnaires", Href: "/console/my/questionnaires"}, {Label: "Team", Href: "/console/my/team"}, {Label: "Incidents", Href: "/console/my/incidents"}}},
 			{"Help", []navItem{{Label: "Words", Href: "/console/words"}}},
 		}

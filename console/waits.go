@@ -33,8 +33,8 @@ type waiting struct {
 // The groups, in the order in which they are shown: what the law counts in hours first.
 var waitGroups = []string{"Incidents", "Left lying", "Requests for access", "Papers", "Diligence", "Access reviews", "To approve", "Partings"}
 
-// dueSoon is how far ahead a date calls for somebody today.
-const dueSoon = 14 * 24 * time.Hour
+// waitsSoon is how far ahead a date calls for somebody today.
+const waitsSoon = 14 * 24 * time.Hour
 
 // waitsFresh is how long the list of what waits may be shown: dates pass without an act.
 const waitsFresh = time.Minute
@@ -127,7 +127,7 @@ func (c *collect) incidents() {
 		href := refOfSubject(c.v, s).Href
 		dated := false
 		for _, d := range breach.Due(x, breach.ContractOf(c.v, x), zone, c.now) {
-			if !d.Pending() || d.Due.Sub(c.now) > dueSoon {
+			if !d.Pending() || d.Due.Sub(c.now) > waitsSoon {
 				continue
 			}
 			dated = true
@@ -190,7 +190,7 @@ func (c *collect) papers() {
 			add("Put the renewal of the "+what+" into force", "agreement.approve-renewal", r.RequestedAt, r.RequestedBy)
 		}
 		for _, n := range a.Notices {
-			if end := n.Ends(); n.CuredAt.IsZero() && end.After(c.now) && end.Sub(c.now) < dueSoon {
+			if end := n.Ends(); n.CuredAt.IsZero() && end.After(c.now) && end.Sub(c.now) < waitsSoon {
 				c.add(waiting{Group: "Papers", Text: "A breach of the " + what + " is to be cured, or it ends", Subject: s, Vendor: a.Vendor, Since: n.At, Due: end, Href: page, kind: "agreement.cured"})
 			}
 		}
@@ -227,7 +227,7 @@ func (c *collect) diligence() {
 			}
 		}
 		for _, x := range a.Conditions {
-			if x.MetAt.IsZero() && x.DueAt.Sub(c.now) < dueSoon {
+			if x.MetAt.IsZero() && x.DueAt.Sub(c.now) < waitsSoon {
 				c.add(waiting{Group: "Diligence", Text: "A condition is due: " + x.Text, Subject: s, Vendor: key, Since: a.DecidedAt, Due: x.DueAt,
 					Href: actPath("assessment.meet-condition", "/console", "id", a.ID, "condition", x.ID), kind: "assessment.meet-condition", not: []id.Person{x.Owner}})
 			}
@@ -305,7 +305,7 @@ func (c *collect) access() {
 		}
 	}
 	for _, r := range c.v.Reviews.All() {
-		if !r.CompletedAt.IsZero() || r.DueAt.Sub(c.now) > dueSoon {
+		if !r.CompletedAt.IsZero() || r.DueAt.Sub(c.now) > waitsSoon {
 			continue
 		}
 		g, ok := c.v.Grants.Get(r.Grant)
@@ -317,7 +317,7 @@ func (c *collect) access() {
 		if r.Campaign != "" {
 			href = refIn(c.v, r.Campaign).Href
 		}
-		c.add(waiting{Group: "Access reviews", Text: "Decide whether the access goes on: " + string(g.ID), Subject: s, Vendor: vendorOfEngagement(c.v, g.Engagement), Since: r.DueAt.Add(-dueSoon), Due: r.DueAt,
+		c.add(waiting{Group: "Access reviews", Text: "Decide whether the access goes on: " + string(g.ID), Subject: s, Vendor: vendorOfEngagement(c.v, g.Engagement), Since: r.DueAt.Add(-waitsSoon), Due: r.DueAt,
 			Href: href, kind: "review.complete", not: []id.Person{g.Person, g.RequestedBy}})
 	}
 }

@@ -41,7 +41,7 @@ type wordShown struct {
 }
 
 // shown is a word with its rule. A vendor's people have no search of the record.
-func (v *visit) shown(w word) wordShown {
+func (v *visit) shown(w term) wordShown {
 	out := wordShown{Key: w.Key, Abbr: w.Abbr, Term: w.Term, Text: w.Text}
 	if c, ok := hipaa.LookupControl(w.Control); ok {
 		x := v.cite(c.Cite())
@@ -88,11 +88,11 @@ func (s *server) words(v *visit) (wordsPage, error) {
 
 // glossary is the product's words, and those that decisions use.
 func glossary(v *visit, query string) []wordGroup {
-	fits := func(w word) bool {
+	fits := func(w term) bool {
 		return query == "" || strings.Contains(strings.ToLower(w.Abbr+" "+w.Term+" "+w.Text+" "+w.Key), strings.ToLower(query))
 	}
 	var out []wordGroup
-	add := func(key, title string, all []word) {
+	add := func(key, title string, all []term) {
 		g := wordGroup{ID: key, Title: title}
 		for _, w := range all {
 			if fits(w) {
@@ -104,21 +104,21 @@ func glossary(v *visit, query string) []wordGroup {
 		}
 	}
 	add("plain", "What these pages say", wordList)
-	var classes, purposes, bases, categories []word
+	var classes, purposes, bases, categories []term
 	for _, c := range hipaa.DataClasses {
 		w := classWordsLong[c]
-		classes = append(classes, word{"class-" + string(c), "", w.Term, w.Text, w.Control})
+		classes = append(classes, term{"class-" + string(c), "", w.Term, w.Text, w.Control})
 	}
 	for _, x := range hipaa.Purposes {
-		purposes = append(purposes, word{"purpose-" + string(x), "", words(x), purposeWords[x], "P-502-a-3"})
+		purposes = append(purposes, term{"purpose-" + string(x), "", words(x), purposeWords[x], "P-502-a-3"})
 	}
 	for _, b := range hipaa.LegalBases {
 		w := basisWords[b]
-		bases = append(bases, word{"basis-" + string(b), "", w.Term, w.Text, w.Control})
+		bases = append(bases, term{"basis-" + string(b), "", w.Term, w.Text, w.Control})
 	}
 	for _, c := range hipaa.Categories {
 		w := categoryWords[c]
-		categories = append(categories, word{"category-" + string(c), "", w.Term, w.Text, w.Control})
+		categories = append(categories, term{"category-" + string(c), "", w.Term, w.Text, w.Control})
 	}
 	add("classes", "Classes of data", classes)
 	add("purposes", "Purposes: what is done with the data", purposes)

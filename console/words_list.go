@@ -2,8 +2,8 @@ package console
 
 import "github.com/sallyport/sallyport/hipaa"
 
-// word is a term that these pages use, in plain words.
-type word struct {
+// term is a term that these pages use, in plain words.
+type term struct {
 	Key     string // the anchor: /console/words#baa
 	Abbr    string // as the field writes it for short; empty: it does not
 	Term    string
@@ -12,7 +12,7 @@ type word struct {
 }
 
 // wordList is the glossary, in the order of the terms. The texts are the product's own.
-var wordList = []word{
+var wordList = []term{
 	{"accounting", "", "Accounting of disclosures", "A list of who was given a patient's data, when and for what, that the patient may ask for over six years. The log keeps what is needed for it.", "P-528-a-1"},
 	{"act", "", "Act", "One change that a person makes here: signing, approving, revoking. Every act has a reason, is checked, and stands in the log for good. Nothing changes in another way.", ""},
 	{"agent", "", "Agent", "A program that chooses its own actions. A person must answer for it, and be reachable, for it to get data. The word is also used for the small program that a vendor's machine runs to connect.", ""},

@@ -13,7 +13,7 @@ import (
 func Refusal(e *policy.Engine, v *snapshot.View, g *snapshot.Grant, now time.Time) *policy.Refusal {
 	var first *policy.Refusal
 	for _, d := range devicesOf(g) {
-		q := Request(v, g, d)
+		q := Question(v, g, d)
 		q.Now = now
 		permit, refusal := e.Decide(q)
 		if permit != nil && refusal == nil {
