@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -36,6 +37,7 @@ type Frame struct {
 	Crumbs       []crumb
 	Path         string // of the page with its query, for forms that come back to it
 	Theme        string // "light", "dark" or "": as the device has it
+	Themes       []option
 	Now          time.Time
 	Zone         string
 	Version      uint64 // of the registry
@@ -52,8 +54,10 @@ func (s *server) frame(v *visit) Frame {
 	if x, ok := v.View.Vendors.Get(v.Person.Vendor); ok {
 		f.Firm = x.Name
 	}
-	if c, err := v.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
-		f.Theme = c.Value
+	f.Theme = signin.Theme(v.Request)
+	for _, x := range []option{{Value: "light", Label: "Light"}, {Value: "dark", Label: "Dark"}, {Value: "", Label: "As the device"}} {
+		x.Chosen = x.Value == f.Theme
+		f.Themes = append(f.Themes, x)
 	}
 	if v.Method == http.MethodGet {
 		f.Done, f.Undo = told(v)
