@@ -80,9 +80,9 @@ var layers = map[string][]string{
 	"gateway/gatewaytest": {"*"}, // a gateway in a box, for the tests of protocols
 	// FACES
 	"api":          {"offboarding", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "snapshot", "sheet"},
-	"people":       {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"},                                                                                                                                                                  // pages to sign in by: never PHI, and nothing of the log
-	"console":      {"console/draw", "api", "portal", "offboarding", "reminder", "gate", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "audit/verify", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "sheet", "snapshot"}, // api: it asks the API as the person who looks
-	"console/draw": {},                                                                                                                                                                                                                                                                                                                                  // SVG, made on the server
+	"people": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "hipaa", "id", "identity", "identity/signin", "problem", "registry", "snapshot"},                                                                                                                                                        // pages to sign in by: never PHI, and nothing of the log
+	"console": {"agent/wire", "console/draw", "api", "offboarding", "reminder", "gate", "agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "audit/verify", "behavior", "evidence", "fairness", "fhir/spec", "hipaa", "id", "identity", "identity/signin", "policy", "problem", "registry", "sheet", "snapshot", "portal"}, // api: it asks the API as the person who looks
+	"console/draw": {},                                                                                                                                                                                                                                                                                                                        // SVG, made on the server
 	// What the vendors' directories (SCIM) and event senders (SSF) say becomes acts, so
 	// these are faces like api, on the gateway's listener.
 	"scim":              {"hipaa", "id", "identity", "problem", "registry", "snapshot"},
@@ -98,9 +98,10 @@ var layers = map[string][]string{
 	"agent/keystore":        {"problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "living", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
+	"living":                {"*"}, // an organisation with a past, for the demo and for tests
 	"internal/need":         {},
 	"internal/yamldoc":      {},
 	"internal/browser":      {"internal/need"}, // Chromium, for tests

@@ -12,7 +12,24 @@ import (
 type ref struct{ Label, Href, Help string }
 
 // Ref is a record by its id, looked up in the view that the page was made from.
-func (f Frame) Ref(x any) ref { return refIn(f.v.View, x) }
+func (f Frame) Ref(x any) ref {
+	out := refIn(f.v.View, x)
+	if !f.Ours && !forTheirs(out.Href) {
+		out.Href = ""
+	}
+	return out
+}
+
+// forTheirs reports whether an address is of a page for a vendor's people, too: the
+// organisation's pages are not there for them, and so no link leads to one.
+func forTheirs(href string) bool {
+	for _, of := range []string{"/console/my/", "/console/do/", "/console/words", "/console/find", "/portal/"} {
+		if strings.HasPrefix(href, of) {
+			return true
+		}
+	}
+	return href == "/console" || href == "/portal"
+}
 
 // refTo is a record by its id alone.
 func refTo(x any) ref { return refIn(&snapshot.View{}, x) }

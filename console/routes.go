@@ -60,7 +60,7 @@ func navigation(v *visit) []section {
 	var out []section
 	if v.ours() {
 		out = []section{
-			{"", []navItem{{Label: "Today", Href: "/console"}}},
+			{"", []navItem{{Label: "Today", Href: "/console", Count: len(v.s.waitsFor(v))}}},
 			{"Partners", []navItem{{Label: "Vendors", Href: "/console/vendors"}, {Label: "Engagements", Href: "/console/engagements"}, {Label: "Agreements", Href: "/console/agreements"}, {Label: "Diligence", Href: "/console/diligence"}}},
 			{"People and access", []navItem{{Label: "People", Href: "/console/people"}, {Label: "Training", Href: "/console/training"}, {Label: "Requests", Href: "/console/requests"}, {Label: "Reviews", Href: "/console/reviews"}}},
 			{"When it goes wrong", []navItem{{Label: "Incidents", Href: "/console/incidents"}, {Label: "Holds", Href: "/console/holds"}, {Label: "Offboarding", Href: "/console/offboardings"}}},

@@ -104,7 +104,7 @@ func TestSignInsLeadNowhereElse(t *testing.T) {
 func TestSignInsLeadBack(t *testing.T) {
 	t.Parallel()
 	w, b := withPasskey(t)
-	next := "/?x=" + strings.Repeat("y", 12<<10)
+	next := "/account?x=" + strings.Repeat("y", 12<<10)
 	b.Open(w.base + "/signin?" + url.Values{"next": {next}}.Encode())
 	b.Press("form[data-passkey] .main")
 	if at := b.At(); at != w.base+next {
@@ -180,12 +180,13 @@ func TestPagesWorkByKeyboardAndOnAPhone(t *testing.T) {
 	b.Focused("Sign in with a passkey")
 	b.Key("\r")
 	b.Await("Your access")
+	b.Open(w.base + "/account")
 	check("home")
 	b.Open(w.base + "/step-up?next=/")
 	check("step up")
 	b.Open(w.base + "/passkeys/new")
 	check("register")
-	b.Open(w.base + "/")
+	b.Open(w.base + "/account")
 	b.Press("form[action='/sessions/end-all'] button")
 	b.Wants("You are signed out")
 	check("signed out")

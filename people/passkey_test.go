@@ -285,7 +285,7 @@ func TestPasskeysAreAddedAndRemoved(t *testing.T) {
 	if n := len(w.who("ada").Passkeys); n != 2 {
 		t.Fatalf("there are %d passkeys", n)
 	}
-	b.Open(w.base + "/")
+	b.Open(w.base + "/account")
 	b.Press("form[action='/passkeys/remove'] button")
 	b.Wants("The passkey is removed")
 	if n, s := len(w.who("ada").Passkeys), len(w.live("ada")); n != 1 || s != 0 {

@@ -149,7 +149,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	s.api, err = s.withCustody(api.New(api.Config{People: s.config.PeopleURL,
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
 		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Badges: badges{s}, Identity: s.verifier, Sessions: s.sessions,
-		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, View: viewOf(c.profiles), Now: o.Now, Logger: o.Logger,
+		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, View: viewOf(c.profiles), System: s.system, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
@@ -213,25 +213,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	hint := s.clients
-	if s.domains != nil {
-		// The authorities of workloads change while the server runs; without a hint a
-		// client shows the certificate that it has.
-		hint = nil
-	}
-	tlsConfig := identity.ServerTLS(s.cert, hint)
-	tlsConfig.Time = s.o.Now
-	get := tlsConfig.GetCertificate
-	tlsConfig.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		// A machine that slept past the certificate's end renews it before it shows it,
-		// and not at the next tick.
-		if now := s.o.Now(); !now.Before(s.cert.NotAfter()) {
-			if err := s.cert.Refresh(now); err != nil {
-				return nil, fmt.Errorf("renewing the server's certificate: %w", err)
-			}
-		}
-		return get(hello)
-	}
+	tlsConfig := s.TLS()
 	quiet := slog.NewLogLogger(s.o.Logger.With("from", "http").Handler(), slog.LevelDebug) // TLS handshakes of strangers
 	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
@@ -287,6 +269,31 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	s.ready.Store(true)
 	s.o.Logger.InfoContext(ctx, "listening", "gateway", l.Gateway.Addr().String(), "api", l.API.Addr().String(), "health", l.Health.Addr().String())
 	return group.Wait()
+}
+
+// TLS is how the doors speak TLS: with the certificate that they share, by the server's
+// clock. A page that is served beside them, on the same host, shows it too.
+func (s *Server) TLS() *tls.Config {
+	hint := s.clients
+	if s.domains != nil {
+		// The authorities of workloads change while the server runs; without a hint a
+		// client shows the certificate that it has.
+		hint = nil
+	}
+	tlsConfig := identity.ServerTLS(s.cert, hint)
+	tlsConfig.Time = s.o.Now
+	get := tlsConfig.GetCertificate
+	tlsConfig.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		// A machine that slept past the certificate's end renews it before it shows it,
+		// and not at the next tick.
+		if now := s.o.Now(); !now.Before(s.cert.NotAfter()) {
+			if err := s.cert.Refresh(now); err != nil {
+				return nil, fmt.Errorf("renewing the server's certificate: %w", err)
+			}
+		}
+		return get(hello)
+	}
+	return tlsConfig
 }
 
 func (s *Server) listeners() (*Listeners, error) {
@@ -373,6 +380,10 @@ func (s *Server) notReady() (why []string) {
 
 // View is the registry as decisions see it now.
 func (s *Server) View() *snapshot.View { return s.record.registry.View() }
+
+// Refresh asks the registry's database at once what Run asks every few seconds: after
+// the clock was moved, the view is confirmed by it.
+func (s *Server) Refresh(ctx context.Context) error { return s.record.registry.Refresh(ctx) }
 
 // Close closes a server that was opened and is not run.
 func (s *Server) Close() error { return s.close() }

@@ -25,10 +25,12 @@ import (
 )
 
 type demoCmd struct {
-	Once     bool   `help:"Tell it once and stop; exits 0 only if every step came out as it must."`
-	JSON     bool   `name:"json" help:"One JSON object a step."`
+	Once     bool   `help:"Tell the story of the two doors in ten steps, and stop; exits 0 only if every step came out as it must."`
+	JSON     bool   `name:"json" help:"JSON: one object a step; without --once one that says where to look."`
 	Dir      string `help:"The folder to write into; it must not exist yet. Without it a new one in the system's folder for temporary files." placeholder:"DIR" type:"path"`
-	Patients int    `help:"How many patients the hospital has." default:"40"`
+	Patients int    `help:"How many patients the hospital has; 0: 150, and 40 with --once." default:"0"`
+	Quick    bool   `help:"A tenth of the requests of the seven months, for a slow machine."`
+	Open     bool   `help:"Open the page in your browser."`
 }
 
 // question is what the vendor asks for, before and after the papers.
@@ -37,9 +39,16 @@ const question = "/fhir/ehr/Patient?_count=1"
 // errDemo says that a step did not come out as it must.
 var errDemo = errors.New("the demo did not come out as it must")
 
-// Run tells the story of the two doors, on real servers.
+// Run makes an organisation with a past, and opens the console on it; or, once, tells the
+// story of the two doors. Both are on real servers.
 func (c *demoCmd) Run(ctx context.Context, now clock) (err error) {
 	t := &teller{out: colorprofile.NewWriter(os.Stdout, os.Environ()), json: c.JSON}
+	if c.Patients == 0 && c.Once {
+		c.Patients = 40
+	}
+	if c.Patients != 0 && (c.Patients < 4 || c.Patients > 5000) {
+		return problem.BadField("patients", "is not between 4 and 5000", "Leave it out")
+	}
 	dir := c.Dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "sallyport-demo-"); err != nil {
@@ -48,10 +57,10 @@ func (c *demoCmd) Run(ctx context.Context, now clock) (err error) {
 	} else if err := os.Mkdir(dir, 0o700); err != nil {
 		return problem.BadField("dir", dir+" cannot be made, or exists", "Name a new folder").Because(err)
 	}
-	if c.Patients < 4 || c.Patients > 5000 {
-		return problem.BadField("patients", "is not between 4 and 5000", "40 is plenty")
+	if !c.Once {
+		return c.stay(ctx, t, dir, now)
 	}
-	d := &demo{teller: t, once: c.Once}
+	d := &demo{teller: t}
 	began := time.Now()
 	t.begin(1, "A synthetic hospital, and Sallyport in front of it")
 	if d.world, err = startWorld(ctx, dir, c.Patients, now); err != nil {
@@ -66,12 +75,11 @@ func (c *demoCmd) Run(ctx context.Context, now clock) (err error) {
 			return err
 		}
 	}
-	return d.rest(ctx, time.Since(began))
+	return d.rest(time.Since(began))
 }
 
 type demo struct {
 	*teller
-	once  bool
 	world *demoWorld
 	cutAt uint64 // log index of the act that cut the download
 
@@ -480,17 +488,13 @@ func changeOneByte(dir, text string) (where string, err error) {
 }
 
 // rest is step 10.
-func (d *demo) rest(ctx context.Context, took time.Duration) error {
+func (d *demo) rest(took time.Duration) error {
 	d.begin(10, "What to try next")
 	w := d.world
-	ada := w.people["ada"]
 	d.fact("seconds", took.Seconds())
-	d.say("It took %.1f s. Act as Ada or Grace:", took.Seconds())
-	d.say("  export SALLYPORT_SERVER=%s SALLYPORT_CERT=%s", ada.Server, ada.Cert)
-	d.say("  sallyport acts --done               every act, and who did it")
-	d.say("  sallyport grant list")
-	d.say("  sallyport explain --grant triage-grant --resources Patient --all")
-	d.say("As the vendor: the keys are in %s", filepath.Join(w.dir, "northwind"))
+	d.say("It took %.1f s. What was written stays in %s; the servers have stopped.", took.Seconds(), w.dir)
+	d.say("  sallyport verify %s", w.config.Data("audit"))
+	d.say("  sallyport demo    the same hospital with seven months behind it, and its console in your browser")
 	d.say("With your own FHIR server: sallyport init, then docs/first-hour.md")
 	if err := d.end(!d.missed); err != nil {
 		return err
@@ -498,11 +502,5 @@ func (d *demo) rest(ctx context.Context, took time.Duration) error {
 	if d.missed {
 		return errDemo
 	}
-	if d.once {
-		return nil
-	}
-	d.say("")
-	d.say("The servers stay up; Ctrl-C ends the demo.")
-	<-ctx.Done()
 	return nil
 }
