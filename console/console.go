@@ -125,13 +125,10 @@ func (c *Console) Run(ctx context.Context) {
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
-	both.Go(func() { c.s.activity.run(ctx) })
-	both.Go(func() { c.s.ahead.run(ctx) })
-	both.Go(func() { c.s.ladders.run(ctx) })
-	both.Go(func() { c.s.growth.run(ctx) })
+	all.Go(func() { c.s.ladders.run(ctx) })
+	all.Go(func() { c.s.growth.run(ctx) })
+	all.Go(func() { c.s.usage.run(ctx) })
 	all.Wait()
-	both.Go(func() { c.s.usage.run(ctx) })
-	both.Wait()
 }
 
 // Stop ends the streams of live pages, which otherwise last as long as their pages.

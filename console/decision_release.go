@@ -19,13 +19,13 @@ type releaseView struct {
 	This    releaseRow
 	Papers  []ref
 	Chapter map[string][]rung // the gates of each chapter
-	Course  []trainingRow
+	Course  []releaseTrainingRow
 	Origin  string
 	Others  int // releases of the same decision
 }
 
-// trainingRow is a training that the person has passed, as it stands.
-type trainingRow struct {
+// releaseTrainingRow is a training that the person has passed, as it stands.
+type releaseTrainingRow struct {
 	Course, Version string
 	Completed       time.Time
 	Expires         time.Time
@@ -84,13 +84,13 @@ func (s *server) release(v *visit) (releaseView, error) {
 }
 
 // trainingsAt are the trainings that a person had passed by a time, the newest first.
-func trainingsAt(view *snapshot.View, person id.Person, at time.Time) []trainingRow {
-	var out []trainingRow
+func trainingsAt(view *snapshot.View, person id.Person, at time.Time) []releaseTrainingRow {
+	var out []releaseTrainingRow
 	for _, t := range view.TrainingsOf(person) {
 		if t.CompletedAt.After(at) {
 			continue
 		}
-		row := trainingRow{Course: t.Course, Version: t.Version, Completed: t.CompletedAt, Expires: t.ExpiresAt, State: mark{"Current then", "good"}}
+		row := releaseTrainingRow{Course: t.Course, Version: t.Version, Completed: t.CompletedAt, Expires: t.ExpiresAt, State: mark{"Current then", "good"}}
 		switch {
 		case !t.Passed:
 			row.State = mark{"Not passed", "bad"}
@@ -101,7 +101,7 @@ func trainingsAt(view *snapshot.View, person id.Person, at time.Time) []training
 		}
 		out = append(out, row)
 	}
-	slices.SortFunc(out, func(a, b trainingRow) int { return b.Completed.Compare(a.Completed) })
+	slices.SortFunc(out, func(a, b releaseTrainingRow) int { return b.Completed.Compare(a.Completed) })
 	return out
 }
 
