@@ -64,7 +64,7 @@ func (c *client) in(t *testing.T) *client {
 	return &d
 }
 
-var code = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
+var snippetCode = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
 
 // connects runs what the page has to copy, with the vendor's own keys and nothing else:
 // each gets a patient.
@@ -82,7 +82,7 @@ func connects(t *testing.T, w *world, lin *client) {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, m := range code.FindAllStringSubmatch(lin.body, -1) {
+	for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
 		texts[m[1]] = html.UnescapeString(m[2])
 	}
 	for _, x := range []struct{ key, file, program string }{{"curl", "ask.sh", "bash"}, {"python", "ask.py", "python3"}, {"javascript", "ask.mjs", "node"}} {
