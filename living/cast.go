@@ -39,9 +39,11 @@ const (
 	laptop       = id.Device("lin-laptop")
 	triageApp    = id.App("triage")
 	summaryApp   = id.App("summarizer")
+	labelApp     = id.App("labeller")
 	assistantApp = id.App("assistant") // an agent, on Lin's laptop
 	triageGrant  = id.Grant("triage-grant")
 	summaryGrant = id.Grant("summaries-grant")
+	labelGrant   = id.Grant("labeller-grant")
 	assistGrant  = id.Grant("assistant-grant")
 	triageRole   = id.Role("triage-reader")
 	summaryRole  = id.Role("encounter-reader")

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -240,27 +241,33 @@ func (s *scene) trained(p id.Person, key id.Training, ago, life int) {
 		Passed: true, CompletedAt: done, ExpiresAt: done.AddDate(0, 0, life), Source: snapshot.FromLMS, Modules: []string{"M1", "M2", "M3", "M4", "M5", "M6"}})
 }
 
-// machine enrols a vendor's machine with a program on it, and approves both.
-func (s *scene) machine(vendor id.Vendor, device id.Device, app id.App, a registry.RegisterApp, store snapshot.KeyStore, trusted time.Time) {
+// machine enrols a vendor's machine, and approves it.
+func (s *scene) machine(p *Program, owner id.Person, store snapshot.KeyStore, trusted time.Time) {
 	if s.err != nil {
 		return
 	}
-	p, err := s.o.program(vendor, device, app)
-	if err != nil {
-		s.err = err
-		return
+	a := registry.EnrollDevice{ID: p.Device, Vendor: p.Vendor, Key256: p.machine.KeyDigest(), Owner: owner, Region: "US", KeyStore: store, SealTo: []string{p.seal.Recipient().String()}}
+	s.do(ada, "their machine", a)
+	s.do(sam, "looked at with their engineer", registry.ApproveDevice{ID: p.Device, TrustedUntil: trusted})
+}
+
+// program makes the keys of a vendor's program and of its machine, and registers the
+// program.
+func (s *scene) program(vendor id.Vendor, device id.Device, a registry.RegisterApp) *Program {
+	if s.err != nil {
+		return nil
 	}
-	if a.Keys, err = p.keys(); err != nil {
-		s.err = err
-		return
+	var p *Program
+	if p, s.err = s.o.program(vendor, device, a.ID); s.err != nil {
+		return nil
 	}
-	a.ID, a.Vendor = app, vendor
-	s.do(ada, "their machine", registry.EnrollDevice{ID: device, Vendor: vendor, Key256: p.digest(), Owner: a.Owner, Region: "US", KeyStore: store, SealTo: []string{p.seal.Recipient().String()}})
+	if a.Keys, s.err = identity.PublicKeys(p.app.Public()); s.err != nil {
+		return nil
+	}
+	a.Vendor = vendor
 	s.do(ada, "their program", a)
-	s.do(sam, "keys confirmed by telephone", registry.ApproveApp{ID: app})
-	if !trusted.IsZero() {
-		s.do(sam, "looked at with their engineer", registry.ApproveDevice{ID: device, TrustedUntil: trusted})
-	}
+	s.do(sam, "keys confirmed by telephone", registry.ApproveApp{ID: a.ID})
+	return p
 }
 
 // link gives a vendor's contact a way in, and opens it in a browser.

@@ -50,7 +50,7 @@ func (o *Organisation) northwind(t *story) {
 		s.trained(ravi, "ravi-first", 365-(204+16), 365)
 		s.trained(nora, "nora-first", 40, 365)
 		s.do(grace, "she signs for them, as their register says", registry.NameSignatory{ID: nora, Title: "Chief executive officer"})
-		s.machine(f.id, gpu1, triageApp, registry.RegisterApp{Name: "Triage", Kind: snapshot.Workload, Owner: lin}, "", s.until(140))
+		s.machine(s.program(f.id, gpu1, registry.RegisterApp{ID: triageApp, Name: "Triage", Kind: snapshot.Workload, Owner: lin}), lin, "", s.until(140))
 	})
 	t.on(203, 11, "Northwind AI's first engagement", func(s *scene) {
 		s.work(f, triageEval, hipaa.Evaluation, []id.Agreement{f.baa, northwindSOW}, s.until(95), "", true)
@@ -109,7 +109,7 @@ func (o *Organisation) northwind(t *story) {
 	t.on(121, 10, "Northwind AI's second engagement", func(s *scene) {
 		s.work(f, summaries, hipaa.Inference, []id.Agreement{f.baa, northwindSOW}, s.until(9), snapshot.SealAge, true)
 		s.role(summaryRole, "Encounter reader", summaries)
-		s.machine(f.id, gpu2, summaryApp, registry.RegisterApp{Name: "Summarizer", Kind: snapshot.Workload, Owner: ravi}, "", s.until(12))
+		s.machine(s.program(f.id, gpu2, registry.RegisterApp{ID: summaryApp, Name: "Summarizer", Kind: snapshot.Workload, Owner: ravi}), ravi, "", s.until(26))
 		s.grant(summaryGrant, summaries, summaryApp, ravi, gpu2, summaryRole, s.until(9), true)
 		s.ask(summaryApp, "Patient?_count=2", http.StatusOK)
 	})
@@ -125,6 +125,12 @@ func (o *Organisation) northwind(t *story) {
 		s.ask(triageApp, "Patient?_count=1", http.StatusForbidden) // for two weeks nothing went
 		s.trained(lin, "lin-second", 0, 365)
 		s.ask(triageApp, "Patient?_count=1", http.StatusOK)
+	})
+
+	t.on(92, 14, "A third program of Northwind AI", func(s *scene) {
+		s.program(f.id, gpu2, registry.RegisterApp{ID: labelApp, Name: "Labeller", Kind: snapshot.Workload, Owner: ravi})
+		s.grant(labelGrant, triageEval, labelApp, ravi, gpu2, triageRole, s.until(70), true)
+		s.ask(labelApp, "Patient?_count=1", http.StatusOK)
 	})
 
 	t.on(100, 10, "", func(s *scene) { s.do(sam, "as every half year", registry.RotateKey{ID: triageEval}) })
@@ -146,7 +152,7 @@ func (o *Organisation) northwind(t *story) {
 	})
 
 	t.on(58, 10, "An agent on Lin's laptop", func(s *scene) {
-		s.machine(f.id, laptop, assistantApp, registry.RegisterApp{Name: "Triage assistant", Kind: snapshot.Agent, Owner: lin}, snapshot.InTPM, s.until(60))
+		s.machine(s.program(f.id, laptop, registry.RegisterApp{ID: assistantApp, Name: "Triage assistant", Kind: snapshot.Agent, Owner: lin}), lin, snapshot.InTPM, s.until(60))
 		if s.err == nil {
 			s.err = s.o.Programs[assistantApp].report(s.ctx, state{firewall: true, updated: true})
 		}
@@ -164,6 +170,7 @@ func (o *Organisation) northwind(t *story) {
 		s.do(grace, "the second quarter", registry.OpenCampaign{ID: "second-quarter", Title: "Second quarter", DueAt: s.in(14)})
 		s.reviewed(triageGrant, omar, "the evaluation goes on")
 		s.reviewed(assistGrant, omar, "Lin uses it daily")
+		s.reviewed(labelGrant, omar, "labels are needed for the evaluation")
 	})
 	t.on(32, 10, "", func(s *scene) {
 		s.reviewed(summaryGrant, omar, "until the pilot ends")
@@ -197,6 +204,12 @@ func (o *Organisation) lately(t *story) {
 	t.before(30*time.Hour, "Ravi asks for more", func(s *scene) {
 		s.asks(ravi, "to go on after the pilot", registry.MakeRequest{Person: ravi, Engagement: triageEval, App: summaryApp, Devices: []id.Device{gpu2}, Role: triageRole,
 			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, MaxPatients: 500, MaxDailyBytes: 64 << 20, Life: 60 * 24 * 60, Why: "Compare summaries with what triage sees, for the report of the pilot"})
+	})
+	t.before(firewallOff, "The firewall of Lin's laptop is off", func(s *scene) {
+		if s.err == nil {
+			s.err = s.o.Programs[assistantApp].report(s.ctx, state{updated: true})
+		}
+		s.ask(assistantApp, "Patient?_count=1", http.StatusForbidden)
 	})
 	t.before(14*time.Hour, "An emergency procedure was used", func(s *scene) {
 		s.do(omar, "as the procedure asks", registry.ReportEmergency{ID: "night-outage", Source: Source, Person: omar, Why: "The chart did not open during a code; procedure E-7", UsedAt: s.now().Add(-35 * time.Minute)})

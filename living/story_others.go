@@ -31,7 +31,7 @@ func (o *Organisation) clearwater(t *story) {
 		s.engage(cast[tomas], clearwater, "employee of the vendor")
 		s.do(sam, "as the contract says", registry.AssignTraining{ID: tomas, Track: "MLE", HiredAt: s.now().AddDate(-3, 0, 0), WorkState: "US-MA"})
 		s.trained(tomas, "tomas-first", 10, 365)
-		s.machine(f.id, imagingBox, imagingApp, registry.RegisterApp{Name: "Imaging QA", Kind: snapshot.Workload, Owner: tomas}, "", s.until(90))
+		s.machine(s.program(f.id, imagingBox, registry.RegisterApp{ID: imagingApp, Name: "Imaging QA", Kind: snapshot.Workload, Owner: tomas}), tomas, "", s.until(90))
 		s.work(f, imagingQA, hipaa.Evaluation, []id.Agreement{f.baa}, s.until(120), "", true)
 		s.role(imagingRole, "Imaging reader", imagingQA)
 		// Not every patient: half of them, on a list that only the vault can read.
@@ -80,7 +80,7 @@ func (o *Organisation) clearwater(t *story) {
 		s.do(grace, "a material breach: the folder was shared for two days, and nobody looked", registry.TerminateAgreement{ID: clearwaterBAA})
 	})
 	t.on(20, 10, "Parting from Clearwater Imaging", func(s *scene) {
-		s.do(ada, "the agreement was terminated", registry.BeginOffboarding{ID: goodbye, Vendor: clearwater, Cause: snapshot.MaterialBreach, DueAt: s.until(10)})
+		s.do(ada, "the agreement was terminated", registry.BeginOffboarding{ID: goodbye, Vendor: clearwater, Cause: snapshot.MaterialBreach, DueAt: s.in(29)})
 		s.post(grace, "/v1/offboardings/"+string(goodbye)+"/inventory", map[string]any{"reason": "counted from the log"}, nil)
 	})
 	t.on(16, 13, "Clearwater Imaging attests", func(s *scene) {
@@ -128,7 +128,7 @@ func (o *Organisation) harborlight(t *story) {
 		})
 	}
 	t.on(26, 11, "Harborlight's machine and program", func(s *scene) {
-		s.machine(f.id, harborBox, denialApp, registry.RegisterApp{Name: "Denials", Kind: snapshot.Workload, Owner: petra}, "", s.until(60))
+		s.machine(s.program(f.id, harborBox, registry.RegisterApp{ID: denialApp, Name: "Denials", Kind: snapshot.Workload, Owner: petra}), petra, "", s.until(60))
 		s.baa(f, f.baa, s.until(365))
 		s.work(f, denials, hipaa.Evaluation, []id.Agreement{f.baa}, s.until(90), "", false)
 		s.role(denialRole, "Denials reader", denials)

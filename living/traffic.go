@@ -28,10 +28,14 @@ type stint struct {
 var stints = []stint{
 	{app: triageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
 	{app: summaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
+	{app: labelApp, from: 91, last: 0, hours: []int{14}, asks: 2},
 	{app: assistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
 	{app: imagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
 	{app: denialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
 }
+
+// firewallOff is how long before the end the firewall of Lin's laptop is turned off.
+const firewallOff = 18 * time.Hour
 
 // traffic is what the programs ask, day by day.
 func (o *Organisation) traffic(t *story) {
