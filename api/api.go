@@ -59,7 +59,9 @@ type Config struct {
 	Rulings func(profile, path string) []string
 	// View is the digest of what a role shows, as the log has it, in hex; nil: it is not
 	// known here, and no element is proposed for removal.
-	View   func(*snapshot.Role) (string, error)
+	View func(*snapshot.Role) (string, error)
+	// System is how this node stands.
+	System func(context.Context) System
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -107,6 +109,7 @@ func New(c Config) http.Handler {
 	s.explain()
 	s.forecasts()
 	s.keys()
+	s.system()
 	s.papers()
 	s.trainings()
 	s.apply()
@@ -187,9 +190,9 @@ func (s *server) tooMany(p *snapshot.Person, r *http.Request) bool {
 	return p.Vendor != "" && r.Method == http.MethodPost && !s.outside.Allow(r, s.Now())
 }
 
-// vendorReads are who a vendor's person is, what they have and may ask for, and what
+// vendorReads are who a vendor's person is, where their machines enrol, what they have and may ask for, and what
 // they are a party to; each asks whether it is theirs.
-var vendorReads = []string{"/v1/whoami", "/v1/my-access", "/v1/roles/{id}/fields",
+var vendorReads = []string{"/v1/whoami", "/v1/enrolment", "/v1/my-access", "/v1/roles/{id}/fields",
 	"/v1/agreements/{id}/signing", "/v1/agreements/{id}/document", "/v1/agreements/{id}/signed", "/v1/agreements/{id}/evidence"}
 
 // forVendors says whether a vendor's person may reach the route at all: the reads

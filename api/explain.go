@@ -144,7 +144,7 @@ func (s *server) explanation(ctx context.Context, in ExplainRequest) (*Explanati
 		err error
 	)
 	if in.Decision != "" {
-		q, err = s.recorded(ctx, in.Decision, &out)
+		q, err = s.recorded(ctx, in.Decision, !in.At.IsZero(), &out)
 	} else {
 		q, err = s.asked(s.Registry.View(), *in.Question, &out)
 	}
@@ -174,8 +174,9 @@ func (s *server) explanation(ctx context.Context, in ExplainRequest) (*Explanati
 	return &out, nil
 }
 
-// recorded is the request of a past decision, as far as the log has it.
-func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) (policy.Request, error) {
+// recorded is the request of a past decision, as far as the log has it; judged says
+// that it is judged by the papers of another time.
+func (s *server) recorded(ctx context.Context, d id.Decision, judged bool, out *Explanation) (policy.Request, error) {
 	if _, err := id.Time(d); err != nil {
 		return policy.Request{}, problem.BadField("decision", "is not a decision id", "Copy it from the refusal or from the log: 26 letters and digits").Because(err)
 	}
@@ -215,7 +216,11 @@ func (s *server) recorded(ctx context.Context, d id.Decision, out *Explanation) 
 	out.Assumed = append(out.Assumed,
 		"the log keeps no query: elements that a search read are not judged again",
 		"the grant's volume is judged as unused, and the content as not inspected")
-	v, err := s.Registry.AtVersion(ctx, in.Snapshot)
+	v := s.Registry.View()
+	if judged || v.Version() == in.Snapshot { // judged by another view, or by the one that is at hand
+		return requestOf(in, v.Confirm(rec.At), rec.At), nil
+	}
+	v, err = s.Registry.AtVersion(ctx, in.Snapshot)
 	if err != nil {
 		return policy.Request{}, err
 	}

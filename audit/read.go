@@ -47,6 +47,9 @@ func (l *Log) Entry(_ context.Context, index uint64) (Entry, error) {
 	return Decode(index, b)
 }
 
+// Bytes returns the JSON of a durable entry, as the tree holds it.
+func (l *Log) Bytes(_ context.Context, index uint64) ([]byte, error) { return l.raw(index) }
+
 // Act returns the entry of an act, or ErrNotFound.
 func (l *Log) Act(ctx context.Context, a id.Act) (Entry, error) {
 	l.mu.Lock()

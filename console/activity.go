@@ -22,8 +22,9 @@ type activity struct {
 	ready  bool   // the log as it was at the start has been read
 	ways   map[way][]dayCount
 	gates  map[gateAt][]dayCount
-	newest []disclosure.Row // requests, the newest last
-	more   chan struct{}    // closed when there is something new
+	newest []disclosure.Row     // requests, the newest last
+	last   map[id.Source]uint64 // the newest release from each source: where it stands in the log
+	more   chan struct{}        // closed when there is something new
 }
 
 // way is the way that data takes: from a source through the gateway to an engagement.
@@ -65,7 +66,7 @@ const (
 )
 
 func newActivity(s *server) *activity {
-	return &activity{s: s, ways: map[way][]dayCount{}, gates: map[gateAt][]dayCount{}, more: make(chan struct{})}
+	return &activity{s: s, ways: map[way][]dayCount{}, gates: map[gateAt][]dayCount{}, last: map[id.Source]uint64{}, more: make(chan struct{})}
 }
 
 func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
@@ -139,6 +140,7 @@ func (a *activity) take(r disclosure.Row) {
 		}
 	case disclosure.Released:
 		day.Releases, day.Bytes, day.Patients = 1, r.Bytes, r.Patients
+		a.last[r.Source] = r.Index
 		if r.Sealed != nil {
 			w.Sealing = r.Sealed.Mode
 		}
@@ -241,6 +243,14 @@ func (a *activity) Newest(limit int, keep func(disclosure.Row) bool) []disclosur
 		}
 	}
 	return out
+}
+
+// LastRelease is where the newest release from a source stands in the log.
+func (a *activity) LastRelease(source id.Source) (index uint64, ok bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	index, ok = a.last[source]
+	return index, ok
 }
 
 // More is closed when there is something new; ready says whether the log as it was at

@@ -38,8 +38,9 @@ func (w *answerWriter) WriteHeader(status int) {
 	}
 }
 
-// call asks the API as the visitor. What it refuses is a problem, with its reasons.
-func (s *server) call(v *visit, method, path string, body any) (*answer, error) {
+// call asks the API as the visitor, with headers in pairs. What it refuses is a problem,
+// with its reasons.
+func (s *server) call(v *visit, method, path string, body any, headers ...string) (*answer, error) {
 	ctx, cancel := context.WithTimeout(v.Context(), askLimit)
 	defer cancel()
 	var in io.Reader = http.NoBody
@@ -57,6 +58,9 @@ func (s *server) call(v *visit, method, path string, body any) (*answer, error) 
 	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), v.RemoteAddr
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
 	}
 	a := &answer{Header: http.Header{}}
 	s.API(v.actor(), a.writer(), r)

@@ -77,8 +77,15 @@ type server struct {
 	templates map[string]*template.Template
 	style     []byte
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
+	drafts    *drafts
 	activity  *activity
 	ahead     *ahead
+	history   *history
+	partners  partners
+	work      *work
+	ladders   *ladders
+	growth    *logGrowth
+	usage     *firmUsage
 	stopping  chan struct{}
 	stop      sync.Once
 }
@@ -93,7 +100,14 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.activity, s.ahead = newActivity(s), newAhead(s)
+	s.drafts = newDrafts()
+	s.activity = newActivity(s)
+	s.ahead = newAhead(s)
+	s.history = newHistory(s)
+	s.work = newWork(s)
+	s.ladders = newLadders(s)
+	s.growth = newLogGrowth(s)
+	s.usage = newFirmUsage(s)
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -106,10 +120,15 @@ func New(c Config) (*Console, error) {
 
 // Run follows the log and the registry until ctx ends. It is called once.
 func (c *Console) Run(ctx context.Context) {
-	var both sync.WaitGroup
-	both.Go(func() { c.s.activity.run(ctx) })
-	both.Go(func() { c.s.ahead.run(ctx) })
-	both.Wait()
+	var all sync.WaitGroup
+	all.Go(func() { c.s.activity.run(ctx) })
+	all.Go(func() { c.s.ahead.run(ctx) })
+	all.Go(func() { c.s.history.run(ctx) })
+	all.Go(func() { c.s.work.run(ctx) })
+	all.Go(func() { c.s.ladders.run(ctx) })
+	all.Go(func() { c.s.growth.run(ctx) })
+	all.Go(func() { c.s.usage.run(ctx) })
+	all.Wait()
 }
 
 // Stop ends the streams of live pages, which otherwise last as long as their pages.

@@ -15,7 +15,7 @@ import (
 func TestTheFirstPage(t *testing.T) {
 	w := start(t)
 	grace := w.as(registrytest.Grace)
-	grace.wants(http.StatusOK, "<h1>Today</h1>", "What stops in the next 30 days")
+	grace.wants(http.StatusOK, "<h1>Today</h1>", "What needs you")
 	if grace.at != "/console" {
 		t.Errorf("signing in leads to %s", grace.at)
 	}

@@ -1,25 +1,447 @@
 package console
 
 import (
-	"github.com/sallyport/sallyport/id"
+	"cmp"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 )
 
-func actScreens() []screen { return nil }
+// One form does every act that the API offers: it is made from the act's own type, shows
+// what the act would change before it is done, and posts it to the API as the visitor. A
+// screen that wants something done leads here, with fields filled in (Frame.May), or posts
+// its own form here.
 
-// told is what the visitor has just done, when the address says so: done=ACT, an act of
-// their own; and where it is taken back.
-func told(v *visit) (done, undo string) {
-	key := id.Act(v.URL.Query().Get("done"))
-	if key == "" {
-		return "", ""
+// maxActForm is a form with a document in it.
+const maxActForm = registry.MaxDocument + 1<<20
+
+func actScreens() []screen {
+	post := on("do", "", "POST /console/do/{kind}", everyone, (*server).doPosted)
+	post.Max = maxActForm
+	return append([]screen{
+		on("do", "", "GET /console/do/{kind}", everyone, (*server).doShown), post,
+		on("dos", "What you can do", "GET /console/do", everyone, (*server).doList),
+	}, recordScreens()...)
+}
+
+// doPage is the form of one act, or what it would change.
+type doPage struct {
+	Kind         registry.Kind
+	Subject      *ref // what it is about, where that is known
+	Who          []string
+	Apart        bool // another person must have asked for it
+	Touch        string
+	NoKey        bool // a passkey is needed, and the visitor has none
+	Must, May    []actField
+	MayOpen      bool
+	Reason       string
+	ReasonError  string
+	Next, Key    string
+	Given        []string
+	Errors       []formError
+	Back         string
+	File, Single bool
+	Ahead        *doAhead
+	Hidden       []hidden
+	Once         *onceTold
+}
+
+type formError struct{ Href, Text string }
+
+type hidden struct{ Name, Value string }
+
+// controls are the form's own names beside the act's fields.
+var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done"}
+
+// doForm is what the visitor has typed.
+type doForm struct {
+	spec   *registry.Spec
+	typed  url.Values
+	given  []string
+	reason string
+	next   string
+	key    string
+	step   string
+	file   *upload
+	errs   []fieldError
+}
+
+// upload is the file that came with a form.
+type upload struct {
+	Name, Media string
+	Content     []byte
+}
+
+// admitted is the row of the act, if the visitor may do such an act at all.
+func (s *server) admitted(v *visit) (*registry.Spec, error) {
+	spec, ok := registry.Lookup(registry.Kind(v.PathValue("kind")))
+	if !ok || !spec.Routed() {
+		return nil, notFound()
 	}
-	e, err := v.s.Registry.Act(v.Context(), key)
-	if err != nil || e.Actor != v.Person.ID {
-		return "", ""
+	if s.frame(v).May(string(spec.Name)) != nil {
+		return spec, nil
 	}
-	if spec, ok := registry.Lookup(e.Kind); ok {
-		done = spec.Summary
+	if !v.ours() {
+		return nil, notFound()
 	}
-	return done, ""
+	return nil, problem.New(problem.Refused, "Your duties do not let you do this: "+spec.Summary, "It needs "+dutiesOf(spec)+". Ask somebody who has it; People lists them")
+}
+
+// dutiesOf are the duties that let one do the act, in words.
+func dutiesOf(spec *registry.Spec) string {
+	out := make([]string, len(spec.Duties))
+	for i, d := range spec.Duties {
+		out[i] = "the duty " + strings.ReplaceAll(string(d), "-", " ")
+	}
+	return strings.Join(out, " or ")
+}
+
+// doShown shows the form, with what the address says filled in.
+func (s *server) doShown(v *visit) (doPage, error) {
+	spec, err := s.admitted(v)
+	if err != nil {
+		return doPage{}, err
+	}
+	q := v.URL.Query()
+	f := doForm{spec: spec, typed: url.Values{}, next: q.Get("next"), reason: q.Get("reason"), key: rand.Text()}
+	if kept, ok := s.drafts.take(q.Get("draft"), v, spec.Name); ok {
+		f = kept
+		if f.step == "preview" {
+			return s.foresee(v, f)
+		}
+		return s.doPage(v, f), nil
+	}
+	for name, texts := range q {
+		if slices.Contains(controls, name) {
+			continue
+		}
+		f.typed[name] = texts
+		if !slices.Contains(q["change"], name) {
+			f.given = append(f.given, name)
+		}
+	}
+	slices.Sort(f.given)
+	s.asItIs(v, &f)
+	_, f.errs = readForm(spec, f.typed) // what the address says wrongly
+	return s.doPage(v, f), nil
+}
+
+// posted reads what came by POST.
+func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
+	tooLarge := func(err error) error {
+		var over *http.MaxBytesError
+		if errors.As(err, &over) {
+			return problem.New(problem.TooLarge, "The form is too large", "Send a file of at most 16 MB")
+		}
+		return problem.New(problem.Invalid, "The form cannot be read", "Go back and send it again").Because(err)
+	}
+	if strings.HasPrefix(v.Header.Get("Content-Type"), "multipart/form-data") {
+		if err := v.ParseMultipartForm(maxActForm); err != nil {
+			return doForm{}, tooLarge(err)
+		}
+	} else if err := v.ParseForm(); err != nil {
+		return doForm{}, tooLarge(err)
+	}
+	p := v.PostForm
+	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), given: p["given"]}
+	if f.key == "" || len(f.key) > 64 {
+		f.key = rand.Text()
+	}
+	for name, texts := range p {
+		if !slices.Contains(controls, name) {
+			f.typed[name] = texts
+		}
+	}
+	if v.MultipartForm != nil {
+		if heads := v.MultipartForm.File["content"]; len(heads) == 1 && heads[0].Size > 0 {
+			h := heads[0]
+			file, err := h.Open()
+			if err != nil {
+				return doForm{}, tooLarge(err)
+			}
+			defer file.Close()
+			raw, err := io.ReadAll(file)
+			if err != nil {
+				return doForm{}, tooLarge(err)
+			}
+			f.file = &upload{Name: h.Filename, Media: mediaOf(h.Filename, h.Header.Get("Content-Type")), Content: raw}
+		}
+	}
+	return f, nil
+}
+
+// mediaTypes are what files are by their endings.
+var mediaTypes = map[string]string{
+	"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "json": "application/json", "xml": "application/xml",
+	"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "p7s": "application/pkcs7-signature",
+	"docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+func mediaOf(name, said string) string {
+	if m, ok := mediaTypes[strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])]; ok {
+		return m
+	}
+	return said
+}
+
+// attach writes into the form what a file says of itself.
+func (f *doForm) attach() {
+	if f.file == nil {
+		return
+	}
+	d := registry.NewDocument(f.file.Media, f.file.Content)
+	digest := "sha256"
+	if slices.ContainsFunc(membersOf(actType(f.spec)), func(m member) bool { return m.Name == "document_sha256" }) {
+		digest = "document_sha256"
+	}
+	f.typed.Set(digest, d.Digest)
+	f.typed.Set("media_type", d.MediaType)
+	f.typed.Set("size", fmt.Sprint(d.Size))
+	f.typed.Set("content", base64.StdEncoding.EncodeToString(f.file.Content))
+}
+
+// doPosted goes on from the form: to what it would change, or does it.
+func (s *server) doPosted(v *visit) (doPage, error) {
+	spec, err := s.admitted(v)
+	if err != nil {
+		return doPage{}, err
+	}
+	f, err := s.posted(v, spec)
+	if err != nil {
+		return doPage{}, err
+	}
+	file := (&actForm{spec: spec}).hasFile()
+	switch {
+	case f.step == "back" || strings.HasPrefix(f.step, "more:"):
+		return s.doPage(v, f), nil
+	case f.step == "do" || file:
+		return s.do(v, f)
+	}
+	return s.foresee(v, f)
+}
+
+// act is the act that the form says, with whatever is wrong with it in errs.
+func (f *doForm) act(v *visit) (registry.Act, json.RawMessage, bool) {
+	f.attach()
+	f.fillSecret(v)
+	a, raw, errs := actOf(f.spec, f.typed)
+	if f.reason == "" {
+		errs = append(errs, fieldError{"reason", "The reason is missing", "Say why, in a sentence"})
+	}
+	f.errs = append(f.errs, errs...)
+	return a, raw, len(f.errs) == 0
+}
+
+// do does it, once, however often the form is sent.
+func (s *server) do(v *visit, f doForm) (doPage, error) {
+	once, err := s.makeSecret(v, &f)
+	if err != nil {
+		return doPage{}, err
+	}
+	a, raw, ok := f.act(v)
+	if !ok {
+		return s.doPage(v, f), nil
+	}
+	if s.untouched(v, f.spec) {
+		return s.touchFirst(v, f, "preview")
+	}
+	path := f.spec.Path
+	if strings.Contains(path, "{id}") {
+		key := a.Subject().ID
+		if key == "" {
+			key = f.typed.Get("id")
+		}
+		if key == "" {
+			f.errs = append(f.errs, fieldError{"id", "is missing", "Choose what it is about"})
+			return s.doPage(v, f), nil
+		}
+		path = strings.ReplaceAll(path, "{id}", url.PathEscape(key))
+	}
+	out, err := s.call(v, http.MethodPost, path, api.ActBody{Reason: f.reason, Act: []byte(raw)}, api.IdempotencyHeader, f.key)
+	var p *problem.Problem
+	switch {
+	case errors.As(err, &p) && (p.Kind == problem.Invalid || p.Kind == problem.Conflict || p.Kind == problem.Refused || p.Kind == problem.NotFound || p.Kind == problem.Unavailable):
+		f.errs = append(f.errs, problems(p)...)
+		return s.doPage(v, f), nil
+	case err != nil:
+		return doPage{}, err
+	}
+	var done api.ActResult
+	if err := json.Unmarshal(out.Body.Bytes(), &done); err != nil {
+		return doPage{}, fmt.Errorf("reading the API's answer: %w", err)
+	}
+	to := local(f.next, s.afterwards(v, done))
+	if once != nil {
+		once.Next = withDone(to, done)
+		page := doPage{Kind: f.spec.Name, Once: once}
+		v.call("Shown to you once")
+		return page, nil
+	}
+	v.redirect(withDone(to, done))
+	return doPage{}, nil
+}
+
+// afterwards is where a visitor goes who came from nowhere.
+func (s *server) afterwards(v *visit, done api.ActResult) string {
+	if v.ours() {
+		return "/console/acts/" + string(done.Act)
+	}
+	return "/console"
+}
+
+// withDone is a page that tells what was just done.
+func withDone(to string, done api.ActResult) string {
+	u, err := url.Parse(to)
+	if err != nil {
+		return "/console"
+	}
+	return with(u, "done", string(done.Act))
+}
+
+// problems are what the API found wrong, each by its field, and the reasons of a refusal.
+func problems(p *problem.Problem) []fieldError {
+	if len(p.Reasons) == 0 {
+		return []fieldError{{p.Field, p.Title, p.NextStep}}
+	}
+	var out []fieldError
+	for _, r := range p.Reasons {
+		out = append(out, fieldError{"", r.Message, r.NextStep})
+	}
+	return out
+}
+
+// doPage shows the form as it was typed.
+func (s *server) doPage(v *visit, f doForm) doPage {
+	v.call(f.spec.Summary)
+	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}}
+	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
+		form.more = []string{name}
+	}
+	p := doPage{Kind: f.spec.Name, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
+	p.Must, p.May = form.fields()
+	p.standing(s, v, f.spec)
+	p.MayOpen = slices.ContainsFunc(p.May, func(x actField) bool { return x.Error != "" || x.Open })
+	for _, e := range f.errs {
+		x := formError{Text: strings.TrimSpace(sentence(upperFirst(e.Title)) + " " + sentence(e.Next))}
+		if place(e.Field) == "reason" {
+			p.ReasonError = x.Text
+		}
+		if e.Field != "" {
+			name := place(e.Field)
+			x.Text = labelAt(f.spec.Name, name) + ": " + x.Text
+			if at := form.nearest(name, append(slices.Clone(p.Must), p.May...)); at != "" {
+				x.Href = "#" + at
+			} else if name == "reason" {
+				x.Href = "#f-reason"
+			}
+		}
+		p.Errors = append(p.Errors, x)
+	}
+	if len(p.Errors) > 0 {
+		v.status = http.StatusUnprocessableEntity
+		if v.Method == http.MethodGet {
+			v.status = http.StatusOK
+		}
+	}
+	p.Back = cmp.Or(p.Next, homeOf(v))
+	return p
+}
+
+func labelAt(kind registry.Kind, name string) string {
+	if name == "reason" {
+		return "Reason"
+	}
+	return cmp.Or(wordOf(kind, name, name[strings.LastIndexByte(name, '.')+1:]).Label, words(name))
+}
+
+// nearest is the field on the page that shows the name, or the part around it.
+func (f *actForm) nearest(name string, all []actField) string {
+	best, size := "", -1
+	var look func([]actField)
+	look = func(xs []actField) {
+		for _, x := range xs {
+			if (x.Name == name || strings.HasPrefix(name, x.Name+".")) && len(x.Name) > size {
+				best, size = x.ID, len(x.Name)
+			}
+			look(x.Fields)
+		}
+	}
+	look(all)
+	return best
+}
+
+// standing says who may do it, and what it needs.
+func (p *doPage) standing(s *server, v *visit, spec *registry.Spec) {
+	for _, d := range spec.Duties {
+		p.Who = append(p.Who, words(string(d)))
+	}
+	p.Apart = slices.Contains([]string{"approve", "verify", "approve-destruction", "approve-renewal", "lift", "check-terms", "approve-keys"}, spec.Verb)
+	if spec.StepUp() && s.untouched(v, spec) {
+		p.Touch = "/step-up?" + url.Values{"next": {v.URL.RequestURI()}}.Encode()
+		if v.Method != http.MethodGet {
+			p.Touch = "/step-up?" + url.Values{"next": {v.URL.Path}}.Encode()
+		}
+		p.NoKey = len(v.Person.Passkeys) == 0
+	}
+}
+
+// untouched reports whether a passkey must be touched before the act.
+func (s *server) untouched(v *visit, spec *registry.Spec) bool {
+	at := v.Session.SteppedUpAt
+	return spec.StepUp() && (at.IsZero() || at.After(v.Now) || !v.Now.Before(at.Add(v.View.Settings.StepUpLife)))
+}
+
+// touchFirst keeps what was typed, and leads through the passkey back to it.
+func (s *server) touchFirst(v *visit, f doForm, step string) (doPage, error) {
+	if len(v.Person.Passkeys) == 0 {
+		f.errs = append(f.errs, fieldError{"", "This needs a passkey, and you have none", "Register one under your name, at the top, and come back; or do it by the command line with your certificate"})
+		return s.doPage(v, f), nil
+	}
+	f.step = step
+	key, err := s.drafts.keep(v, f)
+	if err != nil {
+		return doPage{}, err
+	}
+	back := "/console/do/" + string(f.spec.Name) + "?" + url.Values{"draft": {key}}.Encode()
+	v.redirect("/step-up?" + url.Values{"next": {back}}.Encode())
+	return doPage{}, nil
+}
+
+// doIndex are the acts that the visitor's duties admit.
+type doIndex struct{ Groups []doGroup }
+
+type doGroup struct {
+	Noun string
+	Acts []actLink
+}
+
+func (s *server) doList(v *visit) (doIndex, error) {
+	v.call("What you can do")
+	frame := s.frame(v)
+	var out doIndex
+	for _, spec := range registry.Acts {
+		link := frame.May(string(spec.Name))
+		if link == nil {
+			continue
+		}
+		link.Href = "/console/do/" + string(spec.Name)
+		i := slices.IndexFunc(out.Groups, func(g doGroup) bool { return g.Noun == spec.Noun })
+		if i < 0 {
+			out.Groups, i = append(out.Groups, doGroup{Noun: spec.Noun}), len(out.Groups)
+		}
+		out.Groups[i].Acts = append(out.Groups[i].Acts, *link)
+	}
+	slices.SortFunc(out.Groups, func(a, b doGroup) int { return strings.Compare(a.Noun, b.Noun) })
+	return out, nil
 }

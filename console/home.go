@@ -1,24 +1,259 @@
 package console
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/console/draw"
 	"github.com/sallyport/sallyport/forecast"
+	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/sheet"
 )
 
 func homeScreens() []screen {
-	return []screen{on("today", "Today", "GET /console", everyone, (*server).today)}
+	return []screen{
+		on("today", "Today", "GET /console", everyone, (*server).today),
+		on("", "What stops, for a calendar", "GET /console/calendar", ours, (*server).todayCalendar),
+	}
 }
 
 // today is what the visitor opens every morning.
 type today struct {
-	Stops []forecast.Stop
-	Made  time.Time
+	Needs   []todayGroup
+	Waits   int // for the visitor, all of them
+	Stops   []todayVendor
+	Dates   int
+	Days    int // how far ahead the stops are
+	Tabs    []tab
+	Made    time.Time
+	Refused []todayRefusal
+	Closed  []*done
+	Drawn   dayChart
+	Tiles   []todayTile
 }
 
+type todayTile struct{ N, Label, Href string }
+
+// todayGroup is what waits under one heading; More is how many are not shown.
+type todayGroup struct {
+	Label string
+	Items []waiting
+	More  int
+}
+
+// todayVendor is what stops of one vendor.
+type todayVendor struct {
+	Vendor id.Vendor
+	Stops  []forecast.Stop
+	More   int
+}
+
+// todayRefusal is a gate that refused a vendor.
+type todayRefusal struct {
+	Gate, Title string
+	Vendor      id.Vendor
+	N           uint64
+	Href        string
+}
+
+// Count is how often, in words.
+func (r todayRefusal) Count() string { return plural(int(r.N), "request") }
+
+const (
+	todayPerGroup  = 6
+	todayPerVendor = 4
+	todayVendors   = 25
+	todayBack      = 7  // days of what was stopped
+	todayDrawn     = 30 // days of decisions
+	todayActs      = 12
+)
+
+var todayReach = []int{7, 30, 90}
+
 func (s *server) today(v *visit) (today, error) {
+	if !v.ours() {
+		v.redirect(firmPath) // where their firm stands
+		return today{}, nil
+	}
 	v.call("Today")
 	var t today
-	t.Stops, t.Made = s.ahead.Within(v.Context(), v.Now, 30*24*time.Hour)
+	waits := s.waitsFor(v)
+	t.Waits = len(waits)
+	for _, w := range waits {
+		n := len(t.Needs)
+		if n == 0 || t.Needs[n-1].Label != w.Group {
+			t.Needs, n = append(t.Needs, todayGroup{Label: w.Group}), n+1
+		}
+		if g := &t.Needs[n-1]; len(g.Items) < todayPerGroup || v.URL.Query().Get("all") == g.Label {
+			g.Items = append(g.Items, w)
+		} else {
+			g.More++
+		}
+	}
+	t.stops(s, v)
+	since := v.Now.AddDate(0, 0, -todayBack)
+	t.Refused = s.todayRefusals(since)
+	t.Closed = s.history.Newest(todayActs, func(d *done) bool { return d.Closes() && d.At.After(since) })
+	t.Drawn = chartDays("decisions", "Decisions of the last 30 days", s.activity.Days(v.Now.AddDate(0, 0, -todayDrawn+1), v.Now, nil))
+	t.tiles(v)
+	if v.URL.Query().Get("format") == "csv" {
+		v.instead(func(w http.ResponseWriter) error { return t.Drawn.csv(w) })
+	}
 	return t, nil
+}
+
+// stops groups what is ahead by vendor, the earliest first.
+func (t *today) stops(s *server, v *visit) {
+	t.Days = 30
+	for _, n := range todayReach {
+		if v.URL.Query().Get("days") == fmt.Sprint(n) {
+			t.Days = n
+		}
+	}
+	for _, n := range todayReach {
+		t.Tabs = append(t.Tabs, tab{Label: plural(n, "day"), Href: with(v.URL, "days", fmt.Sprint(n)), Here: n == t.Days})
+	}
+	stops, made := s.ahead.Within(v.Context(), v.Now, time.Duration(t.Days)*24*time.Hour)
+	t.Made, t.Dates = made, len(stops)
+	at := map[id.Vendor]int{}
+	for _, stop := range stops {
+		i, ok := at[stop.Vendor]
+		if !ok {
+			i = len(t.Stops)
+			at[stop.Vendor] = i
+			t.Stops = append(t.Stops, todayVendor{Vendor: stop.Vendor})
+		}
+		if g := &t.Stops[i]; len(g.Stops) < todayPerVendor {
+			g.Stops = append(g.Stops, stop)
+		} else {
+			g.More++
+		}
+	}
+	if len(t.Stops) > todayVendors {
+		t.Stops = t.Stops[:todayVendors]
+	}
+}
+
+func (t *today) tiles(v *visit) {
+	var refused, asked uint64
+	days := t.Drawn.Days
+	for _, d := range days[max(0, len(days)-todayBack):] {
+		refused, asked = refused+d.Refused, asked+d.Refused+d.Permitted
+	}
+	t.Tiles = []todayTile{
+		{number(t.Waits), "need you", "#needs"},
+		{number(t.Dates), "dates in " + plural(t.Days, "day"), "#ahead"},
+		{number(refused), "refused in 7 days", "#stopped"},
+		{number(asked), "decisions in 7 days", "#decisions-over-time"},
+	}
+}
+
+// todayRefusals are the gates that refused most, by vendor.
+func (s *server) todayRefusals(since time.Time) []todayRefusal {
+	var out []todayRefusal
+	for g, n := range s.activity.gatesBy(since) {
+		out = append(out, todayRefusal{Gate: g.Gate, Title: gateTitle(g.Gate), Vendor: g.Vendor, N: n, Href: "/console/decisions?outcome=refused&vendor=" + template.URLQueryEscaper(string(g.Vendor)) + "&gate=" + template.URLQueryEscaper(g.Gate)})
+	}
+	slices.SortFunc(out, byOften)
+	return out[:min(len(out), todayActs)]
+}
+
+func byOften(a, b todayRefusal) int {
+	return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Gate, b.Gate))
+}
+
+// gatesBy are how often each gate refused each vendor from since on.
+func (a *activity) gatesBy(since time.Time) map[gateAt]uint64 {
+	first := dayOf(since)
+	out := map[gateAt]uint64{}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for g, days := range a.gates {
+		for _, d := range days {
+			if d.Day >= first {
+				out[g] += d.Refused
+			}
+		}
+	}
+	return out
+}
+
+// gateTitle is what must hold at a gate, in words.
+func gateTitle(key string) string {
+	for _, g := range gate.All {
+		if g.ID == key {
+			return g.Title
+		}
+	}
+	return words(key)
+}
+
+// dayChart is a drawing of counts by day, with its table.
+type dayChart struct {
+	Picture template.HTML
+	Title   string
+	Days    []dayCount
+	Any     bool
+}
+
+// Day is the date of a row.
+func (d dayCount) Date() time.Time { return dayTime(d.Day) }
+
+func chartDays(key, title string, days []dayCount) dayChart {
+	c := dayChart{Title: title, Days: days}
+	var permitted, refused uint64
+	bars := make([]draw.Bar, len(days))
+	for i, d := range days {
+		permitted, refused = permitted+d.Permitted, refused+d.Refused
+		date := dayTime(d.Day)
+		bars[i] = draw.Bar{Label: date.Format("2 Jan"), Tip: fmt.Sprintf("%s: %d permitted, %d refused", date.Format("2 Jan 2006"), d.Permitted, d.Refused),
+			Parts: []draw.Part{{N: d.Permitted, Class: "good"}, {N: d.Refused, Class: "bad"}}}
+	}
+	c.Any = permitted+refused > 0
+	c.Picture = draw.Bars(key, title, fmt.Sprintf("%d requests were permitted and %d refused. The table below has each day.", permitted, refused), 940, 170, bars)
+	return c
+}
+
+func (c *dayChart) csv(w http.ResponseWriter) error {
+	asFile(w, "text/csv; charset=utf-8", strings.ReplaceAll(strings.ToLower(c.Title), " ", "-")+".csv")
+	return writeTable(w, []string{"day", "permitted", "refused", "releases", "bytes"}, len(c.Days), func(i int) []string {
+		d := c.Days[i]
+		return []string{dayTime(d.Day).Format(time.DateOnly), fmt.Sprint(d.Permitted), fmt.Sprint(d.Refused), fmt.Sprint(d.Releases), fmt.Sprint(d.Bytes)}
+	})
+}
+
+// writeTable writes cells as CSV, so that no cell is run as a formula.
+func writeTable(w http.ResponseWriter, names []string, rows int, row func(int) []string) error {
+	columns := make([]sheet.Column, len(names))
+	for i, name := range names {
+		columns[i] = sheet.Column{Name: name, Text: true}
+	}
+	out := make([]map[string]json.RawMessage, rows)
+	for i := range out {
+		out[i] = map[string]json.RawMessage{}
+		for j, text := range row(i) {
+			raw, err := json.Marshal(text)
+			if err != nil {
+				return err
+			}
+			out[i][names[j]] = raw
+		}
+	}
+	return sheet.Write(w, columns, out)
+}
+
+// todayCalendar is what stops as a file for a calendar program.
+func (s *server) todayCalendar(v *visit) (struct{}, error) {
+	days := v.URL.Query().Get("days")
+	if !slices.ContainsFunc(todayReach, func(n int) bool { return days == fmt.Sprint(n) }) {
+		days = "90"
+	}
+	return struct{}{}, s.pass(v, "/v1/forecast.ics?days="+days, "what-stops.ics")
 }

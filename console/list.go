@@ -26,6 +26,7 @@ type column[R any] struct {
 	Sort  func(R) string
 	Num   bool // numbers, at the right; compared as numbers where Sort is nil
 	Fixed bool
+	Wide  bool // several words, which stay together
 }
 
 // cell is what one field of a row shows.
@@ -66,6 +67,7 @@ type listing[R any] struct {
 	Search  func(R) string // what the search field looks into; nil: there is none
 	Sort    string         // the column's key that it is sorted by at first, "-key" downwards; empty: as the rows come
 	Empty   empty
+	Keep    []string // what else of the address filters keep, such as a period
 }
 
 // empty is what a list without rows says: what this is, and what to do first.
@@ -92,6 +94,7 @@ type list struct {
 	After    string
 	CSV      string
 	Clear    string // without filters; empty: there are none
+	Keep     []option
 	Empty    empty
 }
 
@@ -99,6 +102,7 @@ type head struct {
 	Label string
 	Href  string // to sort by it
 	Num   bool
+	Wide  bool
 	Aria  string // "ascending", "descending", "none" or empty
 }
 
@@ -115,6 +119,17 @@ func listOf[R any](v *visit, l listing[R]) list {
 	seen := make([]map[string]bool, len(l.Filters))
 	for i := range seen {
 		seen[i] = map[string]bool{}
+	}
+	kept := url.Values{}
+	for _, k := range l.Keep {
+		if x := q.Get(k); x != "" {
+			out.Keep = append(out.Keep, option{Value: x, Label: k})
+			kept.Set(k, x)
+		}
+	}
+	clear := v.URL.Path
+	if len(kept) > 0 {
+		clear += "?" + kept.Encode()
 	}
 	needle := strings.ToLower(out.Query)
 	var rows []R
@@ -152,18 +167,19 @@ func listOf[R any](v *visit, l listing[R]) list {
 			c.Options[j].Chosen = c.Options[j].Value == q.Get(f.Key)
 		}
 		if q.Get(f.Key) != "" || out.Query != "" {
-			out.Clear = v.URL.Path
+			out.Clear = clear
 		}
 		out.Filters = append(out.Filters, c)
 	}
 	if out.Query != "" {
-		out.Clear = v.URL.Path
+		out.Clear = clear
 	}
 	out.Sort = q.Get("sort")
 	by := cmp.Or(out.Sort, l.Sort)
 	sortRows(rows, l.Columns, by)
 	for _, c := range l.Columns {
 		out.Columns = append(out.Columns, headOf(v.URL, c.Key, c.Label, c.Num, c.Fixed, by))
+		out.Columns[len(out.Columns)-1].Wide = c.Wide
 	}
 	out.CSV = with(v.URL, "format", "csv", "page", "")
 	if q.Get("format") == "csv" {

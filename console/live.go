@@ -13,7 +13,8 @@ const (
 )
 
 // live tells a page that something is new, by server-sent events: "registry" when an act
-// was done, "log" when requests were decided. It tells nothing else: the page asks for
+// was done, "log" when requests were decided, "work" when something that a page waits for
+// is worked out. It tells nothing else: the page asks for
 // itself again, as its visitor. It ends at once when the session does.
 func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.visit(w, r, screen{For: everyone})
@@ -42,6 +43,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	for {
 		changed := s.Registry.Changed()
 		more, _ := s.activity.More()
+		done := s.work.More()
 		view := s.Registry.View()
 		if x, ok := view.Sessions.Get(v.Session.ID); !ok || !x.Live(s.Now()) {
 			send("event: over\ndata: session\n\n")
@@ -68,6 +70,10 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		case <-changed:
 		case <-more:
 			if !send("event: log\ndata: new\n\n") {
+				return
+			}
+		case <-done:
+			if !send("event: work\ndata: done\n\n") {
 				return
 			}
 		}

@@ -203,8 +203,15 @@ func whole(x any) int64 {
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
 	text := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
-	if text == "" {
+	switch text {
+	case "":
 		return ""
+	case "phi", "baa": // not words
+		return strings.ToUpper(text)
+	}
+	switch text { // that are said letter by letter
+	case "phi", "baa", "ehr", "tls", "id":
+		return strings.ToUpper(text)
 	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -60,7 +60,7 @@ func navigation(v *visit) []section {
 	var out []section
 	if v.ours() {
 		out = []section{
-			{"", []navItem{{Label: "Today", Href: "/console"}}},
+			{"", []navItem{{Label: "Today", Href: "/console", Count: len(v.s.waitsFor(v))}}},
 			{"Partners", []navItem{{Label: "Vendors", Href: "/console/vendors"}, {Label: "Engagements", Href: "/console/engagements"}, {Label: "Agreements", Href: "/console/agreements"}, {Label: "Diligence", Href: "/console/diligence"}}},
 			{"People and access", []navItem{{Label: "People", Href: "/console/people"}, {Label: "Training", Href: "/console/training"}, {Label: "Requests", Href: "/console/requests"}, {Label: "Reviews", Href: "/console/reviews"}}},
 			{"When it goes wrong", []navItem{{Label: "Incidents", Href: "/console/incidents"}, {Label: "Holds", Href: "/console/holds"}, {Label: "Offboarding", Href: "/console/offboardings"}}},
@@ -71,8 +71,8 @@ func navigation(v *visit) []section {
 		}
 	} else {
 		out = []section{
-			{"", []navItem{{Label: "Where we stand", Href: "/console"}}},
-			{"Your work", []navItem{{Label: "What you may use", Href: "/console/my/access"}, {Label: "How to connect", Href: "/console/my/connect"}, {Label: "Your activity", Href: "/console/my/activity"}, {Label: "Your training", Href: "/portal/training"}}},
+			{"", []navItem{{Label: "Where we stand", Href: "/console/my"}}},
+			{"Your work", []navItem{{Label: "What you may use", Href: "/console/my/access"}, {Label: "How to connect", Href: "/console/my/connect"}, {Label: "Your activity", Href: "/console/my/activity"}, {Label: "Your training", Href: "/portal/course"}}},
 			{"Your firm", []navItem{{Label: "Papers", Href: "/console/my/papers"}, {Label: "Questionnaires", Href: "/console/my/questionnaires"}, {Label: "Team", Href: "/console/my/team"}, {Label: "Incidents", Href: "/console/my/incidents"}}},
 			{"Help", []navItem{{Label: "Words", Href: "/console/words"}}},
 		}

@@ -88,16 +88,9 @@ func (x *Index) Rows(ctx context.Context, q Query, after uint64, fn func(Row) er
 }
 
 func (f *search) rows(ctx context.Context, after uint64, fn func(Row) error, want ...Kind) error {
-	set := kinds(0)
-	for _, k := range want {
-		n, ok := kindOf[k]
-		if !ok {
-			return problem.BadField("kind", "is not a kind of row", "Write permitted, refused, released, withheld or incomplete")
-		}
-		set |= of(n)
-	}
-	if len(want) == 0 {
-		set = ^kinds(0)
+	set, err := setOf(want)
+	if err != nil {
+		return err
 	}
 	for _, s := range f.segments {
 		if !f.may(s, after) {
@@ -125,6 +118,21 @@ func (f *search) rows(ctx context.Context, after uint64, fn func(Row) error, wan
 		}
 	}
 	return nil
+}
+
+// setOf is the set of kinds that are wanted; no kinds means all.
+func setOf(want []Kind) (set kinds, err error) {
+	if len(want) == 0 {
+		return ^kinds(0), nil
+	}
+	for _, k := range want {
+		n, ok := kindOf[k]
+		if !ok {
+			return 0, problem.BadField("kind", "is not a kind of row", "Write permitted, refused, released, withheld or incomplete")
+		}
+		set |= of(n)
+	}
+	return set, nil
 }
 
 // row spells a row out.

@@ -125,7 +125,7 @@ const maxSteps = 400
 
 // follow decides one grant on one machine at each of its dates.
 func follow(e *policy.Engine, v *snapshot.View, g *snapshot.Grant, d id.Device, from, until time.Time, found map[key]*Stop) {
-	r := request(v, g, d)
+	r := Question(v, g, d)
 	closed := map[string]*Stop{} // gates that are shut, with the stop that said so
 	opened := false
 	at := from
@@ -160,8 +160,10 @@ func follow(e *policy.Engine, v *snapshot.View, g *snapshot.Grant, d id.Device, 
 	}
 }
 
-// request is what the grant is for, in small: the first of its resource types, read.
-func request(v *snapshot.View, g *snapshot.Grant, d id.Device) policy.Request {
+// Question is what the grant is for, in small: the first of its resource types, read on
+// the machine, over a connection and with a token that every gate accepts. Its time is
+// the asker's to set.
+func Question(v *snapshot.View, g *snapshot.Grant, d id.Device) policy.Request {
 	who := policy.CallerOf(v, policy.Caller{Grant: g.ID, Device: d})
 	r := policy.Request{View: v, Vendor: who.Vendor, App: who.App, Device: who.Device, Grant: who.Grant, Source: who.Source,
 		Direction: policy.Out, Usage: policy.Usage{Known: true},

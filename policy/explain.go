@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
@@ -80,6 +81,10 @@ func (l Ladder) For(a Audience) Ladder {
 	for _, r := range rungs {
 		if r.Audience == a {
 			r.Facts = nil // ids and notes of the owner's: which incident, whose word
+			r.Failures = slices.Clone(r.Failures)
+			for i := range r.Failures {
+				r.Failures[i].Facts = nil // a failure has those of its gate
+			}
 			l.Rungs = append(l.Rungs, r)
 		}
 	}

@@ -304,6 +304,11 @@ func TestAudiences(t *testing.T) {
 		if rung.Gate == "hold" || rung.Gate == "patient_hold" {
 			t.Errorf("the vendor's ladder has %s", rung.Gate)
 		}
+		for _, f := range rung.Failures {
+			if len(rung.Facts)+len(f.Facts) > 0 {
+				t.Errorf("the vendor's ladder has what %s saw: %v %v", rung.Gate, rung.Facts, f.Facts)
+			}
+		}
 	}
 }
 

@@ -142,17 +142,17 @@ func ending(media string) string {
 }
 
 // papersToSign are those that wait for the visitor's signature.
-func papersToSign(v *snapshot.View, x visitor, now time.Time) []task {
+func papersToSign(v *snapshot.View, x visitor, now time.Time) []Task {
 	if x.Person == nil || !maySign(x.Person) {
 		return nil
 	}
-	var out []task
+	var out []Task
 	for _, g := range v.Agreements.All() {
 		if g.State != snapshot.Proposed && g.State != snapshot.Approved || g.OverBy(now) || sideSigned(v, g, x.Person) {
 			continue
 		}
 		if _, _, ok := registry.SigningWords(v, g.ID, x.Person.ID); ok {
-			out = append(out, task{Title: "Sign: " + kindNames[g.Kind], Href: "/portal/agreements/" + string(g.ID), Help: "Agreement " + string(g.ID) + ". Read it, then sign it with your passkey."})
+			out = append(out, Task{Title: "Sign: " + kindNames[g.Kind], Href: "/portal/agreements/" + string(g.ID), Help: "Agreement " + string(g.ID) + ". Read it, then sign it with your passkey."})
 		}
 	}
 	return out

@@ -41,13 +41,13 @@ func attestationSubject(key id.Offboarding) snapshot.Subject {
 }
 
 // attestationTasks are the partings of which a visitor can say what became of the data.
-func attestationTasks(v *snapshot.View, x visitor, now time.Time) []task {
-	var out []task
+func attestationTasks(v *snapshot.View, x visitor, now time.Time) []Task {
+	var out []Task
 	for _, o := range v.Offboardings.All() {
 		if x.Vendor == "" || o.Vendor != x.Vendor || !o.CompletedAt.IsZero() || x.Person == nil && !x.holds(snapshot.LinkAttestation, attestationSubject(o.ID)) {
 			continue
 		}
-		t := task{Title: "Say what became of the data", Href: attestationPath(o.ID), Help: fmt.Sprintf("%d of %d forms are attested. Due on %s.", len(o.Dispositions), len(snapshot.DataForms), day(o.DueAt))}
+		t := Task{Title: "Say what became of the data", Href: attestationPath(o.ID), Help: fmt.Sprintf("%d of %d forms are attested. Due on %s.", len(o.Dispositions), len(snapshot.DataForms), day(o.DueAt))}
 		if now.After(o.DueAt) {
 			t.Help += " That is past."
 		}

@@ -48,19 +48,19 @@ func (s *server) courseRoutes() []route {
 }
 
 // trainingTask says what waits of the course.
-func trainingTask(v *snapshot.View, x visitor, now time.Time) []task {
+func trainingTask(v *snapshot.View, x visitor, now time.Time) []Task {
 	if x.Person == nil || x.Person.State != snapshot.Approved {
 		return nil
 	}
 	if a := openAttempt(v, x.Person.ID); a != nil {
-		return []task{{"Go on with your training", courseHome, "An attempt is under way, begun on " + day(a.StartedAt) + "."}}
+		return []Task{{"Go on with your training", courseHome, "An attempt is under way, begun on " + day(a.StartedAt) + "."}}
 	}
 	st := standing(v, x.Person, now)
 	switch {
 	case !st.Current(now) && (x.Person.Vendor != "" || x.Person.Track != ""):
-		return []task{{"Take the training", courseHome, "Yours does not count now: data is held back until it does."}}
+		return []Task{{"Take the training", courseHome, "Yours does not count now: data is held back until it does."}}
 	case st.Current(now) && st.ExpiresAt.Before(now.AddDate(0, 1, 0)):
-		return []task{{"Renew your training", courseHome, "It counts until " + when(st.ExpiresAt) + "."}}
+		return []Task{{"Renew your training", courseHome, "It counts until " + when(st.ExpiresAt) + "."}}
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func (s *server) out(w http.ResponseWriter, r *http.Request) {
 
 // homePage is what waits for whoever is here.
 type homePage struct {
-	Tasks  []task
+	Tasks  []Task
 	Person *snapshot.Person
 	Link   *snapshot.Link
 	Vendor string

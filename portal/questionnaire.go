@@ -45,8 +45,8 @@ func questionnaireSubject(key id.Questionnaire) snapshot.Subject {
 }
 
 // questionnaireTasks are the questionnaires that a visitor can answer.
-func questionnaireTasks(v *snapshot.View, x visitor, now time.Time) []task {
-	var out []task
+func questionnaireTasks(v *snapshot.View, x visitor, now time.Time) []Task {
+	var out []Task
 	for _, q := range v.QuestionnairesOf(x.Vendor) {
 		if q.Stage != snapshot.QuestionsSent || x.Person == nil && !x.holds(snapshot.LinkQuestionnaire, questionnaireSubject(q.ID)) {
 			continue
@@ -59,7 +59,7 @@ func questionnaireTasks(v *snapshot.View, x visitor, now time.Time) []task {
 				}
 			}
 		}
-		t := task{Title: "Due-diligence questions", Href: questionnairePath(q.ID), Help: fmt.Sprintf("%d of %d are answered. Due on %s.", len(q.Asked)-len(diligence.Unanswered(q)), len(q.Asked), day(q.DueAt))}
+		t := Task{Title: "Due-diligence questions", Href: questionnairePath(q.ID), Help: fmt.Sprintf("%d of %d are answered. Due on %s.", len(q.Asked)-len(diligence.Unanswered(q)), len(q.Asked), day(q.DueAt))}
 		if now.After(q.DueAt) {
 			t.Help += " That is past."
 		}

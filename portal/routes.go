@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -44,18 +45,28 @@ var landings = map[snapshot.LinkPurpose]func(*snapshot.Link) string{
 }
 
 // tasks find what waits for a visitor; each reads the view alone.
-var tasks = []func(*snapshot.View, visitor, time.Time) []task{
+var tasks = []func(*snapshot.View, visitor, time.Time) []Task{
 	papersToSign,
 	trainingTask,
 	questionnaireTasks,
 	attestationTasks,
 }
 
-// task is one thing that waits.
-type task struct {
+// Task is one thing that waits.
+type Task struct {
 	Title string
 	Href  string
 	Help  string // until when, and what it is
+}
+
+// Tasks are what waits for a person who is signed in, for pages that lead here.
+func Tasks(v *snapshot.View, p *snapshot.Person, now time.Time) []Task {
+	x := visitor{Actor: registry.Actor{Person: p.ID}, Vendor: p.Vendor, Person: p}
+	var out []Task
+	for _, f := range tasks {
+		out = append(out, f(v, x, now)...)
+	}
+	return out
 }
 
 func (s *server) none(w http.ResponseWriter, r *http.Request) {

@@ -29,5 +29,5 @@ var accessActs = []Spec{
 	{"emergency.report", "emergency", "report", "Note that a source's own emergency procedure was used",
 		"/v1/emergencies", []Duty{Operator, PrivacyOfficer, SecurityOfficer, DataOwner, Procurement}, func() Act { return new(ReportEmergency) }, []Admission{Self}},
 	{"emergency.review", "emergency", "review", "Say whether the use of an emergency procedure was justified",
-		"/v1/emergencies/{id}/review", []Duty{PrivacyOfficer, SecurityOfficer}, func() Act { return new(ReviewEmergency) }, nil},
+		"/v1/emergencies/{id}/review", []Duty{PrivacyOfficer, SecurityOfficer, DataOwner}, func() Act { return new(ReviewEmergency) }, nil},
 }

@@ -291,3 +291,41 @@ func inForceAt(g *snapshot.Agreement, t time.Time) *snapshot.Agreement {
 	}
 	return &c
 }
+
+// GrantChange is what an act makes of running grants.
+type GrantChange struct {
+	Stops  []id.Grant // run before, and not after
+	Starts []id.Grant // run after, and not before
+	Asked  int        // how many grants were asked
+	Beyond bool       // there were more than that
+}
+
+// Difference asks grants before and after a change, each of every type of resource in its
+// role, as EffectOf does: a grant runs if one of its questions is permitted. It is pure.
+func Difference(e *policy.Engine, before, after *snapshot.View, among func(*snapshot.Grant) bool, now time.Time, most int) GrantChange {
+	var out GrantChange
+	runs := func(v *snapshot.View, g *snapshot.Grant) bool {
+		return slices.ContainsFunc(questions(v, g, now), func(q policy.Request) bool { return policy.Explain(e, q).Permitted })
+	}
+	for key, next := range after.Grants.All() {
+		old, was := before.Grants.Get(key)
+		if !was {
+			old = next
+		}
+		if old.State == snapshot.Ended || !among(next) {
+			continue
+		}
+		if out.Asked == most {
+			out.Beyond = true
+			break
+		}
+		out.Asked++
+		switch is, will := was && runs(before, old), runs(after, next); {
+		case is && !will:
+			out.Stops = append(out.Stops, key)
+		case !is && will:
+			out.Starts = append(out.Starts, key)
+		}
+	}
+	return out
+}

@@ -30,6 +30,10 @@ func (r *Registry) AtVersion(ctx context.Context, version uint64) (*snapshot.Vie
 }
 
 func (r *Registry) atVersion(ctx context.Context, seq uint64, t time.Time) (*snapshot.View, error) {
+	// What stands now is at hand; anything else is read from the database, whole.
+	if v := r.view.Load(); v.Version() == seq && !t.IsZero() {
+		return v.Confirm(t), nil
+	}
 	records, err := r.o.Store.Load(ctx, seq)
 	if err != nil {
 		return nil, unavailable("The registry's database does not answer", err)

@@ -35,6 +35,16 @@ function listen() {
 }
 listen();
 
+// What is still being made is looked for until it is there.
+const making = setInterval(async () => {
+  if (!document.querySelector("[data-again]")) { clearInterval(making); return; }
+  if (busy() || document.hidden) return;
+  const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  if (!answer || answer.ok && (await answer.text()).includes("data-again")) return;
+  clearInterval(making);
+  location.reload();
+}, 1500);
+
 // The lock: what stood on the page is hidden from who comes by; the server ends the
 // session by itself.
 const idle = Number(document.body.dataset.idle) * 1000;

@@ -18,6 +18,7 @@ type Canvas struct {
 	title string
 	desc  string
 	id    string
+	links bool
 }
 
 // New is an empty picture of a width and height in CSS pixels. id is unique on the page;
@@ -51,6 +52,21 @@ func (c *Canvas) Path(d, class string, width float64) {
 	fmt.Fprintf(&c.body, `<path d="%s" class="%s" fill="none" stroke-width="%.1f"/>`, html.EscapeString(d), html.EscapeString(class), width)
 }
 
+// PathTip draws a path that tells its text under the pointer.
+func (c *Canvas) PathTip(d, class string, width float64, text string) {
+	fmt.Fprintf(&c.body, `<path d="%s" class="%s" fill="none" stroke-width="%.1f"><title>%s</title></path>`, html.EscapeString(d), html.EscapeString(class), width, html.EscapeString(text))
+}
+
+// Box draws a box with round corners that tells its text under the pointer.
+func (c *Canvas) Box(x, y, w, h, r float64, class, text string) {
+	fmt.Fprintf(&c.body, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%.1f" class="%s"><title>%s</title></rect>`, x, y, max(w, 0), max(h, 0), r, html.EscapeString(class), html.EscapeString(text))
+}
+
+// Polygon draws a filled shape; points are of the caller's own making.
+func (c *Canvas) Polygon(points, class string) {
+	fmt.Fprintf(&c.body, `<polygon points="%s" class="%s"/>`, html.EscapeString(points), html.EscapeString(class))
+}
+
 // Circle draws a dot that tells its text under the pointer.
 func (c *Canvas) Circle(x, y, r float64, class, text string) {
 	fmt.Fprintf(&c.body, `<circle cx="%.1f" cy="%.1f" r="%.1f" class="%s"><title>%s</title></circle>`, x, y, r, html.EscapeString(class), html.EscapeString(text))
@@ -63,6 +79,7 @@ func (c *Canvas) Text(x, y float64, anchor, class, text string) {
 
 // Link opens a link around what is drawn until End.
 func (c *Canvas) Link(href, label string) {
+	c.links = true
 	fmt.Fprintf(&c.body, `<a href="%s" aria-label="%s">`, html.EscapeString(href), html.EscapeString(label))
 }
 
@@ -71,6 +88,10 @@ func (c *Canvas) End() { c.body.WriteString("</a>") }
 
 // SVG is the picture.
 func (c *Canvas) SVG() template.HTML {
-	return template.HTML(fmt.Sprintf(`<svg viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>%s</svg>`,
-		c.w, c.h, c.w, c.h, c.id, c.id, c.id, html.EscapeString(c.title), c.id, html.EscapeString(c.desc), c.body.String()))
+	role := "img"
+	if c.links {
+		role = "group" // what is in an image cannot be reached
+	}
+	return template.HTML(fmt.Sprintf(`<svg viewBox="0 0 %d %d" width="%d" height="%d" role="%s" aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>%s</svg>`,
+		c.w, c.h, c.w, c.h, role, c.id, c.id, c.id, html.EscapeString(c.title), c.id, html.EscapeString(c.desc), c.body.String()))
 }

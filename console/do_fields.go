@@ -1,0 +1,537 @@
+package console
+
+import (
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/breach"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// actField is one field of an act's form, as the template "actfield" shows it.
+type actField struct {
+	Name, ID    string
+	Label, Help string
+	As          string // text, area, number, time, choice, radio, ticks, tick, file, secret, given, group, rows, pairs
+	Value       string
+	Options     []option
+	List        []option // offered beside a text field
+	Required    bool
+	Error       string
+	Fields      []actField // of a group; of rows: one group an entry
+	Ref         *ref       // of a given one: what its value names
+	Change      string     // of a given one: the page with a field in its place
+	Open        bool       // shown unfolded: it holds something, or an error
+}
+
+// form makes the fields of an act's form from what was typed so far.
+type actForm struct {
+	v     *visit
+	spec  *registry.Spec
+	typed url.Values
+	given []string // fields that the address brought along
+	more  []string // lists that get another entry
+	errs  []fieldError
+	shown map[string]bool // fields whose error is shown beside them
+}
+
+// fields are the act's fields: those that must be filled in, then the others.
+func (f *actForm) fields() (must, may []actField) {
+	for _, m := range membersOf(actType(f.spec)) {
+		if registryWrites(m.Name) || m.Type == bytesType && f.hasFile() {
+			continue
+		}
+		x, ok := f.field(m.Name, m, "")
+		if !ok {
+			continue
+		}
+		if m.Optional && x.As != "given" && !x.Open {
+			may = append(may, x)
+		} else {
+			must = append(must, x)
+		}
+	}
+	return must, may
+}
+
+// registryWrites are fields that nobody fills in.
+func registryWrites(name string) bool { return name == "scanned_by" }
+
+// hasFile reports whether the act brings a document along.
+func (f *actForm) hasFile() bool {
+	return slices.ContainsFunc(membersOf(actType(f.spec)), func(m member) bool { return m.Name == "content" && m.Type == bytesType })
+}
+
+// fileFields are what the file itself says.
+var fileFields = []string{"sha256", "media_type", "size"}
+
+func (f *actForm) field(name string, m member, path string) (actField, bool) {
+	w := wordOf(f.spec.Name, name, m.Name)
+	x := actField{Name: name, ID: "f-" + name, Label: w.Label, Help: w.Help, Required: !m.Optional && !strings.Contains(name, "."), Value: f.typed.Get(name)}
+	if path == "" && f.hasFile() && slices.Contains(fileFields, name) {
+		return x, false
+	}
+	x.Error = f.errorAt(name)
+	t := m.Type
+	if slices.Contains(f.given, name) && x.Error == "" && len(f.typed[name]) == 1 {
+		x.As, x.Change = "given", f.without(name)
+		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
+			x.Ref = &r
+		}
+		if t == timeType {
+			if at, ok := readTime(x.Value); ok {
+				x.Ref = &ref{Label: when(at)}
+			}
+		}
+		return x, true
+	}
+	f.shape(&x, t, m.Optional)
+	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen }) ||
+		slices.ContainsFunc(x.Fields, func(y actField) bool { return y.Open })
+	return x, true
+}
+
+// shape chooses how a field is shown.
+func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
+	last := x.Name[strings.LastIndexByte(x.Name, '.')+1:]
+	if isSecret(f.spec.Name, x.Name) {
+		x.As, x.Required, x.Help = "secret", false, "It is made here when you do this, and shown to you once."
+		return
+	}
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Bool {
+		x.As, x.Options = "radio", chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}, {Value: "", Label: "Not said"}}, x.Value)
+		return
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	closed := closedSet(f.spec.Name, x.Name, t, f.v.View)
+	switch {
+	case t == timeType:
+		x.As = "time"
+		if at, ok := readTime(x.Value); ok {
+			x.Value = shownTime(at)
+		}
+	case t == rawType:
+		x.As = "area"
+		if x.Help == "" {
+			x.Help = "JSON, as the program that made it wrote it."
+		}
+	case t == bytesType:
+		x.As = "text"
+	case t.Kind() == reflect.Bool:
+		x.As = "tick"
+		if askYesNo(last) {
+			x.As, x.Options = "radio", chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}}, x.Value)
+		}
+	case t.Kind() == reflect.String:
+		f.textual(x, t, closed, optional)
+	case t.Kind() == reflect.Slice:
+		f.listed(x, t.Elem(), closed)
+	case t.Kind() == reflect.Map:
+		f.mapped(x, t.Elem())
+	case t.Kind() == reflect.Struct:
+		x.As, x.Required = "group", false
+		for _, m := range membersOf(t) {
+			if y, ok := f.field(below(x.Name, m.Name), m, x.Name); ok {
+				x.Fields = append(x.Fields, y)
+			}
+		}
+	default:
+		x.As = "number"
+	}
+}
+
+func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional bool) {
+	if closed != nil {
+		if len(closed) <= 4 && !optional {
+			x.As, x.Options = "radio", chosenOf(closed, x.Value)
+		} else {
+			x.As, x.Options = "choice", chosenOf(append([]option{{Value: "", Label: "Choose"}}, closed...), x.Value)
+		}
+		return
+	}
+	x.As = "text"
+	if longText(x.Name) {
+		x.As = "area"
+		return
+	}
+	if f.makesID(x.Name) {
+		if !optional && x.Help == "" {
+			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as northwind-2026."
+		} else if optional {
+			x.Help = "Leave it empty and one is made."
+		}
+		return
+	}
+	if known, all := f.candidates(x.Name, t); known != nil {
+		if all && len(known) <= maxChoice {
+			if x.Value != "" && !slices.ContainsFunc(known, func(o option) bool { return o.Value == x.Value }) {
+				known = append(known, option{Value: x.Value, Label: x.Value})
+			}
+			x.As, x.Options = "choice", chosenOf(append([]option{{Value: "", Label: "Choose"}}, known...), x.Value)
+			return
+		}
+		x.List = known[:min(len(known), maxOffered)]
+	}
+}
+
+const (
+	maxChoice  = 60  // options of a list to choose from; beyond it one types
+	maxOffered = 200 // options offered to one who types
+)
+
+// makesID reports whether the field names the record that the act makes.
+func (f *actForm) makesID(name string) bool {
+	return name == "id" && (!strings.Contains(f.spec.Path, "{id}") && !strings.HasPrefix(f.spec.Path, "/v1/keys") && f.spec.Name != "organisation.second-person" || f.spec.Name == "device.invite")
+}
+
+func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
+	switch {
+	case elem.Kind() == reflect.Struct:
+		x.As, x.Required = "rows", false
+		n := rowsIn(f.typed, x.Name)
+		if n > maxRows {
+			n = 0
+		}
+		if n == 0 || slices.Contains(f.more, x.Name) {
+			n++
+		}
+		for i := range n {
+			row := actField{Name: below(x.Name, strconv.Itoa(i)), Label: x.Label + " " + strconv.Itoa(i+1), As: "group"}
+			row.ID = "f-" + row.Name
+			for _, m := range membersOf(elem) {
+				if y, ok := f.field(below(row.Name, m.Name), m, row.Name); ok {
+					y.Required = false
+					row.Fields, row.Open = append(row.Fields, y), row.Open || y.Open
+				}
+			}
+			x.Fields = append(x.Fields, row)
+		}
+	default:
+		if closed == nil && elem.Kind() == reflect.String {
+			if known, all := f.candidates(x.Name, elem); all && len(known) > 0 && len(known) <= maxChoice {
+				closed = known
+			}
+		}
+		var have []string
+		for _, text := range f.typed[x.Name] {
+			for line := range strings.SplitSeq(text, "\n") {
+				if line = strings.TrimSpace(line); line != "" {
+					have = append(have, line)
+				}
+			}
+		}
+		if closed != nil {
+			x.As, x.Value, x.Required = "ticks", "", false
+			for _, h := range have {
+				if !slices.ContainsFunc(closed, func(o option) bool { return o.Value == h }) {
+					closed = append(closed, option{Value: h, Label: h})
+				}
+			}
+			for i := range closed {
+				closed[i].Chosen = slices.Contains(have, closed[i].Value)
+			}
+			x.Options = closed
+			return
+		}
+		x.As, x.Value = "area", strings.Join(have, "\n")
+		x.Help = strings.TrimSpace(x.Help + " One a line.")
+	}
+}
+
+// mapped is a group of groups by key, or rows of a key and a value.
+func (f *actForm) mapped(x *actField, elem reflect.Type) {
+	x.As, x.Required = "group", false
+	if elem.Kind() != reflect.Struct {
+		x.As = "pairs"
+		n := min(rowsIn(f.typed, x.Name), maxRows) + 1
+		if slices.Contains(f.more, x.Name) {
+			n += 4
+		}
+		for i := range n {
+			row := below(x.Name, strconv.Itoa(i))
+			k, v := below(row, "k"), below(row, "v")
+			kw, vw := wordOf(f.spec.Name, k, "k"), wordOf(f.spec.Name, v, "v")
+			pair := actField{Name: row, ID: "f-" + row, As: "group", Label: x.Label + " " + strconv.Itoa(i+1), Fields: []actField{
+				{Name: k, ID: "f-" + k, Label: kw.Label, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
+				{Name: v, ID: "f-" + v, Label: vw.Label, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
+			pair.Open = pair.Fields[0].Value != ""
+			x.Fields = append(x.Fields, pair)
+		}
+		return
+	}
+	keys := f.keysOf(x.Name)
+	for _, k := range keysIn(f.typed, x.Name) {
+		if !slices.ContainsFunc(keys, func(o option) bool { return o.Value == k }) {
+			keys = append(keys, option{Value: k, Label: k})
+		}
+	}
+	for _, k := range keys {
+		group := actField{Name: below(x.Name, nameOfKey(k.Value)), Label: k.Label, As: "group"}
+		group.ID = "f-" + group.Name
+		for _, m := range membersOf(elem) {
+			if y, ok := f.field(below(group.Name, m.Name), m, group.Name); ok {
+				y.Required = false
+				group.Fields, group.Open = append(group.Fields, y), group.Open || y.Open
+			}
+		}
+		x.Fields = append(x.Fields, group)
+	}
+}
+
+// keysOf are the keys that a map may have.
+func (f *actForm) keysOf(name string) []option {
+	var out []option
+	switch name {
+	case "terms":
+		for _, row := range agreement.Table {
+			out = append(out, option{Value: row.Field, Label: words(row.Field)})
+		}
+	case "factors":
+		for _, q := range breach.Factors() {
+			out = append(out, option{Value: q.Key, Label: q.Text})
+		}
+	case "exception_holds":
+		for _, e := range breach.Exceptions() {
+			for _, q := range e.Needs {
+				out = append(out, option{Value: q.Key, Label: q.Text})
+			}
+		}
+	case "resources":
+		seen := map[string]bool{}
+		for _, r := range f.v.View.Roles.All() {
+			for typ := range r.Resources {
+				if !seen[typ] {
+					seen[typ] = true
+					out = append(out, option{Value: typ, Label: typ})
+				}
+			}
+		}
+		for _, typ := range []string{"Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Procedure", "DiagnosticReport", "DocumentReference", "ImagingStudy"} {
+			if !seen[typ] {
+				out = append(out, option{Value: typ, Label: typ})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b option) int { return strings.Compare(a.Label, b.Label) })
+	return out
+}
+
+func chosenOf(all []option, value string) []option {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Chosen = out[i].Value == value
+	}
+	return out
+}
+
+// place is a field's name as the form has it: checks write require[0].text, and the API
+// puts act. before a field.
+func place(field string) string {
+	return strings.TrimPrefix(strings.NewReplacer("[", ".", "]", "").Replace(field), "act.")
+}
+
+// errorAt is what is wrong with the field; one that names a part which the form does not
+// have apart is told at the nearest that it has.
+func (f *actForm) errorAt(name string) string {
+	var out []string
+	for _, e := range f.errs {
+		if place(e.Field) == name {
+			f.shown[e.Field] = true
+			out = append(out, sentence(upperFirst(e.Title))+" "+sentence(e.Next))
+		}
+	}
+	return strings.TrimSpace(strings.Join(out, " "))
+}
+
+func upperFirst(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// without is the page on which a given field can be changed.
+func (f *actForm) without(name string) string {
+	q := f.v.URL.Query()
+	q.Add("change", name)
+	return f.v.URL.Path + "?" + q.Encode()
+}
+
+// typedID is a text as the id that its type makes it.
+func typedID(t reflect.Type, text string) any {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.String || text == "" {
+		return text
+	}
+	return reflect.ValueOf(text).Convert(t).Interface()
+}
+
+// candidates are the records that a field could name; all: there are no others. Nil: the
+// field names no record.
+func (f *actForm) candidates(name string, t reflect.Type) (out []option, all bool) {
+	v := f.v.View
+	vendor := id.Vendor(f.typed.Get("vendor"))
+	if e, ok := v.Engagements.Get(id.Engagement(f.typed.Get("engagement"))); ok && vendor == "" {
+		vendor = e.Vendor
+	}
+	if !f.v.ours() {
+		vendor = f.v.Person.Vendor // what is others' is not told
+	}
+	top := name == "id"
+	all = true
+	add := func(value, label, of string, its id.Vendor, state snapshot.State) {
+		switch {
+		case !f.v.ours() && its != vendor, vendor != "" && its != vendor:
+			return
+		case top && !f.fitsState(state):
+			return
+		case !top && state == snapshot.Ended:
+			return
+		case len(out) > maxOffered:
+			all = false
+			return
+		}
+		text := label
+		if label == "" {
+			text = value
+		} else if label != value {
+			text = label + " (" + value + ")"
+		}
+		if of != "" {
+			text += ", " + of
+		}
+		out = append(out, option{Value: value, Label: text})
+	}
+	ofVendor := func(key id.Vendor) string {
+		if x, ok := v.Vendors.Get(key); ok && vendor == "" {
+			return x.Name
+		}
+		return ""
+	}
+	out = []option{}
+	switch t {
+	case reflect.TypeFor[id.Vendor]():
+		if !strings.HasPrefix(name, "id") && f.v.ours() && f.spec.Noun != "vendor" {
+			vendor = ""
+		}
+		for k, x := range v.Vendors.All() {
+			if vendor != "" && f.v.ours() {
+				add(string(k), x.Name, "", vendor, x.State)
+			} else {
+				add(string(k), x.Name, "", k, x.State)
+			}
+		}
+	case reflect.TypeFor[id.Engagement]():
+		for k, x := range v.Engagements.All() {
+			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
+		}
+	case reflect.TypeFor[id.Agreement]():
+		for k, x := range v.Agreements.All() {
+			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
+		}
+	case reflect.TypeFor[id.Person]():
+		ours := f.v.ours() && ownPerson(f.spec.Name, name)
+		for k, x := range v.Persons.All() {
+			switch {
+			case ours && x.Vendor != "":
+			case ours:
+				add(string(k), x.Name, "", vendor, x.State)
+			case !top && x.Vendor == "":
+			default:
+				if top && vendor == "" {
+					add(string(k), x.Name, ofVendor(x.Vendor), x.Vendor, x.State)
+				} else {
+					add(string(k), x.Name, "", x.Vendor, x.State)
+				}
+			}
+		}
+	case reflect.TypeFor[id.Device]():
+		for k, x := range v.Devices.All() {
+			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
+		}
+	case reflect.TypeFor[id.App]():
+		for k, x := range v.Apps.All() {
+			add(string(k), x.Name, ofVendor(x.Vendor), x.Vendor, x.State)
+		}
+	case reflect.TypeFor[id.Role]():
+		for k, x := range v.Roles.All() {
+			add(string(k), x.Title, "", vendor, x.State)
+		}
+	case reflect.TypeFor[id.Grant]():
+		for k, x := range v.Grants.All() {
+			if e, ok := v.Engagements.Get(x.Engagement); ok {
+				add(string(k), string(k), string(x.Person), e.Vendor, x.State)
+			}
+		}
+	case reflect.TypeFor[id.Source]():
+		for _, x := range v.Settings.Sources {
+			add(string(x.ID), string(x.ID), "", vendor, "")
+		}
+	case reflect.TypeFor[id.Certification]():
+		for k, x := range v.Certifications.All() {
+			add(string(k), x.Type, ofVendor(x.Vendor), x.Vendor, "")
+		}
+	case reflect.TypeFor[id.Assessment]():
+		for k, x := range v.Assessments.All() {
+			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, "")
+		}
+	case reflect.TypeFor[id.Questionnaire]():
+		for k, x := range v.Questionnaires.All() {
+			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, "")
+		}
+	case reflect.TypeFor[id.Incident]():
+		for k, x := range v.Incidents.All() {
+			if f.v.ours() {
+				add(string(k), x.Title, "", vendor, "")
+			}
+		}
+	case reflect.TypeFor[id.Hold]():
+		for k, x := range v.Holds.All() {
+			if f.v.ours() && x.LiftedAt.IsZero() {
+				add(string(k), string(x.On.Noun)+" "+x.On.ID, "", vendor, "")
+			}
+		}
+	case reflect.TypeFor[id.Connector]():
+		for k, x := range v.Connectors.All() {
+			if f.v.ours() {
+				add(string(k), x.Name, ofVendor(x.Vendor), vendor, x.State)
+			}
+		}
+	case reflect.TypeFor[id.Campaign]():
+		for k, x := range v.Campaigns.All() {
+			if f.v.ours() {
+				add(string(k), x.Title, "", vendor, "")
+			}
+		}
+	case reflect.TypeFor[id.Course]():
+		for k, x := range v.Courses.All() {
+			if f.v.ours() {
+				add(string(k), x.Title, "", vendor, x.State)
+			}
+		}
+	default:
+		return nil, false
+	}
+	return out, all
+}
+
+// fitsState reports whether the act could be about a record that stands so.
+func (f *actForm) fitsState(s snapshot.State) bool {
+	switch f.spec.Verb {
+	case "approve":
+		return s == snapshot.Proposed || s == ""
+	case "resume", "suspend":
+		return s != snapshot.Ended && s != snapshot.Proposed
+	}
+	return s != snapshot.Ended
+}

@@ -1,0 +1,222 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/console/draw"
+	"github.com/sallyport/sallyport/forecast"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// Which gates stand at which door. What is looked at with each request and each answer
+// (transport, volume, the cohort, held patients, labels) stands at neither.
+var (
+	paperGates = []string{"vendor", "agreement", "permitted_use", "assessment", "certification", "screening", "subcontractors", "basis", "region", "engagement", "deidentification", "training"}
+	dataGates  = []string{"grant", "role", "review", "person", "app", "device", "workload", "posture", "sealing", "key", "hold"}
+	// vendorGates are those that look at the vendor alone.
+	vendorGates = []string{"vendor", "assessment", "certification", "screening", "subcontractors"}
+	unseen      = []string{"fresh", "transport", "volume"}
+)
+
+// gateNames are short names for a list; the gates' own titles say what must hold.
+var gateNames = map[string]string{
+	"vendor": "Vendor taken on", "agreement": "Agreement", "permitted_use": "Permitted use", "assessment": "Assessment", "certification": "Certifications", "screening": "Screening",
+	"subcontractors": "Subcontractors", "basis": "Legal basis", "region": "Regions", "engagement": "Engagement", "deidentification": "De-identification", "training": "Training",
+	"grant": "Grant", "role": "Fields (role)", "review": "Access review", "person": "Person", "app": "Program", "device": "Machine", "workload": "Software on it", "posture": "Machine's state",
+	"sealing": "Sealing", "key": "Keys", "hold": "No hold",
+}
+
+// doors is how the two doors stand for some grants.
+type doors struct {
+	Papers, Data doorSide
+	Picture      template.HTML
+	Grants       int // that were asked about
+	Left         int // live grants that were not, because there are many
+	Passing      int // for how many both are open
+}
+
+// doorSide is one door.
+type doorSide struct {
+	Label   string
+	Mark    mark
+	Passing int // for how many grants it is open
+	Gates   []doorGate
+	Closes  time.Time // when the first of its gates closes; zero: none in a year
+	By      string
+}
+
+// doorGate is one condition.
+type doorGate struct {
+	Gate, Name, Title string
+	Passing, Of       int
+	Why               []policy.Failure // of the first grant that fails
+	Closes            time.Time
+	Then              string // why it closes
+}
+
+// Mark is the gate's state.
+func (g doorGate) Mark() mark {
+	switch {
+	case g.Of == 0:
+		return mark{"Not asked", "off"}
+	case g.Passing == g.Of:
+		return mark{"Open", "good"}
+	case g.Passing > 0:
+		return mark{fmt.Sprintf("%d of %d", g.Passing, g.Of), "warn"}
+	}
+	return mark{"Shut", "bad"}
+}
+
+// doorsAsked bounds how many grants a page decides on.
+const doorsAsked = 60
+
+// doorsOf decides, for each live grant, what each gate would say of a small request now:
+// the policy itself is asked, so what is shown is what would be.
+func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*snapshot.Engagement) doors {
+	var d doors
+	gates := map[string]*doorGate{}
+	for _, name := range slices.Concat(paperGates, dataGates) {
+		gates[name] = &doorGate{Gate: name, Name: gateNames[name], Title: gateTitle(name)}
+	}
+	index := s.partners.of(v.View)
+	papers, data := 0, 0
+	for _, e := range engagements {
+		for _, g := range index.grants[e.ID] {
+			if !g.Live(v.Now) {
+				continue
+			}
+			if d.Grants == doorsAsked {
+				d.Left++
+				continue
+			}
+			d.Grants++
+			seen := s.foreseen(v, g)
+			p, q := doorTake(gates, paperGates, seen), doorTake(gates, dataGates, seen)
+			papers, data = papers+p, data+q
+			if p+q == 2 {
+				d.Passing++
+			}
+		}
+	}
+	if d.Grants == 0 {
+		// Nobody can ask: only what is about the vendor itself has an answer.
+		seen := s.Policy.Foresee(policy.Request{View: v.View, Now: v.Now, Vendor: vendor, Direction: policy.Out}, unseen...)
+		papers = doorTake(gates, vendorGates, seen)
+	}
+	closes := s.closing(v, engagements)
+	d.Papers = doorSideOf("Papers", paperGates, gates, closes, papers, d.Grants)
+	d.Data = doorSideOf("Data", dataGates, gates, closes, data, d.Grants)
+	if d.Grants == 0 {
+		d.Data.Mark = mark{"No grant", "off"}
+		if !slices.ContainsFunc(v.View.AgreementsOf(vendor), func(a *snapshot.Agreement) bool { return paperInForce(a, v.Now) }) {
+			d.Papers.Passing, d.Papers.Mark = 0, mark{"Shut", "bad"}
+		} else if d.Papers.Passing > 0 {
+			d.Papers.Mark = mark{"In order so far", "wait"}
+		}
+	}
+	d.Picture = draw.Doors(key, doorDrawn(d.Papers, d.Grants), doorDrawn(d.Data, d.Grants))
+	return d
+}
+
+func doorDrawn(x doorSide, of int) draw.Door {
+	return draw.Door{Label: x.Label, Word: x.Mark.Word, Open: x.Passing > 0, Part: x.Passing > 0 && x.Passing < of}
+}
+
+// foreseen is what the gates say of a grant, on the machine for which the fewest refuse.
+func (s *server) foreseen(v *visit, g *snapshot.Grant) policy.Foresight {
+	devices := g.Devices
+	if len(devices) == 0 {
+		devices = []id.Device{""}
+	}
+	var best policy.Foresight
+	for i, device := range devices[:min(len(devices), 5)] {
+		r := forecast.Question(v.View, g, device)
+		r.Now = v.Now
+		if seen := s.Policy.Foresee(r, unseen...); i == 0 || len(seen.Gates) < len(best.Gates) {
+			best = seen
+		}
+	}
+	return best
+}
+
+// doorTake counts what some of the gates said; 1: all let pass.
+func doorTake(gates map[string]*doorGate, names []string, seen policy.Foresight) int {
+	all := 1
+	var failures []policy.Failure
+	for _, name := range names {
+		g := gates[name]
+		g.Of++
+		if !slices.Contains(seen.Gates, name) {
+			g.Passing++
+			continue
+		}
+		all = 0
+		if g.Why == nil {
+			if failures == nil {
+				failures = seen.Failures()
+			}
+			for _, f := range failures {
+				if f.Gate == name {
+					g.Why = append(g.Why, f)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func doorSideOf(label string, names []string, gates map[string]*doorGate, closes map[string]forecast.Stop, passing, of int) doorSide {
+	d := doorSide{Label: label, Passing: passing}
+	for _, name := range names {
+		g := *gates[name]
+		if x, ok := closes[name]; ok && g.Passing > 0 {
+			g.Closes, g.Then = x.At, x.Message
+			if d.Closes.IsZero() || x.At.Before(d.Closes) {
+				d.Closes, d.By = x.At, g.Name
+			}
+		}
+		d.Gates = append(d.Gates, g)
+	}
+	switch {
+	case passing == 0:
+		d.Mark = mark{"Shut", "bad"}
+	case passing < of:
+		d.Mark = mark{fmt.Sprintf("Open for %d of %d", passing, of), "warn"}
+	default:
+		d.Mark = mark{"Open", "good"}
+	}
+	return d
+}
+
+// closing is, by gate, the first time at which it closes for any of the engagements.
+func (s *server) closing(v *visit, engagements []*snapshot.Engagement) map[string]forecast.Stop {
+	out := map[string]forecast.Stop{}
+	for _, x := range s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Kind == forecast.Stops && stopTouches(x, engagements) }) {
+		if _, ok := out[x.Gate]; !ok {
+			out[x.Gate] = x
+		}
+	}
+	return out
+}
+
+func stopTouches(x forecast.Stop, engagements []*snapshot.Engagement) bool {
+	return slices.ContainsFunc(engagements, func(e *snapshot.Engagement) bool { return slices.Contains(x.Engagements, e.ID) })
+}
+
+// about are the dates to come that keep wants, the earliest first.
+func (a *ahead) about(now time.Time, keep func(forecast.Stop) bool) []forecast.Stop {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var out []forecast.Stop
+	for _, s := range a.stops {
+		if s.At.After(now) && keep(s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,3 @@
+package console
+
+func firmConnectScreens() []screen { return nil }

@@ -1,0 +1,241 @@
+package console
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// history follows the acts of the registry and keeps the newest in memory, for "what was
+// done about it": the store finds an act by its number or its id, and by nothing else.
+// Everything in it can be made again from the store.
+type history struct {
+	s *server
+
+	mu     sync.RWMutex
+	next   uint64                // the registry's version to go on from
+	newest []*done               // the newest last
+	vendor map[id.Vendor][]*done // about each vendor and what is its own, the newest last
+}
+
+// done is an act as a page names it. Why it was done is on its own page: reasons are
+// sealed at rest, and are not kept here.
+type done struct {
+	ID      id.Act
+	Kind    registry.Kind
+	Subject snapshot.Subject
+	On      snapshot.Subject // what a hold is on, or else the subject
+	Vendor  id.Vendor
+	Actor   id.Person
+	At      time.Time
+}
+
+// Summary is what the act does, in words.
+func (d *done) Summary() string {
+	if spec, ok := registry.Lookup(d.Kind); ok {
+		return spec.Summary
+	}
+	return words(string(d.Kind))
+}
+
+const (
+	keepActs      = 20_000
+	keepOfVendor  = 300
+	historyTurn   = 500 * time.Millisecond
+	historyAtOnce = 1000
+)
+
+// noisyActs are acts that machines and doors do by the thousand: they would push out what
+// people did.
+var noisyActs = []string{"session.", "posture.", "person.add-passkey", "device.set-recipients"}
+
+func newHistory(s *server) *history { return &history{s: s, vendor: map[id.Vendor][]*done{}} }
+
+func (h *history) run(ctx context.Context) {
+	tick := time.NewTicker(historyTurn)
+	defer tick.Stop()
+	for {
+		if err := h.turn(ctx); err != nil && ctx.Err() == nil {
+			h.s.Logger.InfoContext(ctx, "the console does not see what is new in the registry", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// turn reads the acts that are new.
+func (h *history) turn(ctx context.Context) error {
+	for {
+		v := h.s.Registry.View()
+		h.mu.RLock()
+		next := h.next
+		h.mu.RUnlock()
+		if v.Version() <= next {
+			return nil
+		}
+		acts, err := h.s.Registry.Acts(ctx, next, historyAtOnce)
+		if err != nil || len(acts) == 0 {
+			return err
+		}
+		h.mu.Lock()
+		for _, e := range acts {
+			h.next = e.Seq
+			h.take(v, e)
+		}
+		h.mu.Unlock()
+	}
+}
+
+func (h *history) take(v *snapshot.View, e registry.Entry) {
+	if slices.ContainsFunc(noisyActs, func(prefix string) bool { return strings.HasPrefix(string(e.Kind), prefix) }) {
+		return
+	}
+	d := &done{ID: e.ID, Kind: e.Kind, Subject: e.Subject, Vendor: vendorOf(v, e.Subject), Actor: e.Actor, At: e.At, On: e.Subject}
+	if x, ok := v.Holds.Get(id.Hold(e.Subject.ID)); ok && e.Subject.Noun == snapshot.NounHold {
+		d.On = x.On
+	}
+	h.newest = keptActs(h.newest, d, keepActs)
+	if d.Vendor != "" {
+		h.vendor[d.Vendor] = keptActs(h.vendor[d.Vendor], d, keepOfVendor)
+	}
+}
+
+// keptActs appends, and drops the oldest half once there are twice as many as are kept.
+func keptActs(all []*done, d *done, limit int) []*done {
+	if len(all) >= 2*limit {
+		all = slices.Clone(all[len(all)-limit:])
+	}
+	return append(all, d)
+}
+
+// Newest are the newest acts that keep wants, the newest first; nil: all.
+func (h *history) Newest(limit int, keep func(*done) bool) []*done {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return lastActs(h.newest, limit, keep)
+}
+
+// About are the newest acts about a vendor and what is its own, the newest first.
+func (h *history) About(vendor id.Vendor, limit int, keep func(*done) bool) []*done {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return lastActs(h.vendor[vendor], limit, keep)
+}
+
+func lastActs(all []*done, limit int, keep func(*done) bool) []*done {
+	var out []*done
+	for i := len(all) - 1; i >= 0 && len(out) < limit; i-- {
+		if keep == nil || keep(all[i]) {
+			out = append(out, all[i])
+		}
+	}
+	return out
+}
+
+// closingVerbs are the verbs of acts that close something.
+var closingVerbs = []string{"suspend", "offboard", "revoke", "terminate", "end", "end-early", "deactivate", "retire", "place", "kill", "reopen", "lapse", "begin"}
+
+// Closes reports whether the act closed something, other than a person's own session.
+func (d *done) Closes() bool {
+	noun, verb, _ := strings.Cut(string(d.Kind), ".")
+	return noun != "campaign" && slices.Contains(closingVerbs, verb)
+}
+
+// vendorOf is whose a record is; empty: the organisation's own, or not known.
+func vendorOf(v *snapshot.View, x snapshot.Subject) id.Vendor {
+	switch x.Noun {
+	case snapshot.NounVendor:
+		return id.Vendor(x.ID)
+	case snapshot.NounAssessment:
+		if r, ok := v.Assessments.Get(id.Assessment(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounCertification:
+		if r, ok := v.Certifications.Get(id.Certification(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounAgreement:
+		if r, ok := v.Agreements.Get(id.Agreement(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounEngagement, snapshot.NounKey:
+		return vendorOfEngagement(v, id.Engagement(x.ID))
+	case snapshot.NounDetermination:
+		if r, ok := v.Determinations.Get(id.Determination(x.ID)); ok {
+			return vendorOfEngagement(v, r.Engagement)
+		}
+	case snapshot.NounPerson:
+		if r, ok := v.Persons.Get(id.Person(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounTraining:
+		if r, ok := v.Trainings.Get(id.Training(x.ID)); ok {
+			return vendorOf(v, snapshot.Subject{Noun: snapshot.NounPerson, ID: string(r.Person)})
+		}
+	case snapshot.NounDevice, snapshot.NounPosture:
+		if r, ok := v.Devices.Get(id.Device(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounApp:
+		if r, ok := v.Apps.Get(id.App(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounGrant:
+		if r, ok := v.Grants.Get(id.Grant(x.ID)); ok {
+			return vendorOfEngagement(v, r.Engagement)
+		}
+	case snapshot.NounReview:
+		if r, ok := v.Reviews.Get(id.Review(x.ID)); ok {
+			return vendorOf(v, snapshot.Subject{Noun: snapshot.NounGrant, ID: string(r.Grant)})
+		}
+	case snapshot.NounHold:
+		if r, ok := v.Holds.Get(id.Hold(x.ID)); ok && r.On.Noun != snapshot.NounHold {
+			return vendorOf(v, r.On)
+		}
+	case snapshot.NounConnector:
+		if r, ok := v.Connectors.Get(id.Connector(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounQuestionnaire:
+		if r, ok := v.Questionnaires.Get(id.Questionnaire(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounLink:
+		if r, ok := v.Links.Get(id.Link(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounFinding:
+		if r, ok := v.Findings.Get(id.Finding(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounRequest:
+		if r, ok := v.Requests.Get(id.Request(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounIncident:
+		if r, ok := v.Incidents.Get(id.Incident(x.ID)); ok {
+			return r.Vendor
+		}
+	case snapshot.NounOffboarding:
+		if r, ok := v.Offboardings.Get(id.Offboarding(x.ID)); ok {
+			return r.Vendor
+		}
+	}
+	return ""
+}
+
+func vendorOfEngagement(v *snapshot.View, key id.Engagement) id.Vendor {
+	if r, ok := v.Engagements.Get(key); ok {
+		return r.Vendor
+	}
+	return ""
+}

@@ -1,0 +1,57 @@
+package console_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// await asks for a page until it says so: what follows the log is behind it.
+func (c *client) await(path string, text string) *client {
+	c.w.t.Helper()
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if c.get(path); strings.Contains(c.body, text) {
+			return c
+		}
+		if time.Now().After(until) {
+			c.w.t.Fatalf("%s does not say %q:\n%s", path, text, c.body)
+		}
+	}
+}
+
+// What a security engineer reads: where data goes and by what it is protected, on the way
+// from the source and on the way out, and that both are what the log says.
+func TestDataFlowAndSources(t *testing.T) {
+	w := start(t)
+	grace := w.as(registrytest.Grace)
+	grace.get("/console/flow").wants(http.StatusOK, "nothing asked for yet", "Nothing was asked for in this time", "Northwind")
+	if got := w.b.Get("/Patient?_count=2"); got.Status != http.StatusOK {
+		t.Fatal(got)
+	}
+	w.b.Get("/Medication?_count=2") // the role does not show it
+	grace.await("/console/flow?days=7", "✓ TLS 1.3")
+	grace.wants(http.StatusOK, "✓ post-quantum key", "token bound by certificate", "✕ plain, on this machine", "1 permitted, 1 refused", `href="/console/engagements/triage-eval"`, "Open", "<title", "US")
+	grace.get("/console/flow?days=7&format=csv").wants(http.StatusOK, "source,vendor,engagement,region,class,protection", "ehr,")
+	grace.get("/console/flow?vendor=nobody").wants(http.StatusOK, "There is no way yet", "Nothing matches")
+	grace.get("/console/sources").wants(http.StatusOK, "plain, on this machine", "Not recorded")
+	grace.get("/console/sources/ehr").wants(http.StatusOK, w.b.Upstream, "nothing: the source asks for none", "1 permitted, 1 refused", "triage-grant", "No procedure is recorded")
+	grace.get("/console/sources/nowhere").wants(http.StatusNotFound)
+	w.b.Act(registrytest.Ada, registry.PlaceHold{ID: "stop", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: string(hospitaltest.Vendor)}, Cause: snapshot.HoldOwner})
+	grace.get("/console/flow").wants(http.StatusOK, "Closed", "flow-closed")
+
+	b := w.browser(registrytest.Grace)
+	for _, path := range []string{"flow", "sources", "sources/ehr"} {
+		b.Open(w.b.Pages + "/console/" + path)
+		name := strings.ReplaceAll(path, "/", "-")
+		b.Picture(name, 1280, false)
+		b.Picture(name+"-dark", 1280, true)
+		b.Picture(name+"-phone", 320, false)
+	}
+	b.Errors()
+}

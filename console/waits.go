@@ -1,0 +1,323 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/sallyport/sallyport/breach"
+	"github.com/sallyport/sallyport/diligence"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// waiting is one thing that waits for a person, and the one way on.
+type waiting struct {
+	Group   string // heading under which it stands
+	Text    string
+	Subject snapshot.Subject
+	Vendor  id.Vendor
+	Since   time.Time
+	Due     time.Time // zero: no date
+	Href    string
+
+	kind registry.Kind // whose duties may do it
+	not  []id.Person   // who did the step before, and may not do this one
+	only id.Person     // the one person who may; empty: all who have a duty
+	rank int
+}
+
+// The groups, in the order in which they are shown: what the law counts in hours first.
+var waitGroups = []string{"Incidents", "Left lying", "Requests for access", "Papers", "Diligence", "Access reviews", "To approve", "Partings"}
+
+// waitsSoon is how far ahead a date calls for somebody today.
+const waitsSoon = 14 * 24 * time.Hour
+
+// waitsFresh is how long the list of what waits may be shown: dates pass without an act.
+const waitsFresh = time.Minute
+
+// waitsFor is what waits for the visitor, the most pressing first.
+func (s *server) waitsFor(v *visit) []waiting {
+	var out []waiting
+	for _, w := range s.partners.waiting(v.View, v.Now) {
+		if w.forPerson(v.Person) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func (w *waiting) forPerson(p *snapshot.Person) bool {
+	if w.only != "" {
+		return w.only == p.ID
+	}
+	spec, ok := registry.Lookup(w.kind)
+	return ok && !slices.Contains(w.not, p.ID) && slices.ContainsFunc(spec.Duties, func(d registry.Duty) bool { return slices.Contains(p.Duties, string(d)) })
+}
+
+// waiting is what waits for anybody.
+func (p *partners) waiting(v *snapshot.View, now time.Time) []waiting {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if age := now.Sub(p.waitsAt); p.waits != nil && p.waitsVersion == v.Version() && age >= 0 && age < waitsFresh {
+		return p.waits
+	}
+	p.waits, p.waitsVersion, p.waitsAt = waits(v, now), v.Version(), now
+	return p.waits
+}
+
+// collect gathers what waits.
+type collect struct {
+	v   *snapshot.View
+	now time.Time
+	out []waiting
+}
+
+func (c *collect) add(w waiting) {
+	w.rank = slices.Index(waitGroups, w.Group)
+	c.out = append(c.out, w)
+}
+
+// act adds an act that waits to be done, with its form.
+func (c *collect) act(group, text string, kind registry.Kind, noun snapshot.Noun, key string, since time.Time, not ...id.Person) {
+	s := snapshot.Subject{Noun: noun, ID: key}
+	c.add(waiting{Group: group, Text: text, Subject: s, Vendor: vendorOf(c.v, s), Since: since, Href: actPath(kind, "/console", "id", key), kind: kind, not: not})
+}
+
+// waits lists what waits, walking each table once.
+func waits(v *snapshot.View, now time.Time) []waiting {
+	c := &collect{v: v, now: now, out: []waiting{}}
+	c.incidents()
+	c.papers()
+	c.diligence()
+	c.approvals()
+	c.access()
+	slices.SortStableFunc(c.out, func(a, b waiting) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), compareDates(a.Due, b.Due), a.Since.Compare(b.Since))
+	})
+	return c.out
+}
+
+// compareDates puts what has no date last.
+func compareDates(a, b time.Time) int {
+	switch {
+	case a.IsZero() && b.IsZero():
+		return 0
+	case a.IsZero():
+		return 1
+	case b.IsZero():
+		return -1
+	}
+	return a.Compare(b)
+}
+
+func (c *collect) incidents() {
+	zone, err := breach.Zone(c.v.Settings.TimeZone)
+	if err != nil {
+		zone = time.UTC // the configuration was checked; a day too early is better than none
+	}
+	for _, x := range c.v.Incidents.All() {
+		if !x.Open() {
+			continue
+		}
+		s := snapshot.Subject{Noun: snapshot.NounIncident, ID: string(x.ID)}
+		href := refOfSubject(c.v, s).Href
+		dated := false
+		for _, d := range breach.Due(x, breach.ContractOf(c.v, x), zone, c.now) {
+			if !d.Pending() || d.Due.Sub(c.now) > waitsSoon {
+				continue
+			}
+			dated = true
+			kind := registry.Kind("incident.note-notice")
+			if d.Kind == breach.Correct {
+				kind = "incident.complete-correction"
+			}
+			c.add(waiting{Group: "Incidents", Text: d.What + ": " + x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
+		}
+		if a := x.Assessment; a != nil && a.ApprovedBy == "" {
+			dated = true
+			c.act("Incidents", "Stand by the assessment, or do not: "+x.Title, "incident.approve-assessment", snapshot.NounIncident, string(x.ID), a.AssessedAt, a.AssessedBy)
+		}
+		if !dated {
+			c.add(waiting{Group: "Incidents", Text: "Open: " + x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Href: href, kind: "incident.close"})
+		}
+	}
+	for _, x := range breach.Ignored(c.v, c.now) {
+		if x.Subject.Noun == snapshot.NounFinding {
+			c.add(waiting{Group: "Left lying", Text: "Nobody has dealt with a finding: " + x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
+				Href: actPath("finding.settle", "/console", "id", x.Subject.ID), kind: "finding.settle"})
+			continue
+		}
+		c.add(waiting{Group: "Left lying", Text: "Nobody has done anything about an incident: " + x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
+			Href: refOfSubject(c.v, x.Subject).Href, kind: "incident.close"})
+	}
+	for _, o := range c.v.Offboardings.All() {
+		if !o.CompletedAt.IsZero() {
+			continue
+		}
+		text := "Complete the parting"
+		if left := registry.OffboardingLeft(c.v, o); len(left) > 0 {
+			text = left[0].What
+		}
+		s := snapshot.Subject{Noun: snapshot.NounOffboarding, ID: string(o.ID)}
+		c.add(waiting{Group: "Partings", Text: text, Subject: s, Vendor: o.Vendor, Since: o.BegunAt, Due: o.DueAt, Href: refOfSubject(c.v, s).Href, kind: "offboarding.complete"})
+	}
+}
+
+func (c *collect) papers() {
+	for _, a := range c.v.Agreements.All() {
+		key, s := string(a.ID), snapshot.Subject{Noun: snapshot.NounAgreement, ID: string(a.ID)}
+		page := refOfSubject(c.v, s).Href
+		add := func(text string, kind registry.Kind, since time.Time, not ...id.Person) {
+			c.add(waiting{Group: "Papers", Text: text, Subject: s, Vendor: a.Vendor, Since: since, Href: page, kind: kind, not: not})
+		}
+		what := paperName(a.Kind)
+		if a.State == snapshot.Proposed {
+			if !a.SignedBy(snapshot.Organisation, c.now) {
+				add("Sign the "+what+" for the organisation", "agreement.sign", a.RequestedAt)
+			}
+			switch {
+			case a.SecondReading && a.Reading.By == "":
+				add("Read the "+what+" a second time and enter its terms", "agreement.check-terms", a.RequestedAt, a.RequestedBy)
+			default:
+				c.act("Papers", "Approve the "+what, "agreement.approve", snapshot.NounAgreement, key, a.RequestedAt, a.RequestedBy)
+			}
+		}
+		if r, ok := a.Waiting(); ok {
+			add("Put the renewal of the "+what+" into force", "agreement.approve-renewal", r.RequestedAt, r.RequestedBy)
+		}
+		for _, n := range a.Notices {
+			if end := n.Ends(); n.CuredAt.IsZero() && end.After(c.now) && end.Sub(c.now) < waitsSoon {
+				c.add(waiting{Group: "Papers", Text: "A breach of the " + what + " is to be cured, or it ends", Subject: s, Vendor: a.Vendor, Since: n.At, Due: end, Href: page, kind: "agreement.cured"})
+			}
+		}
+	}
+}
+
+// paperName is what people call a kind of paper.
+func paperName(k snapshot.AgreementKind) string {
+	switch k {
+	case snapshot.BAA:
+		return "business associate agreement"
+	case snapshot.SubcontractorBAA:
+		return "subcontractor's agreement"
+	case snapshot.ServicesContract:
+		return "services contract"
+	case snapshot.DataUseAgreement:
+		return "data use agreement"
+	}
+	return "agreement"
+}
+
+func (c *collect) diligence() {
+	at := diligence.At(c.now)
+	for key := range c.v.Vendors.All() {
+		a := diligence.Latest(c.v, key, at)
+		if a == nil {
+			continue
+		}
+		s := snapshot.Subject{Noun: snapshot.NounAssessment, ID: string(a.ID)}
+		for _, r := range a.Acceptances {
+			if r.AcceptedBy == "" {
+				c.add(waiting{Group: "Diligence", Text: "Accept a risk, or do not: " + r.For, Subject: s, Vendor: key, Since: a.DecidedAt,
+					Href: actPath("assessment.accept-risk", "/console", "id", a.ID, "for", r.For, "owner", r.Owner, "why", r.Why, "until", iso(r.Until)), kind: "assessment.accept-risk", not: []id.Person{a.DecidedBy}})
+			}
+		}
+		for _, x := range a.Conditions {
+			if x.MetAt.IsZero() && x.DueAt.Sub(c.now) < waitsSoon {
+				c.add(waiting{Group: "Diligence", Text: "A condition is due: " + x.Text, Subject: s, Vendor: key, Since: a.DecidedAt, Due: x.DueAt,
+					Href: actPath("assessment.meet-condition", "/console", "id", a.ID, "condition", x.ID), kind: "assessment.meet-condition", not: []id.Person{x.Owner}})
+			}
+		}
+		if w, _ := c.v.Vendors.Get(key); w.State == snapshot.Approved && len(diligence.Reopened(c.v, a, at)) > 0 {
+			c.add(waiting{Group: "Diligence", Text: "The due-diligence decision has to be made anew", Subject: s, Vendor: key, Since: a.DecidedAt, Href: vendorPath(key, "diligence"), kind: "assessment.record"})
+		}
+	}
+	for _, x := range c.v.Certifications.All() {
+		if x.VerifiedAt.IsZero() && x.RevokedAt.IsZero() && x.ExpiresAt.After(c.now) {
+			s := snapshot.Subject{Noun: snapshot.NounCertification, ID: string(x.ID)}
+			c.add(waiting{Group: "Diligence", Text: "Verify a report: " + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.IssuedAt,
+				Href: refOfSubject(c.v, s).Href, kind: "certification.verify", not: []id.Person{x.RecordedBy}})
+		}
+	}
+	for _, q := range c.v.Questionnaires.All() {
+		if q.Stage == snapshot.QuestionsSubmitted {
+			s := snapshot.Subject{Noun: snapshot.NounQuestionnaire, ID: string(q.ID)}
+			c.add(waiting{Group: "Diligence", Text: "Score the answers of a questionnaire", Subject: s, Vendor: q.Vendor, Since: q.SubmittedAt, Href: refOfSubject(c.v, s).Href, kind: "questionnaire.score-answers"})
+		}
+	}
+	for _, f := range c.v.Findings.All() {
+		if f.Settled == "" && c.now.Sub(f.RaisedAt) <= c.v.Settings.IncidentIgnoredAfter { // older ones were left lying
+			c.act("Diligence", "Settle a finding: "+f.Title, "finding.settle", snapshot.NounFinding, string(f.ID), f.RaisedAt)
+		}
+	}
+}
+
+// approvals are what one person asked for and another approves.
+func (c *collect) approvals() {
+	waitsProposed(c, c.v.Vendors.All(), "vendor.approve", "Take the vendor on", func(r *snapshot.Vendor) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Engagements.All(), "engagement.approve", "Let the work begin", func(r *snapshot.Engagement) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
+	waitsProposed(c, c.v.Determinations.All(), "determination.approve", "Stand by an expert determination", func(r *snapshot.Determination) (snapshot.Approval, string) { return r.Approval, r.Profile })
+	waitsProposed(c, c.v.Persons.All(), "person.approve", "Enrol", func(r *snapshot.Person) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Devices.All(), "device.approve", "Trust the machine", func(r *snapshot.Device) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
+	waitsProposed(c, c.v.Apps.All(), "app.approve", "Accept the program", func(r *snapshot.App) (snapshot.Approval, string) { return r.Approval, r.Name })
+	waitsProposed(c, c.v.Roles.All(), "role.approve", "Let grants use the scope", func(r *snapshot.Role) (snapshot.Approval, string) { return r.Approval, r.Title })
+	waitsProposed(c, c.v.Grants.All(), "grant.approve", "Give the access", func(r *snapshot.Grant) (snapshot.Approval, string) { return r.Approval, string(r.ID) })
+	waitsProposed(c, c.v.Connectors.All(), "connector.approve", "Listen to the connector", func(r *snapshot.Connector) (snapshot.Approval, string) { return r.Approval, r.Name })
+	for key, k := range c.v.Keys.All() {
+		if d := k.Destruction; d != nil && d.OrderedAt.IsZero() {
+			not := []id.Person{d.RequestedBy}
+			for _, a := range d.Approvals {
+				not = append(not, a.By)
+			}
+			c.act("To approve", "Destroy the keys of "+string(key)+", for good", "key.approve-destruction", snapshot.NounKey, string(key), d.RequestedAt, not...)
+		}
+	}
+}
+
+func waitsProposed[K ~string, V any, P interface {
+	*V
+	snapshot.Record
+}](c *collect, all iter.Seq2[K, *V], kind registry.Kind, text string, of func(*V) (snapshot.Approval, string)) {
+	for key, r := range all {
+		if a, name := of(r); a.State == snapshot.Proposed {
+			c.act("To approve", text+": "+cmp.Or(name, string(key)), kind, P(r).Noun(), string(key), a.RequestedAt, a.RequestedBy)
+		}
+	}
+}
+
+func (c *collect) access() {
+	for _, r := range c.v.Requests.All() {
+		if r.Open(c.now) {
+			s := snapshot.Subject{Noun: snapshot.NounRequest, ID: string(r.ID)}
+			c.add(waiting{Group: "Requests for access", Text: fmt.Sprintf("%s asks for %s", refIn(c.v, r.Person).Label, r.Role), Subject: s, Vendor: r.Vendor, Since: r.AskedAt, Due: r.ExpiresAt,
+				Href: refOfSubject(c.v, s).Href, kind: "request.approve", not: []id.Person{r.AskedBy, r.Person}})
+		}
+	}
+	for _, x := range c.v.Emergencies.All() {
+		if x.ReviewedAt.IsZero() {
+			s := snapshot.Subject{Noun: snapshot.NounEmergency, ID: string(x.ID)}
+			c.add(waiting{Group: "Access reviews", Text: "Review the emergency access to " + string(x.Source), Subject: s, Since: x.UsedAt, Due: x.DueAt,
+				Href: actPath("emergency.review", "/console", "id", x.ID), kind: "emergency.review", not: []id.Person{x.ReportedBy, x.Person}})
+		}
+	}
+	for _, r := range c.v.Reviews.All() {
+		if !r.CompletedAt.IsZero() || r.DueAt.Sub(c.now) > waitsSoon {
+			continue
+		}
+		g, ok := c.v.Grants.Get(r.Grant)
+		if !ok || g.State != snapshot.Approved || !g.EndsAt.After(c.now) {
+			continue
+		}
+		s := snapshot.Subject{Noun: snapshot.NounGrant, ID: string(g.ID)}
+		href := actPath("review.complete", "/console", "id", r.ID)
+		if r.Campaign != "" {
+			href = refIn(c.v, r.Campaign).Href
+		}
+		c.add(waiting{Group: "Access reviews", Text: "Decide whether the access goes on: " + string(g.ID), Subject: s, Vendor: vendorOfEngagement(c.v, g.Engagement), Since: r.DueAt.Add(-waitsSoon), Due: r.DueAt,
+			Href: href, kind: "review.complete", not: []id.Person{g.Person, g.RequestedBy}})
+	}
+}
