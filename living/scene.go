@@ -56,9 +56,9 @@ func (t *story) before(d time.Duration, what string, do func(*scene)) {
 func (o *Organisation) tell(ctx context.Context) error {
 	t := &story{end: o.o.Now().UTC().Truncate(time.Second)}
 	o.founding(t)
-	o.northwind(t)
-	o.clearwater(t)
-	o.harborlight(t)
+	o.withNorthwind(t)
+	o.withClearwater(t)
+	o.withHarborlight(t)
 	o.lately(t)
 	o.traffic(t)
 	slices.SortStableFunc(t.events, func(a, b event) int { return a.at.Compare(b.at) })
@@ -157,10 +157,10 @@ func (s *scene) compose(by id.Person, a registry.DraftAgreement, reason string) 
 
 // signed records both signatures, and Grace's approval.
 func (s *scene) signed(agreement id.Agreement, theirs string) {
-	s.do(ada, "signed on paper",
+	s.do(Ada, "signed on paper",
 		registry.SignAgreement{ID: agreement, Party: snapshot.Organisation, Signer: "C. Example, CEO", At: s.now()},
 		registry.SignAgreement{ID: agreement, Party: snapshot.VendorParty, Signer: theirs, At: s.now()})
-	s.do(grace, "read, and signed by both", registry.ApproveAgreement{ID: agreement})
+	s.do(Grace, "read, and signed by both", registry.ApproveAgreement{ID: agreement})
 }
 
 // employ makes one of the organisation's people: Ada asks, approver approves, and they
@@ -175,9 +175,9 @@ func (s *scene) employ(p Person, approver id.Person, duties ...registry.Duty) {
 		s.err = err
 		return
 	}
-	s.do(ada, "employed with us", registry.ProposePerson{ID: q.ID, Name: q.Name, Classification: hipaa.Workforce, Basis: "employee", Key256: key, Duties: duties})
+	s.do(Ada, "employed with us", registry.ProposePerson{ID: q.ID, Name: q.Name, Classification: hipaa.Workforce, Basis: "employee", Key256: key, Duties: duties})
 	if approver == "" {
-		s.do(ada, "the second of us", registry.AdmitSecondPerson{ID: q.ID})
+		s.do(Ada, "the second of us", registry.AdmitSecondPerson{ID: q.ID})
 	} else {
 		s.do(approver, "known to me", registry.ApprovePerson{ID: q.ID})
 	}
@@ -191,9 +191,9 @@ func (s *scene) engage(p Person, vendor id.Vendor, basis string) {
 		return
 	}
 	q := s.o.newPerson(p)
-	s.do(ada, "named by the vendor", registry.ProposePerson{ID: q.ID, Vendor: vendor, Name: q.Name, Classification: hipaa.BusinessAssociate, Basis: basis, Region: "US"})
-	fingerprint := s.passkey(q.ID, ada)
-	s.do(sam, "the fingerprint was read to me on the telephone", registry.ApprovePerson{ID: q.ID, Passkeys: []string{fingerprint}})
+	s.do(Ada, "named by the vendor", registry.ProposePerson{ID: q.ID, Vendor: vendor, Name: q.Name, Classification: hipaa.BusinessAssociate, Basis: basis, Region: "US"})
+	fingerprint := s.passkey(q.ID, Ada)
+	s.do(Sam, "the fingerprint was read to me on the telephone", registry.ApprovePerson{ID: q.ID, Passkeys: []string{fingerprint}})
 }
 
 // passkey invites a person and lets them make their passkey.
@@ -233,9 +233,9 @@ func (s *scene) visit(people ...id.Person) {
 
 // trained records that a person has passed the course, so many days ago.
 func (s *scene) trained(p id.Person, key id.Training, ago, life int) {
-	done, by := s.now().AddDate(0, 0, -ago), sam
-	if p == sam { // nobody says so of themselves
-		by = grace
+	done, by := s.now().AddDate(0, 0, -ago), Sam
+	if p == Sam { // nobody says so of themselves
+		by = Grace
 	}
 	s.do(by, "their certificate was read", registry.RecordTraining{ID: key, Person: p, Course: s.o.Config.Policy.Course, Version: s.o.Config.Policy.CourseVersion, Score: 0.93,
 		Passed: true, CompletedAt: done, ExpiresAt: done.AddDate(0, 0, life), Source: snapshot.FromLMS, Modules: []string{"M1", "M2", "M3", "M4", "M5", "M6"}})
@@ -247,8 +247,8 @@ func (s *scene) machine(p *Program, owner id.Person, store snapshot.KeyStore, tr
 		return
 	}
 	a := registry.EnrollDevice{ID: p.Device, Vendor: p.Vendor, Key256: p.machine.KeyDigest(), Owner: owner, Region: "US", KeyStore: store, SealTo: []string{p.seal.Recipient().String()}}
-	s.do(ada, "their machine", a)
-	s.do(sam, "looked at with their engineer", registry.ApproveDevice{ID: p.Device, TrustedUntil: trusted})
+	s.do(Ada, "their machine", a)
+	s.do(Sam, "looked at with their engineer", registry.ApproveDevice{ID: p.Device, TrustedUntil: trusted})
 }
 
 // program makes the keys of a vendor's program and of its machine, and registers the
@@ -265,8 +265,8 @@ func (s *scene) program(vendor id.Vendor, device id.Device, a registry.RegisterA
 		return nil
 	}
 	a.Vendor = vendor
-	s.do(ada, "their program", a)
-	s.do(sam, "keys confirmed by telephone", registry.ApproveApp{ID: a.ID})
+	s.do(Ada, "their program", a)
+	s.do(Sam, "keys confirmed by telephone", registry.ApproveApp{ID: a.ID})
 	return p
 }
 
@@ -274,7 +274,7 @@ func (s *scene) program(vendor id.Vendor, device id.Device, a registry.RegisterA
 func (s *scene) link(a registry.IssueLink) *browser {
 	code := signin.NewCode()
 	a.Secret256, _ = signin.CodeDigest(code)
-	s.do(grace, "sent to the contact", a)
+	s.do(Grace, "sent to the contact", a)
 	return s.opened(code)
 }
 
