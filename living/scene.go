@@ -64,7 +64,11 @@ func (o *Organisation) tell(ctx context.Context) error {
 	slices.SortStableFunc(t.events, func(a, b event) int { return a.at.Compare(b.at) })
 	s := &scene{ctx: ctx, o: o, end: t.end}
 	for i, e := range t.events {
-		o.o.Progress(i, len(t.events), e.what)
+		what := e.what
+		if what != "" {
+			what = e.at.Format("2 Jan") + "  " + what
+		}
+		o.o.Progress(i, len(t.events), what)
 		o.Clock.moveTo(e.at)
 		// What the clock has skipped, the registry has not been heard from.
 		if err := o.Server.Refresh(ctx); err != nil {
