@@ -198,7 +198,7 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as northwind-2026."
+			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as spring-2026."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
