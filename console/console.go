@@ -83,6 +83,7 @@ type server struct {
 	history   *history
 	partners  partners
 	work      *work
+	assessing *assessments
 	ladders   *ladders
 	growth    *logGrowth
 	usage     *firmUsage
@@ -105,9 +106,9 @@ func New(c Config) (*Console, error) {
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
 	s.work = newWork(s)
-	s.ladders = newLadders(s)
 	s.growth = newLogGrowth(s)
 	s.usage = newFirmUsage(s)
+	s.assessing = newAssessments()
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -125,7 +126,6 @@ func (c *Console) Run(ctx context.Context) {
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
-	all.Go(func() { c.s.ladders.run(ctx) })
 	all.Go(func() { c.s.growth.run(ctx) })
 	all.Go(func() { c.s.usage.run(ctx) })
 	all.Wait()

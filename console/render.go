@@ -234,13 +234,9 @@ func whole(x any) int64 {
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
 	text := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
-	switch text {
+	switch text { // some are said letter by letter
 	case "":
 		return ""
-	case "phi", "baa": // not words
-		return strings.ToUpper(text)
-	}
-	switch text { // that are said letter by letter
 	case "phi", "baa", "ehr", "tls", "id":
 		return strings.ToUpper(text)
 	}
@@ -281,7 +277,8 @@ type citation struct {
 	Href           string // where the console tells more of it
 }
 
-var verifiedWords = map[hipaa.Verified]string{hipaa.RegText: "checked against the regulation's text"}
+var verifiedWords = map[hipaa.Verified]string{hipaa.RegText: "checked against the regulation's text", hipaa.StatuteText: "checked against the statute's text",
+	hipaa.Secondary: "checked in a secondary source", hipaa.Recall: "from general knowledge, not checked", hipaa.PolicyOnly: "no law sets it"}
 
 // cite shows a rule. It takes a hipaa.Citation.
 func cite(c hipaa.Citation) citation {
