@@ -176,7 +176,7 @@ func (o *Organisation) open(ctx context.Context) error {
 	o.Gateway, o.API = localhost(l.Gateway), localhost(l.API)
 	o.Pages, o.Health = localhost(l.People), fmt.Sprintf("http://127.0.0.1:%d", portOf(l.Health))
 	home := filepath.Join(o.Dir, "sallyport")
-	file, err := server.Init(ctx, server.Setup{Dir: home, Organisation: Name, Node: "mercy-1", Person: ada, PersonName: "Ada Example",
+	file, err := server.Init(ctx, server.Setup{Dir: home, Organisation: Name, Node: "mercy-1", Person: Ada, PersonName: "Ada Example",
 		SourceID: Source, SourceURL: o.Upstream, Host: "localhost", GatewayPort: portOf(l.Gateway), APIPort: portOf(l.API), HealthPort: portOf(l.Health),
 		PeoplePort: portOf(l.People), Now: o.Clock.Now})
 	if err != nil {

@@ -26,12 +26,16 @@ type stint struct {
 }
 
 var stints = []stint{
-	{app: triageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
-	{app: summaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
-	{app: assistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
-	{app: imagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
-	{app: denialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
+	{app: TriageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
+	{app: SummaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
+	{app: LabelApp, from: 91, last: 0, hours: []int{14}, asks: 2},
+	{app: AssistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
+	{app: ImagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
+	{app: DenialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
 }
+
+// firewallOff is how long before the end the firewall of Lin's laptop is turned off.
+const firewallOff = 18 * time.Hour
 
 // traffic is what the programs ask, day by day.
 func (o *Organisation) traffic(t *story) {
@@ -88,7 +92,7 @@ func (o *Organisation) traffic(t *story) {
 	for _, x := range ticks {
 		t.events = append(t.events, event{x.at, "", func(s *scene) { s.together(x.asks) }})
 	}
-	for i, app := range []id.App{triageApp, summaryApp, triageApp, denialApp, triageApp} { // and just now
+	for i, app := range []id.App{TriageApp, SummaryApp, TriageApp, DenialApp, TriageApp} { // and just now
 		t.before(time.Duration(25-5*i)*time.Minute, "", func(s *scene) {
 			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, 2, "") }})
 		})
@@ -175,7 +179,7 @@ func (p *Program) remember(body []byte) {
 func (o *Organisation) Work(ctx context.Context) error {
 	tick := time.NewTicker(4 * time.Second)
 	defer tick.Stop()
-	apps := []id.App{triageApp, summaryApp, triageApp, assistantApp, triageApp, denialApp}
+	apps := []id.App{TriageApp, SummaryApp, TriageApp, AssistantApp, TriageApp, DenialApp}
 	for i := 0; ; i++ {
 		select {
 		case <-ctx.Done():
