@@ -84,7 +84,6 @@ type server struct {
 	partners  partners
 	work      *work
 	assessing *assessments
-	ladders   *ladders
 	growth    *logGrowth
 	usage     *firmUsage
 	stopping  chan struct{}
