@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -21,10 +23,13 @@ type doAhead struct {
 	Entered []enteredRow
 	Reason  string
 	Changes []recordChange
-	Stops   []id.Grant // grants that run now, and would not
-	Starts  []id.Grant // grants that do not run now, and would
-	Looked  int        // how many grants were asked
-	Beyond  bool       // there were more
+	Stops   []id.Grant             // grants that run now, and would not
+	Starts  []id.Grant             // grants that do not run now, and would
+	Looked  int                    // how many grants were asked
+	Beyond  bool                   // there were more
+	Effect  *registry.Effect       // of an act about an agreement
+	Wording string                 // of an agreement that would be written
+	Lacks   []agreement.Deficiency // in it
 }
 
 type enteredRow struct{ Label, Value string }
@@ -70,6 +75,12 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 		after, changed := registry.Apply(before, a, registry.Stamp{ID: id.New[id.Act](v.Now), By: v.Person.ID, At: v.Now.UTC(), Session: v.Session.ID})
 		ahead.Changes = changesOf(before, changed)
 		d := registry.Difference(s.Policy, before, after.Confirm(before.Confirmed()), touching(before, after, changed), v.Now, maxAsked)
+		if slices.Contains(effective, f.spec.Name) {
+			ahead.Effect = new(registry.Effect)
+			if err := s.ask(v, "/v1/agreements/"+url.PathEscape(a.Subject().ID)+"/effect", api.EffectRequest{Kind: f.spec.Name, Act: api.Fields(withoutID(raw))}, ahead.Effect); err != nil {
+				return doPage{}, err
+			}
+		}
 		ahead.Stops, ahead.Starts, ahead.Looked, ahead.Beyond = d.Stops, d.Starts, d.Asked, d.Beyond
 	}
 	p.Ahead = &ahead
@@ -79,6 +90,23 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 		}
 	}
 	return p, nil
+}
+
+// effective are the acts about an agreement whose effect the API tells.
+var effective = []registry.Kind{"agreement.amend", "agreement.renew", "agreement.suspend", "agreement.resume", "agreement.terminate"}
+
+// withoutID leaves out the id, which stands in the path.
+func withoutID(raw json.RawMessage) json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(raw, &m) != nil {
+		return raw
+	}
+	delete(m, "id")
+	out, err := json.Marshal(m)
+	if err != nil {
+		return raw
+	}
+	return out
 }
 
 // dropSecret takes the stand-in for a secret's digest away again.

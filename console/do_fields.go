@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/breach"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -18,7 +19,7 @@ import (
 type actField struct {
 	Name, ID    string
 	Label, Help string
-	As          string // text, area, number, time, choice, radio, ticks, tick, file, secret, given, group, rows, pairs
+	As          string // text, area, number, time, choice, radio, ticks, tick, document, secret, given, group, rows, pairs
 	Value       string
 	Options     []option
 	List        []option // offered beside a text field
@@ -118,6 +119,8 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		if at, ok := readTime(x.Value); ok {
 			x.Value = shownTime(at)
 		}
+	case t == rawType && last == "value" && strings.Contains(x.Name, "terms."):
+		f.term(x)
 	case t == rawType:
 		x.As = "area"
 		if x.Help == "" {
@@ -148,6 +151,31 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	}
 }
 
+// term asks for a term of a paper by what it may say.
+func (f *actForm) term(x *actField) {
+	parts := strings.Split(x.Name, ".")
+	t, ok := hipaa.TermByField(parts[len(parts)-2])
+	x.As, x.Label, x.Help = "area", "Says", "JSON: "+t.Type
+	kind, _, _ := strings.Cut(t.Type, "+")
+	args := strings.TrimSuffix(strings.TrimPrefix(kind, "enum["), "]")
+	switch {
+	case !ok:
+		x.Help = "As the paper says it."
+	case kind == "bool":
+		x.As, x.Help = "radio", ""
+		x.Options = chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}, {Value: "", Label: "The paper does not say"}}, x.Value)
+	case strings.HasPrefix(kind, "enum["):
+		x.As, x.Help = "choice", ""
+		x.Options = []option{{Value: "", Label: "The paper does not say"}}
+		for v := range strings.SplitSeq(args, ",") {
+			x.Options = append(x.Options, option{Value: v, Label: words(v)})
+		}
+		x.Options = chosenOf(x.Options, strings.Trim(x.Value, `"`))
+	case strings.HasPrefix(kind, "int"):
+		x.As, x.Help = "number", ""
+	}
+}
+
 func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional bool) {
 	if closed != nil {
 		if len(closed) <= 4 && !optional {
@@ -158,13 +186,17 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 		return
 	}
 	x.As = "text"
+	if isDocument(x.Name) && f.v.ours() {
+		x.As = "document"
+		return
+	}
 	if longText(x.Name) {
 		x.As = "area"
 		return
 	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as northwind-2026."
+			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as spring-2026."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
@@ -292,7 +324,14 @@ func (f *actForm) keysOf(name string) []option {
 	switch name {
 	case "terms":
 		for _, row := range agreement.Table {
-			out = append(out, option{Value: row.Field, Label: words(row.Field)})
+			label := words(row.Field)
+			if t, ok := hipaa.TermByField(row.Field); ok {
+				label = t.Title
+				if t.Mandatory {
+					label += " (mandatory)"
+				}
+			}
+			out = append(out, option{Value: row.Field, Label: label})
 		}
 	case "factors":
 		for _, q := range breach.Factors() {
@@ -320,7 +359,9 @@ func (f *actForm) keysOf(name string) []option {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b option) int { return strings.Compare(a.Label, b.Label) })
+	if name == "resources" {
+		slices.SortStableFunc(out, func(a, b option) int { return strings.Compare(a.Label, b.Label) })
+	}
 	return out
 }
 

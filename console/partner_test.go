@@ -53,6 +53,19 @@ var partnerPages = []struct{ name, path, says string }{
 	{"vendor-traffic", "/console/vendors/northwind?tab=traffic", "The newest decisions"},
 	{"vendor-acts", "/console/vendors/northwind?tab=acts", "What was done about this vendor"},
 	{"vendor-new", "/console/vendors/lumen", "Nobody passes now"},
+	{"engagements", "/console/engagements", "triage-eval"},
+	{"engagement", "/console/engagements/triage-eval", "Over time"},
+	{"engagement-access", "/console/engagements/triage-eval?tab=access", "People behind the grants"},
+	{"engagement-acts", "/console/engagements/triage-eval?tab=acts", "What was done about it"},
+	{"grant", "/console/grants/triage-grant", "Every patient of the source"},
+	{"role", "/console/roles/triage-reader", "Observation"},
+	{"diligence", "/console/diligence", "lumen-2027"},
+	{"diligence-reports", "/console/diligence?tab=reports", "SOC 2 Type 2"},
+	{"diligence-decisions", "/console/diligence?tab=decisions", "Northwind AI, Inc."},
+	{"diligence-risks", "/console/diligence?tab=risks", "risk"},
+	{"diligence-findings", "/console/diligence?tab=findings", "older than a year"},
+	{"questionnaire", "/console/questionnaires/lumen-2027", "With the vendor"},
+	{"certification", "/console/certifications/lumen-soc2", "It does not count"},
 }
 
 // The pages of vendors and their papers, in the real browser: light, dark, on a phone.
