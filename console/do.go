@@ -39,7 +39,7 @@ func actScreens() []screen {
 type doPage struct {
 	Kind         registry.Kind
 	Action       string // where the form is sent
-	Button       string
+	Button, Do   string
 	Subject      *ref // what it is about, where that is known
 	Who          []string
 	Apart        bool // another person must have asked for it
@@ -342,7 +342,7 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
-	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
+	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
 	p.Must, p.May = form.fields()
 	p.standing(s, v, f.spec)
 	p.MayOpen = slices.ContainsFunc(p.May, func(x actField) bool { return x.Error != "" || x.Open })
