@@ -216,7 +216,7 @@ type requestPage struct {
 	Met        int
 	Has        []*snapshot.Grant
 	Before     []*snapshot.Request // what else they asked for, the newest first
-	Long       string // as was asked
+	Long       string              // as was asked
 	Shorter    []option
 	Grant      *snapshot.Grant // that it led to; nil: none
 }

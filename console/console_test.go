@@ -15,7 +15,7 @@ import (
 func TestTheFirstPage(t *testing.T) {
 	w := start(t)
 	grace := w.as(registrytest.Grace)
-	grace.wants(http.StatusOK, "<h1>Today</h1>", "What stops in the next 30 days")
+	grace.wants(http.StatusOK, "<h1>Today</h1>", "What needs you")
 	if grace.at != "/console" {
 		t.Errorf("signing in leads to %s", grace.at)
 	}
@@ -84,7 +84,8 @@ func TestTheFrame(t *testing.T) {
 	b.Picture("frame-dark", 1280, true)
 	b.Picture("frame-phone", 320, true)
 	b.Narrow(1280, false)
-	b.Press("form[action='/console/theme'] button")
+	b.Value(`String(document.querySelector(".pick").open = true)`)
+	b.Press("form[action='/console/theme'] button[value=dark]")
 	if got := b.Value(`document.documentElement.dataset.theme`); got != "dark" {
 		t.Errorf("theme %q", got)
 	}

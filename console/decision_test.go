@@ -70,8 +70,10 @@ func TestDecisionsAsPages(t *testing.T) {
 		return
 	}
 	b := w.browser(registrytest.Grace)
-	w.pictures(b, map[string]string{"decisions": "/console/decisions", "decision-refused": refused, "decision-permitted": permitted, "decision-whatif": permitted + "?judge=now&at=2028-01-01T00:00",
-		"release": story, "log": "/console/log", "log-entry": "/console/log/40", "log-verify": "/console/log/verify"})
+	w.pictures(b, map[string]string{"decisions": "/console/decisions", "decision-refused": refused, "decision-permitted": permitted, "decision-whatif": permitted + "?if-judge=now&if-at=2028-01-01T00:00",
+		"release": story, "log": "/console/log", "log-entry": "/console/log/40", "log-verify": "/console/log/verify",
+		"evidence": "/console/evidence", "evidence-control": "/console/evidence?citation=45+CFR+164.308%28b%29%281%29&vendor=northwind", "evidence-vendor": "/console/evidence/vendors/northwind",
+		"policies": "/console/policies?if-judge=now&if-grant=triage-grant&if-ask=read&if-types=Patient&if-act=hold.place", "policy-gate": "/console/policies/training", "policy-acts": "/console/policies/acts"})
 }
 
 // pictures takes each page in light, in dark and on a phone.

@@ -65,7 +65,9 @@ func (s *server) elevations(v *visit) (elevationsPage, error) {
 				x := refIn(v.View, g.Person)
 				return cell{Text: x.Label, Href: x.Href}
 			}},
-			{Key: "role", Label: "Lifted to", Cell: func(g *snapshot.Grant) cell { return cell{Text: roleTitle(v.View, g.Role), Help: "from " + string(g.Elevates)} }},
+			{Key: "role", Label: "Lifted to", Cell: func(g *snapshot.Grant) cell {
+				return cell{Text: roleTitle(v.View, g.Role), Help: "from " + string(g.Elevates)}
+			}},
 			{Key: "ticket", Label: "Ticket", Cell: func(g *snapshot.Grant) cell { return text(g.Ticket) }},
 			{Key: "ends", Label: "Ends", Cell: func(g *snapshot.Grant) cell { return text(when(grantOver(g))) }, Sort: func(g *snapshot.Grant) string { return iso(g.EndsAt) }},
 			{Key: "state", Label: "State", Cell: func(g *snapshot.Grant) cell {
@@ -115,7 +117,9 @@ func (s *server) emergencies(v *visit) (emergenciesPage, error) {
 				}
 			}
 		},
-		Search: func(e *snapshot.Emergency) string { return string(e.ID) + "\n" + string(e.Person) + "\n" + e.Staff + "\n" + string(e.Source) },
+		Search: func(e *snapshot.Emergency) string {
+			return string(e.ID) + "\n" + string(e.Person) + "\n" + e.Staff + "\n" + string(e.Source)
+		},
 		Filters: []filter[*snapshot.Emergency]{
 			{Key: "review", Label: "Review", Of: func(e *snapshot.Emergency) []string { return []string{emergencyMark(e, v.Now).Word} }},
 			{Key: "source", Label: "Source", Of: func(e *snapshot.Emergency) []string { return []string{string(e.Source)} }},

@@ -41,3 +41,6 @@ func ReadForm(kind registry.Kind, form url.Values) (registry.Act, []string) {
 
 // Local is where a visitor may be led.
 func Local(next, otherwise string) string { return local(next, otherwise) }
+
+// WordList is the glossary.
+func WordList() []term { return wordList }

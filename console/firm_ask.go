@@ -252,7 +252,6 @@ func (a *firmRequestPage) fill(f firm, sent url.Values) {
 	a.Ticket, a.Why = value("ticket", ""), value("why", "")
 }
 
-
 var askCohorts = map[snapshot.CohortKind]string{snapshot.CohortGroup: "A group at the source, by its id", snapshot.CohortList: "A list that the organisation keeps, by its name",
 	snapshot.CohortSearch: "Those that a search of Patient finds", snapshot.CohortAll: "Every patient: say below why that is needed"}
 

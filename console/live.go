@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/sallyport/sallyport/identity/signin"
 )
 
 const (
 	liveBeat = 15 * time.Second
 	// liveLife ends a stream; the browser asks for the next, and is looked at anew.
 	liveLife = 5 * time.Minute
+	livePath = "/console/live"
+	// quietHeader is sent by a page that asks for itself again, which is nobody's use of
+	// the session.
+	quietHeader = "Sallyport-Quiet"
 )
 
 // live tells a page that something is new, by server-sent events: "registry" when an act
@@ -45,7 +51,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		more, _ := s.activity.More()
 		done := s.work.More()
 		view := s.Registry.View()
-		if x, ok := view.Sessions.Get(v.Session.ID); !ok || !x.Live(s.Now()) {
+		if x, ok := view.Sessions.Get(v.Session.ID); !ok || !signin.Counts(view, x, s.Now()) {
 			send("event: over\ndata: session\n\n")
 			return
 		}

@@ -89,7 +89,9 @@ func (s *server) people(v *visit) (peoplePage, error) {
 }
 
 // mayDo is the way to an act, for lists that have none yet.
-func mayDo(s *server, v *visit, kind string, pairs ...any) *actLink { return s.frame(v).May(kind, pairs...) }
+func mayDo(s *server, v *visit, kind string, pairs ...any) *actLink {
+	return s.frame(v).May(kind, pairs...)
+}
 
 // ourselves is what stands in an address for the organisation's own.
 const ourselves = "us"

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -166,9 +167,9 @@ func Conform(t *testing.T, c Case) {
 
 	t.Run("more than one release goes in chunks, each recorded before it", func(t *testing.T) {
 		w, code := box(t, Options{})
-		w.Hospital.Misbehave(c.Longest(20<<20, 0))
+		w.Hospital.Misbehave(c.Longest(14<<20, 0))
 		r := ask(w, c.Long(code))
-		if r.Status != 200 || r.Err != nil || len(r.Body) < 6<<20 {
+		if r.Status != 200 || r.Err != nil || len(r.Body) <= 4<<20 {
 			t.Fatalf("got %d, %v, %d bytes", r.Status, r.Err, len(r.Body))
 		}
 		at := uint64(0)
@@ -353,32 +354,60 @@ func (f *brokenFile) Sync() error {
 // or in hexadecimal digits.
 func (w *World) NoCanaries(where string, b []byte) {
 	w.T.Helper()
-	w.noCanaries(where, b, nil)
+	if len(b) == 0 {
+		return
+	}
+	w.canaries.Do(func() { w.needles = needles(w.Records.Canaries()) })
+	for _, form := range forms("ZZCANARY") { // what most begin with, in each writing
+		if bytes.Contains(b, form) {
+			w.report(where, b, w.needles.begun)
+			break
+		}
+	}
+	w.report(where, b, w.needles.others)
 }
 
-func (w *World) noCanaries(where string, b []byte, except func(hospital.Canary) bool) {
+func (w *World) report(where string, b []byte, all []needle) {
 	w.T.Helper()
-	seen := map[string]bool{}
-	for _, c := range w.Records.Canaries() {
-		if seen[c.Value] || except != nil && except(c) {
-			continue
-		}
-		seen[c.Value] = true
-		forms := append([]string{c.Value, hex.EncodeToString([]byte(c.Value))}, trimmed(c)...)
-		for _, f := range forms {
-			if bytes.Contains(b, []byte(f)) {
-				w.T.Errorf("%s holds the canary of %s (%s)", where, c.Path, c.Kind)
-				break
-			}
+	for _, n := range all {
+		if slices.ContainsFunc(n.forms, func(form []byte) bool { return bytes.Contains(b, form) }) {
+			w.T.Errorf("%s holds the canary of %s (%s)", where, n.Path, n.Kind)
 		}
 	}
 }
 
-// trimmed are the base64 forms that are long enough to mean something.
-func trimmed(c hospital.Canary) (out []string) {
-	for _, f := range c.Base64() {
-		if len(f) >= 12 {
-			out = append(out, f)
+// needle is a canary and what it looks like.
+type needle struct {
+	hospital.Canary
+	forms [][]byte
+}
+
+// canaryNeedles are a hospital's canaries, those that begin as most do apart: hundreds of
+// them are looked for in thousands of answers.
+type canaryNeedles struct{ begun, others []needle }
+
+func needles(all []hospital.Canary) (out canaryNeedles) {
+	seen := map[string]bool{}
+	for _, c := range all {
+		switch {
+		case seen[c.Value]:
+		case strings.HasPrefix(c.Value, "ZZCANARY"):
+			out.begun = append(out.begun, needle{c, forms(c.Value)})
+		default:
+			out.others = append(out.others, needle{c, forms(c.Value)})
+		}
+		seen[c.Value] = true
+	}
+	return out
+}
+
+// forms are what a value looks like in the open, in hexadecimal digits and in base64,
+// wherever that is long enough to mean something.
+func forms(value string) [][]byte {
+	out := [][]byte{[]byte(value), []byte(hex.EncodeToString([]byte(value)))}
+	for _, form := range (hospital.Canary{Value: value}).Base64() {
+		if len(form) >= 10 {
+			out = append(out, []byte(form))
 		}
 	}
 	return out

@@ -84,7 +84,7 @@ func conformSealed(t *testing.T, c Case, box func(*testing.T, Options) (*World, 
 						t.Fatalf("%s: got %d, %v, %d bytes, want the %d bytes that leave without sealing", name, r.Status, err, len(plain), len(clear[name].Body))
 					}
 				}
-				w.Hospital.Misbehave(c.Longest(20<<20, 0))
+				w.Hospital.Misbehave(c.Longest(14<<20, 0))
 				w.isSealed(s, ask(w, c.Long(code)), 2)
 				w.Client = w.HTTP1()
 				w.isSealed(s, ask(w, c.Long(code)), 2)

@@ -96,6 +96,9 @@ type World struct {
 	views  views
 	scope  string
 	server *http.Server
+
+	canaries sync.Once
+	needles  canaryNeedles
 }
 
 type lockedBuffer struct {

@@ -12,9 +12,16 @@ import (
 	"time"
 )
 
-// Program builds the sallyport program, as its users get it.
+// programVar names a sallyport program that is built already.
+const programVar = "SALLYPORT_PROGRAM"
+
+// Program builds the sallyport program, as its users get it, unless SALLYPORT_PROGRAM
+// names one.
 func Program(t testing.TB) string {
 	t.Helper()
+	if built := os.Getenv(programVar); built != "" {
+		return built
+	}
 	out := filepath.Join(t.TempDir(), "sallyport")
 	cmd := exec.Command("go", "build", "-o", out, "github.com/sallyport/sallyport/cmd/sallyport")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
