@@ -64,8 +64,8 @@ func (w *world) conditional() {
 func TestPartners(t *testing.T) {
 	w := peopled(t)
 	t.Run("pages", func(t *testing.T) { partnerPages(t, w.in(t)) })
-	t.Run("without script", func(t *testing.T) { withoutScript(t, w.in(t)) })
-	t.Run("by keyboard", func(t *testing.T) { byKeyboard(t, w.in(t)) })
+	t.Run("without script", func(t *testing.T) { partnersWithoutScript(t, w.in(t)) })
+	t.Run("by keyboard", func(t *testing.T) { partnersByKeyboard(t, w.in(t)) })
 }
 
 // in is the world for a part of a test.
@@ -152,8 +152,8 @@ func (c *client) awaitAll(path string, texts ...string) {
 
 var formKey = regexp.MustCompile(`name="key" value="([^"]+)"`)
 
-// withoutScript does what a privacy officer does most, by links and forms alone.
-func withoutScript(t *testing.T, w *world) {
+// partnersWithoutScript does what a privacy officer does most, by links and forms alone.
+func partnersWithoutScript(t *testing.T, w *world) {
 	c := w.as(registrytest.Grace)
 	c.get("/console?days=90").wants(http.StatusOK, "What stops, if nobody acts")
 	c.get("/console/vendors?q=north").wants(http.StatusOK, "Northwind AI, Inc.", "Vendors: 1 of 3")
@@ -234,7 +234,7 @@ func (k *keyboard) press(text, then string) {
 // A privacy officer's five commonest tasks with script, a passkey, and no mouse: decide
 // what waits, by touching the passkey; see what stops; read why a vendor stands as it
 // does; verify a report; answer for a risk. And stop a vendor.
-func byKeyboard(t *testing.T, w *world) {
+func partnersByKeyboard(t *testing.T, w *world) {
 	k := &keyboard{t, w.browser(registrytest.Grace)}
 	w.b.Clock.Move(6 * time.Minute) // the passkey of the sign-in was touched too long ago
 	w.b.Act("sam", registry.RaiseFinding{ID: "later", Kind: "other", About: snapshot.Subject{Noun: snapshot.NounVendor, ID: "northwind"}, Title: "The picture of the registry is new again"})
