@@ -107,8 +107,11 @@ func incidentsAndPartings(w *world, grace *client) {
 	grace.get("/console/incidents/laptop/releases").wants(http.StatusOK, "log_index", "released")
 	assessment(grace)
 	b.Act(registrytest.Grace, registry.BeginOffboarding{ID: "goodbye", Vendor: "northwind", Cause: snapshot.WorkDone, DueAt: now.Add(20 * 24 * time.Hour)})
+	if got := b.Get("/Patient?_count=1"); got.Status == http.StatusOK {
+		w.t.Errorf("data after the parting: %s", got)
+	}
 	grace.get("/console/offboardings").wants(http.StatusOK, "Northwind AI, Inc.", "the whole vendor", "0 of 7")
-	grace.get("/console/offboardings/goodbye").wants(http.StatusOK, "What is left", "What died at that moment", "Not said", "key.request-destruction", "Was anything tried since?", "<svg", "Not feasible")
+	grace.get("/console/offboardings/goodbye").wants(http.StatusOK, "What is left", "What died at that moment", "Not said", "key.request-destruction", "Was anything tried since?", "Attempts by day", "Not feasible")
 	grace.post("/console/offboardings/goodbye/inventory", url.Values{"reason": {"what was released"}}).wants(http.StatusOK, "Counted and stored")
 	grace.get("/console/offboardings/goodbye/inventory").wants(http.StatusOK, "list_sha256")
 	grace.post("/console/offboardings/goodbye/check", url.Values{"reason": {"to look"}}).wants(http.StatusOK, "Nothing was let through")
