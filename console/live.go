@@ -25,6 +25,10 @@ const (
 // is worked out. It tells nothing else: the page asks for
 // itself again, as its visitor. It ends at once when the session does.
 func (s *server) live(w http.ResponseWriter, r *http.Request) {
+	if _, _, ok := s.Sessions.SignedIn(r); !ok {
+		w.WriteHeader(http.StatusNoContent) // to a sign-in page it could not be led; this ends it
+		return
+	}
 	v, ok := s.visit(w, r, screen{For: everyone})
 	if !ok {
 		return
