@@ -44,7 +44,7 @@ func TestAFirmSeesItsOwn(t *testing.T) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "Released", "Patient search-type", "Lin Example", "Requests by day")
+		lin.wants(http.StatusOK, "Released", "Patient: search", "Lin Example", "Requests by day")
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm?format=csv&of=days").wants(http.StatusOK, "permitted")
@@ -69,7 +69,7 @@ var snippetCode = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
 // connects runs what the page has to copy, with the vendor's own keys and nothing else:
 // each gets a patient.
 func connects(t *testing.T, w *world, lin *client) {
-	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "triage", "has not been run here")
+	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "sallyport agent enroll")
 	dir := w.b.Client.Dir
 	ca, err := os.ReadFile(w.b.Client.CA)
 	if err != nil {
@@ -82,9 +82,13 @@ func connects(t *testing.T, w *world, lin *client) {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
-		texts[m[1]] = html.UnescapeString(m[2])
+	for _, key := range []string{"agent", "curl", "python", "javascript", "r"} {
+		lin.get("/console/my/connect?grant=triage-grant&with=" + key)
+		for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
+			texts[m[1]] = html.UnescapeString(m[2])
+		}
 	}
+	lin.wants(http.StatusOK, "has not been run here")
 	for _, x := range []struct{ key, file, program string }{{"curl", "ask.sh", "bash"}, {"python", "ask.py", "python3"}, {"javascript", "ask.mjs", "node"}} {
 		t.Run(x.key, func(t *testing.T) {
 			t.Parallel()
