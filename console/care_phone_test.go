@@ -2,9 +2,11 @@ package console_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,8 +38,10 @@ func ownersTasks(suffix string) []phoneTask {
 		{"/console/requests/" + key("may"), ".care-wide .main", stage(key("may"), snapshot.RequestApproved)},
 		{"/console/requests/" + key("june"), ".care-cut button", func(v *snapshotOf) string {
 			r := v.request(id.Request(key("june")))
-			if g := v.grant(r.Grant); r.Stage != snapshot.RequestApproved || g.EndsAt.Sub(g.StartsAt) != 14*24*time.Hour {
-				return "the access is given for " + g.EndsAt.Sub(g.StartsAt).String()
+			g := v.grant(r.Grant)
+			role := readOne[snapshot.Role](v.w, "/v1/roles/"+string(g.Role))
+			if r.Stage != snapshot.RequestApproved || g.EndsAt.Sub(g.StartsAt) != 14*24*time.Hour || slices.Contains(role.Resources["Patient"].Elements, "birthDate") || len(role.Resources["Patient"].Elements) != 2 {
+				return fmt.Sprintf("the access is given for %s, with %v", g.EndsAt.Sub(g.StartsAt), role.Resources["Patient"])
 			}
 			return ""
 		}},
@@ -93,6 +97,10 @@ func onThePhone(w *world) *browser.Browser {
 		b.Narrow(320, false)
 		b.Open(w.b.Pages + task.path)
 		narrow(w.t, b, task.path)
+		if task.press == ".care-cut button" {
+			b.Tick("#less > summary")
+			b.Tick(`[name="resources.Patient.elements"][value=birthDate]`)
+		}
 		b.Press(task.press)
 		b.Type("#f-reason", "decided on the way")
 		narrow(w.t, b, "the form")
@@ -128,7 +136,7 @@ func withoutScript(w *world, careful *client) {
 		check      int
 	}{
 		{"/console/requests/may2", "request.approve", url.Values{"id": {"may2"}}, 0},
-		{"/console/requests/june2", "request.approve", url.Values{"id": {"june2"}, "life_minutes": {"20160"}}, 1},
+		{"/console/requests/june2", "request.approve", url.Values{"id": {"june2"}, "life_minutes": {"20160"}, "resources.Patient.elements": {"gender", "active"}}, 1},
 		{"/console/requests/july2", "request.deny", url.Values{"id": {"july2"}}, 2},
 		{"/console/emergencies/night2", "emergency.review", url.Values{"id": {"night2"}, "justified": {"true"}}, 3},
 		{"/console/elevations", "grant.end-early", nil, 4},

@@ -29,6 +29,7 @@ func careScene(w *world) {
 			Role: hospitaltest.Role, Cohort: all, MaxPatients: 500, MaxDailyBytes: 1 << 20, Life: life, Why: why})
 	}
 	b.Act(registrytest.Ada, registry.ProposePerson{ID: "kim", Vendor: "northwind", Name: "Kim Example", Classification: "business-associate", Basis: "employee of the vendor", Region: "US"})
+	ask("august", 60*24*60, "Measure drift of the model over the summer")
 	for _, n := range []string{"", "2"} { // the one for a telephone, the other without script
 		ask(id.Request("may"+n), 30*24*60, "Calibrate the triage model on reports of May")
 		ask(id.Request("june"+n), 30*24*60, "The same for June, if May is not enough")
@@ -80,7 +81,7 @@ func TestCare(t *testing.T) {
 	chromium := onThePhone(w)
 	withoutScript(w, w.visit(registrytest.Grace))
 	carePictures(w, chromium, map[string]string{"people": "/console/people", "person": "/console/people/lin", "person-waits": "/console/people/kim", "training": "/console/training", "requests": "/console/requests",
-		"request": "/console/requests/may", "elevations": "/console/elevations", "emergencies": "/console/emergencies", "emergency": "/console/emergencies/night", "reviews": "/console/reviews", "review": "/console/reviews/autumn"})
+		"request": "/console/requests/august", "elevations": "/console/elevations", "emergencies": "/console/emergencies", "emergency": "/console/emergencies/night", "reviews": "/console/reviews", "review": "/console/reviews/autumn"})
 	incidentsAndPartings(w, grace)
 	carePictures(w, chromium, map[string]string{"incidents": "/console/incidents", "incident": "/console/incidents/laptop", "radius": "/console/incidents/laptop/radius", "assess": "/console/incidents/laptop/assess?step=unsecured",
 		"assess-check": "/console/incidents/laptop/assess?step=check", "offboardings": "/console/offboardings", "offboarding": "/console/offboardings/goodbye"})

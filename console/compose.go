@@ -117,7 +117,10 @@ func (s *server) composePosted(v *visit) (doPage, error) {
 	}
 	p := s.composePage(v, f)
 	v.status = http.StatusOK
-	p.Ahead = &doAhead{Reason: f.reason, Entered: briefly(entered(spec, raw)), Wording: paper.Text(agreement.Draft(g, s.partiesNamed(v, g), g.EffectiveAt)), Lacks: agreement.Check(g)}
+	p.Do = "Write it, and draft the agreement"
+	written := *g
+	written.Document = strings.Repeat("0", 64) // it will have one
+	p.Ahead = &doAhead{Reason: f.reason, Entered: briefly(entered(v.View, spec, raw)), Wording: paragraphsOf(paper.Text(agreement.Draft(g, s.partiesNamed(v, g), g.EffectiveAt))), Lacks: agreement.Check(&written)}
 	for _, name := range slices.Sorted(mapsKeys(f.typed)) {
 		for _, text := range f.typed[name] {
 			p.Hidden = append(p.Hidden, hidden{name, text})

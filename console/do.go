@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/problem"
@@ -39,7 +40,7 @@ func actScreens() []screen {
 type doPage struct {
 	Kind         registry.Kind
 	Action       string // where the form is sent
-	Button       string
+	Button, Do   string
 	Subject      *ref // what it is about, where that is known
 	Who          []string
 	Apart        bool // another person must have asked for it
@@ -136,14 +137,28 @@ func (s *server) doShown(v *visit) (doPage, error) {
 			continue
 		}
 		f.typed[name] = texts
-		if !slices.Contains(q["change"], name) {
+		if !slices.Contains(q["change"], name) && strings.Join(texts, "") != "" {
 			f.given = append(f.given, name)
 		}
 	}
 	slices.Sort(f.given)
 	s.asItIs(v, &f)
+	f.now(v.Now)
 	_, f.errs = readForm(spec, f.typed) // what the address says wrongly
 	return s.doPage(v, f), nil
+}
+
+// happened are times that are mostly now; whoever fills in the form sees them, and can change
+// them.
+var happened = []string{"decided_at", "screened_at", "at", "starts_at", "effective_at", "completed_at"}
+
+// now fills them in.
+func (f *doForm) now(at time.Time) {
+	for _, m := range membersOf(actType(f.spec)) {
+		if m.Type == timeType && slices.Contains(happened, m.Name) && f.typed[m.Name] == nil {
+			f.typed.Set(m.Name, shownTime(at.Truncate(time.Minute)))
+		}
+	}
 }
 
 // posted reads what came by POST.
@@ -342,7 +357,7 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
-	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
+	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
 	p.Must, p.May = form.fields()
 	p.standing(s, v, f.spec)
 	p.MayOpen = slices.ContainsFunc(p.May, func(x actField) bool { return x.Error != "" || x.Open })

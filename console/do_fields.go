@@ -12,7 +12,6 @@ import (
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
-	"github.com/sallyport/sallyport/snapshot"
 )
 
 // actField is one field of an act's form, as the template "actfield" shows it.
@@ -93,7 +92,7 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		return x, true
 	}
 	f.shape(&x, t, m.Optional)
-	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen }) ||
+	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen && o.Value != "" }) || x.As == "group" && path == "" && !m.Optional ||
 		slices.ContainsFunc(x.Fields, func(y actField) bool { return y.Open })
 	return x, true
 }
@@ -128,6 +127,9 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		}
 	case t == bytesType:
 		x.As = "text"
+		if picked := f.picked(x.Name); picked != nil {
+			x.As, x.Options = "choice", chosenOf(picked, x.Value)
+		}
 	case t.Kind() == reflect.Bool:
 		x.As = "tick"
 		if askYesNo(last) {
@@ -247,6 +249,9 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 			x.Fields = append(x.Fields, row)
 		}
 	default:
+		if closed == nil {
+			closed = f.picked(x.Name)
+		}
 		if closed == nil && elem.Kind() == reflect.String {
 			if known, all := f.candidates(x.Name, elem); all && len(known) > 0 && len(known) <= maxChoice {
 				closed = known
@@ -344,6 +349,15 @@ func (f *actForm) keysOf(name string) []option {
 			}
 		}
 	case "resources":
+		if r, ok := f.v.View.Roles.Get(id.Role(f.typed.Get("role"))); ok && (f.v.ours() || f.offered(r)) {
+			for _, typ := range slices.Sorted(mapsKeys(r.Resources)) {
+				out = append(out, option{Value: typ, Label: typ})
+			}
+			return out
+		}
+		if !f.v.ours() {
+			return nil
+		}
 		seen := map[string]bool{}
 		for _, r := range f.v.View.Roles.All() {
 			for typ := range r.Resources {
@@ -415,164 +429,4 @@ func typedID(t reflect.Type, text string) any {
 		return text
 	}
 	return reflect.ValueOf(text).Convert(t).Interface()
-}
-
-// candidates are the records that a field could name; all: there are no others. Nil: the
-// field names no record.
-func (f *actForm) candidates(name string, t reflect.Type) (out []option, all bool) {
-	v := f.v.View
-	vendor := id.Vendor(f.typed.Get("vendor"))
-	if e, ok := v.Engagements.Get(id.Engagement(f.typed.Get("engagement"))); ok && vendor == "" {
-		vendor = e.Vendor
-	}
-	if !f.v.ours() {
-		vendor = f.v.Person.Vendor // what is others' is not told
-	}
-	top := name == "id"
-	all = true
-	add := func(value, label, of string, its id.Vendor, state snapshot.State) {
-		switch {
-		case !f.v.ours() && its != vendor, vendor != "" && its != vendor:
-			return
-		case top && !f.fitsState(state):
-			return
-		case !top && state == snapshot.Ended:
-			return
-		case len(out) > maxOffered:
-			all = false
-			return
-		}
-		text := label
-		if label == "" {
-			text = value
-		} else if label != value {
-			text = label + " (" + value + ")"
-		}
-		if of != "" {
-			text += ", " + of
-		}
-		out = append(out, option{Value: value, Label: text})
-	}
-	ofVendor := func(key id.Vendor) string {
-		if x, ok := v.Vendors.Get(key); ok && vendor == "" {
-			return x.Name
-		}
-		return ""
-	}
-	out = []option{}
-	switch t {
-	case reflect.TypeFor[id.Vendor]():
-		if !strings.HasPrefix(name, "id") && f.v.ours() && f.spec.Noun != "vendor" {
-			vendor = ""
-		}
-		for k, x := range v.Vendors.All() {
-			if vendor != "" && f.v.ours() {
-				add(string(k), x.Name, "", vendor, x.State)
-			} else {
-				add(string(k), x.Name, "", k, x.State)
-			}
-		}
-	case reflect.TypeFor[id.Engagement]():
-		for k, x := range v.Engagements.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.Agreement]():
-		for k, x := range v.Agreements.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.Person]():
-		ours := f.v.ours() && ownPerson(f.spec.Name, name)
-		for k, x := range v.Persons.All() {
-			switch {
-			case ours && x.Vendor != "":
-			case ours:
-				add(string(k), x.Name, "", vendor, x.State)
-			case !top && x.Vendor == "":
-			default:
-				if top && vendor == "" {
-					add(string(k), x.Name, ofVendor(x.Vendor), x.Vendor, x.State)
-				} else {
-					add(string(k), x.Name, "", x.Vendor, x.State)
-				}
-			}
-		}
-	case reflect.TypeFor[id.Device]():
-		for k, x := range v.Devices.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.App]():
-		for k, x := range v.Apps.All() {
-			add(string(k), x.Name, ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.Role]():
-		for k, x := range v.Roles.All() {
-			add(string(k), x.Title, "", vendor, x.State)
-		}
-	case reflect.TypeFor[id.Grant]():
-		for k, x := range v.Grants.All() {
-			if e, ok := v.Engagements.Get(x.Engagement); ok {
-				add(string(k), string(k), string(x.Person), e.Vendor, x.State)
-			}
-		}
-	case reflect.TypeFor[id.Source]():
-		for _, x := range v.Settings.Sources {
-			add(string(x.ID), string(x.ID), "", vendor, "")
-		}
-	case reflect.TypeFor[id.Certification]():
-		for k, x := range v.Certifications.All() {
-			add(string(k), x.Type, ofVendor(x.Vendor), x.Vendor, "")
-		}
-	case reflect.TypeFor[id.Assessment]():
-		for k, x := range v.Assessments.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, "")
-		}
-	case reflect.TypeFor[id.Questionnaire]():
-		for k, x := range v.Questionnaires.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, "")
-		}
-	case reflect.TypeFor[id.Incident]():
-		for k, x := range v.Incidents.All() {
-			if f.v.ours() {
-				add(string(k), x.Title, "", vendor, "")
-			}
-		}
-	case reflect.TypeFor[id.Hold]():
-		for k, x := range v.Holds.All() {
-			if f.v.ours() && x.LiftedAt.IsZero() {
-				add(string(k), string(x.On.Noun)+" "+x.On.ID, "", vendor, "")
-			}
-		}
-	case reflect.TypeFor[id.Connector]():
-		for k, x := range v.Connectors.All() {
-			if f.v.ours() {
-				add(string(k), x.Name, ofVendor(x.Vendor), vendor, x.State)
-			}
-		}
-	case reflect.TypeFor[id.Campaign]():
-		for k, x := range v.Campaigns.All() {
-			if f.v.ours() {
-				add(string(k), x.Title, "", vendor, "")
-			}
-		}
-	case reflect.TypeFor[id.Course]():
-		for k, x := range v.Courses.All() {
-			if f.v.ours() {
-				add(string(k), x.Title, "", vendor, x.State)
-			}
-		}
-	default:
-		return nil, false
-	}
-	return out, all
-}
-
-// fitsState reports whether the act could be about a record that stands so.
-func (f *actForm) fitsState(s snapshot.State) bool {
-	switch f.spec.Verb {
-	case "approve":
-		return s == snapshot.Proposed || s == ""
-	case "resume", "suspend":
-		return s != snapshot.Ended && s != snapshot.Proposed
-	}
-	return s != snapshot.Ended
 }

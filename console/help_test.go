@@ -10,7 +10,6 @@ import (
 	"github.com/sallyport/sallyport/console"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/hipaa"
-	"github.com/sallyport/sallyport/registry/registrytest"
 )
 
 // Every word has a definition, a rule that the catalogue has, and an anchor of its own.
@@ -41,9 +40,9 @@ func TestTheWordsAreWhole(t *testing.T) {
 }
 
 // Words, finding and the tour, as the organisation's people see them.
-func TestHelp(t *testing.T) {
-	w := start(t)
-	grace := w.as(registrytest.Grace)
+func helpStory(w *world, grace *client) {
+	t := w.t
+	t.Helper()
 	grace.get("/console/words").wants(http.StatusOK, `id="baa"`, "45 CFR 164.308(b)(1)", "checked against the regulation", "a word of this product", `id="class-phi"`, `id="purpose-inference"`, "Waiver")
 	if n := len(grace.body); n > 150_000 {
 		t.Errorf("the words weigh %d bytes", n)
@@ -86,13 +85,4 @@ func TestHelp(t *testing.T) {
 	}
 	grace.get("/console/tour").wants(http.StatusOK, "A vendor wants to work with you", "/console/agreements/northwind-baa", "Nothing to show yet. Nothing was refused here yet.", "Nobody left yet", "<svg")
 
-	b := w.browser(registrytest.Grace)
-	for _, path := range []string{"words", "words?part=gates", "words?part=terms", "find?q=northwind", "tour"} {
-		b.Open(w.b.Pages + "/console/" + path)
-		name := strings.NewReplacer("?", "-", "=", "-").Replace(path)
-		b.Picture(name, 1280, false)
-		b.Picture(name+"-dark", 1280, true)
-		b.Picture(name+"-phone", 320, false)
-	}
-	b.Errors()
 }

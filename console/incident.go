@@ -150,10 +150,18 @@ func incidentClocks(v *visit, x *snapshot.Incident, zone *time.Location) []incid
 	var out []incidentDue
 	for _, d := range breach.Due(x, breach.ContractOf(v.View, x), zone, v.Now) {
 		if d.Pending() {
-			out = append(out, incidentDue{x.ID, x.Title, d.What, d.Until(zone), d.Due, dueMark(d, v.Now)})
+			out = append(out, incidentDue{x.ID, x.Title, d.What, dueUntil(d, zone), d.Due, dueMark(d, v.Now)})
 		}
 	}
 	return out
+}
+
+// dueUntil is the end of a clock: its last day, or the minute.
+func dueUntil(d breach.Deadline, zone *time.Location) string {
+	if last, err := time.Parse(time.DateOnly, d.LastDay); err == nil {
+		return day(last)
+	}
+	return d.Due.In(zone).Format("2 Jan 2006, 15:04 MST")
 }
 
 // dueMark is how a clock stands, with how soon it ends.
@@ -284,7 +292,7 @@ func (s *server) incident(v *visit) (incidentPage, error) {
 	}
 	var rows [][]string
 	for _, d := range out.Clocks.Deadlines {
-		c := incidentClock{d, d.Until(out.Zone), dueMark(d, v.Now)}
+		c := incidentClock{d, dueUntil(d, out.Zone), dueMark(d, v.Now)}
 		out.Rows = append(out.Rows, c)
 		rows = append(rows, []string{d.What, string(d.Who), d.Trigger, iso(d.From), iso(d.Due), c.Mark.Word, d.Sets, d.Citation.Text, d.Clause})
 	}

@@ -175,6 +175,7 @@ type paperPage struct {
 	A            *snapshot.Agreement
 	State, Waits string
 	Buttons      []actLink
+	End          *actLink // for good
 	Paragraphs   []paperParagraph
 	Ours         bool // the text is the stored document's own
 	Terms        []paperTerm
@@ -190,7 +191,10 @@ type paperPage struct {
 	CanSigned    bool
 }
 
-type paperParagraph struct{ ID, Text string }
+type paperParagraph struct {
+	ID, Text string
+	Heading  bool
+}
 
 // paperTerm is one of the terms: what the paper says, and what that switches.
 type paperTerm struct {
@@ -295,7 +299,9 @@ func (p *paperPage) buttons(f Frame, g *snapshot.Agreement) {
 		}
 	}
 	add("agreement.amend", "Amend it")
-	add("agreement.terminate", "Terminate it for good")
+	if p.End = f.May("agreement.terminate", "id", string(g.ID)); p.End != nil {
+		p.End.Label = "Terminate it for good"
+	}
 }
 
 // paperText is the paper in words: the stored document, where it is text or our own
@@ -307,18 +313,29 @@ func (s *server) paperText(v *visit, g *snapshot.Agreement, p *paperPage) {
 	} else {
 		body = paper.Text(agreement.Draft(g, s.partiesNamed(v, g), g.EffectiveAt))
 	}
+	p.Paragraphs = paragraphsOf(body)
+}
+
+// paragraphsOf is a text with its headings, which have a line below them, and its numbered
+// clauses, which can be linked to.
+func paragraphsOf(body string) []paperParagraph {
+	var out []paperParagraph
 	for para := range strings.SplitSeq(strings.ReplaceAll(body, "\r\n", "\n"), "\n\n") {
 		para = strings.TrimSpace(para)
 		if para == "" {
 			continue
 		}
 		x := paperParagraph{Text: para}
+		if title, line, ok := strings.Cut(para, "\n"); ok && line != "" && (strings.Trim(line, "=") == "" || strings.Trim(line, "-") == "") {
+			x.Text, x.Heading = title, true
+		}
 		if rest, ok := strings.CutPrefix(para, "§ "); ok {
 			n, _, _ := strings.Cut(rest, " ")
 			x.ID = clauseID("§ " + n)
 		}
-		p.Paragraphs = append(p.Paragraphs, x)
+		out = append(out, x)
 	}
+	return out
 }
 
 func (s *server) partiesNamed(v *visit, g *snapshot.Agreement) agreement.Parties {

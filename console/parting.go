@@ -142,7 +142,7 @@ type partingKey struct {
 
 type partingDay struct {
 	Day              time.Time
-	Refused, Allowed uint64
+	Refused, Allowed int
 }
 
 func (s *server) anOffboarding(v *visit) (*snapshot.Offboarding, error) {
@@ -174,8 +174,16 @@ func (s *server) offboardingPage(v *visit, o *snapshot.Offboarding) (offboarding
 	if err := s.read(v, "/v1/offboardings/"+url.PathEscape(string(o.ID))+"/left", &left); err != nil {
 		return out, err
 	}
+	var unsaid []string
 	for _, l := range left.Left {
+		if _, form, ok := strings.Cut(l.What, "has not said what became of: "); ok {
+			unsaid = append(unsaid, form)
+			continue
+		}
 		out.Left = append(out.Left, partingNext(f, o, l))
+	}
+	if len(unsaid) > 0 {
+		out.Left = append([]partingLeft{{What: "The vendor has not said what became of: " + strings.Join(unsaid, ", ") + ".", Href: "#forms"}}, out.Left...)
 	}
 	out.Dead = partingDeaths(v.View, o, v.Now)
 	for _, x := range snapshot.Outcomes {
@@ -213,21 +221,25 @@ func (s *server) partingLog(v *visit, o *snapshot.Offboarding, out *offboardingP
 	if err != nil {
 		return err
 	}
-	days := s.activity.Days(o.BegunAt, v.Now, func(w way) bool {
-		return w.Vendor == o.Vendor && (o.Engagement == "" || w.Engagement == "" || o.Covers(w.Engagement))
-	})
 	const drawn = 60
-	days = days[max(0, len(days)-drawn):]
+	first := o.BegunAt.UTC().Truncate(24 * time.Hour)
+	last := v.Now.UTC().Truncate(24 * time.Hour)
+	if from := last.AddDate(0, 0, 1-drawn); first.Before(from) {
+		first = from
+	}
 	var bars []draw.Bar
 	var rows [][]string
-	for _, d := range days {
-		at := time.Unix(d.Day*86400, 0).UTC()
-		out.Days = append(out.Days, partingDay{at, d.Refused, d.Permitted})
-		bars = append(bars, draw.Bar{Label: at.Format("2 Jan"), Tip: fmt.Sprintf("%s: %s refused, %s let through", day(at), number(d.Refused), number(d.Permitted)),
-			Parts: []draw.Part{{N: d.Permitted, Class: "bad"}, {N: d.Refused, Class: "warn"}}})
-		rows = append(rows, []string{at.Format(time.DateOnly), fmt.Sprint(d.Refused), fmt.Sprint(d.Permitted)})
+	for at := first; !at.After(last); at = at.AddDate(0, 0, 1) {
+		d := partingDay{Day: at}
+		if i := slices.IndexFunc(out.Tries.Answer.Days, func(x api.TriedDay) bool { return x.Day.Equal(at) }); i >= 0 {
+			d.Refused, d.Allowed = out.Tries.Answer.Days[i].Tried-out.Tries.Answer.Days[i].Permitted, out.Tries.Answer.Days[i].Permitted
+		}
+		out.Days = append(out.Days, d)
+		bars = append(bars, draw.Bar{Label: at.Format("2 Jan"), Tip: fmt.Sprintf("%s: %s refused, %s let through", day(at), number(d.Refused), number(d.Allowed)),
+			Parts: []draw.Part{{N: uint64(d.Allowed), Class: "bad"}, {N: uint64(d.Refused), Class: "warn"}}})
+		rows = append(rows, []string{at.Format(time.DateOnly), fmt.Sprint(d.Refused), fmt.Sprint(d.Allowed)})
 	}
-	out.Drawn = draw.Bars("tried", "Requests by day since the parting began", "Refused requests, and those that were let through, which must be none after the first moment; the table below has each day.", 760, 130, bars)
+	out.Drawn = draw.Bars("tried", "Attempts by day since the parting began", "What was refused, and what was let through, which must be nothing; the table below has each of the last sixty days.", 760, 130, bars)
 	if v.URL.Query().Get("format") == "attempts" {
 		asCSV(v, "attempts-"+string(o.ID), []string{"day", "refused", "permitted"}, rows)
 	}

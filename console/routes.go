@@ -40,7 +40,7 @@ func on[T any](name, title, pattern string, who audience, show func(*server, *vi
 // screens is every screen there is, part by part.
 func screens() []screen {
 	return slices.Concat(homeScreens(), partnerScreens(), diligenceScreens(), paperScreens(), actScreens(), peopleScreens(), accessScreens(), incidentScreens(),
-		partingScreens(), decisionScreens(), policyScreens(), logScreens(), flowScreens(), systemScreens(), firmScreens(), helpScreens())
+		partingScreens(), decisionScreens(), policyScreens(), logScreens(), evidenceScreens(), flowScreens(), systemScreens(), firmScreens(), helpScreens())
 }
 
 // section is a heading of the navigation and what stands below it.

@@ -298,7 +298,7 @@ func TestWhatWasTypedSurvivesThePasskey(t *testing.T) {
 	b.Press(".do-buttons .main")
 	b.Wants("Confirm that it is you")
 	b.Press("form[data-passkey] .main")
-	b.Wants("Nothing is done yet", "references checked by letter", "proposed", "approved")
+	b.Wants("Nothing is done yet", "references checked by letter", "Proposed", "Approved")
 	b.Picture("do-ahead", 1280, false)
 	b.Picture("do-ahead-phone", 320, true)
 	b.Press(".do-buttons .main")

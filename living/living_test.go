@@ -2,7 +2,9 @@ package living_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -332,5 +334,20 @@ func TestLooksAreWhole(t *testing.T) {
 			t.Errorf("%+v is not whole, or stands there twice", l)
 		}
 		seen[l.Path] = true
+	}
+}
+
+// Whoever ends it while it begins waits for nothing and leaves nothing behind.
+func TestItCanBeEndedWhileItBegins(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := living.Start(ctx, living.Options{Dir: t.TempDir(), Patients: 4, Quick: true, Progress: func(done, _ int, _ string) {
+		if done == 3 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was cancelled", err)
 	}
 }

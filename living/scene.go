@@ -328,7 +328,7 @@ func (o *Organisation) newPerson(p Person) *Person {
 }
 
 // configure gives the configuration what the story needs beside what init writes.
-func configure(file string) error {
+func configure(file string, ehr reach) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
@@ -336,6 +336,10 @@ func configure(file string) error {
 	text := string(raw)
 	for _, change := range [][2]string{
 		{"# emergency_procedure: \"...\"", "emergency_procedure: \"Break the glass at the chart; the house supervisor has the sealed account (procedure E-7).\""},
+		{"# ca_file: ehr-ca.pem ", fmt.Sprintf("ca_file: %q ", ehr.ca)},
+		{`# pin_sha256: ["..."] `, fmt.Sprintf("pin_sha256: [%q] ", ehr.pin)},
+		{"# credentials:  ", "credentials:  "},
+		{"#   mutual_tls: {cert_file: ehr.crt, key_file: ehr.key}", fmt.Sprintf("  mutual_tls: {cert_file: %q, key_file: %q}", ehr.cert, ehr.key)},
 		// Who looks around takes longer than who works: a sign-in stays, and stays fresh.
 		{"session_idle: 30m", "session_idle: 8h"},
 		{"step_up_life: 5m", "step_up_life: 1h"},

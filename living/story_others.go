@@ -93,10 +93,10 @@ func (o *Organisation) withClearwater(t *story) {
 		s.form(b, at+"backups", "outcome=infeasible", "items=tapes of the last quarter", "why=they expire in ninety days, and hold other customers too", "protections=encrypted, in a safe, not read",
 			"review_at="+s.until(70).Format("2006-01-02"), "attester=C. Water, CEO", "sure=yes")
 	})
-	for _, ago := range []int{12, 9, 7} {
-		t.on(ago, 2, "Clearwater Imaging's machine knocks", func(s *scene) { s.ask(ImagingApp, "Patient?_count=1", refusals...) })
+	for _, hour := range []int{2, 3, 4} { // their scheduler has it still
+		t.on(7, hour, "Clearwater Imaging's machine knocks", func(s *scene) { s.ask(ImagingApp, "Patient?_count=1", refusals...) })
 	}
-	t.on(6, 10, "The dead-man check", func(s *scene) {
+	t.on(7, 9, "The dead-man check", func(s *scene) {
 		s.post(Grace, "/v1/offboardings/"+string(Goodbye)+"/check", map[string]any{"reason": "was anything tried?"}, nil)
 	})
 }

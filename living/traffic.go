@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,11 +82,11 @@ func (o *Organisation) traffic(t *story) {
 						return s.o.Programs[x.app].report(s.ctx, state{firewall: ago > 1, updated: true})
 					})
 				}
-				slip := ""
+				turn := turn{asks: n, walk: i == 0 && (ago == x.from-1 || (ago+4*k)%16 == 0)}
 				if i == 0 && (ago+4*k)%12 == 0 {
-					slip = x.slip
+					turn.slip = x.slip
 				}
-				add(t.day(ago, h, minute), func(s *scene) error { return s.o.Programs[x.app].work(s.ctx, n, slip) })
+				add(t.day(ago, h, minute), func(s *scene) error { return s.o.Programs[x.app].work(s.ctx, turn) })
 			}
 		}
 	}
@@ -94,7 +95,7 @@ func (o *Organisation) traffic(t *story) {
 	}
 	for i, app := range []id.App{TriageApp, SummaryApp, TriageApp, DenialApp, TriageApp} { // and just now
 		t.before(time.Duration(25-5*i)*time.Minute, "", func(s *scene) {
-			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, 2, "") }})
+			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, turn{asks: 2}) }})
 		})
 	}
 }
@@ -114,27 +115,58 @@ func (s *scene) together(all []func(*scene) error) {
 	}
 }
 
-// work asks a few questions, as the program does when it works, and the slip, if it is
-// one. A refusal is an answer.
-func (p *Program) work(ctx context.Context, n int, slip string) error {
-	for i := range n {
-		question := p.question()
-		if i == 0 && slip != "" && len(p.codes) > 0 {
-			question = slip + "?patient=" + p.codes[0]
+// turn is what a program does when it works: how many questions it asks, whether it
+// walks through all patients first, page by page, and a slip, if it makes one.
+type turn struct {
+	asks int
+	walk bool
+	slip string
+}
+
+// maxPages bounds a walk, whatever the source says.
+const maxPages = 20
+
+// work asks a few questions. A refusal is an answer.
+func (p *Program) work(ctx context.Context, t turn) error {
+	if t.walk {
+		next := "Patient?_count=30"
+		for range maxPages {
+			if next == "" {
+				break
+			}
+			var err error
+			if next, err = p.one(ctx, next); err != nil {
+				return err
+			}
 		}
-		status, body, err := p.Ask(ctx, question)
-		if err != nil {
+	}
+	if t.slip != "" && len(p.codes) > 0 {
+		if _, err := p.one(ctx, t.slip+"?patient="+p.codes[p.rng.IntN(len(p.codes))]); err != nil {
 			return err
 		}
-		switch status {
-		case http.StatusOK:
-			p.remember(body)
-		case http.StatusForbidden, http.StatusUnauthorized, http.StatusNotFound:
-		default:
-			return fmt.Errorf("%s was answered %d: %.600s", p.App, status, body)
+	}
+	for range t.asks {
+		if _, err := p.one(ctx, p.question()); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// one asks one question, and gives the next page's, if there is one.
+func (p *Program) one(ctx context.Context, question string) (next string, err error) {
+	status, body, err := p.Ask(ctx, question)
+	if err != nil {
+		return "", err
+	}
+	switch status {
+	case http.StatusOK:
+		return p.remember(body), nil
+	case http.StatusForbidden, http.StatusUnauthorized, http.StatusNotFound:
+		return "", nil
+	default:
+		return "", fmt.Errorf("%s was answered %d: %.600s", p.App, status, body)
+	}
 }
 
 // question is the next that the program asks.
@@ -155,9 +187,11 @@ func (p *Program) question() string {
 	return fmt.Sprintf("%s?patient=%s&_count=%d", typ, code, 2+p.rng.IntN(9))
 }
 
-// remember keeps the codes of patients in an answer.
-func (p *Program) remember(body []byte) {
+// remember keeps the codes of patients in an answer, and gives the question of the next
+// page.
+func (p *Program) remember(body []byte) (next string) {
 	var bundle struct {
+		Link  []struct{ Relation, URL string }
 		Entry []struct {
 			Resource struct {
 				ResourceType, ID string
@@ -165,13 +199,19 @@ func (p *Program) remember(body []byte) {
 		}
 	}
 	if json.Unmarshal(body, &bundle) != nil {
-		return
+		return ""
 	}
 	for _, e := range bundle.Entry {
 		if e.Resource.ResourceType == "Patient" && len(p.codes) < 400 && !slices.Contains(p.codes, e.Resource.ID) {
 			p.codes = append(p.codes, e.Resource.ID)
 		}
 	}
+	for _, l := range bundle.Link {
+		if l.Relation == "next" {
+			next, _ = strings.CutPrefix(l.URL, p.org.Gateway+"/fhir/"+string(Source)+"/")
+		}
+	}
+	return next
 }
 
 // Work lets the programs that are at work go on asking, now and then, until ctx ends: a
@@ -186,7 +226,7 @@ func (o *Organisation) Work(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := o.Programs[apps[i%len(apps)]].work(ctx, 1, ""); err != nil && ctx.Err() == nil {
+		if err := o.Programs[apps[i%len(apps)]].work(ctx, turn{asks: 1}); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
