@@ -216,7 +216,7 @@ type firmHome struct {
 	Next       []forecast.Stop
 	Made       time.Time
 	MayWait    bool // the forecast is not there yet
-	Open, Shut int // grants
+	Open, Shut int  // grants
 }
 
 // firmLine is one thing on a door: what, how it stands, and where it is looked at.

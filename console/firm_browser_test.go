@@ -190,7 +190,7 @@ func TestAVendorsPeopleAtWork(t *testing.T) {
 			made.Add(m[1], m[2])
 		}
 		lin.post("/console/do/request.make", made).wants(http.StatusOK, "What you asked for", "Waiting")
-		lin.get("/console/my/access").wants(http.StatusOK, "Take a request back")
+		lin.get("/console/my/access").wants(http.StatusOK, "Take it back")
 	})
 }
 

@@ -16,21 +16,21 @@ func firmConnectScreens() []screen {
 
 // firmConnect is what a program needs to get data, exactly, for one grant.
 type firmConnect struct {
-	Grants   []askChoice
-	Grant    *snapshot.Grant
-	App      *snapshot.App
-	Gateway  string
-	Source   id.Source
-	Base     string // of FHIR
-	Ask      string // the first question, below Base
-	Files    []firmFile
-	Snippet  *firmSnippet
-	Tabs     []firmTab
-	Door     firmDoor
-	Devices  []firmMachine
-	Apps     []firmProgram
-	Enroll   string
-	Why      string // there are no snippets: why
+	Grants  []askChoice
+	Grant   *snapshot.Grant
+	App     *snapshot.App
+	Gateway string
+	Source  id.Source
+	Base    string // of FHIR
+	Ask     string // the first question, below Base
+	Files   []firmFile
+	Snippet *firmSnippet
+	Tabs    []firmTab
+	Door    firmDoor
+	Devices []firmMachine
+	Apps    []firmProgram
+	Enroll  string
+	Why     string // there are no snippets: why
 }
 
 type firmFile struct{ Name, What string }
