@@ -199,6 +199,13 @@ type Tries struct {
 	Permitted int // of them; must be zero
 	Last      time.Time
 	To        uint64 // the log's entries before this index were looked at
+	Days      []TriedDay
+}
+
+// TriedDay is what was tried on one day in UTC.
+type TriedDay struct {
+	Day              time.Time
+	Tried, Permitted int
 }
 
 // Act is the act that notes it.
@@ -238,8 +245,14 @@ func Attempted(ctx context.Context, index *disclosure.Index, v *snapshot.View, o
 			return nil
 		}
 		x.Tried++
+		// The log is in the order of time, but for what came together.
+		if day := r.Time.UTC().Truncate(24 * time.Hour); len(x.Days) == 0 || day.After(x.Days[len(x.Days)-1].Day) {
+			x.Days = append(x.Days, TriedDay{Day: day})
+		}
+		x.Days[len(x.Days)-1].Tried++
 		if r.Kind == disclosure.Permitted {
 			x.Permitted++
+			x.Days[len(x.Days)-1].Permitted++
 		}
 		if r.Time.After(x.Last) {
 			x.Last = r.Time

@@ -33,6 +33,9 @@ type Clock struct {
 	Note    string `json:"note,omitempty"`
 }
 
+// Reckoned are the controls whose clocks Due runs for incidents.
+var Reckoned = []string{"G-410-c", "G-414", "S-316-b-2-i", "P-530-e-2", "P-530-j-2", "B-404-b", "B-404-d-2-ii", "B-406", "B-408-b", "B-408-c", "B-410-b", "B-412-b", "X-P2-BREACH", "X-CA-15BD"}
+
 // LawClock is the clock of a control, with its citation. It fails for a control that
 // is not in the catalogue or has no clock.
 func LawClock(control string) (Clock, hipaa.Citation, error) {

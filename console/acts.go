@@ -85,7 +85,7 @@ func (s *server) actShown(v *visit) (actPage, error) {
 	}
 	p := actPage{Entry: e, Summary: string(e.Kind), Undo: s.frame(v).undoOf(e)}
 	if spec, ok := registry.Lookup(e.Kind); ok {
-		p.Summary, p.Fields = spec.Summary, entered(spec, e.Body)
+		p.Summary, p.Fields = spec.Summary, entered(v.View, spec, e.Body)
 	}
 	v.call(p.Summary)
 	v.under("What was done", "/console/acts")

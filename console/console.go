@@ -83,7 +83,7 @@ type server struct {
 	history   *history
 	partners  partners
 	work      *work
-	ladders   *ladders
+	assessing *assessments
 	growth    *logGrowth
 	usage     *firmUsage
 	stopping  chan struct{}
@@ -105,9 +105,9 @@ func New(c Config) (*Console, error) {
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
 	s.work = newWork(s)
-	s.ladders = newLadders(s)
 	s.growth = newLogGrowth(s)
 	s.usage = newFirmUsage(s)
+	s.assessing = newAssessments()
 	var err error
 	if s.templates, err = parse(s.screens); err != nil {
 		return nil, err
@@ -125,7 +125,6 @@ func (c *Console) Run(ctx context.Context) {
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
-	all.Go(func() { c.s.ladders.run(ctx) })
 	all.Go(func() { c.s.growth.run(ctx) })
 	all.Go(func() { c.s.usage.run(ctx) })
 	all.Wait()
@@ -148,7 +147,7 @@ func (c *Console) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /console/assets/console.css", s.asset("text/css; charset=utf-8", func() ([]byte, error) { return s.style, nil }))
 	mux.HandleFunc("GET /console/assets/console.js", s.asset("text/javascript; charset=utf-8", func() ([]byte, error) { return files.ReadFile("assets/console.js") }))
-	mux.HandleFunc("GET /console/live", s.live)
+	mux.HandleFunc("GET "+livePath, s.live)
 	mux.HandleFunc("POST /console/theme", s.theme)
 	mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) {
 		if v, ok := s.visit(w, r, screen{For: everyone}); ok {
@@ -250,6 +249,9 @@ func (s *server) enter(x screen) http.Handler {
 // visit finds who asks, and whether this screen is for them. Not ok: it is answered.
 func (s *server) visit(w http.ResponseWriter, r *http.Request, x screen) (*visit, bool) {
 	now := s.Now()
+	if r.Header.Get(quietHeader) != "" || r.URL.Path == livePath {
+		r = signin.Quiet(r)
+	}
 	who, session, ok := s.Sessions.SignedIn(r)
 	view := s.Registry.View()
 	p, known := view.Persons.Get(who)
@@ -306,16 +308,13 @@ func (s *server) asset(kind string, read func() ([]byte, error)) http.HandlerFun
 	}
 }
 
-// themeCookie holds light or dark; none: as the device has it.
-const themeCookie = "__Host-sallyport-theme"
-
 // theme keeps what the visitor chose, and goes back to the page.
 func (s *server) theme(w http.ResponseWriter, r *http.Request) {
 	v, ok := s.visit(w, r, screen{For: everyone})
 	if !ok {
 		return
 	}
-	c := &http.Cookie{Name: themeCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1}
+	c := &http.Cookie{Name: signin.ThemeCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1}
 	if x := r.PostFormValue("theme"); x == "light" || x == "dark" {
 		c.Value, c.MaxAge = x, 365*24*60*60
 	}

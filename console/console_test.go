@@ -84,7 +84,8 @@ func TestTheFrame(t *testing.T) {
 	b.Picture("frame-dark", 1280, true)
 	b.Picture("frame-phone", 320, true)
 	b.Narrow(1280, false)
-	b.Press("form[action='/console/theme'] button")
+	b.Value(`String(document.querySelector(".pick").open = true)`)
+	b.Press("form[action='/console/theme'] button[value=dark]")
 	if got := b.Value(`document.documentElement.dataset.theme`); got != "dark" {
 		t.Errorf("theme %q", got)
 	}

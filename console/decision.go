@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/hipaa"
@@ -103,7 +102,6 @@ type decisionView struct {
 	Again      string // this page once more
 	Failed     string // why what each gate saw cannot be had
 
-	Judge  string // "now", "at": judged anew
 	What   whatIf
 	Judged *judged
 }
@@ -114,6 +112,7 @@ type judged struct {
 	Permitted bool
 	State     mark
 	Ladder    ladder
+	Compared  bool // with a decision that was made
 	Same      bool // as it was decided
 	Making    bool
 	Changed   []string // gates that say otherwise than then
@@ -168,7 +167,7 @@ func (s *server) decision(v *visit) (decisionView, error) {
 	what := strings.TrimSpace(d.Intent.Action + " " + d.Intent.Resource)
 	v.call(p.State.Word + ": " + orWord(what, "a request"))
 
-	x, err := s.ladders.get(v, api.ExplainRequest{Decision: d.ID})
+	x, err := s.explain(v, explainAsk{Decision: d.ID})
 	if err != nil {
 		p.Failed = problem.From(err).Title
 	}
@@ -176,35 +175,28 @@ func (s *server) decision(v *visit) (decisionView, error) {
 	c := callerOf(v.View, &d.Intent)
 	p.Ladder = recordedLadder(v.View, c, d.Permitted, d.Failing, x)
 
-	p.Judge = v.URL.Query().Get("judge")
-	p.What = s.readWhatIf(v, c)
-	if p.Judge == "" || p.What.Wrong != "" {
+	if d.Refused {
+		p.Ladder.mended(v, c)
+	}
+	p.What = s.readWhatIf(v)
+	if p.What.Judge == "" || p.What.Wrong != "" || p.What.Ask {
 		return p, nil
 	}
-	ask := api.ExplainRequest{Decision: d.ID, At: p.What.Time, With: p.What.With}
-	title := "As if it were asked now"
-	switch {
-	case p.Judge == "then":
-		title = "By the papers of then"
-		ask.At = time.Time{}
-	case !p.What.Time.IsZero():
-		title = "By the papers of " + when(p.What.Time)
-	default:
+	ask := explainAsk{Decision: d.ID, At: p.What.Time, With: p.What.With}
+	if p.What.Judge != "then" && ask.At.IsZero() {
 		// The papers as they are: a moment ahead, so that nothing is read from the database.
 		ask.At = v.Now.UTC().Truncate(time.Minute).Add(time.Minute)
 	}
-	if p.What.Kind != "" {
-		title += ", had this been done: " + p.What.Summary
-	}
-	y, err := s.ladders.get(v, ask)
+	y, err := s.explain(v, ask)
 	if err != nil {
 		p.What.Wrong = problemText(err)
 		return p, nil
 	}
-	p.Judged = judge(v, c, title, y)
+	p.Judged = judge(v, c, p.What.title(), y)
 	if y != nil {
-		p.Judged.Same = y.Permitted == !d.Refused
+		p.Judged.Compared, p.Judged.Same = true, y.Permitted == !d.Refused
 		p.Judged.compare(p.Ladder)
+		p.Judged.Ladder.mended(v, c)
 	}
 	return p, nil
 }

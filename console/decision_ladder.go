@@ -7,10 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/hipaa"
@@ -53,112 +51,37 @@ type ladderFailure struct {
 	Who      string   `json:"who"`
 }
 
-// ladders keeps explanations. A decision is explained by the registry as it stood, which
-// is read from the database, whole: that takes seconds where there is much. So it is
-// done beside the request, once, and a page says when it is not there yet.
-type ladders struct {
-	s     *server
-	work  chan *ladderJob
-	mu    sync.Mutex
-	kept  map[string]*ladderJob
-	order []string // of kept, the oldest first
-}
-
-type ladderJob struct {
-	v    *visit
-	ask  api.ExplainRequest
-	done chan struct{}
-	out  *explained
-	err  error
-}
-
-const (
-	laddersKept = 256
-	// ladderWait is how long a page waits for an explanation.
-	ladderWait = 120 * time.Millisecond
-)
-
-func newLadders(s *server) *ladders {
-	return &ladders{s: s, work: make(chan *ladderJob, 32), kept: map[string]*ladderJob{}}
-}
-
-// run explains what was asked for, one after the other, until ctx ends.
-func (l *ladders) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case j := <-l.work:
-			v := *j.v
-			v.Request = j.v.WithContext(ctx)
-			var out explained
-			if j.err = l.s.ask(&v, "/v1/explain", j.ask, &out); j.err == nil {
-				j.out = &out
-			}
-			j.v = nil
-			close(j.done)
+// explain asks the API why; nil without an error: it is being worked out. A decision is
+// explained by the registry as it stood, which is read from the database, whole: that
+// takes seconds where there is much.
+func (s *server) explain(v *visit, ask explainAsk) (*explained, error) {
+	key := "explain " + string(ask.Decision)
+	if ask.Decision == "" || !ask.At.IsZero() || len(ask.With) > 0 { // what was decided stays so
+		raw, err := json.Marshal(struct {
+			Ask     explainAsk
+			By      id.Person // imagined acts are done by them
+			Version uint64
+		}{ask, v.Person.ID, v.View.Version()})
+		if err != nil {
+			return nil, fmt.Errorf("asking for an explanation: %w", err)
 		}
+		key += string(raw)
 	}
-}
-
-// get is the explanation; nil without an error: it is still being made.
-func (l *ladders) get(v *visit, ask api.ExplainRequest) (*explained, error) {
-	// What is asked of the present is another question after each act, and each minute.
-	raw, err := json.Marshal(struct {
-		Ask     api.ExplainRequest
-		By      id.Person
-		Version uint64
-		Minute  time.Time
-	}{ask, v.Person.ID, v.View.Version(), v.Now.UTC().Truncate(time.Minute)})
-	if err != nil {
-		return nil, fmt.Errorf("asking for an explanation: %w", err)
-	}
-	if ask.Decision != "" && ask.At.IsZero() && len(ask.With) == 0 { // what was decided stays so
-		raw = []byte(ask.Decision)
-	}
-	key := string(raw)
-	l.mu.Lock()
-	j, ok := l.kept[key]
-	if !ok {
-		j = &ladderJob{v: v, ask: ask, done: make(chan struct{})}
-		select {
-		case l.work <- j:
-			l.keep(key, j)
-		default:
-			l.mu.Unlock()
-			return nil, problem.New(problem.Unavailable, "Many explanations are being made", "Try again in a moment")
-		}
-	}
-	l.mu.Unlock()
-	wait, cancel := context.WithTimeout(v.Context(), ladderWait)
-	defer cancel()
-	select {
-	case <-j.done:
-	case <-wait.Done():
+	got, err := workOut(v, key, "", func(ctx context.Context) (*explained, error) {
+		asking := *v
+		asking.Request = v.WithContext(ctx)
+		var out explained
+		return &out, s.ask(&asking, "/v1/explain", ask, &out)
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case got.Full:
+		return nil, problem.New(problem.Unavailable, "Many explanations are being worked out", "Look again in a moment")
+	case !got.Known:
 		return nil, nil
 	}
-	if j.err != nil { // asked for again, it may go well
-		l.forget(key, j)
-	}
-	return j.out, j.err
-}
-
-func (l *ladders) keep(key string, j *ladderJob) {
-	if len(l.order) >= laddersKept {
-		delete(l.kept, l.order[0])
-		l.order = slices.Delete(l.order, 0, 1)
-	}
-	l.kept[key] = j
-	l.order = append(l.order, key)
-}
-
-func (l *ladders) forget(key string, j *ladderJob) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.kept[key] == j {
-		delete(l.kept, key)
-		l.order = slices.DeleteFunc(l.order, func(k string) bool { return k == key })
-	}
+	return got.Answer, nil
 }
 
 // ladder is a decision's gates, from the top to the bottom, as a page shows them.
@@ -183,7 +106,7 @@ type rung struct {
 	Facts       []ladderFact
 	From        []ref // the records that the facts were read from
 	Cites       []citation
-	Acts        []actLink // acts that may mend it, imagined
+	Mends       []mend // acts that may mend it
 }
 
 // caller is who asked, by what the facts of gates are read from.

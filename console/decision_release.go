@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
@@ -62,7 +61,7 @@ func (s *server) release(v *visit) (releaseView, error) {
 	v.under("Decisions", "/console/decisions", "Decision "+short(string(d.ID)), decisionPath(d.ID))
 	v.call("The story of a release")
 
-	x, err := s.ladders.get(v, api.ExplainRequest{Decision: d.ID})
+	x, err := s.explain(v, explainAsk{Decision: d.ID})
 	if err != nil {
 		p.Failed = problem.From(err).Title
 	}

@@ -8,7 +8,13 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-func diligenceScreens() []screen { return nil }
+func diligenceScreens() []screen {
+	return []screen{
+		on("diligence", "Diligence", "GET /console/diligence", ours, (*server).diligence),
+		on("questionnaire", "Questionnaire", "GET /console/questionnaires/{id}", ours, (*server).questionnaire),
+		on("certification", "Report", "GET /console/certifications/{id}", ours, (*server).certification),
+	}
+}
 
 // vendorDiligence is how a vendor's due diligence stands.
 type vendorDiligence struct {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/problem"
@@ -38,6 +39,8 @@ func actScreens() []screen {
 // doPage is the form of one act, or what it would change.
 type doPage struct {
 	Kind         registry.Kind
+	Action       string // where the form is sent
+	Button, Do   string
 	Subject      *ref // what it is about, where that is known
 	Who          []string
 	Apart        bool // another person must have asked for it
@@ -48,6 +51,7 @@ type doPage struct {
 	Reason       string
 	ReasonError  string
 	Next, Key    string
+	Fill         string
 	Given        []string
 	Errors       []formError
 	Back         string
@@ -62,7 +66,7 @@ type formError struct{ Href, Text string }
 type hidden struct{ Name, Value string }
 
 // controls are the form's own names beside the act's fields.
-var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done"}
+var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done", "fill"}
 
 // doForm is what the visitor has typed.
 type doForm struct {
@@ -73,6 +77,7 @@ type doForm struct {
 	next   string
 	key    string
 	step   string
+	fill   string // the field of the next page that gets a stored document's digest
 	file   *upload
 	errs   []fieldError
 }
@@ -114,9 +119,14 @@ func (s *server) doShown(v *visit) (doPage, error) {
 		return doPage{}, err
 	}
 	q := v.URL.Query()
-	f := doForm{spec: spec, typed: url.Values{}, next: q.Get("next"), reason: q.Get("reason"), key: rand.Text()}
+	f := doForm{spec: spec, typed: url.Values{}, next: q.Get("next"), reason: q.Get("reason"), key: rand.Text(), fill: q.Get("fill")}
 	if kept, ok := s.drafts.take(q.Get("draft"), v, spec.Name); ok {
 		f = kept
+		for name, texts := range q {
+			if !slices.Contains(controls, name) {
+				f.typed[name] = texts
+			}
+		}
 		if f.step == "preview" {
 			return s.foresee(v, f)
 		}
@@ -127,14 +137,28 @@ func (s *server) doShown(v *visit) (doPage, error) {
 			continue
 		}
 		f.typed[name] = texts
-		if !slices.Contains(q["change"], name) {
+		if !slices.Contains(q["change"], name) && strings.Join(texts, "") != "" {
 			f.given = append(f.given, name)
 		}
 	}
 	slices.Sort(f.given)
 	s.asItIs(v, &f)
+	f.now(v.Now)
 	_, f.errs = readForm(spec, f.typed) // what the address says wrongly
 	return s.doPage(v, f), nil
+}
+
+// happened are times that are mostly now; whoever fills in the form sees them, and can change
+// them.
+var happened = []string{"decided_at", "screened_at", "at", "starts_at", "effective_at", "completed_at"}
+
+// now fills them in.
+func (f *doForm) now(at time.Time) {
+	for _, m := range membersOf(actType(f.spec)) {
+		if m.Type == timeType && slices.Contains(happened, m.Name) && f.typed[m.Name] == nil {
+			f.typed.Set(m.Name, shownTime(at.Truncate(time.Minute)))
+		}
+	}
 }
 
 // posted reads what came by POST.
@@ -154,7 +178,7 @@ func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
 		return doForm{}, tooLarge(err)
 	}
 	p := v.PostForm
-	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), given: p["given"]}
+	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), fill: p.Get("fill"), given: p["given"]}
 	if f.key == "" || len(f.key) > 64 {
 		f.key = rand.Text()
 	}
@@ -225,6 +249,8 @@ func (s *server) doPosted(v *visit) (doPage, error) {
 	switch {
 	case f.step == "back" || strings.HasPrefix(f.step, "more:"):
 		return s.doPage(v, f), nil
+	case strings.HasPrefix(f.step, "store:"):
+		return s.storeFirst(v, f, strings.TrimPrefix(f.step, "store:"))
 	case f.step == "do" || file:
 		return s.do(v, f)
 	}
@@ -282,6 +308,9 @@ func (s *server) do(v *visit, f doForm) (doPage, error) {
 		return doPage{}, fmt.Errorf("reading the API's answer: %w", err)
 	}
 	to := local(f.next, s.afterwards(v, done))
+	if u, err := url.Parse(to); err == nil && f.file != nil && isDocument(f.fill) {
+		to = with(u, f.fill, f.typed.Get("sha256"))
+	}
 	if once != nil {
 		once.Next = withDone(to, done)
 		page := doPage{Kind: f.spec.Name, Once: once}
@@ -328,7 +357,7 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
-	p := doPage{Kind: f.spec.Name, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
+	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
 	p.Must, p.May = form.fields()
 	p.standing(s, v, f.spec)
 	p.MayOpen = slices.ContainsFunc(p.May, func(x actField) bool { return x.Error != "" || x.Open })
@@ -416,6 +445,27 @@ func (s *server) touchFirst(v *visit, f doForm, step string) (doPage, error) {
 	back := "/console/do/" + string(f.spec.Name) + "?" + url.Values{"draft": {key}}.Encode()
 	v.redirect("/step-up?" + url.Values{"next": {back}}.Encode())
 	return doPage{}, nil
+}
+
+// storeFirst keeps what was typed, and leads through the storing of a document back to it.
+func (s *server) storeFirst(v *visit, f doForm, field string) (doPage, error) {
+	if !isDocument(field) {
+		return doPage{}, notFound()
+	}
+	f.step = "back"
+	key, err := s.drafts.keep(v, f)
+	if err != nil {
+		return doPage{}, err
+	}
+	back := "/console/do/" + string(f.spec.Name) + "?" + url.Values{"draft": {key}}.Encode()
+	v.redirect("/console/do/document.put?" + url.Values{"fill": {field}, "next": {back}, "reason": {f.reason}}.Encode())
+	return doPage{}, nil
+}
+
+// isDocument reports whether the field names a stored document by its digest.
+func isDocument(field string) bool {
+	last := field[strings.LastIndexByte(field, '.')+1:]
+	return slices.Contains([]string{"document_sha256", "report_sha256", "basis_document_sha256", "source_sha256"}, last)
 }
 
 // doIndex are the acts that the visitor's duties admit.

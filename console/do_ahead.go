@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -10,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -21,10 +23,14 @@ type doAhead struct {
 	Entered []enteredRow
 	Reason  string
 	Changes []recordChange
-	Stops   []id.Grant // grants that run now, and would not
-	Starts  []id.Grant // grants that do not run now, and would
-	Looked  int        // how many grants were asked
-	Beyond  bool       // there were more
+	Stops   []id.Grant             // grants that run now, and would not
+	Starts  []id.Grant             // grants that do not run now, and would
+	Looked  int                    // how many grants were asked
+	Beyond  bool                   // there were more
+	Request *api.RequestPreview    // of a request for access: what it would show, and what stands in its way
+	Effect  *registry.Effect       // of an act about an agreement
+	Wording []paperParagraph       // of an agreement that would be written
+	Lacks   []agreement.Deficiency // in it
 }
 
 type enteredRow struct{ Label, Value string }
@@ -64,12 +70,28 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 	}
 	p := s.doPage(v, f)
 	v.status = 200
-	ahead := doAhead{Reason: f.reason, Entered: entered(f.spec, raw)}
+	ahead := doAhead{Reason: f.reason, Entered: entered(namesFor(v), f.spec, raw)}
+	if f.spec.Name == "request.make" {
+		ahead.Request = new(api.RequestPreview)
+		if err := s.ask(v, "/v1/requests/preview", raw, ahead.Request); err != nil {
+			return doPage{}, err
+		}
+		ahead.Request.Rungs = slices.DeleteFunc(ahead.Request.Rungs, func(r policy.Rung) bool { return r.Pass })
+	}
 	if v.ours() {
 		before := v.View
 		after, changed := registry.Apply(before, a, registry.Stamp{ID: id.New[id.Act](v.Now), By: v.Person.ID, At: v.Now.UTC(), Session: v.Session.ID})
 		ahead.Changes = changesOf(before, changed)
 		d := registry.Difference(s.Policy, before, after.Confirm(before.Confirmed()), touching(before, after, changed), v.Now, maxAsked)
+		if slices.Contains(effective, f.spec.Name) {
+			ahead.Effect = new(registry.Effect)
+			if err := s.ask(v, "/v1/agreements/"+url.PathEscape(a.Subject().ID)+"/effect", api.EffectRequest{Kind: f.spec.Name, Act: api.Fields(withoutID(raw))}, ahead.Effect); err != nil {
+				return doPage{}, err
+			}
+			if f.spec.Name != "agreement.amend" && f.spec.Name != "agreement.renew" {
+				ahead.Effect.Stops = nil // the same that stop at once
+			}
+		}
 		ahead.Stops, ahead.Starts, ahead.Looked, ahead.Beyond = d.Stops, d.Starts, d.Asked, d.Beyond
 	}
 	p.Ahead = &ahead
@@ -79,6 +101,32 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 		}
 	}
 	return p, nil
+}
+
+// effective are the acts about an agreement whose effect the API tells.
+var effective = []registry.Kind{"agreement.amend", "agreement.renew", "agreement.suspend", "agreement.resume", "agreement.terminate"}
+
+// withoutID leaves out the id, which stands in the path.
+func withoutID(raw json.RawMessage) json.RawMessage {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(raw, &m) != nil {
+		return raw
+	}
+	delete(m, "id")
+	out, err := json.Marshal(m)
+	if err != nil {
+		return raw
+	}
+	return out
+}
+
+// namesFor is the view in which names are looked up for the visitor: what a vendor's person
+// types may be the id of what is others'.
+func namesFor(v *visit) *snapshot.View {
+	if v.ours() {
+		return v.View
+	}
+	return &snapshot.View{}
 }
 
 // dropSecret takes the stand-in for a secret's digest away again.
@@ -101,8 +149,8 @@ func mapsKeys[V any](m map[string]V) func(func(string) bool) {
 	}
 }
 
-// entered is what was typed, as the act has it.
-func entered(spec *registry.Spec, raw json.RawMessage) []enteredRow {
+// entered is what was typed, as the act has it; names are looked up in the view.
+func entered(v *snapshot.View, spec *registry.Spec, raw json.RawMessage) []enteredRow {
 	var out []enteredRow
 	var m map[string]json.RawMessage
 	if json.Unmarshal(raw, &m) != nil {
@@ -113,35 +161,85 @@ func entered(spec *registry.Spec, raw json.RawMessage) []enteredRow {
 		if !ok || isSecret(spec.Name, x.Name) || x.Name == "content" {
 			continue
 		}
-		out = append(out, enteredRow{wordOf(spec.Name, x.Name, x.Name).Label, shownJSON(one)})
+		out = append(out, enteredRow{wordOf(spec.Name, x.Name, x.Name).Label, fieldInWords(v, x.Type, one)})
 	}
 	return out
 }
 
-// shownJSON is a field of a record for people: texts as they are, lists with commas.
-func shownJSON(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
-			return when(at)
+// fieldInWords is a field of an act or a record for people.
+func fieldInWords(v *snapshot.View, t reflect.Type, raw json.RawMessage) string {
+	x := reflect.New(t)
+	if json.Unmarshal(raw, x.Interface()) != nil {
+		return string(raw)
+	}
+	return inWords(v, x.Elem())
+}
+
+// inWords is a value as one reads it: lists with commas, structs field by field, names
+// beside ids.
+func inWords(v *snapshot.View, x reflect.Value) string {
+	switch x.Type() {
+	case timeType:
+		return when(x.Interface().(time.Time))
+	case rawType:
+		if text := shownTerm(x.Bytes()); len(text) <= 2000 {
+			return text
 		}
-		return text
+		return plural(x.Len(), "byte") + " of JSON"
+	case bytesType:
+		return plural(x.Len(), "byte")
+	case of[time.Duration]():
+		return x.Interface().(time.Duration).String()
 	}
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		return strings.Join(list, ", ")
-	}
-	switch string(raw) {
-	case "true":
-		return "Yes"
-	case "false":
+	switch x.Kind() {
+	case reflect.Pointer:
+		if x.IsNil() {
+			return ""
+		}
+		return inWords(v, x.Elem())
+	case reflect.Bool:
+		if x.Bool() {
+			return "Yes"
+		}
 		return "No"
+	case reflect.String:
+		if _, ok := sets[x.Type()]; ok || x.Type() == of[snapshot.State]() || x.Type() == of[snapshot.Noun]() {
+			return wordOfValue(x.String())
+		}
+		if x.Type() != of[string]() {
+			if r := refIn(v, x.Interface()); r.Label != "" && r.Label != x.String() {
+				return r.Label + " (" + x.String() + ")"
+			}
+		}
+		return x.String()
+	case reflect.Slice:
+		var out []string
+		inner := ", "
+		for i := range x.Len() {
+			if x.Index(i).Kind() == reflect.Struct && x.Index(i).Type() != timeType {
+				inner = "\n"
+			}
+			out = append(out, inWords(v, x.Index(i)))
+		}
+		return strings.Join(out, inner)
+	case reflect.Map:
+		keys := x.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		var out []string
+		for _, k := range keys {
+			out = append(out, k.String()+": "+inWords(v, x.MapIndex(k)))
+		}
+		return strings.Join(out, "\n")
+	case reflect.Struct:
+		var out []string
+		for _, m := range membersOf(x.Type()) {
+			if f := x.FieldByIndex(m.index); !f.IsZero() {
+				out = append(out, wordOf("", m.Name, m.Name).Label+": "+inWords(v, f))
+			}
+		}
+		return strings.Join(out, "; ")
 	}
-	var out bytes.Buffer
-	if json.Indent(&out, raw, "", "  ") != nil || out.Len() > 4000 {
-		return fmt.Sprintf("%d bytes of JSON", len(raw))
-	}
-	return out.String()
+	return fmt.Sprint(x.Interface())
 }
 
 // changesOf compares each changed record with what it was.
@@ -157,16 +255,15 @@ func changesOf(v *snapshot.View, changed []snapshot.Record) []recordChange {
 		}
 		for _, m := range membersOf(reflect.TypeOf(r).Elem()) {
 			a, b := from[m.Name], to[m.Name]
-			if string(a) == string(b) || m.Name == "id" || strings.HasSuffix(m.Name, "code_sha256") || m.Name == "fingerprint" {
+			if string(a) == string(b) || m.Name == "id" || strings.HasSuffix(m.Name, "code_sha256") || strings.HasSuffix(m.Name, "secret_sha256") || m.Name == "fingerprint" {
 				continue
 			}
-			label := wordOf("", m.Name, m.Name).Label
-			x := fieldChange{Label: label}
+			x := fieldChange{Label: wordOf("", m.Name, m.Name).Label}
 			if len(a) > 0 {
-				x.From = shownJSON(a)
+				x.From = fieldInWords(v, m.Type, a)
 			}
 			if len(b) > 0 {
-				x.To = shownJSON(b)
+				x.To = fieldInWords(v, m.Type, b)
 			}
 			c.Fields = append(c.Fields, x)
 		}

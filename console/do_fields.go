@@ -9,16 +9,16 @@ import (
 
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/breach"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
-	"github.com/sallyport/sallyport/snapshot"
 )
 
 // actField is one field of an act's form, as the template "actfield" shows it.
 type actField struct {
 	Name, ID    string
 	Label, Help string
-	As          string // text, area, number, time, choice, radio, ticks, tick, file, secret, given, group, rows, pairs
+	As          string // text, area, number, time, choice, radio, ticks, tick, document, secret, given, group, rows, pairs
 	Value       string
 	Options     []option
 	List        []option // offered beside a text field
@@ -92,7 +92,7 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		return x, true
 	}
 	f.shape(&x, t, m.Optional)
-	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen }) ||
+	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen && o.Value != "" }) || x.As == "group" && path == "" && !m.Optional ||
 		slices.ContainsFunc(x.Fields, func(y actField) bool { return y.Open })
 	return x, true
 }
@@ -118,6 +118,8 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		if at, ok := readTime(x.Value); ok {
 			x.Value = shownTime(at)
 		}
+	case t == rawType && last == "value" && strings.Contains(x.Name, "terms."):
+		f.term(x)
 	case t == rawType:
 		x.As = "area"
 		if x.Help == "" {
@@ -125,6 +127,9 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		}
 	case t == bytesType:
 		x.As = "text"
+		if picked := f.picked(x.Name); picked != nil {
+			x.As, x.Options = "choice", chosenOf(picked, x.Value)
+		}
 	case t.Kind() == reflect.Bool:
 		x.As = "tick"
 		if askYesNo(last) {
@@ -148,6 +153,31 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	}
 }
 
+// term asks for a term of a paper by what it may say.
+func (f *actForm) term(x *actField) {
+	parts := strings.Split(x.Name, ".")
+	t, ok := hipaa.TermByField(parts[len(parts)-2])
+	x.As, x.Label, x.Help = "area", "Says", "JSON: "+t.Type
+	kind, _, _ := strings.Cut(t.Type, "+")
+	args := strings.TrimSuffix(strings.TrimPrefix(kind, "enum["), "]")
+	switch {
+	case !ok:
+		x.Help = "As the paper says it."
+	case kind == "bool":
+		x.As, x.Help = "radio", ""
+		x.Options = chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}, {Value: "", Label: "The paper does not say"}}, x.Value)
+	case strings.HasPrefix(kind, "enum["):
+		x.As, x.Help = "choice", ""
+		x.Options = []option{{Value: "", Label: "The paper does not say"}}
+		for v := range strings.SplitSeq(args, ",") {
+			x.Options = append(x.Options, option{Value: v, Label: words(v)})
+		}
+		x.Options = chosenOf(x.Options, strings.Trim(x.Value, `"`))
+	case strings.HasPrefix(kind, "int"):
+		x.As, x.Help = "number", ""
+	}
+}
+
 func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional bool) {
 	if closed != nil {
 		if len(closed) <= 4 && !optional {
@@ -158,13 +188,17 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 		return
 	}
 	x.As = "text"
+	if isDocument(x.Name) && f.v.ours() {
+		x.As = "document"
+		return
+	}
 	if longText(x.Name) {
 		x.As = "area"
 		return
 	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as northwind-2026."
+			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as spring-2026."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
@@ -215,6 +249,9 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 			x.Fields = append(x.Fields, row)
 		}
 	default:
+		if closed == nil {
+			closed = f.picked(x.Name)
+		}
 		if closed == nil && elem.Kind() == reflect.String {
 			if known, all := f.candidates(x.Name, elem); all && len(known) > 0 && len(known) <= maxChoice {
 				closed = known
@@ -292,7 +329,14 @@ func (f *actForm) keysOf(name string) []option {
 	switch name {
 	case "terms":
 		for _, row := range agreement.Table {
-			out = append(out, option{Value: row.Field, Label: words(row.Field)})
+			label := words(row.Field)
+			if t, ok := hipaa.TermByField(row.Field); ok {
+				label = t.Title
+				if t.Mandatory {
+					label += " (mandatory)"
+				}
+			}
+			out = append(out, option{Value: row.Field, Label: label})
 		}
 	case "factors":
 		for _, q := range breach.Factors() {
@@ -305,6 +349,15 @@ func (f *actForm) keysOf(name string) []option {
 			}
 		}
 	case "resources":
+		if r, ok := f.v.View.Roles.Get(id.Role(f.typed.Get("role"))); ok && (f.v.ours() || f.offered(r)) {
+			for _, typ := range slices.Sorted(mapsKeys(r.Resources)) {
+				out = append(out, option{Value: typ, Label: typ})
+			}
+			return out
+		}
+		if !f.v.ours() {
+			return nil
+		}
 		seen := map[string]bool{}
 		for _, r := range f.v.View.Roles.All() {
 			for typ := range r.Resources {
@@ -320,7 +373,9 @@ func (f *actForm) keysOf(name string) []option {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b option) int { return strings.Compare(a.Label, b.Label) })
+	if name == "resources" {
+		slices.SortStableFunc(out, func(a, b option) int { return strings.Compare(a.Label, b.Label) })
+	}
 	return out
 }
 
@@ -374,164 +429,4 @@ func typedID(t reflect.Type, text string) any {
 		return text
 	}
 	return reflect.ValueOf(text).Convert(t).Interface()
-}
-
-// candidates are the records that a field could name; all: there are no others. Nil: the
-// field names no record.
-func (f *actForm) candidates(name string, t reflect.Type) (out []option, all bool) {
-	v := f.v.View
-	vendor := id.Vendor(f.typed.Get("vendor"))
-	if e, ok := v.Engagements.Get(id.Engagement(f.typed.Get("engagement"))); ok && vendor == "" {
-		vendor = e.Vendor
-	}
-	if !f.v.ours() {
-		vendor = f.v.Person.Vendor // what is others' is not told
-	}
-	top := name == "id"
-	all = true
-	add := func(value, label, of string, its id.Vendor, state snapshot.State) {
-		switch {
-		case !f.v.ours() && its != vendor, vendor != "" && its != vendor:
-			return
-		case top && !f.fitsState(state):
-			return
-		case !top && state == snapshot.Ended:
-			return
-		case len(out) > maxOffered:
-			all = false
-			return
-		}
-		text := label
-		if label == "" {
-			text = value
-		} else if label != value {
-			text = label + " (" + value + ")"
-		}
-		if of != "" {
-			text += ", " + of
-		}
-		out = append(out, option{Value: value, Label: text})
-	}
-	ofVendor := func(key id.Vendor) string {
-		if x, ok := v.Vendors.Get(key); ok && vendor == "" {
-			return x.Name
-		}
-		return ""
-	}
-	out = []option{}
-	switch t {
-	case reflect.TypeFor[id.Vendor]():
-		if !strings.HasPrefix(name, "id") && f.v.ours() && f.spec.Noun != "vendor" {
-			vendor = ""
-		}
-		for k, x := range v.Vendors.All() {
-			if vendor != "" && f.v.ours() {
-				add(string(k), x.Name, "", vendor, x.State)
-			} else {
-				add(string(k), x.Name, "", k, x.State)
-			}
-		}
-	case reflect.TypeFor[id.Engagement]():
-		for k, x := range v.Engagements.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.Agreement]():
-		for k, x := range v.Agreements.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.Person]():
-		ours := f.v.ours() && ownPerson(f.spec.Name, name)
-		for k, x := range v.Persons.All() {
-			switch {
-			case ours && x.Vendor != "":
-			case ours:
-				add(string(k), x.Name, "", vendor, x.State)
-			case !top && x.Vendor == "":
-			default:
-				if top && vendor == "" {
-					add(string(k), x.Name, ofVendor(x.Vendor), x.Vendor, x.State)
-				} else {
-					add(string(k), x.Name, "", x.Vendor, x.State)
-				}
-			}
-		}
-	case reflect.TypeFor[id.Device]():
-		for k, x := range v.Devices.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.App]():
-		for k, x := range v.Apps.All() {
-			add(string(k), x.Name, ofVendor(x.Vendor), x.Vendor, x.State)
-		}
-	case reflect.TypeFor[id.Role]():
-		for k, x := range v.Roles.All() {
-			add(string(k), x.Title, "", vendor, x.State)
-		}
-	case reflect.TypeFor[id.Grant]():
-		for k, x := range v.Grants.All() {
-			if e, ok := v.Engagements.Get(x.Engagement); ok {
-				add(string(k), string(k), string(x.Person), e.Vendor, x.State)
-			}
-		}
-	case reflect.TypeFor[id.Source]():
-		for _, x := range v.Settings.Sources {
-			add(string(x.ID), string(x.ID), "", vendor, "")
-		}
-	case reflect.TypeFor[id.Certification]():
-		for k, x := range v.Certifications.All() {
-			add(string(k), x.Type, ofVendor(x.Vendor), x.Vendor, "")
-		}
-	case reflect.TypeFor[id.Assessment]():
-		for k, x := range v.Assessments.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, "")
-		}
-	case reflect.TypeFor[id.Questionnaire]():
-		for k, x := range v.Questionnaires.All() {
-			add(string(k), string(k), ofVendor(x.Vendor), x.Vendor, "")
-		}
-	case reflect.TypeFor[id.Incident]():
-		for k, x := range v.Incidents.All() {
-			if f.v.ours() {
-				add(string(k), x.Title, "", vendor, "")
-			}
-		}
-	case reflect.TypeFor[id.Hold]():
-		for k, x := range v.Holds.All() {
-			if f.v.ours() && x.LiftedAt.IsZero() {
-				add(string(k), string(x.On.Noun)+" "+x.On.ID, "", vendor, "")
-			}
-		}
-	case reflect.TypeFor[id.Connector]():
-		for k, x := range v.Connectors.All() {
-			if f.v.ours() {
-				add(string(k), x.Name, ofVendor(x.Vendor), vendor, x.State)
-			}
-		}
-	case reflect.TypeFor[id.Campaign]():
-		for k, x := range v.Campaigns.All() {
-			if f.v.ours() {
-				add(string(k), x.Title, "", vendor, "")
-			}
-		}
-	case reflect.TypeFor[id.Course]():
-		for k, x := range v.Courses.All() {
-			if f.v.ours() {
-				add(string(k), x.Title, "", vendor, x.State)
-			}
-		}
-	default:
-		return nil, false
-	}
-	return out, all
-}
-
-// fitsState reports whether the act could be about a record that stands so.
-func (f *actForm) fitsState(s snapshot.State) bool {
-	switch f.spec.Verb {
-	case "approve":
-		return s == snapshot.Proposed || s == ""
-	case "resume", "suspend":
-		return s != snapshot.Ended && s != snapshot.Proposed
-	}
-	return s != snapshot.Ended
 }

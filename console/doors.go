@@ -19,7 +19,7 @@ var (
 	paperGates = []string{"vendor", "agreement", "permitted_use", "assessment", "certification", "screening", "subcontractors", "basis", "region", "engagement", "deidentification", "training"}
 	dataGates  = []string{"grant", "role", "review", "person", "app", "device", "workload", "posture", "sealing", "key", "hold"}
 	// vendorGates are those that look at the vendor alone.
-	vendorGates = []string{"vendor", "assessment", "certification", "screening", "subcontractors"}
+	vendorGates = []string{"vendor", "assessment", "certification", "screening"}
 	unseen      = []string{"fresh", "transport", "volume"}
 )
 
@@ -75,32 +75,29 @@ func (g doorGate) Mark() mark {
 // doorsAsked bounds how many grants a page decides on.
 const doorsAsked = 60
 
-// doorsOf decides, for each live grant, what each gate would say of a small request now:
+// doorsOf decides, for each live grant among some on engagements, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
-func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*snapshot.Engagement) doors {
+func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*snapshot.Engagement, grants []*snapshot.Grant) doors {
 	var d doors
 	gates := map[string]*doorGate{}
 	for _, name := range slices.Concat(paperGates, dataGates) {
 		gates[name] = &doorGate{Gate: name, Name: gateNames[name], Title: gateTitle(name)}
 	}
-	index := s.partners.of(v.View)
 	papers, data := 0, 0
-	for _, e := range engagements {
-		for _, g := range index.grants[e.ID] {
-			if !g.Live(v.Now) {
-				continue
-			}
-			if d.Grants == doorsAsked {
-				d.Left++
-				continue
-			}
-			d.Grants++
-			seen := s.foreseen(v, g)
-			p, q := doorTake(gates, paperGates, seen), doorTake(gates, dataGates, seen)
-			papers, data = papers+p, data+q
-			if p+q == 2 {
-				d.Passing++
-			}
+	for _, g := range grants {
+		if !g.Live(v.Now) {
+			continue
+		}
+		if d.Grants == doorsAsked {
+			d.Left++
+			continue
+		}
+		d.Grants++
+		seen := s.foreseen(v, g)
+		p, q := doorTake(gates, paperGates, seen), doorTake(gates, dataGates, seen)
+		papers, data = papers+p, data+q
+		if p+q == 2 {
+			d.Passing++
 		}
 	}
 	if d.Grants == 0 {

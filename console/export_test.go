@@ -65,3 +65,6 @@ func Templates(t testing.TB) map[string]Template {
 	}
 	return out
 }
+
+// WordList is the glossary.
+func WordList() []term { return wordList }

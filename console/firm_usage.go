@@ -33,7 +33,7 @@ type firmUsed struct {
 
 const (
 	firmUsageKept  = 10_000
-	firmUsageFresh = 15 * time.Second
+	firmUsageFresh = 2 * time.Second
 	firmUsageLimit = 30 * time.Second
 )
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type today struct {
 	Days    int // how far ahead the stops are
 	Tabs    []tab
 	Made    time.Time
-	Refused []todayRefusal
+	Refused []todayRefused
 	Closed  []*done
 	Drawn   dayChart
 	Tiles   []todayTile
@@ -63,8 +64,12 @@ type todayRefusal struct {
 	Href        string
 }
 
-// Count is how often, in words.
-func (r todayRefusal) Count() string { return plural(int(r.N), "request") }
+// todayRefused is a vendor that was refused, and by which gates.
+type todayRefused struct {
+	Vendor id.Vendor
+	N      int // requests; each may have failed at several gates
+	Gates  []todayRefusal
+}
 
 const (
 	todayPerGroup  = 6
@@ -155,14 +160,28 @@ func (t *today) tiles(v *visit) {
 	}
 }
 
-// todayRefusals are the gates that refused most, by vendor.
-func (s *server) todayRefusals(since time.Time) []todayRefusal {
-	var out []todayRefusal
+// todayRefusals are the vendors that were refused most, and by which gates.
+func (s *server) todayRefusals(since time.Time) []todayRefused {
+	gates := map[id.Vendor][]todayRefusal{}
 	for g, n := range s.activity.gatesBy(since) {
-		out = append(out, todayRefusal{Gate: g.Gate, Title: gateTitle(g.Gate), Vendor: g.Vendor, N: n, Href: "/console/decisions?outcome=refused&vendor=" + template.URLQueryEscaper(string(g.Vendor)) + "&gate=" + template.URLQueryEscaper(g.Gate)})
+		gates[g.Vendor] = append(gates[g.Vendor], refusalOf(g.Vendor, g.Gate, n))
 	}
-	slices.SortFunc(out, byOften)
+	sums := map[id.Vendor]uint64{}
+	for w, n := range s.activity.Ways(since, nil) {
+		sums[w.Vendor] += n.Refused
+	}
+	var out []todayRefused
+	for vendor, all := range gates {
+		slices.SortFunc(all, byOften)
+		out = append(out, todayRefused{vendor, int(sums[vendor]), all})
+	}
+	slices.SortFunc(out, func(a, b todayRefused) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Vendor, b.Vendor)) })
 	return out[:min(len(out), todayActs)]
+}
+
+func refusalOf(vendor id.Vendor, gate string, n uint64) todayRefusal {
+	q := url.Values{"result": {"refused"}, "vendor": {string(vendor)}, "gate": {gate}}
+	return todayRefusal{Gate: gate, Title: gateTitle(gate), Vendor: vendor, N: n, Href: "/console/decisions?" + q.Encode()}
 }
 
 func byOften(a, b todayRefusal) int {

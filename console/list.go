@@ -27,6 +27,7 @@ type column[R any] struct {
 	Num   bool // numbers, at the right; compared as numbers where Sort is nil
 	Fixed bool
 	Wide  bool // several words, which stay together
+	File  bool // in CSV alone: what few look at
 }
 
 // cell is what one field of a row shows.
@@ -177,7 +178,8 @@ func listOf[R any](v *visit, l listing[R]) list {
 	out.Sort = q.Get("sort")
 	by := cmp.Or(out.Sort, l.Sort)
 	sortRows(rows, l.Columns, by)
-	for _, c := range l.Columns {
+	shown := slices.DeleteFunc(slices.Clone(l.Columns), func(c column[R]) bool { return c.File })
+	for _, c := range shown {
 		out.Columns = append(out.Columns, headOf(v.URL, c.Key, c.Label, c.Num, c.Fixed, by))
 		out.Columns[len(out.Columns)-1].Wide = c.Wide
 	}
@@ -198,8 +200,8 @@ func listOf[R any](v *visit, l listing[R]) list {
 		out.After = with(v.URL, "page", strconv.Itoa(out.Page+1))
 	}
 	for _, r := range rows[min((out.Page-1)*perPage, len(rows)):min(out.Page*perPage, len(rows))] {
-		cells := make([]cell, len(l.Columns))
-		for i, c := range l.Columns {
+		cells := make([]cell, len(shown))
+		for i, c := range shown {
 			cells[i] = c.Cell(r)
 			if !v.ours() && !forTheirs(cells[i].Href) {
 				cells[i].Href = ""
@@ -281,6 +283,7 @@ func with(u *url.URL, pairs ...string) string {
 
 // writeCSV writes the rows as package sheet does, so that no cell is run as a formula.
 func writeCSV[R any](w http.ResponseWriter, l listing[R], rows []R) error {
+	l.Columns = slices.DeleteFunc(slices.Clone(l.Columns), func(c column[R]) bool { return c.Key == "act" }) // a way to do something
 	columns := make([]sheet.Column, len(l.Columns))
 	for i, c := range l.Columns {
 		columns[i] = sheet.Column{Name: c.Key, Text: true}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"net/url"
 	"sync"
 	"time"
 
@@ -12,6 +13,14 @@ func partnerScreens() []screen {
 	return []screen{
 		on("vendors", "Vendors", "GET /console/vendors", ours, (*server).vendors),
 		on("vendor", "Vendor", "GET /console/vendors/{id}", ours, (*server).vendor),
+		on("engagements", "Engagements", "GET /console/engagements", ours, (*server).engagements),
+		on("engagement", "Engagement", "GET /console/engagements/{id}", ours, (*server).engagement),
+		on("grant", "Grant", "GET /console/grants/{id}", ours, (*server).grant),
+		on("role", "Role", "GET /console/roles/{id}", ours, (*server).role),
+		{Title: "A stored paper", Pattern: "GET /console/documents/{sha256}", For: ours, show: func(s *server, v *visit) (any, error) {
+			digest := v.PathValue("sha256")
+			return nil, s.pass(v, "/v1/documents/"+url.PathEscape(digest), "paper-"+digest[:min(len(digest), 12)])
+		}},
 	}
 }
 
@@ -52,6 +61,16 @@ func (p *partners) of(v *snapshot.View) *partnerIndex {
 	}
 	p.version, p.index = v.Version(), x
 	return x
+}
+
+// grantsOf are the grants on engagements, ended ones too.
+func (s *server) grantsOf(v *visit, engagements []*snapshot.Engagement) []*snapshot.Grant {
+	index := s.partners.of(v.View)
+	var out []*snapshot.Grant
+	for _, e := range engagements {
+		out = append(out, index.grants[e.ID]...)
+	}
+	return out
 }
 
 // lastDays are the newest day on which each vendor asked for anything, counted as

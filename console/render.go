@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -36,6 +37,7 @@ type Frame struct {
 	Crumbs       []crumb
 	Path         string // of the page with its query, for forms that come back to it
 	Theme        string // "light", "dark" or "": as the device has it
+	Themes       []option
 	Now          time.Time
 	Zone         string
 	Version      uint64 // of the registry
@@ -52,8 +54,10 @@ func (s *server) frame(v *visit) Frame {
 	if x, ok := v.View.Vendors.Get(v.Person.Vendor); ok {
 		f.Firm = x.Name
 	}
-	if c, err := v.Cookie(themeCookie); err == nil && (c.Value == "light" || c.Value == "dark") {
-		f.Theme = c.Value
+	f.Theme = signin.Theme(v.Request)
+	for _, x := range []option{{Value: "light", Label: "Light"}, {Value: "dark", Label: "Dark"}, {Value: "", Label: "As the device"}} {
+		x.Chosen = x.Value == f.Theme
+		f.Themes = append(f.Themes, x)
 	}
 	if v.Method == http.MethodGet {
 		f.Done, f.Undo = told(v)
@@ -66,14 +70,29 @@ type actLink struct {
 	Href  string
 	Label string
 	Step  bool // a passkey must be touched
+	Stops bool // something ends by it
 }
+
+// As is the same way under a shorter name, where the page says what it is about.
+func (a *actLink) As(label string) *actLink {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	b.Label = label
+	return &b
+}
+
+// stopping are the verbs by which something ends.
+var stopping = []string{"revoke", "kill", "end", "terminate", "retire", "suspend", "place", "deactivate", "reject", "refuse", "request-destruction", "approve-destruction"}
 
 // May is the way to an act, where the visitor's duties admit it, with fields filled in:
 // pairs of a field and its value. Whether it may be done now, the act itself says.
 // Nil: it is not for them.
 func (f Frame) May(kind string, pairs ...any) *actLink {
 	spec, ok := registry.Lookup(registry.Kind(kind))
-	if !ok || !spec.Routed() {
+	// An auditor reads; what is about themselves, their account's own pages do.
+	if !ok || !spec.Routed() || slices.Contains(f.Person.Duties, string(registry.Auditor)) {
 		return nil
 	}
 	may := slices.ContainsFunc(spec.Duties, func(d registry.Duty) bool { return slices.Contains(f.Person.Duties, string(d)) })
@@ -81,7 +100,7 @@ func (f Frame) May(kind string, pairs ...any) *actLink {
 	if !may {
 		return nil
 	}
-	return &actLink{Href: actPath(spec.Name, f.Path, pairs...), Label: spec.Summary, Step: spec.StepUp()}
+	return &actLink{Href: actPath(spec.Name, f.Path, pairs...), Label: spec.Summary, Step: spec.StepUp(), Stops: slices.Contains(stopping, spec.Verb)}
 }
 
 // actPath is the address of an act's form, with fields filled in, coming back to next.
@@ -100,7 +119,7 @@ func actPath(kind registry.Kind, next string, pairs ...any) string {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"when": when, "day": day, "sentence": sentence, "plural": plural, "bytes": anyBytes, "number": anyNumber, "state": stateOf, "ref": refTo,
-		"cite": cite, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "css": func() string { return assetVersion },
+		"cite": cite, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "span": span, "wordfor": wordFor, "css": func() string { return assetVersion },
 	}
 }
 
@@ -151,12 +170,25 @@ func ago(now, t time.Time) string {
 	return "in " + text
 }
 
+// span is a length of time in words, to its largest unit: "30 minutes", "8 hours".
+func span(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return plural(int(d.Seconds()), "second")
+	case d < 2*time.Hour:
+		return plural(int(d.Minutes()), "minute")
+	case d < 72*time.Hour:
+		return plural(int(d.Hours()), "hour")
+	}
+	return plural(int(d.Hours()/24), "day")
+}
+
 // plural is "1 day", "2 days".
 func plural(n int, one string) string {
 	switch {
 	case n == 1:
 		return "1 " + one
-	case strings.HasSuffix(one, "y") && !strings.HasSuffix(one, "day"):
+	case strings.HasSuffix(one, "y") && !strings.HasSuffix(one, "ay") && !strings.HasSuffix(one, "ey"):
 		return number(n) + " " + strings.TrimSuffix(one, "y") + "ies"
 	}
 	return number(n) + " " + one + "s"
@@ -191,7 +223,7 @@ func anyNumber(x any) string { return number(whole(x)) }
 func anyBytes(x any) string  { return humanBytes(whole(x)) }
 
 func whole(x any) int64 {
-	switch n := reflect.ValueOf(x); {
+	switch n := reflect.Indirect(reflect.ValueOf(x)); {
 	case n.CanInt():
 		return n.Int()
 	case n.CanUint():
@@ -203,13 +235,9 @@ func whole(x any) int64 {
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
 	text := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
-	switch text {
+	switch text { // some are said letter by letter
 	case "":
 		return ""
-	case "phi", "baa": // not words
-		return strings.ToUpper(text)
-	}
-	switch text { // that are said letter by letter
 	case "phi", "baa", "ehr", "tls", "id":
 		return strings.ToUpper(text)
 	}
@@ -250,7 +278,8 @@ type citation struct {
 	Href           string // where the console tells more of it
 }
 
-var verifiedWords = map[hipaa.Verified]string{hipaa.RegText: "checked against the regulation's text"}
+var verifiedWords = map[hipaa.Verified]string{hipaa.RegText: "checked against the regulation's text", hipaa.StatuteText: "checked against the statute's text",
+	hipaa.Secondary: "checked in a secondary source", hipaa.Recall: "from general knowledge, not checked", hipaa.PolicyOnly: "no law sets it"}
 
 // cite shows a rule. It takes a hipaa.Citation.
 func cite(c hipaa.Citation) citation {

@@ -40,7 +40,7 @@ func on[T any](name, title, pattern string, who audience, show func(*server, *vi
 // screens is every screen there is, part by part.
 func screens() []screen {
 	return slices.Concat(homeScreens(), partnerScreens(), diligenceScreens(), paperScreens(), actScreens(), peopleScreens(), accessScreens(), incidentScreens(),
-		partingScreens(), decisionScreens(), logScreens(), flowScreens(), systemScreens(), firmScreens(), helpScreens())
+		partingScreens(), decisionScreens(), policyScreens(), logScreens(), evidenceScreens(), flowScreens(), systemScreens(), firmScreens(), helpScreens())
 }
 
 // section is a heading of the navigation and what stands below it.
@@ -51,8 +51,9 @@ type section struct {
 
 type navItem struct {
 	Label, Href string
-	Here        bool // the page, or one below it, is shown
-	Count       int  // how many wait for the visitor; 0: none is shown
+	Here        bool     // the page, or one below it, is shown
+	Count       int      // how many wait for the visitor; 0: none is shown
+	Also        []string // pages that belong to it and are not below it
 }
 
 // navigation is what the visitor finds on every page.
@@ -65,7 +66,7 @@ func navigation(v *visit) []section {
 			{"People and access", []navItem{{Label: "People", Href: "/console/people"}, {Label: "Training", Href: "/console/training"}, {Label: "Requests", Href: "/console/requests"}, {Label: "Reviews", Href: "/console/reviews"}}},
 			{"When it goes wrong", []navItem{{Label: "Incidents", Href: "/console/incidents"}, {Label: "Holds", Href: "/console/holds"}, {Label: "Offboarding", Href: "/console/offboardings"}}},
 			{"Data door", []navItem{{Label: "Decisions", Href: "/console/decisions"}, {Label: "Data flow", Href: "/console/flow"}, {Label: "Sources", Href: "/console/sources"}, {Label: "Policies", Href: "/console/policies"}}},
-			{"System", []navItem{{Label: "Sessions and devices", Href: "/console/sessions"}, {Label: "Keys", Href: "/console/keys"}, {Label: "Log and proofs", Href: "/console/log"}, {Label: "Health", Href: "/console/health"}}},
+			{"System", []navItem{{Label: "Sessions and devices", Href: "/console/sessions", Also: []string{"/console/devices", "/console/apps", "/console/workloads", "/console/connectors"}}, {Label: "Keys", Href: "/console/keys"}, {Label: "Log and proofs", Href: "/console/log"}, {Label: "Health", Href: "/console/health"}}},
 			{"Evidence", []navItem{{Label: "Search the record", Href: "/console/evidence"}}},
 			{"Help", []navItem{{Label: "First steps", Href: "/console/start"}, {Label: "Words", Href: "/console/words"}, {Label: "Tour", Href: "/console/tour"}}},
 		}
@@ -83,6 +84,11 @@ func navigation(v *visit) []section {
 		for _, i := range x.Items {
 			if (path == i.Href || strings.HasPrefix(path, i.Href+"/") && i.Href != "/console") && len(i.Href) > len(best) {
 				best = i.Href
+			}
+			for _, also := range i.Also {
+				if (path == also || strings.HasPrefix(path, also+"/")) && len(also) > len(best) {
+					best = i.Href
+				}
 			}
 		}
 	}

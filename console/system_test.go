@@ -25,11 +25,21 @@ func (c *client) await(path string, text string) *client {
 	}
 }
 
+// What is of the organisation's data door and system, and help, in one installation.
+func TestSystem(t *testing.T) {
+	w := start(t)
+	grace, ada := w.as(registrytest.Grace), w.as(registrytest.Ada)
+	helpStory(w, grace)
+	flowStory(w, grace)
+	systemStory(w, grace, ada)
+	frameStory(w, grace)
+}
+
 // What a security engineer reads: where data goes and by what it is protected, on the way
 // from the source and on the way out, and that both are what the log says.
-func TestDataFlowAndSources(t *testing.T) {
-	w := start(t)
-	grace := w.as(registrytest.Grace)
+func flowStory(w *world, grace *client) {
+	t := w.t
+	t.Helper()
 	grace.get("/console/flow").wants(http.StatusOK, "nothing asked for yet", "Nothing was asked for in this time", "Northwind")
 	if got := w.b.Get("/Patient?_count=2"); got.Status != http.StatusOK {
 		t.Fatal(got)
@@ -45,13 +55,34 @@ func TestDataFlowAndSources(t *testing.T) {
 	w.b.Act(registrytest.Ada, registry.PlaceHold{ID: "stop", On: snapshot.Subject{Noun: snapshot.NounVendor, ID: string(hospitaltest.Vendor)}, Cause: snapshot.HoldOwner})
 	grace.get("/console/flow").wants(http.StatusOK, "Closed", "flow-closed")
 
-	b := w.browser(registrytest.Grace)
-	for _, path := range []string{"flow", "sources", "sources/ehr"} {
-		b.Open(w.b.Pages + "/console/" + path)
-		name := strings.ReplaceAll(path, "/", "-")
-		b.Picture(name, 1280, false)
-		b.Picture(name+"-dark", 1280, true)
-		b.Picture(name+"-phone", 320, false)
+}
+
+// Who and what is connected, and how the node stands.
+func systemStory(w *world, grace, ada *client) {
+	t := w.t
+	t.Helper()
+	grace.get("/console/sessions").wants(http.StatusOK, "you, here", "Ada Example", "Certificate", "End it", "30 minutes")
+	grace.get("/console/devices").wants(http.StatusOK, "northwind-gpu-1", "Exempt")
+	grace.get("/console/devices/northwind-gpu-1").wants(http.StatusOK, "judged by its provenance", "triage-grant", "/console/do/device.revoke?id=northwind-gpu-1", "/console/do/hold.place?")
+	w.b.Act(registrytest.Grace, registry.PlaceHold{ID: "look", On: snapshot.Subject{Noun: snapshot.NounDevice, ID: "northwind-gpu-1"}, Cause: snapshot.HoldOwner})
+	grace.get("/console/devices/northwind-gpu-1").wants(http.StatusOK, "Nothing is released to this machine")
+	if strings.Contains(grace.body, "/console/do/hold.lift") {
+		t.Error("who placed a hold is offered to lift it")
 	}
-	b.Errors()
+	grace.get("/console/devices?posture=Exempt").wants(http.StatusOK, "On hold")
+	grace.get("/console/holds").wants(http.StatusOK, "northwind-gpu-1", "another must lift it", "2 holds in force")
+	grace.get("/console/apps").wants(http.StatusOK, "triage", "the machine")
+	grace.get("/console/apps/triage").wants(http.StatusOK, "triage-grant", "Lin Example", "/console/do/app.revoke?id=triage")
+	grace.get("/console/workloads").wants(http.StatusOK, "No workload is attested")
+	grace.get("/console/connectors").wants(http.StatusOK, "No connector")
+	grace.get("/console/keys").wants(http.StatusOK, "triage-eval", "A key file", "No backup can be read")
+	grace.get("/console/keys/triage-eval").wants(http.StatusOK, "The engagement is not over", "/console/do/key.rotate?id=triage-eval")
+	grace.get("/console/keys/triage-eval/statement").wants(http.StatusOK, "Not under the keys", "STATEMENT ON THE KEYS OF ENGAGEMENT triage-eval")
+	grace.get("/console/keys/triage-eval/statement?format=json").wants(http.StatusOK, `"engagement":"triage-eval"`)
+	grace.get("/console/health").wants(http.StatusOK, "<strong>Ready.</strong>", "Audit log", "SQLite", "built-in authority", "/readyz")
+	for _, path := range []string{"devices/x", "apps/x", "keys/x", "keys/x/statement"} {
+		grace.get("/console/" + path).wants(http.StatusNotFound)
+	}
+	ada.get("/console/holds").wants(http.StatusOK, "In force")
+
 }

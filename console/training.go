@@ -25,8 +25,8 @@ type trainingPage struct {
 	Work    worked[*trainingSum]
 	Tiles   []trainingTile
 	Weeks   []trainingWeek
-	Drawn   template.HTML
-	Dates   string // the address of the dates as CSV
+	Drawn   template.HTML // empty: nothing lapses soon
+	Dates   string        // the address of the dates as CSV
 	List    list
 	Tracks  []trainingRow
 	Courses []trainingCourseRow
@@ -105,7 +105,9 @@ func (s *server) training(v *visit) (trainingPage, error) {
 		bars = append(bars, draw.Bar{Label: w.From.Format("2 Jan"), Tip: fmt.Sprintf("Week of %s: %s", day(w.From), plural(w.N, "lapse")), Parts: []draw.Part{{N: uint64(w.N), Class: class}}})
 		total += w.N
 	}
-	out.Drawn = draw.Bars("due", "Training that lapses, by week", fmt.Sprintf("%s in the next %d weeks; the table below has each week.", plural(total, "lapse"), trainingWeeks), 760, 150, bars)
+	if total > 0 {
+		out.Drawn = draw.Bars("due", "Training that lapses, by week", fmt.Sprintf("%s in the next %d weeks; the table below has each week.", plural(total, "lapse"), trainingWeeks), 760, 150, bars)
+	}
 	out.Dates = with(v.URL, "format", "dates")
 	if v.URL.Query().Get("format") == "dates" {
 		rows := make([][]string, len(sum.Weeks))

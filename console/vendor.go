@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -147,7 +146,7 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 		}
 		p.Work = append(p.Work, x)
 	}
-	p.Doors = s.doorsOf(v, "doors", p.ID, all)
+	p.Doors = s.doorsOf(v, "doors", p.ID, all, s.grantsOf(v, all))
 	next := s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
 	p.Next = next[:min(len(next), 5)]
 	for _, x := range s.partners.waiting(v.View, v.Now) {
@@ -209,7 +208,7 @@ func (s *server) vendorPeople(v *visit, w *snapshot.Vendor) list {
 	}
 	f := s.frame(v)
 	return listOf(v, listing[*snapshot.Person]{
-		Caption: "People of " + w.Name, Rows: rows, Sort: "name",
+		Caption: "People of " + w.Name, Rows: rows, Sort: "name", Keep: []string{"tab"},
 		Search: func(r *snapshot.Person) string { return r.Name + " " + string(r.ID) },
 		Columns: []column[*snapshot.Person]{
 			{Key: "name", Label: "Person", Cell: func(r *snapshot.Person) cell {
@@ -261,7 +260,7 @@ func (s *server) vendorTraffic(v *visit, p *vendorPage) {
 		v.instead(func(w http.ResponseWriter) error { return p.Drawn.csv(w) })
 	}
 	for g, n := range s.activity.Gates(v.Now.AddDate(0, 0, -89), p.ID) {
-		p.Gates = append(p.Gates, todayRefusal{Gate: g, Title: gateTitle(g), Vendor: p.ID, N: n, Href: fmt.Sprintf("/console/decisions?outcome=refused&vendor=%s&gate=%s", p.ID, g)})
+		p.Gates = append(p.Gates, refusalOf(p.ID, g, n))
 	}
 	slices.SortFunc(p.Gates, byOften)
 	p.Latest = s.activity.Newest(20, func(r disclosure.Row) bool { return r.Vendor == p.ID })

@@ -83,7 +83,7 @@ func (s *server) vendors(v *visit) (vendorsPage, error) {
 				}
 				return iso(r.Next.At)
 			}},
-			{Key: "asked", Label: "Last asked", Cell: func(r vendorRow) cell {
+			{Key: "asked", Label: "Last asked", Wide: true, Cell: func(r vendorRow) cell {
 				if r.Last == 0 {
 					return text("never")
 				}

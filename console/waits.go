@@ -18,6 +18,7 @@ import (
 type waiting struct {
 	Group   string // heading under which it stands
 	Text    string
+	Note    string // what it is about, where the text does not say it
 	Subject snapshot.Subject
 	Vendor  id.Vendor
 	Since   time.Time
@@ -135,23 +136,23 @@ func (c *collect) incidents() {
 			if d.Kind == breach.Correct {
 				kind = "incident.complete-correction"
 			}
-			c.add(waiting{Group: "Incidents", Text: d.What + ": " + x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
+			c.add(waiting{Group: "Incidents", Text: d.What, Note: x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
 		}
 		if a := x.Assessment; a != nil && a.ApprovedBy == "" {
 			dated = true
 			c.act("Incidents", "Stand by the assessment, or do not: "+x.Title, "incident.approve-assessment", snapshot.NounIncident, string(x.ID), a.AssessedAt, a.AssessedBy)
 		}
 		if !dated {
-			c.add(waiting{Group: "Incidents", Text: "Open: " + x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Href: href, kind: "incident.close"})
+			c.add(waiting{Group: "Incidents", Text: "Deal with an open incident", Note: x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Href: href, kind: "incident.close"})
 		}
 	}
 	for _, x := range breach.Ignored(c.v, c.now) {
 		if x.Subject.Noun == snapshot.NounFinding {
-			c.add(waiting{Group: "Left lying", Text: "Nobody has dealt with a finding: " + x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
+			c.add(waiting{Group: "Left lying", Text: "Deal with a finding that nobody has touched", Note: x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
 				Href: actPath("finding.settle", "/console", "id", x.Subject.ID), kind: "finding.settle"})
 			continue
 		}
-		c.add(waiting{Group: "Left lying", Text: "Nobody has done anything about an incident: " + x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
+		c.add(waiting{Group: "Left lying", Text: "Deal with an incident that nobody has touched", Note: x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
 			Href: refOfSubject(c.v, x.Subject).Href, kind: "incident.close"})
 	}
 	for _, o := range c.v.Offboardings.All() {

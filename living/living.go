@@ -19,7 +19,9 @@ package living
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +32,7 @@ import (
 
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/server"
 )
 
@@ -144,26 +147,59 @@ func (o *Organisation) Stop() error {
 	return errors.Join(errs...)
 }
 
-// open starts the hospital and Sallyport.
-func (o *Organisation) open(ctx context.Context) error {
-	upstream, err := listen(0)
+// reach is how the hospital's record system is reached: files, by the configuration's
+// folder, and the digest of its certificate.
+type reach struct{ ca, cert, key, pin string }
+
+// hospital starts the hospital's record system. It wants the gateway's certificate, and
+// the gateway knows its: by the machine's clock, which is how the gateway judges sources.
+func (o *Organisation) hospital(ctx context.Context) (r reach, err error) {
+	dir := filepath.Join(o.Dir, "hospital")
+	authority, err := identity.CreateAuthority(dir, Name+", record system", time.Now())
 	if err != nil {
-		return fmt.Errorf("listening for the hospital: %w", err)
+		return r, err
+	}
+	cred, err := authority.IssueServer([]string{"127.0.0.1"}, time.Now())
+	if err != nil {
+		return r, err
+	}
+	client, err := authority.IssueClient(identity.DeviceSubject("sallyport-gateway"), identity.ClientLife, time.Now())
+	if err != nil {
+		return r, err
+	}
+	if err := client.Write(filepath.Join(dir, "gateway.crt"), filepath.Join(dir, "gateway.key")); err != nil {
+		return r, err
+	}
+	pair := cred.TLS()
+	sum := sha256.Sum256(pair.Certificate[0])
+	r = reach{ca: "../hospital/authority.pem", cert: "../hospital/gateway.crt", key: "../hospital/gateway.key", pin: hex.EncodeToString(sum[:])}
+	l, err := listen(0)
+	if err != nil {
+		return r, fmt.Errorf("listening for the hospital: %w", err)
 	}
 	if o.Records = o.o.Records; o.Records == nil {
 		o.Records = hospital.Generate(o.o.Seed+1, o.o.Patients)
 	}
-	o.Hospital = hospital.NewServer(o.Records, hospital.Options{})
-	o.Upstream = fmt.Sprintf("http://127.0.0.1:%d/fhir", portOf(upstream))
-	srv := &http.Server{Handler: o.Hospital, ReadHeaderTimeout: 10 * time.Second}
+	o.Hospital = hospital.NewServer(o.Records, hospital.Options{Auth: hospital.Auth{Certificate: true}})
+	o.Upstream = fmt.Sprintf("https://127.0.0.1:%d/fhir", portOf(l))
+	srv := &http.Server{Handler: o.Hospital, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: authority.Pool(), MinVersion: tls.VersionTLS13}}
 	o.run(func() error {
-		if err := srv.Serve(upstream); !errors.Is(err, http.ErrServerClosed) {
+		if err := srv.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
 	})
 	context.AfterFunc(ctx, func() { _ = srv.Close() }) // its error is Serve's
+	return r, nil
+}
 
+// open starts the hospital and Sallyport.
+func (o *Organisation) open(ctx context.Context) error {
+	ehr, err := o.hospital(ctx)
+	if err != nil {
+		return err
+	}
 	l := &server.Listeners{}
 	for _, x := range []struct {
 		port int
@@ -176,13 +212,13 @@ func (o *Organisation) open(ctx context.Context) error {
 	o.Gateway, o.API = localhost(l.Gateway), localhost(l.API)
 	o.Pages, o.Health = localhost(l.People), fmt.Sprintf("http://127.0.0.1:%d", portOf(l.Health))
 	home := filepath.Join(o.Dir, "sallyport")
-	file, err := server.Init(ctx, server.Setup{Dir: home, Organisation: Name, Node: "mercy-1", Person: ada, PersonName: "Ada Example",
+	file, err := server.Init(ctx, server.Setup{Dir: home, Organisation: Name, Node: "mercy-1", Person: Ada, PersonName: "Ada Example",
 		SourceID: Source, SourceURL: o.Upstream, Host: "localhost", GatewayPort: portOf(l.Gateway), APIPort: portOf(l.API), HealthPort: portOf(l.Health),
 		PeoplePort: portOf(l.People), Now: o.Clock.Now})
 	if err != nil {
 		return err
 	}
-	if err := configure(file); err != nil {
+	if err := configure(file, ehr); err != nil {
 		return err
 	}
 	if o.Config, err = server.Load(file); err != nil {

@@ -2,7 +2,9 @@ package living_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -10,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +34,9 @@ func TestTheStoryComesOut(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer // written by the server alone, and read when that has stopped
 	dir := t.TempDir()
-	now := time.Now()
+	now := later()
 	var told []string
-	o, err := living.Start(t.Context(), living.Options{Dir: dir, Quick: true, Records: hospital.GenerateCanaries(1, 12),
+	o, err := living.Start(t.Context(), living.Options{Dir: dir, Quick: true, Now: later, Records: hospital.GenerateCanaries(1, 12),
 		Logger:   slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Progress: func(done, total int, what string) { told = append(told, fmt.Sprint(done, "/", total, " ", what)) }})
 	if err != nil {
@@ -48,7 +51,7 @@ func TestTheStoryComesOut(t *testing.T) {
 	if len(told) < 100 || !strings.HasSuffix(told[len(told)-1], " now") {
 		t.Errorf("progress was told %d times, and last %q", len(told), told[len(told)-1])
 	}
-	if behind := time.Since(o.Clock.Now()); behind > time.Second || behind < -time.Second {
+	if behind := later().Sub(o.Clock.Now()); behind > time.Second || behind < -time.Second {
 		t.Errorf("the clock is %s behind the machine's at the end", behind)
 	}
 	t.Run("Northwind is in operation", func(t *testing.T) { inOperation(t, o) })
@@ -74,6 +77,12 @@ func TestTheStoryComesOut(t *testing.T) {
 		}
 	}
 	nothingOfPatients(t, dir, log.Bytes(), o.Records)
+}
+
+// later is the caller's clock: the story must come out on whatever day it is told.
+func later() time.Time {
+	hours, _ := strconv.Atoi(os.Getenv("SALLYPORT_TEST_LATER_HOURS")) // 0: now
+	return time.Now().Add(time.Duration(hours) * time.Hour)
 }
 
 func get[K ~string, V any](t *testing.T, table snapshot.Table[K, V], key K) *V {
@@ -325,5 +334,20 @@ func TestLooksAreWhole(t *testing.T) {
 			t.Errorf("%+v is not whole, or stands there twice", l)
 		}
 		seen[l.Path] = true
+	}
+}
+
+// Whoever ends it while it begins waits for nothing and leaves nothing behind.
+func TestItCanBeEndedWhileItBegins(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := living.Start(ctx, living.Options{Dir: t.TempDir(), Patients: 4, Quick: true, Progress: func(done, _ int, _ string) {
+		if done == 3 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was cancelled", err)
 	}
 }

@@ -13,11 +13,11 @@ type Look struct {
 // Looks are what to look at first, in the order of the story. The ids are those of the
 // acts, and the same each time.
 var Looks = []Look{
-	{"What needs you today", "/console", "Reviews that are due, a request that waits, an emergency to review, an incident with its clocks.", grace},
-	{"A vendor in full operation", "/console/vendors/" + string(northwind), "Northwind AI: two engagements, one of which ends within days; a report that expires within a month.", grace},
-	{"A vendor whose data door is shut", "/console/vendors/" + string(harborlight), "Harborlight: half of the questions answered, nothing signed, and a program that knocks all the same.", grace},
-	{"An incident and its clocks", "/console/incidents/" + string(imagingLeak), "What Clearwater was given, counted from the log; what must be told, to whom, and until when.", grace},
-	{"A parting", "/console/offboardings/" + string(goodbye), "Clearwater: what was attested, what is left, and that its machine tried again after the end.", grace},
-	{"Two weeks without data", "/console/decisions", "In the third month Lin's training had lapsed: each request was refused, and says so.", sam},
-	{"What I may use", "/console/my/access", "Lin: which data, for what, until when, and what was refused.", lin},
+	{"What needs you today", "/console", "Reviews that are due, a request that waits, an emergency to review, an incident with its clocks.", Grace},
+	{"A vendor in full operation", "/console/vendors/" + string(Northwind), "Northwind AI: two engagements, one of which ends within days; a report that expires within a month.", Grace},
+	{"A vendor whose data door is shut", "/console/vendors/" + string(Harborlight), "Harborlight: half of the questions answered, nothing signed, and a program that knocks all the same.", Grace},
+	{"An incident and its clocks", "/console/incidents/" + string(ImagingLeak), "What Clearwater was given, counted from the log; what must be told, to whom, and until when.", Grace},
+	{"A parting", "/console/offboardings/" + string(Goodbye), "Clearwater: what was attested, what is left, and that its machine tried again after the end.", Grace},
+	{"Two weeks without data", "/console/decisions", "In the third month Lin's training had lapsed: each request was refused, and says so.", Sam},
+	{"What I may use", "/console/my/access", "Lin: which data, for what, until when, and what was refused.", Lin},
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,12 +20,12 @@ import (
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/server"
-	"github.com/sallyport/sallyport/snapshot"
 )
 
 // Program is a vendor's program on one of the vendor's machines. Its keys are in a
 // folder of the vendor's, as the vendor would have them.
 type Program struct {
+	Vendor id.Vendor
 	App    id.App
 	Device id.Device
 	Dir    string // holds MACHINE.crt, MACHINE.key, APP.key and ca.crt
@@ -48,41 +47,21 @@ const deviceLife = 390 * 24 * time.Hour
 
 // program makes the keys of a vendor's machine and program. Nothing is registered.
 func (o *Organisation) program(vendor id.Vendor, device id.Device, app id.App) (*Program, error) {
-	p := &Program{App: app, Device: device, Dir: filepath.Join(o.Dir, string(vendor)), org: o,
+	p := &Program{Vendor: vendor, App: app, Device: device, Dir: filepath.Join(o.Dir, string(vendor)), org: o,
 		rng: rand.New(rand.NewPCG(o.o.Seed, uint64(len(o.Programs)+1)))}
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the vendor's folder: %w", err)
 	}
+	if err := p.onMachine(); err != nil {
+		return nil, err
+	}
 	var err error
-	if p.device, err = identity.NewKey(256); err != nil {
-		return nil, err
-	}
-	csr, err := identity.NewRequest(p.device)
-	if err != nil {
-		return nil, err
-	}
-	cert, _, err := server.SignDevice(o.Config, device, csr, deviceLife, o.Clock.Now())
-	if err != nil {
-		return nil, err
-	}
-	if p.machine, err = identity.NewCredential(cert, p.device); err != nil {
-		return nil, err
-	}
 	if p.app, err = identity.NewKey(256); err != nil {
 		return nil, err
 	}
-	if p.seal, err = sealed.NewIdentity(sealed.Age); err != nil {
+	if err := identity.WriteKey(filepath.Join(p.Dir, string(app)+".key"), p.app); err != nil {
 		return nil, err
 	}
-	ca, err := os.ReadFile(o.CA)
-	if err != nil {
-		return nil, fmt.Errorf("reading the authority's certificate: %w", err)
-	}
-	if err := errors.Join(p.machine.Write(filepath.Join(p.Dir, string(device)+".crt"), filepath.Join(p.Dir, string(device)+".key")),
-		identity.WriteKey(filepath.Join(p.Dir, string(app)+".key"), p.app), os.WriteFile(filepath.Join(p.Dir, string(device)+".seal"), p.seal.Secret(), 0o600), os.WriteFile(filepath.Join(p.Dir, "ca.crt"), ca, 0o644)); err != nil {
-		return nil, fmt.Errorf("writing the vendor's keys: %w", err)
-	}
-	p.http = o.roots.client(p.machine)
 	p.tokens, err = identity.NewClient(identity.ClientConfig{ClientID: string(app), Key: p.app, TokenURL: o.Gateway + "/token", Resource: o.Gateway,
 		Scope: "system/*.rs", HTTP: p.http, Now: o.Clock.Now})
 	if err != nil {
@@ -92,8 +71,45 @@ func (o *Organisation) program(vendor id.Vendor, device id.Device, app id.App) (
 	return p, nil
 }
 
-// keys is the JWK Set that the program registers.
-func (p *Program) keys() (json.RawMessage, error) { return identity.PublicKeys(p.app.Public()) }
+// onMachine makes the keys of the program's machine, unless another program is on it
+// already.
+func (p *Program) onMachine() error {
+	for _, other := range p.org.Programs {
+		if other.Device == p.Device {
+			p.machine, p.device, p.seal, p.http = other.machine, other.device, other.seal, other.http
+			return nil
+		}
+	}
+	var err error
+	if p.device, err = identity.NewKey(256); err != nil {
+		return err
+	}
+	csr, err := identity.NewRequest(p.device)
+	if err != nil {
+		return err
+	}
+	cert, _, err := server.SignDevice(p.org.Config, p.Device, csr, deviceLife, p.org.Clock.Now())
+	if err != nil {
+		return err
+	}
+	if p.machine, err = identity.NewCredential(cert, p.device); err != nil {
+		return err
+	}
+	if p.seal, err = sealed.NewIdentity(sealed.Age); err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(p.org.CA)
+	if err != nil {
+		return fmt.Errorf("reading the authority's certificate: %w", err)
+	}
+	name := filepath.Join(p.Dir, string(p.Device))
+	if err := errors.Join(p.machine.Write(name+".crt", name+".key"), os.WriteFile(name+".seal", p.seal.Secret(), 0o600),
+		os.WriteFile(filepath.Join(p.Dir, "ca.crt"), ca, 0o644)); err != nil {
+		return fmt.Errorf("writing the keys of a vendor's machine: %w", err)
+	}
+	p.http = p.org.roots.client(p.machine)
+	return nil
+}
 
 // Ask asks the gateway below the FHIR base of the hospital's record system, such as
 // "Patient?_count=1", and gives the answer's status. 401 is also that it got no token.
@@ -177,6 +193,3 @@ func (p *Program) report(ctx context.Context, s state) error {
 	}
 	return nil
 }
-
-// digest is that of the machine's key.
-func (p *Program) digest() snapshot.KeyDigest { return p.machine.KeyDigest() }

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -55,15 +56,19 @@ func (t *story) before(d time.Duration, what string, do func(*scene)) {
 func (o *Organisation) tell(ctx context.Context) error {
 	t := &story{end: o.o.Now().UTC().Truncate(time.Second)}
 	o.founding(t)
-	o.northwind(t)
-	o.clearwater(t)
-	o.harborlight(t)
+	o.withNorthwind(t)
+	o.withClearwater(t)
+	o.withHarborlight(t)
 	o.lately(t)
 	o.traffic(t)
 	slices.SortStableFunc(t.events, func(a, b event) int { return a.at.Compare(b.at) })
 	s := &scene{ctx: ctx, o: o, end: t.end}
 	for i, e := range t.events {
-		o.o.Progress(i, len(t.events), e.what)
+		what := e.what
+		if what != "" {
+			what = e.at.Format("2 Jan") + "  " + what
+		}
+		o.o.Progress(i, len(t.events), what)
 		o.Clock.moveTo(e.at)
 		// What the clock has skipped, the registry has not been heard from.
 		if err := o.Server.Refresh(ctx); err != nil {
@@ -156,10 +161,10 @@ func (s *scene) compose(by id.Person, a registry.DraftAgreement, reason string) 
 
 // signed records both signatures, and Grace's approval.
 func (s *scene) signed(agreement id.Agreement, theirs string) {
-	s.do(ada, "signed on paper",
+	s.do(Ada, "signed on paper",
 		registry.SignAgreement{ID: agreement, Party: snapshot.Organisation, Signer: "C. Example, CEO", At: s.now()},
 		registry.SignAgreement{ID: agreement, Party: snapshot.VendorParty, Signer: theirs, At: s.now()})
-	s.do(grace, "read, and signed by both", registry.ApproveAgreement{ID: agreement})
+	s.do(Grace, "read, and signed by both", registry.ApproveAgreement{ID: agreement})
 }
 
 // employ makes one of the organisation's people: Ada asks, approver approves, and they
@@ -174,9 +179,9 @@ func (s *scene) employ(p Person, approver id.Person, duties ...registry.Duty) {
 		s.err = err
 		return
 	}
-	s.do(ada, "employed with us", registry.ProposePerson{ID: q.ID, Name: q.Name, Classification: hipaa.Workforce, Basis: "employee", Key256: key, Duties: duties})
+	s.do(Ada, "employed with us", registry.ProposePerson{ID: q.ID, Name: q.Name, Classification: hipaa.Workforce, Basis: "employee", Key256: key, Duties: duties})
 	if approver == "" {
-		s.do(ada, "the second of us", registry.AdmitSecondPerson{ID: q.ID})
+		s.do(Ada, "the second of us", registry.AdmitSecondPerson{ID: q.ID})
 	} else {
 		s.do(approver, "known to me", registry.ApprovePerson{ID: q.ID})
 	}
@@ -190,9 +195,9 @@ func (s *scene) engage(p Person, vendor id.Vendor, basis string) {
 		return
 	}
 	q := s.o.newPerson(p)
-	s.do(ada, "named by the vendor", registry.ProposePerson{ID: q.ID, Vendor: vendor, Name: q.Name, Classification: hipaa.BusinessAssociate, Basis: basis, Region: "US"})
-	fingerprint := s.passkey(q.ID, ada)
-	s.do(sam, "the fingerprint was read to me on the telephone", registry.ApprovePerson{ID: q.ID, Passkeys: []string{fingerprint}})
+	s.do(Ada, "named by the vendor", registry.ProposePerson{ID: q.ID, Vendor: vendor, Name: q.Name, Classification: hipaa.BusinessAssociate, Basis: basis, Region: "US"})
+	fingerprint := s.passkey(q.ID, Ada)
+	s.do(Sam, "the fingerprint was read to me on the telephone", registry.ApprovePerson{ID: q.ID, Passkeys: []string{fingerprint}})
 }
 
 // passkey invites a person and lets them make their passkey.
@@ -232,42 +237,48 @@ func (s *scene) visit(people ...id.Person) {
 
 // trained records that a person has passed the course, so many days ago.
 func (s *scene) trained(p id.Person, key id.Training, ago, life int) {
-	done, by := s.now().AddDate(0, 0, -ago), sam
-	if p == sam { // nobody says so of themselves
-		by = grace
+	done, by := s.now().AddDate(0, 0, -ago), Sam
+	if p == Sam { // nobody says so of themselves
+		by = Grace
 	}
 	s.do(by, "their certificate was read", registry.RecordTraining{ID: key, Person: p, Course: s.o.Config.Policy.Course, Version: s.o.Config.Policy.CourseVersion, Score: 0.93,
 		Passed: true, CompletedAt: done, ExpiresAt: done.AddDate(0, 0, life), Source: snapshot.FromLMS, Modules: []string{"M1", "M2", "M3", "M4", "M5", "M6"}})
 }
 
-// machine enrols a vendor's machine with a program on it, and approves both.
-func (s *scene) machine(vendor id.Vendor, device id.Device, app id.App, a registry.RegisterApp, store snapshot.KeyStore, trusted time.Time) {
+// machine enrols a vendor's machine, and approves it.
+func (s *scene) machine(p *Program, owner id.Person, store snapshot.KeyStore, trusted time.Time) {
 	if s.err != nil {
 		return
 	}
-	p, err := s.o.program(vendor, device, app)
-	if err != nil {
-		s.err = err
-		return
+	a := registry.EnrollDevice{ID: p.Device, Vendor: p.Vendor, Key256: p.machine.KeyDigest(), Owner: owner, Region: "US", KeyStore: store, SealTo: []string{p.seal.Recipient().String()}}
+	s.do(Ada, "their machine", a)
+	s.do(Sam, "looked at with their engineer", registry.ApproveDevice{ID: p.Device, TrustedUntil: trusted})
+}
+
+// program makes the keys of a vendor's program and of its machine, and registers the
+// program.
+func (s *scene) program(vendor id.Vendor, device id.Device, a registry.RegisterApp) *Program {
+	if s.err != nil {
+		return nil
 	}
-	if a.Keys, err = p.keys(); err != nil {
-		s.err = err
-		return
+	var p *Program
+	if p, s.err = s.o.program(vendor, device, a.ID); s.err != nil {
+		return nil
 	}
-	a.ID, a.Vendor = app, vendor
-	s.do(ada, "their machine", registry.EnrollDevice{ID: device, Vendor: vendor, Key256: p.digest(), Owner: a.Owner, Region: "US", KeyStore: store, SealTo: []string{p.seal.Recipient().String()}})
-	s.do(ada, "their program", a)
-	s.do(sam, "keys confirmed by telephone", registry.ApproveApp{ID: app})
-	if !trusted.IsZero() {
-		s.do(sam, "looked at with their engineer", registry.ApproveDevice{ID: device, TrustedUntil: trusted})
+	if a.Keys, s.err = identity.PublicKeys(p.app.Public()); s.err != nil {
+		return nil
 	}
+	a.Vendor = vendor
+	s.do(Ada, "their program", a)
+	s.do(Sam, "keys confirmed by telephone", registry.ApproveApp{ID: a.ID})
+	return p
 }
 
 // link gives a vendor's contact a way in, and opens it in a browser.
 func (s *scene) link(a registry.IssueLink) *browser {
 	code := signin.NewCode()
 	a.Secret256, _ = signin.CodeDigest(code)
-	s.do(grace, "sent to the contact", a)
+	s.do(Grace, "sent to the contact", a)
 	return s.opened(code)
 }
 
@@ -317,7 +328,7 @@ func (o *Organisation) newPerson(p Person) *Person {
 }
 
 // configure gives the configuration what the story needs beside what init writes.
-func configure(file string) error {
+func configure(file string, ehr reach) error {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("reading the configuration: %w", err)
@@ -325,6 +336,10 @@ func configure(file string) error {
 	text := string(raw)
 	for _, change := range [][2]string{
 		{"# emergency_procedure: \"...\"", "emergency_procedure: \"Break the glass at the chart; the house supervisor has the sealed account (procedure E-7).\""},
+		{"# ca_file: ehr-ca.pem ", fmt.Sprintf("ca_file: %q ", ehr.ca)},
+		{`# pin_sha256: ["..."] `, fmt.Sprintf("pin_sha256: [%q] ", ehr.pin)},
+		{"# credentials:  ", "credentials:  "},
+		{"#   mutual_tls: {cert_file: ehr.crt, key_file: ehr.key}", fmt.Sprintf("  mutual_tls: {cert_file: %q, key_file: %q}", ehr.cert, ehr.key)},
 		// Who looks around takes longer than who works: a sign-in stays, and stays fresh.
 		{"session_idle: 30m", "session_idle: 8h"},
 		{"step_up_life: 5m", "step_up_life: 1h"},

@@ -18,19 +18,19 @@ import (
 // founding: the organisation takes up the product.
 func (o *Organisation) founding(t *story) {
 	t.events = append(t.events, event{t.end.Add(-past), "Mercy Valley Health begins", func(s *scene) {
-		a := s.o.newPerson(cast[ada])
+		a := s.o.newPerson(cast[Ada])
 		if s.err = a.withCertificate(); s.err != nil {
 			return
 		}
 		// Ada made the installation, and admits the second person herself; from then on
 		// nobody decides what they asked for.
-		s.employ(cast[sam], "", registry.SecurityOfficer)
-		s.do(sam, "Ada runs it and buys", registry.AmendDuties{ID: ada, Duties: []registry.Duty{registry.Operator, registry.Procurement}})
-		s.passkey(ada, ada)
-		s.employ(cast[grace], sam, registry.PrivacyOfficer)
-		s.employ(cast[omar], sam, registry.DataOwner)
-		s.employ(cast[iris], sam, registry.Auditor)
-		for i, p := range []id.Person{ada, grace, sam, omar} {
+		s.employ(cast[Sam], "", registry.SecurityOfficer)
+		s.do(Sam, "Ada runs it and buys", registry.AmendDuties{ID: Ada, Duties: []registry.Duty{registry.Operator, registry.Procurement}})
+		s.passkey(Ada, Ada)
+		s.employ(cast[Grace], Sam, registry.PrivacyOfficer)
+		s.employ(cast[Omar], Sam, registry.DataOwner)
+		s.employ(cast[Iris], Sam, registry.Auditor)
+		for i, p := range []id.Person{Ada, Grace, Sam, Omar} {
 			s.trained(p, id.Training(fmt.Sprintf("%s-first", p)), 20+i, 365)
 		}
 	}})
@@ -53,7 +53,7 @@ func (f firm) key(what string) string { return string(f.id) + "-" + what }
 
 // takeOn proposes a vendor, and sends it the questions.
 func (s *scene) takeOn(f firm) {
-	s.do(ada, "they offer "+f.does,
+	s.do(Ada, "they offer "+f.does,
 		registry.ProposeVendor{ID: f.id, Name: f.name, Contact: f.contact, RequiredCertifications: []string{"SOC2_T2"}},
 		registry.ProfileVendor{ID: f.id, Services: []string{f.does}, Purposes: f.purposes, DataClasses: []hipaa.DataClass{hipaa.PHI}, Locations: []string{"US"}, Staff: 4,
 			Patients: f.patients, Keeps: snapshot.KeepsSession, AI: snapshot.VendorAI{Generative: true}})
@@ -62,15 +62,15 @@ func (s *scene) takeOn(f firm) {
 // asked sends questions to a vendor, and enters the answers that came on a sheet.
 // weak are those that score 1.
 func (s *scene) asked(f firm, q id.Questionnaire, again []string, weak ...string) {
-	s.do(ada, "before we decide, and every month for what grows old", registry.SendQuestionnaire{ID: q, Vendor: f.id, Again: again, DueAt: s.in(14)})
+	s.do(Ada, "before we decide, and every month for what grows old", registry.SendQuestionnaire{ID: q, Vendor: f.id, Again: again, DueAt: s.in(14)})
 	sent, ok := s.o.Server.View().Questionnaires.Get(q)
 	if s.err != nil || !ok {
 		return
 	}
 	for _, question := range sent.Asked {
-		s.do(ada, "as on their sheet", answerTo(q, question))
+		s.do(Ada, "as on their sheet", answerTo(q, question))
 	}
-	s.do(ada, "they say that it is complete", registry.SubmitQuestionnaire{ID: q})
+	s.do(Ada, "they say that it is complete", registry.SubmitQuestionnaire{ID: q})
 	var scores []registry.AnswerScore
 	for _, question := range sent.Asked {
 		x := registry.AnswerScore{Question: question, Score: 3, Note: "policy-read"}
@@ -82,7 +82,7 @@ func (s *scene) asked(f firm, q id.Questionnaire, again []string, weak ...string
 		scores = append(scores, x)
 	}
 	s.wait(40 * time.Minute)
-	s.do(grace, "read, with their policies", registry.ScoreAnswers{ID: q, Scores: scores})
+	s.do(Grace, "read, with their policies", registry.ScoreAnswers{ID: q, Scores: scores})
 }
 
 // good are the answers that a reader of a questionnaire likes, where they are not "yes".
@@ -109,7 +109,7 @@ func answered(question string) (value, detail string) {
 func (s *scene) renewed(f firm, n int) {
 	q := id.Questionnaire(fmt.Sprintf("%s-m%d", f.id, n))
 	s.asked(f, q, s.stale(f, 30))
-	s.do(grace, "renewed", registry.CloseQuestionnaire{ID: q})
+	s.do(Grace, "renewed", registry.CloseQuestionnaire{ID: q})
 }
 
 // stale are the questions whose answers will be too old within so many days.
@@ -132,15 +132,15 @@ func (s *scene) stale(f firm, days int) (again []string) {
 
 // decided records the decision on a vendor, its audit report and its screening.
 func (s *scene) decided(f firm, q id.Questionnaire) {
-	s.do(grace, "questionnaire and report were read", registry.RecordAssessment{ID: id.Assessment(f.key("first")), Vendor: f.id, Verdict: snapshot.Pass, Questionnaire: q,
+	s.do(Grace, "questionnaire and report were read", registry.RecordAssessment{ID: id.Assessment(f.key("first")), Vendor: f.id, Verdict: snapshot.Pass, Questionnaire: q,
 		DecidedAt: s.now(), ValidUntil: s.in(350)})
-	s.do(grace, "references checked", registry.ApproveVendor{ID: f.id})
-	s.do(sam, "owners and people looked up", registry.ScreenVendor{ID: f.id, Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: s.now(), ValidUntil: s.in(330)})
+	s.do(Grace, "references checked", registry.ApproveVendor{ID: f.id})
+	s.do(Sam, "owners and people looked up", registry.ScreenVendor{ID: f.id, Ownership: snapshot.No, Access: snapshot.No, ScreenedAt: s.now(), ValidUntil: s.in(330)})
 	soc2 := id.Certification(f.key("soc2"))
 	ends := s.now().AddDate(0, 0, -50)
-	s.do(ada, "report received", registry.RecordCertification{ID: soc2, Vendor: f.id, Type: "SOC2_T2", PeriodStart: ends.AddDate(0, -6, 0), PeriodEnd: ends, ExpiresAt: s.until(f.soc2Until),
+	s.do(Ada, "report received", registry.RecordCertification{ID: soc2, Vendor: f.id, Type: "SOC2_T2", PeriodStart: ends.AddDate(0, -6, 0), PeriodEnd: ends, ExpiresAt: s.until(f.soc2Until),
 		Particulars: snapshot.Particulars{Issuer: "Example Auditors LLP", Criteria: []string{"security", "confidentiality"}, Scope: []string{f.does}, Opinion: snapshot.Unqualified, Subservice: snapshot.NoSubservice}})
-	s.do(sam, "letter read, and the auditor called", registry.VerifyCertification{ID: soc2, How: "auditor-letter", Against: "the auditor's letter, confirmed by telephone"})
+	s.do(Sam, "letter read, and the auditor called", registry.VerifyCertification{ID: soc2, How: "auditor-letter", Against: "the auditor's letter, confirmed by telephone"})
 }
 
 // baa drafts the agreement in the product's own words.
@@ -151,23 +151,23 @@ func (s *scene) baa(f firm, key id.Agreement, ends time.Time) {
 	for i, p := range f.purposes {
 		uses = append(uses, snapshot.PermittedUse{Purpose: p, DataClasses: []hipaa.DataClass{hipaa.PHI}, Clause: fmt.Sprintf("§ 2.%d", i+1)})
 	}
-	s.compose(ada, registry.DraftAgreement{ID: key, Kind: snapshot.BAA, Vendor: f.id, Terms: terms, PermittedUses: uses, Regions: []string{"US"}, EffectiveAt: s.now(), EndsAt: ends}, "in our words")
+	s.compose(Ada, registry.DraftAgreement{ID: key, Kind: snapshot.BAA, Vendor: f.id, Terms: terms, PermittedUses: uses, Regions: []string{"US"}, EffectiveAt: s.now(), EndsAt: ends}, "in our words")
 }
 
 // work proposes an engagement, and approves it if it is to begin.
 func (s *scene) work(f firm, key id.Engagement, purpose hipaa.Purpose, papers []id.Agreement, ends time.Time, sealing snapshot.Sealing, approved bool) {
-	s.do(ada, "the work was agreed", registry.ProposeEngagement{ID: key, Vendor: f.id, Agreements: papers, Basis: hipaa.OperationsUnderBAA, Purpose: purpose, Category: hipaa.Operations,
+	s.do(Ada, "the work was agreed", registry.ProposeEngagement{ID: key, Vendor: f.id, Agreements: papers, Basis: hipaa.OperationsUnderBAA, Purpose: purpose, Category: hipaa.Operations,
 		Sources: []id.Source{Source}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: s.now(), EndsAt: ends, Sealing: sealing})
 	if approved {
-		s.do(grace, "within our operations", registry.ApproveEngagement{ID: key})
+		s.do(Grace, "within our operations", registry.ApproveEngagement{ID: key})
 	}
 }
 
 // role defines what may be seen.
 func (s *scene) role(key id.Role, title string, offered ...id.Engagement) {
-	s.do(omar, "what the work needs, and no more", registry.DefineRole{ID: key, Title: title, Resources: scopes[key], Dates: snapshot.DatesToYear, Identifiers: snapshot.Pseudonyms,
+	s.do(Omar, "what the work needs, and no more", registry.DefineRole{ID: key, Title: title, Resources: scopes[key], Dates: snapshot.DatesToYear, Identifiers: snapshot.Pseudonyms,
 		Profile: "minimum-necessary", MaxPageSize: 50, OfferedTo: offered})
-	s.do(grace, "minimum necessary was considered", registry.ApproveRole{ID: key})
+	s.do(Grace, "minimum necessary was considered", registry.ApproveRole{ID: key})
 }
 
 // grant asks for access to every patient, and gives it if it is to begin.
@@ -176,10 +176,10 @@ func (s *scene) grant(key id.Grant, work id.Engagement, app id.App, person id.Pe
 }
 
 func (s *scene) grantTo(cohort snapshot.Cohort, key id.Grant, work id.Engagement, app id.App, person id.Person, device id.Device, role id.Role, ends time.Time, approved bool) {
-	s.do(ada, "asked for by the engagement's lead", registry.RequestGrant{ID: key, Engagement: work, App: app, Person: person, Devices: []id.Device{device}, Role: role,
+	s.do(Ada, "asked for by the engagement's lead", registry.RequestGrant{ID: key, Engagement: work, App: app, Person: person, Devices: []id.Device{device}, Role: role,
 		Cohort: cohort, StartsAt: s.now(), EndsAt: ends, MaxPatients: 2000, MaxDailyBytes: 1 << 30})
 	if approved {
-		s.do(omar, "in order", registry.ApproveGrant{ID: key})
+		s.do(Omar, "in order", registry.ApproveGrant{ID: key})
 	}
 	if p := s.o.Programs[app]; p != nil {
 		p.scope = scopes[role]

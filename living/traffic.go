@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,12 +27,16 @@ type stint struct {
 }
 
 var stints = []stint{
-	{app: triageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
-	{app: summaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
-	{app: assistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
-	{app: imagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
-	{app: denialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
+	{app: TriageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
+	{app: SummaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
+	{app: LabelApp, from: 91, last: 0, hours: []int{14}, asks: 2},
+	{app: AssistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
+	{app: ImagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
+	{app: DenialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
 }
+
+// firewallOff is how long before the end the firewall of Lin's laptop is turned off.
+const firewallOff = 18 * time.Hour
 
 // traffic is what the programs ask, day by day.
 func (o *Organisation) traffic(t *story) {
@@ -77,20 +82,20 @@ func (o *Organisation) traffic(t *story) {
 						return s.o.Programs[x.app].report(s.ctx, state{firewall: ago > 1, updated: true})
 					})
 				}
-				slip := ""
+				turn := turn{asks: n, walk: i == 0 && (ago == x.from-1 || (ago+4*k)%16 == 0)}
 				if i == 0 && (ago+4*k)%12 == 0 {
-					slip = x.slip
+					turn.slip = x.slip
 				}
-				add(t.day(ago, h, minute), func(s *scene) error { return s.o.Programs[x.app].work(s.ctx, n, slip) })
+				add(t.day(ago, h, minute), func(s *scene) error { return s.o.Programs[x.app].work(s.ctx, turn) })
 			}
 		}
 	}
 	for _, x := range ticks {
 		t.events = append(t.events, event{x.at, "", func(s *scene) { s.together(x.asks) }})
 	}
-	for i, app := range []id.App{triageApp, summaryApp, triageApp, denialApp, triageApp} { // and just now
+	for i, app := range []id.App{TriageApp, SummaryApp, TriageApp, DenialApp, TriageApp} { // and just now
 		t.before(time.Duration(25-5*i)*time.Minute, "", func(s *scene) {
-			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, 2, "") }})
+			s.together([]func(*scene) error{func(s *scene) error { return s.o.Programs[app].work(s.ctx, turn{asks: 2}) }})
 		})
 	}
 }
@@ -110,27 +115,58 @@ func (s *scene) together(all []func(*scene) error) {
 	}
 }
 
-// work asks a few questions, as the program does when it works, and the slip, if it is
-// one. A refusal is an answer.
-func (p *Program) work(ctx context.Context, n int, slip string) error {
-	for i := range n {
-		question := p.question()
-		if i == 0 && slip != "" && len(p.codes) > 0 {
-			question = slip + "?patient=" + p.codes[0]
+// turn is what a program does when it works: how many questions it asks, whether it
+// walks through all patients first, page by page, and a slip, if it makes one.
+type turn struct {
+	asks int
+	walk bool
+	slip string
+}
+
+// maxPages bounds a walk, whatever the source says.
+const maxPages = 20
+
+// work asks a few questions. A refusal is an answer.
+func (p *Program) work(ctx context.Context, t turn) error {
+	if t.walk {
+		next := "Patient?_count=30"
+		for range maxPages {
+			if next == "" {
+				break
+			}
+			var err error
+			if next, err = p.one(ctx, next); err != nil {
+				return err
+			}
 		}
-		status, body, err := p.Ask(ctx, question)
-		if err != nil {
+	}
+	if t.slip != "" && len(p.codes) > 0 {
+		if _, err := p.one(ctx, t.slip+"?patient="+p.codes[p.rng.IntN(len(p.codes))]); err != nil {
 			return err
 		}
-		switch status {
-		case http.StatusOK:
-			p.remember(body)
-		case http.StatusForbidden, http.StatusUnauthorized, http.StatusNotFound:
-		default:
-			return fmt.Errorf("%s was answered %d: %.600s", p.App, status, body)
+	}
+	for range t.asks {
+		if _, err := p.one(ctx, p.question()); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// one asks one question, and gives the next page's, if there is one.
+func (p *Program) one(ctx context.Context, question string) (next string, err error) {
+	status, body, err := p.Ask(ctx, question)
+	if err != nil {
+		return "", err
+	}
+	switch status {
+	case http.StatusOK:
+		return p.remember(body), nil
+	case http.StatusForbidden, http.StatusUnauthorized, http.StatusNotFound:
+		return "", nil
+	default:
+		return "", fmt.Errorf("%s was answered %d: %.600s", p.App, status, body)
+	}
 }
 
 // question is the next that the program asks.
@@ -151,9 +187,11 @@ func (p *Program) question() string {
 	return fmt.Sprintf("%s?patient=%s&_count=%d", typ, code, 2+p.rng.IntN(9))
 }
 
-// remember keeps the codes of patients in an answer.
-func (p *Program) remember(body []byte) {
+// remember keeps the codes of patients in an answer, and gives the question of the next
+// page.
+func (p *Program) remember(body []byte) (next string) {
 	var bundle struct {
+		Link  []struct{ Relation, URL string }
 		Entry []struct {
 			Resource struct {
 				ResourceType, ID string
@@ -161,13 +199,19 @@ func (p *Program) remember(body []byte) {
 		}
 	}
 	if json.Unmarshal(body, &bundle) != nil {
-		return
+		return ""
 	}
 	for _, e := range bundle.Entry {
 		if e.Resource.ResourceType == "Patient" && len(p.codes) < 400 && !slices.Contains(p.codes, e.Resource.ID) {
 			p.codes = append(p.codes, e.Resource.ID)
 		}
 	}
+	for _, l := range bundle.Link {
+		if l.Relation == "next" {
+			next, _ = strings.CutPrefix(l.URL, p.org.Gateway+"/fhir/"+string(Source)+"/")
+		}
+	}
+	return next
 }
 
 // Work lets the programs that are at work go on asking, now and then, until ctx ends: a
@@ -175,14 +219,14 @@ func (p *Program) remember(body []byte) {
 func (o *Organisation) Work(ctx context.Context) error {
 	tick := time.NewTicker(4 * time.Second)
 	defer tick.Stop()
-	apps := []id.App{triageApp, summaryApp, triageApp, assistantApp, triageApp, denialApp}
+	apps := []id.App{TriageApp, SummaryApp, TriageApp, AssistantApp, TriageApp, DenialApp}
 	for i := 0; ; i++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		if err := o.Programs[apps[i%len(apps)]].work(ctx, 1, ""); err != nil && ctx.Err() == nil {
+		if err := o.Programs[apps[i%len(apps)]].work(ctx, turn{asks: 1}); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -198,6 +198,7 @@ type page struct {
 	Title        string
 	Organisation string
 	Person       *snapshot.Person // signed in; nil: nobody
+	Theme        string           // light or dark; empty: as the device has it
 	Data         any
 }
 
@@ -210,6 +211,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, name, 
 }
 
 func (s *server) write(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
+	p.Theme = signin.Theme(r)
 	var out strings.Builder
 	if err := s.templates[name].Execute(&out, p); err != nil {
 		s.Logger.ErrorContext(r.Context(), "a page cannot be written", "page", name, "err", err)

@@ -152,6 +152,15 @@ func (e *ActEngine) Rules() []string {
 	return out
 }
 
+// Reasons are the rules that can refuse, in words, sorted by their ids.
+func (e *ActEngine) Reasons() []problem.Reason {
+	var out []problem.Reason
+	for _, key := range e.Rules() {
+		out = append(out, e.rules[cedar.PolicyID(key)])
+	}
+	return out
+}
+
 func entityType(n snapshot.Noun) string {
 	if n == "" {
 		return "Organisation"

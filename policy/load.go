@@ -48,6 +48,7 @@ type loadedGate struct {
 	citations []hipaa.Citation
 	interned  intern
 	site      bool
+	file      string // of the site
 }
 
 // policies is Cedar's policy set in a fixed order, base first.
@@ -145,6 +146,31 @@ func (e *Engine) Version() string {
 		return ""
 	}
 	return e.version
+}
+
+// SiteRule is one of the organisation's own rules, as a reader is shown it.
+type SiteRule struct {
+	Gate     string // "site:<id>"
+	Title    string
+	File     string
+	Policy   string // Cedar text, formatted
+	Audience Audience
+	Reason   Reason
+	Citation hipaa.Citation
+}
+
+// SiteRules lists the organisation's own rules, in the order in which they were read.
+func (e *Engine) SiteRules() []SiteRule {
+	var out []SiteRule
+	if e == nil {
+		return out
+	}
+	for _, g := range e.gates {
+		if g.site {
+			out = append(out, SiteRule{g.ID, g.Title, g.file, g.Policy, g.Audience, g.Reasons[0], g.citations[0]})
+		}
+	}
+	return out
 }
 
 func loadGate(g Gate) (*loadedGate, *cedar.Policy, error) {
@@ -276,6 +302,7 @@ func (e *Engine) addSite(name, text string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
+		g.Policy, g.file = string(p.MarshalCedar()), name
 		if err := e.add(g, p); err != nil {
 			return err
 		}

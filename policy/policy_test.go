@@ -517,3 +517,26 @@ func FuzzSitePolicy(f *testing.F) {
 		}
 	})
 }
+
+// A reader is shown the organisation's own rules as they decide.
+func TestSiteRulesAreShown(t *testing.T) {
+	e, err := policy.New(gate.All, site("nights.cedar", `
+		@id("nights") @title("No agents at night") @message("Agents do not work at night") @next_step("Ask by day") @citation("house rule 7") @who("vendor") @audience("vendor")
+		forbid (principal, action, resource) when { principal.app.kind == "agent" };`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := e.SiteRules()
+	if len(rules) != 1 {
+		t.Fatalf("got %d rules, want 1", len(rules))
+	}
+	r := rules[0]
+	if r.Gate != "site:nights" || r.Title != "No agents at night" || r.File != "nights.cedar" || r.Audience != policy.VendorToo || r.Reason.Message != "Agents do not work at night" ||
+		r.Citation.Text != "house rule 7" || !strings.Contains(r.Policy, "forbid") || !strings.Contains(r.Policy, "agent") {
+		t.Errorf("got %+v", r)
+	}
+	bare, err := policy.New(gate.All, nil)
+	if err != nil || len(bare.SiteRules()) != 0 || len((*policy.Engine)(nil).SiteRules()) != 0 {
+		t.Errorf("an engine without a site's rules shows some (%v)", err)
+	}
+}

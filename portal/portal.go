@@ -138,12 +138,13 @@ type page struct {
 	Title        string
 	Organisation string
 	Person       *snapshot.Person // signed in; nil: nobody
+	Theme        string           // light or dark; empty: as the device has it
 	Data         any
 }
 
 // show writes a page: the template of that name, with data.
 func (s *server) show(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
-	p := page{Title: title, Organisation: s.Organisation, Data: data}
+	p := page{Title: title, Organisation: s.Organisation, Theme: signin.Theme(r), Data: data}
 	if person, _, ok := s.Sessions.SignedIn(r); ok {
 		p.Person, _ = s.Registry.View().Persons.Get(person)
 	}

@@ -143,6 +143,31 @@ func TestARequestIsDecidedByAnotherInTime(t *testing.T) {
 	}
 }
 
+// Who gives may give less: fewer fields, fewer patients, fewer bytes. Nobody gets what
+// was not asked for, and what is all of a role needs no role of its own.
+func TestLessThanWasAskedIsGiven(t *testing.T) {
+	w := accessWorld(t)
+	w.must("ada", with(ask2, func(a *registry.MakeRequest) { a.Resources, a.MaxPatients, a.MaxDailyBytes = nil, 100, 1000 }))
+	whole, _ := w.view.Roles.Get("triage-reader")
+	less := registry.ApproveRequest{ID: "q2", MaxPatients: 10, MaxDailyBytes: 100, Resources: map[string]snapshot.ResourceScope{"Patient": {Elements: []string{"gender"}}}}
+	before := w.view
+	w.must("grace", less)
+	g := w.grant("request-q2")
+	r, ok := w.view.Roles.Get(g.Role)
+	if !ok || r.DerivedFrom != "triage-reader" || len(r.Resources) != 1 || !slices.Equal(r.Resources["Patient"].Elements, []string{"gender"}) ||
+		!slices.Equal(r.Resources["Patient"].Interactions, whole.Resources["Patient"].Interactions) {
+		t.Errorf("got the role %+v", r)
+	}
+	if g.MaxPatients != 10 || g.MaxDailyBytes != 100 {
+		t.Errorf("got %d patients and %d bytes a day, want 10 and 100", g.MaxPatients, g.MaxDailyBytes)
+	}
+	w.view = before
+	w.must("grace", registry.ApproveRequest{ID: "q2", Resources: whole.Resources})
+	if g := w.grant("request-q2"); g.Role != "triage-reader" || g.MaxPatients != 100 {
+		t.Errorf("all of it: got %+v", g)
+	}
+}
+
 // What was true when it was asked is asked again when it is given.
 func TestARequestIsJudgedByTheDayOfItsApproval(t *testing.T) {
 	for what, acts := range map[string][]registry.Act{

@@ -257,12 +257,36 @@ func (a MakeRequest) apply(e *snapshot.Edit, s Stamp) {
 	e.Put(r)
 }
 
-// ApproveRequest gives what was asked for, or a shorter time of it: it makes the
-// grant, and sets its first review. If a part of a role was asked for, it makes the
-// role that is that part. One act, so that none of it stands alone.
+// ApproveRequest gives what was asked for, or less: a shorter time, fewer fields, fewer
+// patients. It makes the grant, and sets its first review. If a part of a role is given,
+// it makes the role that is that part. One act, so that none of it stands alone.
 type ApproveRequest struct {
 	ID   id.Request `json:"id"`
 	Life int        `json:"life_minutes,omitempty"` // no more than was asked for; left out: what was
+	// Resources is what is given of what was asked for; a type that it does not name is
+	// not, and interactions that are left out are those that were asked for. Left out: all.
+	Resources     map[string]snapshot.ResourceScope `json:"resources,omitempty"`
+	MaxPatients   int                               `json:"max_patients,omitempty"`    // as life_minutes
+	MaxDailyBytes int64                             `json:"max_daily_bytes,omitempty"` // as life_minutes
+}
+
+// given is what the approver gives of the role, where that is a part of it.
+func (a ApproveRequest) given(v *snapshot.View, r *snapshot.Request) (part map[string]snapshot.ResourceScope, asked *snapshot.Role) {
+	asked = &snapshot.Role{Resources: r.Resources}
+	if role, ok := v.Roles.Get(r.Role); ok && len(r.Resources) == 0 {
+		asked.Resources = role.Resources
+	}
+	if len(a.Resources) == 0 {
+		return r.Resources, asked
+	}
+	part = map[string]snapshot.ResourceScope{}
+	for typ, scope := range a.Resources {
+		if len(scope.Interactions) == 0 {
+			scope.Interactions = asked.Resources[typ].Interactions
+		}
+		part[typ] = scope
+	}
+	return part, asked
 }
 
 func (a ApproveRequest) Subject() snapshot.Subject { return subject(snapshot.NounRequest, a.ID) }
@@ -284,6 +308,17 @@ func (a ApproveRequest) check(v *snapshot.View, _ Actor, now time.Time) error {
 	}
 	if err := first(fresh("id", v.Grants, grantOf(r.ID)), fresh("id", v.Roles, roleOf(r.ID))); err != nil {
 		return err
+	}
+	switch {
+	case a.MaxPatients < 0 || a.MaxPatients > r.MaxPatients:
+		return badField("max_patients", "is more than was asked for", fmt.Sprintf("Write at most %d, or leave it out", r.MaxPatients))
+	case a.MaxDailyBytes < 0 || a.MaxDailyBytes > r.MaxDailyBytes:
+		return badField("max_daily_bytes", "is more than was asked for", fmt.Sprintf("Write at most %d, or leave it out", r.MaxDailyBytes))
+	}
+	if part, asked := a.given(v, r); len(a.Resources) > 0 {
+		if err := partOf("resources", part, asked); err != nil {
+			return err
+		}
 	}
 	// Much may have changed since it was asked.
 	ask := MakeRequest{Person: r.Person, Engagement: r.Engagement, App: r.App, Role: r.Role, Resources: r.Resources, Elevates: r.Elevates, Ticket: r.Ticket}
@@ -321,13 +356,15 @@ func (a ApproveRequest) apply(e *snapshot.Edit, s Stamp) {
 	}
 	by := approved(snapshot.Approval{RequestedBy: cmp.Or(r.AskedBy, r.Person), RequestedAt: r.AskedAt}, s)
 	role := r.Role
-	if from, ok := v.Roles.Get(r.Role); ok && len(r.Resources) > 0 {
-		role = roleOf(r.ID)
-		e.Put(derived(from, role, r.Resources, by))
+	if from, ok := v.Roles.Get(r.Role); ok {
+		if part, _ := a.given(v, r); len(part) > 0 && !sameScope(part, from.Resources) {
+			role = roleOf(r.ID)
+			e.Put(derived(from, role, part, by))
+		}
 	}
 	g := &snapshot.Grant{ID: grantOf(r.ID), Engagement: r.Engagement, App: r.App, Person: r.Person, Devices: r.Devices, Role: role, Cohort: r.Cohort,
 		StartsAt: s.At, EndsAt: s.At.Add(time.Duration(cmp.Or(a.Life, r.Life)) * time.Minute), Labels: r.Labels,
-		MaxPatients: r.MaxPatients, MaxDailyBytes: r.MaxDailyBytes, Request: r.ID, Elevates: r.Elevates, Ticket: r.Ticket, Approval: by}
+		MaxPatients: cmp.Or(a.MaxPatients, r.MaxPatients), MaxDailyBytes: cmp.Or(a.MaxDailyBytes, r.MaxDailyBytes), Request: r.ID, Elevates: r.Elevates, Ticket: r.Ticket, Approval: by}
 	if w, ok := v.Engagements.Get(r.Engagement); ok && w.EndsAt.Before(g.EndsAt) {
 		g.EndsAt = w.EndsAt
 	}
@@ -338,6 +375,16 @@ func (a ApproveRequest) apply(e *snapshot.Edit, s Stamp) {
 	e.Put(nextReview(e, g.ID, s))
 	change(e, v.Requests, a.ID, func(r *snapshot.Request) {
 		r.Stage, r.DecidedBy, r.DecidedAt, r.Grant = snapshot.RequestApproved, s.By, s.At, g.ID
+	})
+}
+
+// sameScope reports whether two scopes name the same, in whatever order.
+func sameScope(a, b map[string]snapshot.ResourceScope) bool {
+	same := func(x, y []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y)))
+	}
+	return maps.EqualFunc(a, b, func(x, y snapshot.ResourceScope) bool {
+		return same(x.Interactions, y.Interactions) && same(x.Elements, y.Elements)
 	})
 }
 

@@ -821,7 +821,10 @@ var doorScenarios = map[registry.Kind]scenario{
 		bad("ticket", with(lift2, func(a *registry.MakeRequest) { a.Ticket = "call Bob" })),
 		bad("why", with(ask2, func(a *registry.MakeRequest) { a.Why = " " }))}},
 	"request.approve": {before: by("ada", ask2), allowed: act(registry.ApproveRequest{ID: "q2", Life: 30}), refused: []refusal{
-		gone(registry.ApproveRequest{ID: "q3"}), bad("life_minutes", registry.ApproveRequest{ID: "q2", Life: 61})},
+		gone(registry.ApproveRequest{ID: "q3"}), bad("life_minutes", registry.ApproveRequest{ID: "q2", Life: 61}),
+		bad("max_patients", registry.ApproveRequest{ID: "q2", MaxPatients: 1 << 30}), bad("max_daily_bytes", registry.ApproveRequest{ID: "q2", MaxDailyBytes: 1 << 60}),
+		bad("resources.Observation", registry.ApproveRequest{ID: "q2", Resources: map[string]snapshot.ResourceScope{"Observation": {Elements: []string{"code"}}}}),
+		bad("resources.Patient.elements[0]", registry.ApproveRequest{ID: "q2", Resources: map[string]snapshot.ResourceScope{"Patient": {Elements: []string{"active"}}}})},
 		then: func(v *snapshot.View) string {
 			g, ok := v.Grants.Get("request-q2")
 			r, _ := v.Roles.Get("request-q2")

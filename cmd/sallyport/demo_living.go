@@ -112,8 +112,8 @@ func (c *demoCmd) comeIn(t *teller, o *living.Organisation, p *picker, took time
 	t.say("Compare it and go on (Advanced, Proceed); or trust, for as long as you look, %s", o.CA)
 	fmt.Fprintf(t.out, "\n%s\n", titleStyle.Render("What to look at"))
 	for _, l := range u.Look {
-		t.say("%-28s %s", l.Title, l.URL)
-		t.say("%-28s %s", "", dimStyle.Render(fmt.Sprintf("As %s: %s", l.As, l.Says)))
+		t.say("%-32s %s", l.Title, l.URL)
+		t.say("%-32s %s", "", dimStyle.Render(fmt.Sprintf("As %s: %s", o.People[l.As].Name, l.Says)))
 	}
 	fmt.Fprintf(t.out, "\n%s\n", titleStyle.Render("Or by commands"))
 	t.say("export SALLYPORT_SERVER=%s SALLYPORT_CERT=%s", strings.Replace(o.API, "localhost", "127.0.0.1", 1), o.People["ada"].Cert)

@@ -107,14 +107,21 @@ func (p *picker) show(w http.ResponseWriter, _ *http.Request) {
 		ID         id.Person
 		Name, What string
 	}
+	type look struct {
+		living.Look
+		Who string
+	}
 	data := struct {
 		Organisation, Path, Console, Fingerprint, CA string
 		People                                       []person
-		Looks                                        []living.Look
-	}{Organisation: living.Name, Path: p.path, Console: p.org.Pages + "/console", Fingerprint: p.fingerprint, CA: p.org.CA, Looks: living.Looks}
+		Looks                                        []look
+	}{Organisation: living.Name, Path: p.path, Console: p.org.Pages + "/console", Fingerprint: p.fingerprint, CA: p.org.CA}
 	for _, key := range living.Cast {
 		x := p.org.People[key]
 		data.People = append(data.People, person{x.ID, x.Name, x.What})
+	}
+	for _, l := range living.Looks {
+		data.Looks = append(data.Looks, look{l, p.org.People[l.As].Name})
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = p.page.Execute(w, data) // the browser has gone: nothing to do

@@ -24,7 +24,7 @@ import (
 var version = "dev"
 
 type cli struct {
-	Demo        demoCmd        `cmd:"" group:"start" help:"See it: a synthetic hospital, an outside AI vendor, and the two doors."`
+	Demo        demoCmd        `cmd:"" group:"start" help:"See it: a synthetic hospital with seven months behind it, and its console; or the two doors in ten steps."`
 	Init        initCmd        `cmd:"" group:"start" help:"Make a new installation: configuration, keys, the first person."`
 	Serve       serveCmd       `cmd:"" group:"start" help:"Run the gateway and the API."`
 	Hospital    hospitalCmd    `cmd:"" group:"start" help:"Serve a synthetic hospital (FHIR R4), to try Sallyport without a server of your own."`

@@ -12,9 +12,10 @@ if (menu) { openMenu(); wide.addEventListener("change", openMenu); }
 // somebody is writing in it.
 let stream;
 const busy = () => document.activeElement && document.activeElement.closest("main form, dialog") !== null;
+const quietly = { credentials: "same-origin", headers: { "Sallyport-Quiet": "1" } }; // nobody uses the session by it
 async function again() {
   if (busy() || document.hidden) return;
-  const answer = await fetch(location.href, { credentials: "same-origin" });
+  const answer = await fetch(location.href, quietly);
   if (!answer.ok || answer.redirected) { location.reload(); return; }
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   const open = [...document.querySelectorAll("main details[open][id]")].map((d) => d.id);
@@ -39,7 +40,7 @@ listen();
 const making = setInterval(async () => {
   if (!document.querySelector("[data-again]")) { clearInterval(making); return; }
   if (busy() || document.hidden) return;
-  const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  const answer = await fetch(location.href, quietly).catch(() => null);
   if (!answer || answer.ok && (await answer.text()).includes("data-again")) return;
   clearInterval(making);
   location.reload();
@@ -47,17 +48,23 @@ const making = setInterval(async () => {
 
 // The lock: what stood on the page is hidden from who comes by; the server ends the
 // session by itself.
-const idle = Number(document.body.dataset.idle) * 1000;
 const lock = document.getElementById("lock");
-if (lock && idle > 0) {
+if (lock && document.body.dataset.idle) {
   let timer;
   const shut = () => {
     if (stream) stream.close();
-    document.querySelector(".frame").hidden = true;
+    clearInterval(making);
+    for (const open of document.querySelectorAll("dialog[open]")) open.close();
+    const frame = document.querySelector(".frame");
+    frame.hidden = frame.inert = true;
     lock.hidden = false;
     lock.querySelector("a").focus();
   };
-  const use = () => { clearTimeout(timer); timer = setTimeout(shut, Math.min(idle, 2147483647)); };
+  const use = () => {
+    const idle = Number(document.body.dataset.idle) * 1000;
+    clearTimeout(timer);
+    if (idle > 0 && lock.hidden) timer = setTimeout(shut, Math.min(idle, 2147483647));
+  };
   for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, use, { passive: true });
   use();
 }
@@ -97,20 +104,23 @@ if (palette && palette.showModal) {
     const answer = await fetch("/console/find?format=json&q=" + encodeURIComponent(q), { credentials: "same-origin" }).catch(() => null);
     if (!answer || !answer.ok || turn !== asked) return;
     const found = await answer.json();
-    show(own.concat(found));
+    show(own.concat(found.filter((x) => !own.some((p) => p.href === x.href))));
   };
-  const open = () => { field.value = ""; look(); palette.showModal(); field.focus(); };
-  find.hidden = false;
-  find.addEventListener("click", open);
+  const open = () => { if (palette.open) return; field.value = ""; look(); palette.showModal(); field.focus(); };
+  find.querySelector("kbd").hidden = false;
+  find.addEventListener("click", (event) => { event.preventDefault(); open(); });
   field.addEventListener("input", look);
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); open(); }
+  });
+  palette.querySelector("form").addEventListener("submit", (event) => {
+    const first = list.querySelector("a");
+    if (first) { event.preventDefault(); first.click(); }
   });
   palette.addEventListener("keydown", (event) => {
     const links = [...list.querySelectorAll("a")], at = links.indexOf(document.activeElement);
     if (event.key === "ArrowDown" && links.length) { event.preventDefault(); links[(at + 1) % links.length].focus(); }
     if (event.key === "ArrowUp" && links.length) { event.preventDefault(); links[(at - 1 + links.length) % links.length].focus(); }
-    if (event.key === "Enter" && at < 0 && links.length) { event.preventDefault(); links[0].click(); }
   });
 }
 

@@ -37,7 +37,7 @@ type Band struct {
 // Timeline draws rows over time, with a line at now, and below them how much happened on
 // each day. What is to come is hatched.
 func Timeline(id, title, desc string, from, to, now time.Time, rows []Row, band []Band) template.HTML {
-	const width, label, line, top, high = 940, 168.0, 26.0, 26.0, 54.0
+	const width, label, line, top, high = 940, 168.0, 26.0, 38.0, 54.0
 	h := int(top + line*float64(len(rows)) + 14)
 	if len(band) > 0 {
 		h += int(high) + 10
@@ -106,8 +106,8 @@ func Timeline(id, title, desc string, from, to, now time.Time, rows []Row, band 
 		}
 	}
 	if n := at(now); n > label && n < width {
-		c.Line(n, 4, n, bottom, "now")
-		c.Text(n+4, 12, "start", "tl-now", "now")
+		c.Line(n, 2, n, bottom, "now")
+		c.Text(n+4, 11, "start", "tl-now", "now")
 	}
 	return c.SVG()
 }

@@ -141,9 +141,19 @@ func (s *Sessions) by(r *http.Request, secret string) (id.Person, id.Session, bo
 	if x.Key256 != "" && PeerKey(r) != x.Key256 {
 		return "", "", false // the secret without the key of the device: stolen, or mixed up
 	}
-	s.see(r.Context(), v, x, now)
+	if quiet, _ := r.Context().Value(quietKey{}).(bool); !quiet {
+		s.see(r.Context(), v, x, now)
+	}
 	return x.Person, x.ID, true
 }
+
+// Quiet is a request that nobody made: a page that keeps itself up to date. It does not
+// count as use of the session, which would otherwise never be idle.
+func Quiet(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), quietKey{}, true))
+}
+
+type quietKey struct{}
 
 // Counts says whether a session lives and its person may be signed in: approved, not
 // on hold, of an approved vendor, by a provider that is approved still and not on

@@ -288,8 +288,24 @@ func (b *Box) Restart() {
 
 // here is a Sallyport in this process.
 type here struct {
+	server *server.Server
 	cancel context.CancelFunc
 	done   chan error
+}
+
+// FirstRun is the code that `sallyport serve` prints for the first person's first passkey.
+// Sallyport must run in this process.
+func (b *Box) FirstRun() (id.Person, string) {
+	b.t.Helper()
+	h, ok := b.running.(*here)
+	if !ok {
+		b.t.Fatal("Sallyport does not run in this process")
+	}
+	person, code, err := h.server.FirstRun()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return person, code
 }
 
 func (b *Box) runHere() (running, error) {
@@ -321,7 +337,7 @@ func (b *Box) runHere() (running, error) {
 		cancel()
 		return nil, errors.Join(err, closeAll(l[:]))
 	}
-	h := &here{cancel: cancel, done: make(chan error, 1)}
+	h := &here{server: s, cancel: cancel, done: make(chan error, 1)}
 	go func() { h.done <- s.Run(ctx) }()
 	return h, nil
 }

@@ -1,0 +1,179 @@
+package console_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/browser"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// phoneTask is something that a data owner does on their telephone.
+type phoneTask struct {
+	path, press string // the page, and what is pressed there
+	check       func(*snapshotOf) string
+}
+
+// ownersTasks are the five that a data owner, who may be a clinician, does most: give
+// what was asked, give less, refuse, look at an emergency, end an elevation.
+func ownersTasks(suffix string) []phoneTask {
+	key := func(s string) string { return s + suffix }
+	stage := func(request string, want snapshot.RequestStage) func(*snapshotOf) string {
+		return func(v *snapshotOf) string {
+			if got := v.request(id.Request(request)).Stage; got != want {
+				return "the request is " + string(got) + ", want " + string(want)
+			}
+			return ""
+		}
+	}
+	return []phoneTask{
+		{"/console/requests/" + key("may"), ".care-wide .main", stage(key("may"), snapshot.RequestApproved)},
+		{"/console/requests/" + key("june"), ".care-cut button", func(v *snapshotOf) string {
+			r := v.request(id.Request(key("june")))
+			g := v.grant(r.Grant)
+			role := readOne[snapshot.Role](v.w, "/v1/roles/"+string(g.Role))
+			if r.Stage != snapshot.RequestApproved || g.EndsAt.Sub(g.StartsAt) != 14*24*time.Hour || slices.Contains(role.Resources["Patient"].Elements, "birthDate") || len(role.Resources["Patient"].Elements) != 2 {
+				return fmt.Sprintf("the access is given for %s, with %v", g.EndsAt.Sub(g.StartsAt), role.Resources["Patient"])
+			}
+			return ""
+		}},
+		{"/console/requests/" + key("july"), ".care-wide .danger", stage(key("july"), snapshot.RequestDenied)},
+		{"/console/emergencies/" + key("night"), ".care-wide .main", func(v *snapshotOf) string {
+			if e := v.emergency(id.Emergency(key("night"))); !e.Justified || e.ReviewedBy != registrytest.Grace {
+				return "the emergency is not reviewed"
+			}
+			return ""
+		}},
+		{"/console/elevations", "#running .danger", func(v *snapshotOf) string {
+			if g := v.grant(v.request(id.Request(key("lift"))).Grant); g.EndedBy != registrytest.Grace {
+				return "the elevation goes on"
+			}
+			return ""
+		}},
+	}
+}
+
+// snapshotOf reads records by the API.
+type snapshotOf struct{ w *world }
+
+func readOne[T any](w *world, path string) (out T) {
+	w.t.Helper()
+	got, err := w.b.People[registrytest.Ada].Do(http.MethodGet, path, nil)
+	if err == nil {
+		err = json.Unmarshal(got.Body, &out)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+func (v *snapshotOf) request(key id.Request) snapshot.Request {
+	return readOne[snapshot.Request](v.w, "/v1/requests/"+string(key))
+}
+
+func (v *snapshotOf) grant(key id.Grant) snapshot.Grant {
+	return readOne[snapshot.Grant](v.w, "/v1/grants/"+string(key))
+}
+
+func (v *snapshotOf) emergency(key id.Emergency) snapshot.Emergency {
+	return readOne[snapshot.Emergency](v.w, "/v1/emergencies/"+string(key))
+}
+
+// onThePhone does the tasks in the real browser, 320 pixels wide, with the passkey that
+// a decision asks for.
+func onThePhone(w *world) *browser.Browser {
+	w.t.Helper()
+	b := w.browser(registrytest.Grace)
+	for _, task := range ownersTasks("") {
+		b.Narrow(320, false)
+		b.Open(w.b.Pages + task.path)
+		narrow(w.t, b, task.path)
+		if task.press == ".care-cut button" {
+			b.Tick("#less > summary")
+			b.Tick(`[name="resources.Patient.elements"][value=birthDate]`)
+		}
+		b.Press(task.press)
+		b.Type("#f-reason", "decided on the way")
+		narrow(w.t, b, "the form")
+		b.Press(".do-buttons .main")
+		if b.Value(`String(document.querySelector("form[data-passkey]") !== null)`) == "true" {
+			b.Press("form[data-passkey] .main")
+		}
+		b.Wants("Nothing is done yet")
+		b.Press(".do-buttons .main")
+		b.Wants("Done.")
+		if trouble := task.check(&snapshotOf{w}); trouble != "" {
+			w.t.Errorf("after %s: %s", task.path, trouble)
+		}
+	}
+	b.Errors()
+	return b
+}
+
+func narrow(t *testing.T, b *browser.Browser, what string) {
+	t.Helper()
+	if got := b.Value(`String(document.documentElement.scrollWidth)`); got != "320" {
+		t.Errorf("%s is %s wide on a phone of 320", what, got)
+	}
+}
+
+// withoutScript does the same tasks as a browser without script would: by links and forms.
+// The passkey alone needs script, so that it is touched beside.
+func withoutScript(w *world, careful *client) {
+	w.t.Helper()
+	for _, act := range []struct {
+		page, kind string
+		form       url.Values
+		check      int
+	}{
+		{"/console/requests/may2", "request.approve", url.Values{"id": {"may2"}}, 0},
+		{"/console/requests/june2", "request.approve", url.Values{"id": {"june2"}, "life_minutes": {"20160"}, "resources.Patient.elements": {"gender", "active"}}, 1},
+		{"/console/requests/july2", "request.deny", url.Values{"id": {"july2"}}, 2},
+		{"/console/emergencies/night2", "emergency.review", url.Values{"id": {"night2"}, "justified": {"true"}}, 3},
+		{"/console/elevations", "grant.end-early", nil, 4},
+	} {
+		careful.get(act.page).wants(http.StatusOK, "/console/do/"+act.kind)
+		if act.form == nil {
+			act.form = url.Values{"id": {string((&snapshotOf{w}).request("lift2").Grant)}}
+		}
+		careful.get("/console/do/"+act.kind+"?"+act.form.Encode()).wants(http.StatusOK, "Reason")
+		act.form.Set("reason", "decided on the way")
+		act.form.Set("next", act.page)
+		careful.post("/console/do/"+act.kind, act.form).wants(http.StatusOK, "Nothing is done yet")
+		act.form.Set("step", "do")
+		careful.post("/console/do/"+act.kind, act.form).wants(http.StatusOK, "Done.")
+		if trouble := ownersTasks("2")[act.check].check(&snapshotOf{w}); trouble != "" {
+			w.t.Errorf("without script, %s: %s", act.kind, trouble)
+		}
+	}
+}
+
+// carePictures shows every screen, in both themes and on a phone, where pictures are wanted;
+// everywhere it looks that nothing is wider than a phone.
+func carePictures(w *world, b *browser.Browser, pages map[string]string) {
+	w.t.Helper()
+	for name, path := range pages {
+		b.Narrow(320, false)
+		b.Open(w.b.Pages + path)
+		narrow(w.t, b, path)
+		if os.Getenv("SALLYPORT_PICTURES") == "" {
+			continue
+		}
+		b.Picture(name+"-phone", 320, false)
+		b.Narrow(1280, false)
+		b.Picture(name, 1280, false)
+		b.Narrow(1280, true)
+		time.Sleep(200 * time.Millisecond) // colours change over a tenth of a second
+		b.Picture(name+"-dark", 1280, true)
+	}
+	b.Errors()
+}

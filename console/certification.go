@@ -1,0 +1,64 @@
+package console
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/sallyport/sallyport/diligence"
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// certificationPage is one report or certificate.
+type certificationPage struct {
+	certificationRow
+	Rule     string // of its type
+	Verified string // how far the rule was checked
+	Lacks    []string
+	Required bool
+	Relied   []*snapshot.Assessment
+	Alike    []alikeReport
+}
+
+// alikeReport is another vendor's report whose text is too much like this one's.
+type alikeReport struct {
+	ID     id.Certification
+	Vendor id.Vendor
+	Alike  int // per cent
+	Same   bool
+}
+
+func (s *server) certification(v *visit) (certificationPage, error) {
+	c, ok := v.View.Certifications.Get(id.Certification(v.PathValue("id")))
+	if !ok {
+		return certificationPage{}, notFound()
+	}
+	p := certificationPage{certificationRow: rowOfCertification(v.View, c, v.Now), Lacks: diligence.Lacks(c)}
+	v.call(p.Name)
+	v.under("Diligence", "/console/diligence?tab=reports", p.VendorName, vendorPath(c.Vendor, "diligence"))
+	for _, t := range hipaa.CertificationTypes() {
+		if t.ID == c.Type {
+			p.Rule, p.Verified = t.ValidRule, t.Verified
+		}
+	}
+	if w, ok := v.View.Vendors.Get(c.Vendor); ok {
+		p.Required = slices.Contains(w.RequiredCertifications, c.Type)
+	}
+	for _, a := range v.View.AssessmentsOf(c.Vendor) {
+		if a.Basis != nil && slices.Contains(a.Basis.Certifications, c.ID) {
+			p.Relied = append(p.Relied, a)
+		}
+	}
+	for _, other := range v.View.Certifications.All() {
+		if other.Vendor == c.Vendor || other.Type != c.Type || !other.RevokedAt.IsZero() {
+			continue
+		}
+		same := c.Document != "" && c.Document == other.Document
+		if like := diligence.Alike(c.Fingerprint, other.Fingerprint); same || like >= diligence.Suspicious {
+			p.Alike = append(p.Alike, alikeReport{other.ID, other.Vendor, int(100 * like), same})
+		}
+	}
+	slices.SortFunc(p.Alike, func(a, b alikeReport) int { return cmp.Or(cmp.Compare(b.Alike, a.Alike), cmp.Compare(a.ID, b.ID)) })
+	return p, nil
+}

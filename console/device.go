@@ -1,0 +1,266 @@
+package console
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// deviceCheck is one check of a device's state.
+type deviceCheck struct {
+	Name  string
+	Found string
+	Mark  mark
+	Next  string // what to do; empty: it is in order
+}
+
+// deviceStanding is what is wrong with a device, in a word and in whole.
+type deviceStanding struct {
+	Mark   mark
+	Why    string
+	Checks []deviceCheck
+}
+
+var keyStores = map[snapshot.KeyStore]string{snapshot.InTPM: "TPM", snapshot.InOSStore: "Operating system's key store", snapshot.InFile: "Encrypted file", "": "did not say"}
+
+// deviceNext is what the gate tells people to do about a check.
+func deviceNext(code string) string {
+	i := slices.IndexFunc(gate.All, func(g policy.Gate) bool { return g.ID == "posture" })
+	if i < 0 {
+		return ""
+	}
+	for _, r := range gate.All[i].Reasons {
+		if r.Code == code {
+			return r.NextStep
+		}
+	}
+	return ""
+}
+
+// serveWorkloads are the devices that only workloads ask from.
+func serveWorkloads(v *snapshot.View) map[id.Device]bool {
+	out := map[id.Device]bool{}
+	for _, g := range v.Grants.All() {
+		if g.State == snapshot.Ended {
+			continue
+		}
+		a, ok := v.Apps.Get(g.App)
+		workload := ok && a.Kind == snapshot.Workload
+		for _, d := range g.Devices {
+			before, seen := out[d]
+			out[d] = workload && (before || !seen)
+		}
+	}
+	return out
+}
+
+// standingOf is a device's posture as the gate looks at it. What an agreement demands
+// besides, the gate alone knows.
+func standingOf(v *visit, d *snapshot.Device, workload bool) deviceStanding {
+	rule := v.View.Settings.Posture
+	p, ok := v.View.Postures.Get(d.ID)
+	switch {
+	case rule.WorkloadsExempt && (d.SPIFFE != "" || workload):
+		return deviceStanding{Mark: mark{"Exempt", "off"}, Why: "A workload, without a screen or a user: it is judged by its provenance"}
+	case !ok:
+		return deviceStanding{Mark: mark{"No report", "bad"}, Why: deviceNext("not-reported")}
+	}
+	hardware := p.HardwareKey
+	if d.KeyStore != snapshot.InTPM && d.KeyStore != snapshot.InOSStore {
+		hardware = snapshot.CheckFail // report and record must agree
+	}
+	var out deviceStanding
+	wrong := 0
+	add := func(name, label, found, code string, fine bool) {
+		c := deviceCheck{Name: label, Found: found, Mark: mark{"In order", "good"}}
+		switch {
+		case fine:
+		case slices.Contains(rule.Waived, name):
+			c.Mark = mark{"Waived", "off"}
+		default:
+			c.Mark, c.Next = mark{"Wrong", "bad"}, deviceNext(code)
+			wrong++
+		}
+		out.Checks = append(out.Checks, c)
+	}
+	found := map[snapshot.Check]string{snapshot.CheckPass: "in order", snapshot.CheckFail: "not in order", snapshot.CheckUnknown: "cannot be seen", "": "cannot be seen"}
+	add("disk_encryption", "Disk encryption", found[p.DiskEncryption], "disk-encryption", p.DiskEncryption == snapshot.CheckPass)
+	add("screen_lock", "Screen lock", found[p.ScreenLock], "screen-lock", p.ScreenLock == snapshot.CheckPass)
+	add("firewall", "Firewall", found[p.Firewall], "firewall", p.Firewall == snapshot.CheckPass)
+	add("malware_protection", "Malware protection", found[p.MalwareProtection], "malware-protection", p.MalwareProtection == snapshot.CheckPass)
+	add("hardware_key", "Key in hardware", found[hardware], "hardware-key", hardware == snapshot.CheckPass)
+	age := "not known"
+	if p.UpdateAge >= 0 {
+		age = plural(p.UpdateAge, "day") + " ago"
+	}
+	add("update_age_days", "Last update", age, "updates", rule.Updated(p.UpdateAge))
+	fresh := p.ReportedAt.Add(v.View.Settings.PostureFreshness)
+	switch {
+	case !v.Now.Before(fresh):
+		out.Mark, out.Why = mark{"Report too old", "bad"}, deviceNext("stale")
+	case wrong > 0:
+		out.Mark = mark{plural(wrong, "check") + " wrong", "bad"}
+	default:
+		out.Mark = mark{"In order", "good"}
+	}
+	return out
+}
+
+// deviceState is whether a device is trusted now.
+func deviceState(v *visit, d *snapshot.Device) mark {
+	switch {
+	case holdOn(v.View, snapshot.NounDevice, string(d.ID)) != nil:
+		return mark{"On hold", "warn"}
+	case d.State == snapshot.Approved && !v.Now.Before(d.TrustedUntil):
+		return mark{"Trust has run out", "bad"}
+	}
+	return stateOf(d.State)
+}
+
+// devicesPage is every machine.
+type devicesPage struct {
+	Tabs []tab
+	List list
+}
+
+func (s *server) devices(v *visit) (devicesPage, error) {
+	f := s.frame(v)
+	link := func(x any) cell { r := f.Ref(x); return cell{Text: r.Label, Href: r.Href} }
+	kind := func(d *snapshot.Device) string {
+		if d.SPIFFE != "" {
+			return "workload"
+		}
+		return "machine"
+	}
+	all, workload := map[id.Device]deviceStanding{}, serveWorkloads(v.View)
+	standing := func(d *snapshot.Device) deviceStanding {
+		if _, ok := all[d.ID]; !ok {
+			all[d.ID] = standingOf(v, d, workload[d.ID])
+		}
+		return all[d.ID]
+	}
+	return devicesPage{machineTabs("Devices"), listOf(v, listing[*snapshot.Device]{Caption: "Devices", Rows: values(v.View.Devices.All()),
+		Columns: []column[*snapshot.Device]{
+			{Key: "id", Label: "Device", Cell: func(d *snapshot.Device) cell {
+				c := link(d.ID)
+				c.Help = d.SPIFFE
+				return c
+			}},
+			{Key: "vendor", Label: "Vendor", Cell: func(d *snapshot.Device) cell { return link(d.Vendor) }},
+			{Key: "owner", Label: "Owner", Cell: func(d *snapshot.Device) cell {
+				if d.Owner == "" {
+					return cell{}
+				}
+				return link(d.Owner)
+			}},
+			{Key: "region", Label: "Region", Cell: func(d *snapshot.Device) cell { return cell{Text: d.Region, Help: "declared"} }},
+			{Key: "store", Label: "Key kept in", Cell: func(d *snapshot.Device) cell { return text(keyStores[d.KeyStore]) }},
+			{Key: "posture", Label: "Posture", Cell: func(d *snapshot.Device) cell {
+				x := standing(d)
+				return cell{Text: x.Mark.Word, Mark: &x.Mark}
+			}},
+			{Key: "trusted", Label: "Trusted until", Cell: func(d *snapshot.Device) cell { return text(day(d.TrustedUntil)) }, Sort: func(d *snapshot.Device) string { return iso(d.TrustedUntil) }},
+			{Key: "state", Label: "State", Cell: func(d *snapshot.Device) cell { m := deviceState(v, d); return cell{Text: m.Word, Mark: &m} }},
+		},
+		Filters: []filter[*snapshot.Device]{
+			{Key: "state", Label: "State", Of: func(d *snapshot.Device) []string { return []string{deviceState(v, d).Word} }},
+			{Key: "posture", Label: "Posture", Of: func(d *snapshot.Device) []string { return []string{standing(d).Mark.Word} }},
+			{Key: "store", Label: "Key kept in", Of: func(d *snapshot.Device) []string { return []string{string(d.KeyStore)} }},
+			{Key: "kind", Label: "Kind", Of: func(d *snapshot.Device) []string { return []string{kind(d)} }},
+		},
+		Search: func(d *snapshot.Device) string {
+			return strings.Join([]string{string(d.ID), string(d.Vendor), string(d.Owner), d.Region, d.SPIFFE}, " ")
+		},
+		Sort:  "id",
+		Empty: empty{Title: "No machine is known", Text: "A vendor's person enrols a machine with a code, in one command. You see here what it says of itself, and decide whether to trust it.", Act: f.May("device.invite").As("Invite a machine")}})}, nil
+}
+
+// devicePage is one machine.
+type devicePage struct {
+	*snapshot.Device
+	Mark       mark
+	Store      string
+	Posture    *snapshot.Posture // nil: it never reported
+	FreshUntil time.Time
+	Standing   deviceStanding
+	Hold       *snapshot.Hold
+	Seals      []string
+	Grants     []*snapshot.Grant
+	Attested   []*snapshot.Attestation
+	Sessions   []sessionRow
+	Decisions  string
+	Approve    *actLink
+	Revoke     *actLink
+	Stop       *actLink
+	Lift       *actLink
+}
+
+// deviceMost is how many of its records a page of a machine or a program shows.
+const deviceMost = 50
+
+func (s *server) device(v *visit) (devicePage, error) {
+	d, ok := v.View.Devices.Get(id.Device(v.PathValue("id")))
+	if !ok {
+		return devicePage{}, notFound()
+	}
+	v.call("Device " + string(d.ID))
+	v.under("Devices", "/console/devices")
+	f := s.frame(v)
+	p := devicePage{Device: d, Mark: deviceState(v, d), Store: keyStores[d.KeyStore], Standing: standingOf(v, d, serveWorkloads(v.View)[d.ID]), Hold: holdOn(v.View, snapshot.NounDevice, string(d.ID)),
+		Attested: v.View.AttestationsOf(d.ID), Decisions: "/console/decisions?" + url.Values{"device": {string(d.ID)}}.Encode()}
+	if x, ok := v.View.Postures.Get(d.ID); ok {
+		p.Posture, p.FreshUntil = x, x.ReportedAt.Add(v.View.Settings.PostureFreshness)
+	}
+	for _, r := range d.SealTo {
+		p.Seals = append(p.Seals, sealWord(r))
+	}
+	for _, g := range v.View.Grants.All() {
+		if slices.Contains(g.Devices, d.ID) && g.State != snapshot.Ended && len(p.Grants) < deviceMost {
+			p.Grants = append(p.Grants, g)
+		}
+	}
+	if d.Key256 != "" && d.Owner != "" {
+		for _, x := range v.View.SessionsOf(d.Owner) {
+			if x.Key256 == d.Key256 && x.Live(v.Now) {
+				p.Sessions = append(p.Sessions, sessionRow{x, sessionSeen(x), sessionState(v, x), x.ID == v.Session.ID})
+			}
+		}
+	}
+	switch d.State {
+	case snapshot.Proposed, snapshot.Approved:
+		p.Approve = f.May("device.approve", "id", d.ID).As(map[bool]string{true: "Trust it longer", false: "Trust it"}[d.State == snapshot.Approved])
+		fallthrough
+	case snapshot.Invited, snapshot.Suspended:
+		p.Revoke = f.May("device.revoke", "id", d.ID).As("Revoke for good")
+	}
+	if p.Hold == nil {
+		p.Stop = f.May("hold.place", "on.noun", snapshot.NounDevice, "on.id", d.ID).As("Hold: stop it now")
+	} else if p.Hold.PlacedBy != v.Person.ID {
+		p.Lift = f.May("hold.lift", "id", p.Hold.ID).As("Lift the hold")
+	}
+	return p, nil
+}
+
+// sealWord is what sort of key releases are sealed to.
+func sealWord(recipient string) string {
+	kind := "another kind of key"
+	switch {
+	case strings.HasPrefix(recipient, "age1pq1"):
+		kind = "age, post-quantum"
+	case strings.HasPrefix(recipient, "age1"):
+		kind = "age, X25519"
+	case strings.HasPrefix(recipient, "hpke-p256:"):
+		kind = "HPKE, P-256"
+	}
+	if len(recipient) > 24 {
+		recipient = recipient[:24] + "…"
+	}
+	return fmt.Sprintf("%s (%s)", kind, recipient)
+}
