@@ -92,7 +92,7 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		return x, true
 	}
 	f.shape(&x, t, m.Optional)
-	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen }) ||
+	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen && o.Value != "" }) || x.As == "group" && path == "" && !m.Optional ||
 		slices.ContainsFunc(x.Fields, func(y actField) bool { return y.Open })
 	return x, true
 }

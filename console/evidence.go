@@ -282,8 +282,8 @@ type controlStory struct {
 	Gates     []policyRow
 	Terms     []termRow
 	Rules     []problem.Reason // of acts
-	Clock     string // the law's time limit
-	Runs      bool   // the program reckons it, for incidents
+	Clock     string           // the law's time limit
+	Runs      bool             // the program reckons it, for incidents
 	Questions []hipaa.Question
 	nouns     []string // acts about these are about the rule
 }
@@ -349,7 +349,7 @@ func (s *server) controlStory(c hipaa.Control, refused map[string]uint64) contro
 	if c.Rule == "breach" {
 		out.nouns = append(out.nouns, "incident")
 	}
-	out.Marks = marksOf(len(out.Gates) > 0 || len(out.Rules) > 0 || gates, out.Runs, len(out.Terms) > 0 || len(out.Questions) > 0, len(c.Human) > 0)
+	out.Marks = marksOf(len(out.Gates) > 0 || len(out.Rules) > 0, gates, out.Runs, len(out.Terms) > 0 && !gates || len(out.Questions) > 0, len(c.Human) > 0)
 	return out
 }
 
@@ -367,9 +367,12 @@ func clockWords(c breach.Clock) string {
 }
 
 // marksOf says how the program stands to a rule.
-func marksOf(enforced, clock, recorded, person bool) (out []mark) {
+func marksOf(enforced, promised, clock, recorded, person bool) (out []mark) {
 	if enforced {
 		out = append(out, mark{"Enforced", "good"})
+	}
+	if promised {
+		out = append(out, mark{"No data without the promise", "good"})
 	}
 	if clock {
 		out = append(out, mark{"Clock", "good"})
@@ -411,7 +414,9 @@ func controlsFor(text string) []hipaa.Control {
 		if section == "" {
 			continue
 		}
-		exact := add(func(c hipaa.Control) bool { return plainSection(c.Citation) == section || strings.EqualFold(c.ID, section) })
+		exact := add(func(c hipaa.Control) bool {
+			return plainSection(c.Citation) == section || strings.EqualFold(c.ID, section)
+		})
 		below := add(func(c hipaa.Control) bool {
 			rest, ok := strings.CutPrefix(plainSection(c.Citation), section)
 			return ok && (strings.HasPrefix(rest, "(") || rest == "")
@@ -435,7 +440,9 @@ func controlsFor(text string) []hipaa.Control {
 				break
 			}
 		}
-		add(func(c hipaa.Control) bool { return len(word) > 2 && strings.Contains(strings.ToLower(c.Title+" "+c.Citation), word) })
+		add(func(c hipaa.Control) bool {
+			return len(word) > 2 && strings.Contains(strings.ToLower(c.Title+" "+c.Citation), word)
+		})
 	}
 	return out
 }
@@ -460,7 +467,7 @@ func (s *server) controlList(v *visit) list {
 		return out
 	}
 	answer := []option{}
-	for _, m := range []string{"Enforced", "Clock", "Recorded", "A person must still do", "Nothing here answers to it"} {
+	for _, m := range []string{"Enforced", "No data without the promise", "Clock", "Recorded", "A person must still do", "Nothing here answers to it"} {
 		answer = append(answer, option{Value: m, Label: m})
 	}
 	return listOf(v, listing[controlRow]{

@@ -91,7 +91,8 @@ var stopping = []string{"revoke", "kill", "end", "terminate", "retire", "suspend
 // Nil: it is not for them.
 func (f Frame) May(kind string, pairs ...any) *actLink {
 	spec, ok := registry.Lookup(registry.Kind(kind))
-	if !ok || !spec.Routed() {
+	// An auditor reads; what is about themselves, their account's own pages do.
+	if !ok || !spec.Routed() || slices.Contains(f.Person.Duties, string(registry.Auditor)) {
 		return nil
 	}
 	may := slices.ContainsFunc(spec.Duties, func(d registry.Duty) bool { return slices.Contains(f.Person.Duties, string(d)) })
