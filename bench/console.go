@@ -152,6 +152,16 @@ type filled struct {
 	more []snapshot.Record
 }
 
+// Since implements registry.Store: what is more came with the last act of the first page.
+func (f *filled) Since(ctx context.Context, seq uint64, limit int) ([]registry.Entry, error) {
+	entries, err := f.Store.Since(ctx, seq, limit)
+	if seq == 0 && len(entries) > 0 {
+		last := &entries[len(entries)-1]
+		last.Changed = append(slices.Clone(last.Changed), f.more...)
+	}
+	return entries, err
+}
+
 // Load implements registry.Store.
 func (f *filled) Load(ctx context.Context, seq uint64) ([]snapshot.Record, error) {
 	records, err := f.Store.Load(ctx, seq)
