@@ -85,6 +85,9 @@ func kindOf(status int) problem.Kind {
 			return k
 		}
 	}
+	if status >= 400 && status < 500 { // a question that the API could not read
+		return problem.Invalid
+	}
 	return problem.Internal
 }
 

@@ -412,4 +412,3 @@ func rivalDifference(a, b string) string {
 	}
 	return fmt.Sprintf("%d and %d lines", len(x), len(y))
 }
-

@@ -40,9 +40,6 @@ func (w *world) asked() {
 	w.b.Refusal("/Patient?_count=2")
 }
 
-// in is the world as another test sees it.
-func (w *world) in(t *testing.T) *world { return &world{t, w.b} }
-
 // soon asks for a page until it says something.
 func (c *client) soon(path, pattern string) *client {
 	c.w.t.Helper()

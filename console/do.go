@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/problem"
@@ -136,14 +137,28 @@ func (s *server) doShown(v *visit) (doPage, error) {
 			continue
 		}
 		f.typed[name] = texts
-		if !slices.Contains(q["change"], name) {
+		if !slices.Contains(q["change"], name) && strings.Join(texts, "") != "" {
 			f.given = append(f.given, name)
 		}
 	}
 	slices.Sort(f.given)
 	s.asItIs(v, &f)
+	f.now(v.Now)
 	_, f.errs = readForm(spec, f.typed) // what the address says wrongly
 	return s.doPage(v, f), nil
+}
+
+// happened are times that are mostly now; whoever fills in the form sees them, and can change
+// them.
+var happened = []string{"decided_at", "screened_at", "at", "starts_at", "effective_at", "completed_at"}
+
+// now fills them in.
+func (f *doForm) now(at time.Time) {
+	for _, m := range membersOf(actType(f.spec)) {
+		if m.Type == timeType && slices.Contains(happened, m.Name) && f.typed[m.Name] == nil {
+			f.typed.Set(m.Name, shownTime(at.Truncate(time.Minute)))
+		}
+	}
 }
 
 // posted reads what came by POST.

@@ -88,6 +88,9 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 			if err := s.ask(v, "/v1/agreements/"+url.PathEscape(a.Subject().ID)+"/effect", api.EffectRequest{Kind: f.spec.Name, Act: api.Fields(withoutID(raw))}, ahead.Effect); err != nil {
 				return doPage{}, err
 			}
+			if f.spec.Name != "agreement.amend" && f.spec.Name != "agreement.renew" {
+				ahead.Effect.Stops = nil // the same that stop at once
+			}
 		}
 		ahead.Stops, ahead.Starts, ahead.Looked, ahead.Beyond = d.Stops, d.Starts, d.Asked, d.Beyond
 	}

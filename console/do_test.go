@@ -3,9 +3,15 @@ package console_test
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sallyport/sallyport/console"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 )
@@ -79,4 +85,106 @@ func TestAnActIsSeenThenDoneThenTold(t *testing.T) {
 	form.Set("on.id", "nobody")
 	c.post("/console/do/hold.place", form).wants(http.StatusUnprocessableEntity, "nobody")
 	c.get("/console/acts").wants(http.StatusOK, "hold.place", "a look at their papers")
+}
+
+// A vendor's person has forms for what is their own, and lists in them that hold their own.
+func TestAVendorsPersonActsOnTheirOwn(t *testing.T) {
+	w, lin := signedIn(t)
+	w.b.Act(registrytest.Ada, registry.ProposeVendor{ID: "other", Name: "Other AI"})
+	w.b.Act(registrytest.Ada, registry.ProposePerson{ID: "mia", Vendor: "other", Name: "Mia Other", Classification: "business-associate", Basis: "employee of the vendor", Region: "US"})
+	for _, spec := range registry.Acts {
+		lin.get("/console/do/" + string(spec.Name))
+		theirs := spec.Routed() && (slices.Contains(spec.Admits, registry.Self) || slices.Contains(spec.Admits, registry.VendorPeople))
+		if want := map[bool]int{true: http.StatusOK, false: http.StatusNotFound}[theirs]; lin.status != want {
+			t.Errorf("%s: got %d, want %d", spec.Name, lin.status, want)
+		}
+		for _, others := range []string{"Other AI", "Mia", "ada", "Grace"} {
+			if strings.Contains(lin.body, others) {
+				t.Errorf("%s tells of %q:\n%s", spec.Name, others, lin.body)
+			}
+		}
+	}
+	before := len(w.b.Acts())
+	form := url.Values{"id": {"laptop"}, "vendor": {"other"}, "owner": {"mia"}, "expires_at": {w.b.Clock.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04")}, "reason": {"work"}}
+	lin.post("/console/do/device.invite", form)
+	if strings.Contains(lin.body, "Mia") || strings.Contains(lin.body, "Nothing is done yet") {
+		t.Errorf("another vendor's machine can be looked at: %d\n%s", lin.status, lin.body)
+	}
+	form.Set("step", "do")
+	if lin.post("/console/do/device.invite", form); strings.Contains(lin.body, "shown this once") || len(w.b.Acts()) != before {
+		t.Errorf("another vendor's machine was invited: %d\n%s", lin.status, lin.body)
+	}
+	// Their own: the word is on that page alone, and not in its address.
+	form.Set("vendor", "northwind")
+	form.Set("owner", "lin")
+	lin.post("/console/do/device.invite", form).wants(http.StatusOK, "shown this once", "sallyport agent enroll --server "+w.b.Gateway)
+	if lin.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("a page with a secret may be kept: %q", lin.header.Get("Cache-Control"))
+	}
+	if _, word, ok := strings.Cut(lin.body, "<code>laptop."); !ok || len(word) < 40 {
+		t.Errorf("there is no word of an invitation:\n%s", lin.body)
+	}
+	lin.post("/console/do/vendor.suspend", url.Values{"id": {"northwind"}, "reason": {"x"}, "step": {"do"}}).wants(http.StatusNotFound)
+	lin.get("/console/acts").wants(http.StatusNotFound)
+	lin.get("/console/agreements").wants(http.StatusNotFound)
+	lin.get("/console/start").wants(http.StatusNotFound)
+}
+
+// Who only reads is told so, clearly.
+func TestAnAuditorChangesNothing(t *testing.T) {
+	w := start(t)
+	w.b.Enlist("iris", registry.Auditor)
+	iris := w.as("iris")
+	iris.get("/console/do/vendor.suspend?id=northwind").wants(http.StatusForbidden, "Your duties do not let you do this", "privacy officer")
+	iris.post("/console/do/vendor.suspend", url.Values{"id": {"northwind"}, "reason": {"x"}, "step": {"do"}}).wants(http.StatusForbidden)
+	iris.get("/console/agreements/northwind-baa").wants(http.StatusOK, "In force", "Its terms, and what each does")
+	if strings.Contains(iris.body, "/console/do/agreement.") {
+		t.Errorf("an auditor is led to acts:\n%s", iris.body)
+	}
+	iris.get("/console/agreements/northwind-baa/evidence").wants(http.StatusOK, "Decisions and releases")
+	iris.get("/console/start").wants(http.StatusOK)
+	iris.get("/console/agreements?format=csv").wants(http.StatusOK, "northwind-baa")
+	iris.get("/console/acts?kind=agreement.approve").wants(http.StatusOK, "agreement.approve")
+	if strings.Contains(iris.body, "<code>vendor.propose</code>") {
+		t.Error("the filter keeps other acts")
+	}
+	iris.get("/console/acts?actor=nobody").wants(http.StatusOK, "Nothing found")
+	iris.get("/console/acts?from=yesterday").wants(http.StatusBadRequest, "is not a day")
+	iris.get("/console/acts?format=csv").wants(http.StatusOK, "vendor.propose")
+	act := w.b.Acts()[5]
+	iris.get("/console/acts/"+string(act.Act)).wants(http.StatusOK, string(act.Kind))
+	iris.get("/console/acts/"+string(act.Act)+"/proof").wants(http.StatusOK, "c2sp.org/tlog-proof")
+}
+
+// What leads to an act names fields that it has: in every template.
+func TestLinksToActsNameTheirFields(t *testing.T) {
+	call := regexp.MustCompile(`May "([a-z.-]+)"((?: "[A-Za-z0-9_.]+" (?:\([^)]*\)|"[^"]*"|[^\s"()}]+))*)`)
+	pair := regexp.MustCompile(` "([A-Za-z0-9_.]+)" (?:\([^)]*\)|"[^"]*"|[^\s"()}]+)`)
+	templates, err := filepath.Glob("screens/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range templates {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range call.FindAllStringSubmatch(string(raw), -1) {
+			if _, ok := registry.Lookup(registry.Kind(m[1])); !ok {
+				t.Errorf("%s: there is no act %s", file, m[1])
+				continue
+			}
+			for _, p := range pair.FindAllStringSubmatch(m[2], -1) {
+				found++
+				_, wrong := console.ReadForm(registry.Kind(m[1]), url.Values{p[1]: {"2026-01-01"}})
+				if slices.ContainsFunc(wrong, func(w string) bool { return strings.Contains(w, "is not a field") }) {
+					t.Errorf("%s: %s has no field %s", file, m[1], p[1])
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d fields were found", found)
+	}
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -306,13 +307,17 @@ func closedSet(kind registry.Kind, name string, t reflect.Type, v *snapshot.View
 	}
 	out := make([]option, len(set))
 	for i, x := range set {
-		out[i] = option{Value: x, Label: wordOfValue(x)}
+		out[i] = option{Value: x, Label: cmp.Or(valueWords[last+" "+x], wordOfValue(x))}
 	}
 	return out
 }
 
 // valueWords are values that are no words by themselves.
 var valueWords = map[string]string{
+	"dates year": "Cut to the year", "dates keep": "As they are", "dates profile": "As the profile says", "identifiers pseudonym": "Codes in their place (pseudonyms)", "identifiers keep": "As they are",
+	"outcome keep": "Goes on as it is", "outcome cut-down": "Goes on with less", "outcome revoke": "Ends, for good", "classification workforce": "Workforce: under your direct control", "classification business-associate": "Of a business associate",
+	"verdict pass": "Pass", "verdict conditional": "Pass, on conditions", "verdict fail": "Fail: everything of the vendor stops", "kind human": "A human at a screen", "kind workload": "A workload, without a human", "kind agent": "An agent that acts for a human",
+	"kind group": "A group that the source keeps", "kind list": "A list of patients", "kind search": "Those whom a search finds", "kind all": "All patients of the source",
 	"baa": "Business associate agreement", "phi": "PHI", "phi-identified": "PHI", "i": "(i) unintentional access by somebody of ours", "ii": "(ii) inadvertent disclosure among the authorised",
 	"iii": "(iii) the recipient could not have kept it", "own-organisation": "Own organisation",
 }

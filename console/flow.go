@@ -107,7 +107,7 @@ func flowRows(ways map[way]dayCount) []flowRow {
 }
 
 func flowListing(v *visit, rows []flowRow) listing[flowRow] {
-	f := Frame{v: v}
+	f := v.s.frame(v)
 	linked := func(r ref) cell { return cell{Text: r.Label, Href: r.Href} }
 	num := func(n uint64) cell { return text(number(n)) }
 	return listing[flowRow]{Caption: "Ways that data took", Rows: slices.Values(rows), Keep: []string{"days"},
@@ -115,13 +115,13 @@ func flowListing(v *visit, rows []flowRow) listing[flowRow] {
 			{Key: "source", Label: "Source", Cell: func(r flowRow) cell { return linked(f.Ref(r.Source)) }},
 			{Key: "vendor", Label: "Vendor", Cell: func(r flowRow) cell { return linked(f.Ref(r.Vendor)) }},
 			{Key: "engagement", Label: "Engagement", Cell: func(r flowRow) cell { return linked(f.Ref(r.Engagement)) }},
-			{Key: "region", Label: "Region", Cell: func(r flowRow) cell { return text(cmp.Or(r.Region, "not known")) }},
-			{Key: "class", Label: "Data class", Cell: func(r flowRow) cell { return text(classWord(r.Class)) }},
+			{Key: "region", Label: "In", Cell: func(r flowRow) cell { return text(cmp.Or(r.Region, "not known")) }},
+			{Key: "class", Label: "Class", Cell: func(r flowRow) cell { return text(classWord(r.Class)) }},
 			{Key: "protection", Label: "Protected by", Wide: true, Cell: func(r flowRow) cell { return text(flowProtection(r)) }},
 			{Key: "permitted", Label: "Permitted", Num: true, Cell: func(r flowRow) cell { return num(r.Permitted) }},
 			{Key: "refused", Label: "Refused", Num: true, Cell: func(r flowRow) cell { return num(r.Refused) }},
-			{Key: "releases", Label: "Releases", Num: true, Cell: func(r flowRow) cell { return num(r.Releases) }},
-			{Key: "patients", Label: "Patients, summed", Num: true, Cell: func(r flowRow) cell { return num(r.Patients) }},
+			{Key: "releases", Label: "Releases", Num: true, File: true, Cell: func(r flowRow) cell { return num(r.Releases) }},
+			{Key: "patients", Label: "Patients, summed", Num: true, File: true, Cell: func(r flowRow) cell { return num(r.Patients) }},
 			{Key: "bytes", Label: "Bytes", Num: true, Cell: func(r flowRow) cell { return num(r.Bytes) }},
 		},
 		Filters: []filter[flowRow]{

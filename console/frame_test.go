@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/browser"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -19,10 +20,9 @@ var systemScreens = []string{"flow", "sources", "sources/ehr", "sessions", "devi
 
 // frameStory is what every page has: finding by keyboard, colours, the lock of a page
 // that nobody uses; and a session that a live page does not keep alive.
-func frameStory(w *world, grace *client) {
+func frameStory(w *world, b *browser.Browser, grace *client) {
 	t := w.t
 	t.Helper()
-	b := w.browser(registrytest.Grace)
 	b.Open(w.b.Pages + "/console/health")
 	b.Key("\x0b") // nothing: the palette opens by Ctrl K alone
 	b.Value(`dispatchEvent(new KeyboardEvent("keydown", {key: "k", ctrlKey: true, bubbles: true})), String(document.getElementById("palette").open)`)
@@ -56,7 +56,7 @@ func frameStory(w *world, grace *client) {
 	for _, path := range systemScreens {
 		b.Open(w.b.Pages + "/console/" + path)
 		if got := b.Value(`String(document.documentElement.scrollWidth)`); got != "320" {
-			t.Errorf("%s is %s wide at 320", path, got)
+			t.Errorf("%s is %s wide at 320: %s", path, got, b.Value(`[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > 321 && !e.closest(".scroll")).map((e) => e.tagName + "." + e.className).slice(0, 5).join(" ")`))
 		}
 	}
 	b.Width(1280)
@@ -88,7 +88,6 @@ func frameStory(w *world, grace *client) {
 	b.Errors()
 
 	// A page that keeps itself up to date is nobody's use of the session.
-	idle := w.b.Clock
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.b.Pages+"/console/live", nil)
@@ -100,10 +99,24 @@ func frameStory(w *world, grace *client) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	idle.Move(20 * time.Minute)
+	later := func(d time.Duration) { // and until the registry has been confirmed since
+		w.b.Clock.Move(d)
+		for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+			resp, err := http.Get(w.b.Health + "/readyz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		t.Fatal("not ready")
+	}
+	later(20 * time.Minute)
 	grace.Client.Transport = &quietly{grace.Client.Transport}
-	grace.await("/console/health", "Ready.")
-	idle.Move(11 * time.Minute)
+	grace.get("/console/health").wants(http.StatusOK, "Ready.")
+	later(11 * time.Minute)
 	grace.Client.Transport = grace.Client.Transport.(*quietly).RoundTripper
 	w.b.Act(registrytest.Ada, registry.PlaceHold{ID: "wake", On: snapshot.Subject{Noun: snapshot.NounApp, ID: "triage"}, Cause: snapshot.HoldOwner})
 	over := false

@@ -58,15 +58,17 @@ var noisyActs = []string{"session.", "posture.", "person.add-passkey", "device.s
 func newHistory(s *server) *history { return &history{s: s, vendor: map[id.Vendor][]*done{}} }
 
 func (h *history) run(ctx context.Context) {
-	tick := time.NewTicker(historyTurn)
+	tick := time.NewTicker(historyTurn) // acts of other nodes come without news
 	defer tick.Stop()
 	for {
+		changed := h.s.Registry.Changed()
 		if err := h.turn(ctx); err != nil && ctx.Err() == nil {
 			h.s.Logger.InfoContext(ctx, "the console does not see what is new in the registry", "err", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
 		}
 	}

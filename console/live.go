@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 const (
@@ -23,6 +25,10 @@ const (
 // is worked out. It tells nothing else: the page asks for
 // itself again, as its visitor. It ends at once when the session does.
 func (s *server) live(w http.ResponseWriter, r *http.Request) {
+	if _, _, ok := s.Sessions.SignedIn(r); !ok {
+		w.WriteHeader(http.StatusNoContent) // to a sign-in page it could not be led; this ends it
+		return
+	}
 	v, ok := s.visit(w, r, screen{For: everyone})
 	if !ok {
 		return
@@ -51,7 +57,7 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		more, _ := s.activity.More()
 		done := s.work.More()
 		view := s.Registry.View()
-		if x, ok := view.Sessions.Get(v.Session.ID); !ok || !signin.Counts(view, x, s.Now()) {
+		if sessionOver(view, v.Session.ID, s.Now()) {
 			send("event: over\ndata: session\n\n")
 			return
 		}
@@ -84,4 +90,15 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+}
+
+// sessionOver says whether a session is over for good. A registry that has not been
+// confirmed for a while ends no page: it refuses the next one until it has.
+func sessionOver(view *snapshot.View, key id.Session, now time.Time) bool {
+	x, ok := view.Sessions.Get(key)
+	if !ok || !x.Live(now) || x.Idle(now, view.Settings.SessionIdle) {
+		return true
+	}
+	p, ok := view.Persons.Get(x.Person)
+	return !ok || !signin.MaySignIn(view, p)
 }

@@ -181,7 +181,7 @@ func (s *server) sourceGrants(v *visit, key id.Source) listing[sourceGrant] {
 			}
 		}
 	}
-	f := Frame{v: v}
+	f := s.frame(v)
 	linked := func(x any) cell { r := f.Ref(x); return cell{Text: r.Label, Href: r.Href} }
 	return listing[sourceGrant]{Caption: "Who may ask", Rows: rows,
 		Columns: []column[sourceGrant]{

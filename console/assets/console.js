@@ -21,7 +21,10 @@ async function again() {
   const open = [...document.querySelectorAll("main details[open][id]")].map((d) => d.id);
   for (const part of document.querySelectorAll("[data-live]")) {
     const to = next.getElementById(part.id);
-    if (to && to.innerHTML !== part.innerHTML) part.innerHTML = to.innerHTML;
+    if (!to || to.innerHTML === part.innerHTML) continue;
+    const at = document.activeElement; // whoever is there by keyboard keeps their place
+    if (part.contains(at)) at.addEventListener("blur", () => { again().catch(() => {}); }, { once: true });
+    else part.innerHTML = to.innerHTML;
   }
   for (const id of open) { const d = document.getElementById(id); if (d) d.open = true; }
 }
@@ -104,20 +107,23 @@ if (palette && palette.showModal) {
     const answer = await fetch("/console/find?format=json&q=" + encodeURIComponent(q), { credentials: "same-origin" }).catch(() => null);
     if (!answer || !answer.ok || turn !== asked) return;
     const found = await answer.json();
-    show(own.concat(found));
+    show(own.concat(found.filter((x) => !own.some((p) => p.href === x.href))));
   };
-  const open = () => { field.value = ""; look(); palette.showModal(); field.focus(); };
+  const open = () => { if (palette.open) return; field.value = ""; look(); palette.showModal(); field.focus(); };
   find.querySelector("kbd").hidden = false;
   find.addEventListener("click", (event) => { event.preventDefault(); open(); });
   field.addEventListener("input", look);
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); open(); }
   });
+  palette.querySelector("form").addEventListener("submit", (event) => {
+    const first = list.querySelector("a");
+    if (first) { event.preventDefault(); first.click(); }
+  });
   palette.addEventListener("keydown", (event) => {
     const links = [...list.querySelectorAll("a")], at = links.indexOf(document.activeElement);
     if (event.key === "ArrowDown" && links.length) { event.preventDefault(); links[(at + 1) % links.length].focus(); }
     if (event.key === "ArrowUp" && links.length) { event.preventDefault(); links[(at - 1 + links.length) % links.length].focus(); }
-    if (event.key === "Enter" && at < 0 && links.length) { event.preventDefault(); links[0].click(); }
   });
 }
 

@@ -52,8 +52,8 @@ const (
 // Where the columns begin, and how wide their boxes are. The legs between the first two
 // and the next two carry words.
 var (
-	flowX = [FlowColumns]float64{0, 264, 532, 736, 906}
-	flowW = [FlowColumns]float64{128, 92, 150, 136, 74}
+	flowX = [FlowColumns]float64{0, 270, 532, 736, 906}
+	flowW = [FlowColumns]float64{128, 86, 150, 136, 73}
 )
 
 // SVG draws the map. A line is the wider, the more went along it.

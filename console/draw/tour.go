@@ -18,7 +18,7 @@ type Station struct {
 func Tour(id, title, desc string, steps []Station) template.HTML {
 	const perRow, width, rowHeight, r = 6, 980.0, 112.0, 17.0
 	rows := (len(steps) + perRow - 1) / perRow
-	c := New(id, int(width), int(rowHeight)*rows, title, desc)
+	c := New(id, int(width), int(rowHeight)*rows-24, title, desc)
 	step := width / perRow
 	at := func(i int) (x, y float64) {
 		row, col := i/perRow, i%perRow

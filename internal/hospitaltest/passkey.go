@@ -160,16 +160,29 @@ func (b *Box) Visit(person id.Person) *Visitor {
 		b.t.Fatalf("enrolling %s: %v", person, err)
 	}
 	if !ours {
-		public, err := v.Passkey.public()
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		b.Act(registrytest.Grace, registry.ApprovePerson{ID: person, Passkeys: []string{snapshot.FingerprintOf(public)}})
+		b.Act(registrytest.Grace, registry.ApprovePerson{ID: person, Passkeys: b.fingerprints(person)})
 	}
 	if err := v.SignIn(); err != nil {
 		b.t.Fatalf("signing in as %s: %v", person, err)
 	}
 	return v
+}
+
+// fingerprints are those of a person's passkeys, as Grace reads them.
+func (b *Box) fingerprints(person id.Person) (out []string) {
+	b.t.Helper()
+	got, err := b.People[registrytest.Grace].Do(http.MethodGet, "/v1/persons/"+string(person), nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var p snapshot.Person
+	if err := json.Unmarshal(got.Body, &p); err != nil || got.Status != http.StatusOK {
+		b.t.Fatalf("reading %s: %v %s", person, err, got)
+	}
+	for _, k := range p.Passkeys {
+		out = append(out, k.Fingerprint)
+	}
+	return out
 }
 
 var (

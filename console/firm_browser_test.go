@@ -1,0 +1,211 @@
+package console_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity/signin"
+	"github.com/sallyport/sallyport/internal/browser"
+	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+var fingerprint = regexp.MustCompile(`[A-Z2-7]{4}(-[A-Z2-7]{4}){4}`)
+
+// outside is Chromium in the hands of a vendor's person: they use their invitation, read
+// their passkey's fingerprint to Grace, who approves them, and sign in.
+func (w *world) outside(person id.Person) *browser.Browser {
+	w.t.Helper()
+	code := signin.NewCode()
+	code256, _ := signin.CodeDigest(code)
+	w.b.Act(registrytest.Ada, registry.InvitePerson{ID: person, Code256: code256, ExpiresAt: w.b.Clock.Now().Add(time.Hour)})
+	b := browser.Start(w.t, w.b.Pages)
+	b.WithAuthenticator(true)
+	b.Narrow(1280, false)
+	b.Open(w.b.Pages + "/enroll")
+	b.Type("#code", code)
+	b.Press("form .main")
+	b.Wants("Make your passkey")
+	b.Press("form .main")
+	w.b.Act(registrytest.Grace, registry.ApprovePerson{ID: person, Passkeys: []string{fingerprint.FindString(b.Text())}})
+	b.Open(w.b.Pages + "/signin")
+	b.Press("form[data-passkey] .main")
+	b.Wants("Where Northwind AI, Inc. stands")
+	return b
+}
+
+const nora = id.Person("nora") // who speaks and signs for the vendor
+
+// toSign is a paper that waits for the vendor's signature.
+func (w *world) toSign(paper id.Agreement) {
+	w.t.Helper()
+	ada, now := registrytest.Ada, w.b.Clock.Now().UTC()
+	w.b.Act(ada, registry.DraftAgreement{ID: paper, Kind: snapshot.ServicesContract, Vendor: hospitaltest.Vendor, PermittedUses: registrytest.Uses(), Regions: []string{"US"},
+		Terms: map[string]snapshot.Term{}, Document: registry.NewDocument("text/plain", registrytest.Paper).Digest, EffectiveAt: now, EndsAt: now.AddDate(1, 0, 0)})
+	w.b.Act(ada, registry.SignAgreement{ID: paper, Party: snapshot.Organisation, Signer: "A. Example, CEO", At: now})
+}
+
+// The vendor's contact and the outside data scientist do their five commonest things in
+// the real browser; then what cannot wait, without script.
+func TestAVendorsPeopleAtWork(t *testing.T) {
+	w := start(t)
+	ada, grace := registrytest.Ada, registrytest.Grace
+	w.b.Act(ada, registry.ProfileVendor{ID: hospitaltest.Vendor, Services: []string{"triage"}, DataClasses: []hipaa.DataClass{hipaa.PHI}, Locations: []string{"US"}, Staff: 3, Patients: 10, Keeps: snapshot.KeepsNothing})
+	w.b.Act(ada, registry.ProposePerson{ID: nora, Vendor: hospitaltest.Vendor, Name: "Nora Example", Classification: hipaa.BusinessAssociate, Basis: "officer of the vendor", Region: "US"})
+	w.b.Act(grace, registry.ApprovePerson{ID: nora})
+	w.b.Act(grace, registry.NameSignatory{ID: nora, Title: "Chief Executive"})
+	w.b.Act(ada, registry.SendQuestionnaire{ID: "spring", Vendor: hospitaltest.Vendor, DueAt: w.b.Clock.Now().AddDate(0, 1, 0)})
+	w.toSign("northwind-sow")
+	question := hipaa.Questions()[0].ID
+	domain := hipaa.Questions()[0].Domain
+
+	t.Run("the data scientist", func(t *testing.T) {
+		w := &world{t, w.b}
+		b := w.outside(registrytest.Lin)
+		follow := func(path string) { t.Helper(); b.Press(`nav.side a[href="` + path + `"]`) }
+		w.b.Get("/Patient?_count=2")
+		// 1. What may I use?
+		follow("/console/my/access")
+		b.Wants("Triage", "Every patient of the source", "It ends by itself", "Open")
+		w.firmPictures(b, "firm-access")
+		// 2. How do I connect?
+		follow("/console/my/connect")
+		b.Wants("What stands below works now", "private_key_jwt", "sallyport agent")
+		b.Press(`.tabs a[href*="with=python"]`)
+		b.Tick("button[data-copy=s-python]")
+		b.Await("Copied")
+		w.firmPictures(b, "firm-connect")
+		// 3. My activity, as the owner sees it.
+		follow("/console/my/activity")
+		for until := time.Now().Add(10 * time.Second); !strings.Contains(b.Text(), "Released") && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+			b.Open(w.b.Pages + "/console/my/activity")
+		}
+		b.Wants("Released", "Patient: search")
+		w.firmPictures(b, "firm-activity")
+		// 4. It is over: why, and ask for it again.
+		w.b.Act(grace, registry.RevokeGrant{ID: hospitaltest.Grant})
+		follow("/console/my/access")
+		b.Wants("You have no access yet", "Over in the last 30 days", "Ask for it again")
+		w.firmPictures(b, "firm-access-over")
+		b.Press("main .rows a.button")
+		b.Wants("offered to this work")
+		w.b.Act(ada, registry.OfferRole{ID: hospitaltest.Role, OfferedTo: []id.Engagement{hospitaltest.Engagement}})
+		b.Open(b.At())
+		b.Press("main .rows a")
+		b.Type("#why", "The evaluation goes on")
+		w.firmPictures(b, "firm-ask")
+		b.Press("#ask button.main")
+		b.Wants("What it would cost", "it would work at once")
+		w.firmPictures(b, "firm-ask-cost")
+		b.Press("form[action='/console/do/request.make'] .main")
+		b.Wants("What you asked for", "Waiting")
+		// 5. A lesson.
+		follow("/portal/course")
+		b.Tick("input[value=SUP]")
+		b.Press("form[action='/portal/course/start'] .main")
+		b.Press(`main a[href^="/portal/course/lesson/"]`)
+		b.Press("main form .main")
+		b.Open(w.b.Pages + "/portal/course")
+		b.Wants("1 of ")
+		b.Errors()
+	})
+
+	t.Run("the contact", func(t *testing.T) {
+		w := &world{t, w.b}
+		b := w.outside(nora)
+		follow := func(path string) { t.Helper(); b.Press(`nav.side a[href="` + path + `"]`) }
+		// 1. Where we stand.
+		b.Wants("What waits for you", "Sign: Services contract", "Due-diligence questions", "Take the training", "First door: papers", "Second door: data")
+		w.firmPictures(b, "firm-home")
+		// 2. A question of the questionnaire.
+		follow("/console/my/questionnaires")
+		b.Wants("Waits for you")
+		w.firmPictures(b, "firm-questionnaires")
+		b.Press("table.list a")
+		b.Open(w.b.Pages + "/portal/questionnaires/spring/" + url.PathEscape(domain))
+		b.Type("#"+question+" textarea", "We test restores each quarter")
+		b.Tick("#" + question + " form button") // it is saved as it is typed, on the same page
+		b.Await("Saved")
+		// 3. A paper to sign.
+		b.Press(".brand a")
+		follow("/console/my/papers")
+		b.Wants("You may sign for your firm", "To sign")
+		w.firmPictures(b, "firm-papers")
+		b.Press(`a[href="/portal/agreements/northwind-sow"]`)
+		b.Tick("#intent")
+		b.Tick("#consent")
+		b.Press("main form button")
+		b.Press(".brand a")
+		follow("/console/my/papers")
+		b.Wants("Waits for approval")
+		// 4. The team's training.
+		follow("/console/my/team")
+		b.Wants("Lin Example", "Current", "Nora Example", "Not taken", "Chief Executive")
+		w.firmPictures(b, "firm-team")
+		b.Open(w.b.Pages + "/console/my/certificates")
+		w.firmPictures(b, "firm-certificates")
+		// 5. An incident. It closes the door until the organisation has looked at it.
+		follow("/console/my/incidents")
+		b.Press("a.button.main")
+		b.Type("#title", "A laptop was left on a train")
+		b.Press("main form .main")
+		b.Wants("Your report is on the record")
+		b.Press(".brand a")
+		follow("/console/my/incidents")
+		b.Wants("A laptop was left on a train", "Nora Example")
+		w.firmPictures(b, "firm-incidents")
+		b.Press(".brand a")
+		b.Wants("You have no access yet")
+		b.Errors()
+	})
+
+	t.Run("without script", func(t *testing.T) {
+		w := &world{t, w.b}
+		w.toSign("northwind-sow-2")
+		c := w.visit(nora)
+		c.get("/console").wants(http.StatusOK, "What waits for you", "/portal/agreements/northwind-sow-2", "/portal/questionnaires/spring")
+		c.post("/portal/questionnaires/spring/"+url.PathEscape(domain)+"/"+question+"/answer", url.Values{"value": {"Yes, each quarter"}}).wants(http.StatusOK, "Yes, each quarter")
+		c.post("/portal/agreements/northwind-sow-2", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {registry.NewDocument("text/plain", registrytest.Paper).Digest}}).wants(http.StatusOK)
+		c.get("/console/my/papers").wants(http.StatusOK, "Waits for approval")
+		c.post("/portal/incidents/northwind", url.Values{"title": {"A backup went to the wrong tenant"}, "discovered": {w.b.Clock.Now().UTC().Format("2006-01-02T15:04")}, "once": {"x1"}}).wants(http.StatusOK, "on the record")
+		c.get("/console/my/incidents").wants(http.StatusOK, "A backup went to the wrong tenant")
+
+		lin := w.visit(registrytest.Lin)
+		lin.get("/console/my/ask?engagement=triage-eval&role=triage-reader").wants(http.StatusOK, "Why you need it")
+		form := url.Values{"resources.Patient.interactions": {"read", "search-type"}, "resources.Patient.elements": {"gender"}, "app": {"triage"}, "devices": {"northwind-gpu-1"}, "cohort.kind": {"search"}, "cohort.ref": {"Patient?gender=female"},
+			"max_patients": {"10"}, "megabytes": {"5"}, "life": {"7"}}
+		lin.post("/console/my/ask?engagement=triage-eval&role=triage-reader", form).wants(http.StatusUnprocessableEntity, "Say why you need it")
+		form.Set("why", "Women only, for the second part")
+		lin.post("/console/my/ask?engagement=triage-eval&role=triage-reader", form).wants(http.StatusOK, "What it would cost", "Something has become of the vendor since its assessment", `name="resources.Patient.elements" value="gender"`)
+		made := url.Values{}
+		for _, m := range hiddenField.FindAllStringSubmatch(lin.body[strings.Index(lin.body, `action="/console/do/request.make"`):strings.Index(lin.body, `id="ask"`)], -1) {
+			made.Add(m[1], m[2])
+		}
+		lin.post("/console/do/request.make", made).wants(http.StatusOK, "What you asked for", "Waiting")
+		lin.get("/console/my/access").wants(http.StatusOK, "Take it back")
+	})
+}
+
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+
+// firmPictures are of a page in the light, in the dark, and on a phone, where they are wanted;
+// on a phone nothing is wider than the screen.
+func (w *world) firmPictures(b *browser.Browser, name string) {
+	w.t.Helper()
+	b.Picture(name, 1280, false)
+	b.Picture(name+"-dark", 1280, true)
+	b.Picture(name+"-phone", 320, false)
+	b.Narrow(320, false)
+	if got := b.Value(`String(document.documentElement.scrollWidth <= innerWidth)`); got != "true" {
+		w.t.Errorf("%s is wider than a phone: %s", name, b.Value(`[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName + "." + e.className).join(" ")`))
+	}
+	b.Narrow(1280, false)
+}
