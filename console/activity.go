@@ -164,6 +164,16 @@ func grown(days []dayCount, x dayCount) []dayCount {
 	return append(days, x)
 }
 
+// newer is the end of the days in which those from first on are. Days come in order, but
+// for a clock that was set back by less than a day.
+func newer(days []dayCount, first int64) []dayCount {
+	i := len(days)
+	for i > 0 && days[i-1].Day >= first-1 {
+		i--
+	}
+	return days[i:]
+}
+
 // Days are the counts of each day from since on, up to today, with days on which
 // nothing happened; keep says which ways count, nil: all.
 func (a *activity) Days(since, now time.Time, keep func(way) bool) []dayCount {
@@ -181,7 +191,7 @@ func (a *activity) Days(since, now time.Time, keep func(way) bool) []dayCount {
 		if keep != nil && !keep(w) {
 			continue
 		}
-		for _, d := range days {
+		for _, d := range newer(days, first) {
 			if d.Day >= first && d.Day <= last {
 				out[d.Day-first].add(d)
 			}
@@ -201,7 +211,7 @@ func (a *activity) Ways(since time.Time, keep func(way) bool) map[way]dayCount {
 			continue
 		}
 		var sum dayCount
-		for _, d := range days {
+		for _, d := range newer(days, first) {
 			if d.Day >= first {
 				sum.add(d)
 			}
@@ -223,7 +233,7 @@ func (a *activity) Gates(since time.Time, vendor id.Vendor) map[string]uint64 {
 		if vendor != "" && g.Vendor != vendor {
 			continue
 		}
-		for _, d := range days {
+		for _, d := range newer(days, first) {
 			if d.Day >= first {
 				out[g.Gate] += d.Refused
 			}

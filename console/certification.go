@@ -21,6 +21,9 @@ type certificationPage struct {
 	Alike    []alikeReport
 }
 
+// maxAlike is how many reports are shown that are too much alike.
+const maxAlike = 10
+
 // alikeReport is another vendor's report whose text is too much like this one's.
 type alikeReport struct {
 	ID     id.Certification
@@ -34,7 +37,7 @@ func (s *server) certification(v *visit) (certificationPage, error) {
 	if !ok {
 		return certificationPage{}, notFound()
 	}
-	p := certificationPage{certificationRow: rowOfCertification(v.View, c, v.Now), Lacks: diligence.Lacks(c)}
+	p := certificationPage{certificationRow: rowOfCertification(v, c), Lacks: diligence.Lacks(c)}
 	v.call(p.Name)
 	v.under("Diligence", "/console/diligence?tab=reports", p.VendorName, vendorPath(c.Vendor, "diligence"))
 	for _, t := range hipaa.CertificationTypes() {
@@ -60,5 +63,6 @@ func (s *server) certification(v *visit) (certificationPage, error) {
 		}
 	}
 	slices.SortFunc(p.Alike, func(a, b alikeReport) int { return cmp.Or(cmp.Compare(b.Alike, a.Alike), cmp.Compare(a.ID, b.ID)) })
+	p.Alike = p.Alike[:min(len(p.Alike), maxAlike)]
 	return p, nil
 }

@@ -83,7 +83,7 @@ func diligenceOf(v *visit, w *snapshot.Vendor) vendorDiligence {
 	slices.Reverse(d.Questionnaires) // newest first
 	counts := map[string]bool{}
 	for _, c := range v.View.CertificationsOf(w.ID) {
-		r := rowOfCertification(v.View, c, v.Now)
+		r := rowOfCertification(v, c)
 		counts[c.Type] = counts[c.Type] || r.Judgement.Counts
 		d.Certifications = append(d.Certifications, r)
 	}
@@ -153,8 +153,9 @@ func rowOfQuestionnaire(v *snapshot.View, q *snapshot.Questionnaire, now time.Ti
 	return r
 }
 
-func rowOfCertification(v *snapshot.View, c *snapshot.Certification, now time.Time) certificationRow {
-	r := certificationRow{Certification: c, VendorName: vendorName(v, c.Vendor), Name: certificationName(c.Type), Judgement: diligence.Judge(c, v, now)}
+func rowOfCertification(v *visit, c *snapshot.Certification) certificationRow {
+	now := v.Now
+	r := certificationRow{Certification: c, VendorName: vendorName(v.View, c.Vendor), Name: certificationName(c.Type), Judgement: v.s.partners.judge(v.View, c, now)}
 	switch {
 	case r.Judgement.Counts && r.Judgement.Until.Sub(now) < 60*24*time.Hour:
 		r.State = mark{"Counts, ends soon", "warn"}

@@ -72,7 +72,7 @@ func questionnaireList(v *visit, f Frame) list {
 func reportList(v *visit, f Frame) list {
 	rows := func(yield func(certificationRow) bool) {
 		for _, c := range v.View.Certifications.All() {
-			if !yield(rowOfCertification(v.View, c, v.Now)) {
+			if !yield(rowOfCertification(v, c)) {
 				return
 			}
 		}

@@ -3,7 +3,9 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/console/draw"
@@ -118,6 +120,42 @@ func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*
 	}
 	d.Picture = draw.Doors(key, doorDrawn(d.Papers, d.Grants), doorDrawn(d.Data, d.Grants))
 	return d
+}
+
+// csv is what each gate says, as a table.
+func (d *doors) csv(w http.ResponseWriter) error {
+	type line struct {
+		door string
+		doorGate
+	}
+	var all []line
+	for _, side := range []doorSide{d.Papers, d.Data} {
+		for _, g := range side.Gates {
+			all = append(all, line{side.Label, g})
+		}
+	}
+	asFile(w, "text/csv; charset=utf-8", "two-doors.csv")
+	return writeTable(w, []string{"door", "gate", "must_hold", "state", "grants_open", "grants", "closes", "why"}, len(all), func(i int) []string {
+		g := all[i]
+		closes, why := "", []string{}
+		if !g.Closes.IsZero() {
+			closes = iso(g.Closes)
+		}
+		for _, f := range g.Why {
+			why = append(why, f.Message)
+		}
+		return []string{g.door, g.Gate, g.Title, g.Mark().Word, fmt.Sprint(g.Passing), fmt.Sprint(g.Of), closes, strings.Join(why, "; ")}
+	})
+}
+
+// asked answers with the doors as CSV, where the address asks for that.
+func (d *doors) asked(v *visit) bool {
+	q := v.URL.Query()
+	if q.Get("format") != "csv" || q.Get("of") != "doors" {
+		return false
+	}
+	v.instead(d.csv)
+	return true
 }
 
 func doorDrawn(x doorSide, of int) draw.Door {

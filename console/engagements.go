@@ -187,7 +187,7 @@ func (s *server) engagement(v *visit) (engagementPage, error) {
 		}
 		p.Determinations = v.View.DeterminationsOf(e.ID)
 		p.Time = s.timelineOf(v, e, grants)
-		if v.URL.Query().Get("format") == "csv" {
+		if !p.Doors.asked(v) && v.URL.Query().Get("format") == "csv" {
 			v.instead(func(w http.ResponseWriter) error { return p.Time.csv(w) })
 		}
 	}

@@ -195,7 +195,7 @@ func (a *activity) gatesBy(since time.Time) map[gateAt]uint64 {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	for g, days := range a.gates {
-		for _, d := range days {
+		for _, d := range newer(days, first) {
 			if d.Day >= first {
 				out[g] += d.Refused
 			}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -34,6 +35,25 @@ type partners struct {
 	waitsVersion uint64
 	waitsAt      time.Time
 	waits        []waiting
+	own          map[*snapshot.Person][]waiting // of them, those for each who asked
+
+	judgedVersion uint64
+	judged        map[id.Certification]diligence.Judgement
+}
+
+// judge is what a report is worth now. A page judges thousands, and each leans on others.
+func (p *partners) judge(v *snapshot.View, c *snapshot.Certification, now time.Time) diligence.Judgement {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.judged == nil || p.judgedVersion != v.Version() {
+		p.judged, p.judgedVersion = map[id.Certification]diligence.Judgement{}, v.Version()
+	}
+	j, ok := p.judged[c.ID]
+	if !ok || now.Before(j.Since) || !j.Change.IsZero() && !now.Before(j.Change) {
+		j = diligence.Judge(c, v, now)
+		p.judged[c.ID] = j
+	}
+	return j
 }
 
 type partnerIndex struct {

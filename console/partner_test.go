@@ -123,7 +123,8 @@ func partnerPages(t *testing.T, w *world) {
 		}
 	}
 	for path, want := range map[string]string{"/console/vendors?format=csv": "Northwind AI, Inc.", "/console?format=csv": "permitted", "/console/engagements/triage-eval?format=csv": "Business associate agreement",
-		"/console/vendors/northwind?tab=traffic&format=csv": "permitted", "/console/diligence?tab=reports&format=csv": "SOC 2 Type 2", "/console/calendar?days=30": "BEGIN:VCALENDAR"} {
+		"/console/vendors/northwind?tab=traffic&format=csv": "permitted", "/console/diligence?tab=reports&format=csv": "SOC 2 Type 2", "/console/calendar?days=30": "BEGIN:VCALENDAR",
+		"/console/engagements/triage-eval?format=csv&of=doors": "screening", "/console/grants/triage-grant?format=csv&of=doors": "Open", "/console/documents/" + registry.NewDocument("text/plain", registrytest.Paper).Digest: "BUSINESS ASSOCIATE"} {
 		if c.get(path).wants(http.StatusOK, want); !strings.HasPrefix(c.header.Get("Content-Disposition"), "attachment") {
 			t.Errorf("%s is no file: %v", path, c.header)
 		}

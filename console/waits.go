@@ -27,7 +27,6 @@ type waiting struct {
 
 	kind registry.Kind // whose duties may do it
 	not  []id.Person   // who did the step before, and may not do this one
-	only id.Person     // the one person who may; empty: all who have a duty
 	rank int
 }
 
@@ -42,21 +41,35 @@ const waitsFresh = time.Minute
 
 // waitsFor is what waits for the visitor, the most pressing first.
 func (s *server) waitsFor(v *visit) []waiting {
+	all := s.partners.waiting(v.View, v.Now)
+	s.partners.mu.Lock()
+	defer s.partners.mu.Unlock()
+	// The menu of each page counts them.
+	if own, ok := s.partners.own[v.Person]; ok && s.partners.waitsVersion == v.View.Version() {
+		return own
+	}
+	kinds := map[registry.Kind]bool{}
 	var out []waiting
-	for _, w := range s.partners.waiting(v.View, v.Now) {
-		if w.forPerson(v.Person) {
+	for _, w := range all {
+		may, known := kinds[w.kind]
+		if !known {
+			may = waitsMay(w.kind, v.Person)
+			kinds[w.kind] = may
+		}
+		if may && !slices.Contains(w.not, v.Person.ID) {
 			out = append(out, w)
 		}
+	}
+	if s.partners.waitsVersion == v.View.Version() {
+		s.partners.own[v.Person] = out
 	}
 	return out
 }
 
-func (w *waiting) forPerson(p *snapshot.Person) bool {
-	if w.only != "" {
-		return w.only == p.ID
-	}
-	spec, ok := registry.Lookup(w.kind)
-	return ok && !slices.Contains(w.not, p.ID) && slices.ContainsFunc(spec.Duties, func(d registry.Duty) bool { return slices.Contains(p.Duties, string(d)) })
+// waitsMay reports whether one of the person's duties admits the act.
+func waitsMay(kind registry.Kind, p *snapshot.Person) bool {
+	spec, ok := registry.Lookup(kind)
+	return ok && slices.ContainsFunc(spec.Duties, func(d registry.Duty) bool { return slices.Contains(p.Duties, string(d)) })
 }
 
 // waiting is what waits for anybody.
@@ -66,7 +79,7 @@ func (p *partners) waiting(v *snapshot.View, now time.Time) []waiting {
 	if age := now.Sub(p.waitsAt); p.waits != nil && p.waitsVersion == v.Version() && age >= 0 && age < waitsFresh {
 		return p.waits
 	}
-	p.waits, p.waitsVersion, p.waitsAt = waits(v, now), v.Version(), now
+	p.waits, p.waitsVersion, p.waitsAt, p.own = waits(v, now), v.Version(), now, map[*snapshot.Person][]waiting{}
 	return p.waits
 }
 

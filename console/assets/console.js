@@ -21,7 +21,10 @@ async function again() {
   const open = [...document.querySelectorAll("main details[open][id]")].map((d) => d.id);
   for (const part of document.querySelectorAll("[data-live]")) {
     const to = next.getElementById(part.id);
-    if (to && to.innerHTML !== part.innerHTML) part.innerHTML = to.innerHTML;
+    if (!to || to.innerHTML === part.innerHTML) continue;
+    const at = document.activeElement; // whoever is there by keyboard keeps their place
+    if (part.contains(at)) at.addEventListener("blur", () => { again().catch(() => {}); }, { once: true });
+    else part.innerHTML = to.innerHTML;
   }
   for (const id of open) { const d = document.getElementById(id); if (d) d.open = true; }
 }
