@@ -39,27 +39,35 @@ type careTab struct {
 	Count       int
 }
 
-func accessTabs(v *visit, here string) careTabs {
-	waiting, running, unseen := 0, 0, 0
-	for _, r := range v.View.Requests.All() {
-		if r.Open(v.Now) {
-			waiting++
+// accessTabs are the pages about access; n is how many wait on the page that is here, which
+// has counted them itself.
+func accessTabs(v *visit, here string, n int) careTabs {
+	waits := map[string]int{here: n}
+	if here != "requests" {
+		for _, r := range v.View.Requests.All() {
+			if r.Open(v.Now) {
+				waits["requests"]++
+			}
 		}
 	}
-	for _, g := range v.View.Grants.All() {
-		if g.Elevates != "" && g.Live(v.Now) {
-			running++
+	if here != "elevations" {
+		for _, g := range v.View.Grants.All() {
+			if g.Elevates != "" && g.Live(v.Now) {
+				waits["elevations"]++
+			}
 		}
 	}
-	for _, e := range v.View.Emergencies.All() {
-		if e.ReviewedAt.IsZero() {
-			unseen++
+	if here != "emergencies" {
+		for _, e := range v.View.Emergencies.All() {
+			if e.ReviewedAt.IsZero() {
+				waits["emergencies"]++
+			}
 		}
 	}
 	return careTabs{"Requests, elevations, emergencies", []careTab{
-		{"Requests", "/console/requests", here == "requests", waiting},
-		{"Elevations", "/console/elevations", here == "elevations", running},
-		{"Emergency uses", "/console/emergencies", here == "emergencies", unseen},
+		{"Requests", "/console/requests", here == "requests", waits["requests"]},
+		{"Elevations", "/console/elevations", here == "elevations", waits["elevations"]},
+		{"Emergency uses", "/console/emergencies", here == "emergencies", waits["emergencies"]},
 	}}
 }
 
@@ -81,7 +89,7 @@ type requestSays struct {
 const requestsShown = 5
 
 func (s *server) requests(v *visit) (requestsPage, error) {
-	out := requestsPage{Tabs: accessTabs(v, "requests")}
+	var out requestsPage
 	out.List = listOf(v, listing[*snapshot.Request]{
 		Caption: "Requests",
 		Rows: func(yield func(*snapshot.Request) bool) {
@@ -126,6 +134,7 @@ func (s *server) requests(v *visit) (requestsPage, error) {
 		Sort:  "-asked",
 		Empty: empty{Title: "Nobody has asked for access", Text: "A vendor's person asks on their own pages for the smallest thing that fits: which fields, why, for how long. A data owner decides here, and the access ends by itself."},
 	})
+	out.Tabs = accessTabs(v, "requests", len(out.Waiting)+out.More)
 	return out, nil
 }
 

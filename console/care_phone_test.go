@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"slices"
 	"testing"
 	"time"
@@ -101,10 +102,19 @@ func onThePhone(w *world) *browser.Browser {
 			b.Tick("#less > summary")
 			b.Tick(`[name="resources.Patient.elements"][value=birthDate]`)
 		}
+		if why := b.Value(`document.querySelector("#less[open] #less-reason, #reason")?.id ?? ""`); why != "" { // the page asks for the reason itself
+			if task.press == ".care-cut button" {
+				why = "less-reason"
+			}
+			b.Type("#"+why, "decided on the way")
+		}
 		b.Press(task.press)
-		b.Type("#f-reason", "decided on the way")
-		narrow(w.t, b, "the form")
-		b.Press(".do-buttons .main")
+		narrow(w.t, b, "the form after "+task.path)
+		b.Picture("act-of-"+path.Base(task.path), 320, false)
+		if b.Value(`String(document.querySelector("#f-reason") !== null)`) == "true" {
+			b.Type("#f-reason", "decided on the way")
+			b.Press(".do-buttons .main")
+		}
 		if b.Value(`String(document.querySelector("form[data-passkey]") !== null)`) == "true" {
 			b.Press("form[data-passkey] .main")
 		}
@@ -122,7 +132,7 @@ func onThePhone(w *world) *browser.Browser {
 func narrow(t *testing.T, b *browser.Browser, what string) {
 	t.Helper()
 	if got := b.Value(`String(document.documentElement.scrollWidth)`); got != "320" {
-		t.Errorf("%s is %s wide on a phone of 320", what, got)
+		t.Errorf("%s is %s wide on a phone of 320, because of %s", what, got, b.Value(`(() => { let at = document.body, say = ""; for (;;) { const next = [...at.children].find(e => { const was = e.style.display; e.style.display = "none"; const ok = document.documentElement.scrollWidth <= 320; e.style.display = was; return ok; }); if (!next) return say; say += " " + next.tagName + "." + next.className + "#" + next.id; at = next; } })()`))
 	}
 }
 

@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"bytes"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -78,6 +80,7 @@ func TestCare(t *testing.T) {
 	if got := grace.header.Get("Content-Disposition"); !strings.Contains(got, "trainings.csv") {
 		t.Errorf("the export is saved as %q", got)
 	}
+	importing(grace)
 	chromium := onThePhone(w)
 	withoutScript(w, w.visit(registrytest.Grace))
 	carePictures(w, chromium, map[string]string{"people": "/console/people", "person": "/console/people/lin", "person-waits": "/console/people/kim", "training": "/console/training", "requests": "/console/requests",
@@ -107,8 +110,11 @@ func incidentsAndPartings(w *world, grace *client) {
 	grace.get("/console/incidents/laptop/releases").wants(http.StatusOK, "log_index", "released")
 	assessment(grace)
 	b.Act(registrytest.Grace, registry.BeginOffboarding{ID: "goodbye", Vendor: "northwind", Cause: snapshot.WorkDone, DueAt: now.Add(20 * 24 * time.Hour)})
+	if got := b.Get("/Patient?_count=1"); got.Status == http.StatusOK {
+		w.t.Errorf("data after the parting: %s", got)
+	}
 	grace.get("/console/offboardings").wants(http.StatusOK, "Northwind AI, Inc.", "the whole vendor", "0 of 7")
-	grace.get("/console/offboardings/goodbye").wants(http.StatusOK, "What is left", "What died at that moment", "Not said", "key.request-destruction", "Was anything tried since?", "<svg", "Not feasible")
+	grace.get("/console/offboardings/goodbye").wants(http.StatusOK, "What is left", "What died at that moment", "Not said", "key.request-destruction", "Was anything tried since?", "Attempts by day", "Not feasible")
 	grace.post("/console/offboardings/goodbye/inventory", url.Values{"reason": {"what was released"}}).wants(http.StatusOK, "Counted and stored")
 	grace.get("/console/offboardings/goodbye/inventory").wants(http.StatusOK, "list_sha256")
 	grace.post("/console/offboardings/goodbye/check", url.Values{"reason": {"to look"}}).wants(http.StatusOK, "Nothing was let through")
@@ -140,4 +146,28 @@ func assessment(c *client) {
 	if strings.Contains(c.body, "factors.nature") {
 		c.w.t.Errorf("the act is given answers that its way does not ask for")
 	}
+}
+
+// importing looks at a file of completions before anything is recorded.
+func importing(c *client) {
+	c.w.t.Helper()
+	file := func(text string) *client {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		part, err := form.CreateFormFile("file", "told.csv")
+		if err == nil {
+			_, err = part.Write([]byte(text))
+		}
+		if err == nil {
+			err = form.Close()
+		}
+		if err != nil {
+			c.w.t.Fatal(err)
+		}
+		return c.read(c.Post(c.w.b.Pages+"/console/training/import", form.FormDataContentType(), &body))
+	}
+	c.get("/console/training/import").wants(http.StatusOK, "Choose a file")
+	file("person,course,version,score,completed_at\nnobody,other,1,0.9,2026-05-01\n").wants(http.StatusOK, "Nothing was recorded")
+	day := c.w.b.Clock.Now().UTC().Format(time.DateOnly)
+	file("person,course,version,score,completed_at\nlin,hipaa-for-ai-teams,2026,0.9," + day + "\n").wants(http.StatusOK)
 }

@@ -28,6 +28,7 @@ type actField struct {
 	Ref         *ref       // of a given one: what its value names
 	Change      string     // of a given one: the page with a field in its place
 	Open        bool       // shown unfolded: it holds something, or an error
+	Brief       string     // of a folded group: what it holds
 }
 
 // form makes the fields of an act's form from what was typed so far.
@@ -51,7 +52,7 @@ func (f *actForm) fields() (must, may []actField) {
 		if !ok {
 			continue
 		}
-		if m.Optional && x.As != "given" && !x.Open {
+		if m.Optional && x.As != "given" && !x.Open && m.Name != "terms" {
 			may = append(may, x)
 		} else {
 			must = append(must, x)
@@ -316,11 +317,30 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 		for _, m := range membersOf(elem) {
 			if y, ok := f.field(below(group.Name, m.Name), m, group.Name); ok {
 				y.Required = false
-				group.Fields, group.Open = append(group.Fields, y), group.Open || y.Open
+				group.Fields, group.Open = append(group.Fields, y), group.Open || y.Error != ""
+				group.Brief = strings.TrimPrefix(group.Brief+brief(y), ", ")
 			}
+		}
+		if x.Name == "factors" || x.Name == "exception_holds" {
+			group.Open = true // questions to be answered
 		}
 		x.Fields = append(x.Fields, group)
 	}
+}
+
+// brief is what a field holds, for the line of a folded group.
+func brief(x actField) string {
+	out := ""
+	for _, o := range x.Options {
+		if o.Chosen && o.Value != "" {
+			label, _, _ := strings.Cut(o.Label, " (")
+			out += ", " + label
+		}
+	}
+	if len(x.Options) == 0 && x.Value != "" {
+		out = ", " + strings.ReplaceAll(x.Value, "\n", ", ")
+	}
+	return clip(out)
 }
 
 // keysOf are the keys that a map may have.

@@ -11,7 +11,6 @@ import (
 type elevationsPage struct {
 	Tabs    careTabs
 	Running []elevation
-	Limit   time.Duration // the longest (policy)
 	List    list
 }
 
@@ -26,7 +25,8 @@ const elevationsShown = 20
 
 func (s *server) elevations(v *visit) (elevationsPage, error) {
 	v.under("Requests", "/console/requests")
-	out := elevationsPage{Tabs: accessTabs(v, "elevations"), Limit: v.View.Settings.Access.MaxElevation}
+	var out elevationsPage
+	running := 0
 	stage := func(g *snapshot.Grant) string {
 		switch {
 		case g.Live(v.Now):
@@ -45,8 +45,10 @@ func (s *server) elevations(v *visit) (elevationsPage, error) {
 				if g.Elevates == "" {
 					continue
 				}
-				if g.Live(v.Now) && len(out.Running) < elevationsShown {
-					out.Running = append(out.Running, elevation{g, ago(v.Now, g.EndsAt)})
+				if g.Live(v.Now) {
+					if running++; running <= elevationsShown {
+						out.Running = append(out.Running, elevation{g, ago(v.Now, g.EndsAt)})
+					}
 				}
 				if !yield(g) {
 					return
@@ -81,6 +83,7 @@ func (s *server) elevations(v *visit) (elevationsPage, error) {
 		Sort:  "-begun",
 		Empty: empty{Title: "Nobody was lifted", Text: "An elevation gives somebody more for minutes or hours, for a ticket, on top of a grant that they have. It ends by itself, and anybody here may end it sooner."},
 	})
+	out.Tabs = accessTabs(v, "elevations", running)
 	return out, nil
 }
 
@@ -101,7 +104,8 @@ type emergenciesPage struct {
 
 func (s *server) emergencies(v *visit) (emergenciesPage, error) {
 	v.under("Requests", "/console/requests")
-	out := emergenciesPage{Tabs: accessTabs(v, "emergencies")}
+	var out emergenciesPage
+	waiting := 0
 	if err := s.read(v, "/v1/emergency-procedures", &out.Procedures); err != nil {
 		return out, err
 	}
@@ -109,8 +113,10 @@ func (s *server) emergencies(v *visit) (emergenciesPage, error) {
 		Caption: "Emergency uses",
 		Rows: func(yield func(*snapshot.Emergency) bool) {
 			for _, e := range v.View.Emergencies.All() {
-				if e.ReviewedAt.IsZero() && len(out.Waiting) < requestsShown {
-					out.Waiting = append(out.Waiting, e)
+				if e.ReviewedAt.IsZero() {
+					if waiting++; waiting <= requestsShown {
+						out.Waiting = append(out.Waiting, e)
+					}
 				}
 				if !yield(e) {
 					return
@@ -139,6 +145,7 @@ func (s *server) emergencies(v *visit) (emergenciesPage, error) {
 		Sort:  "-used",
 		Empty: empty{Title: "No emergency use is reported", Text: "In an emergency a clinician goes to the source's own procedure, above; nothing here stands in the way of care. Afterwards somebody reports it here, and another of you reviews it within a day.", Act: mayDo(s, v, "emergency.report")},
 	})
+	out.Tabs = accessTabs(v, "emergencies", waiting)
 	return out, nil
 }
 

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"html/template"
 	"net/url"
+	"testing"
 
 	"github.com/sallyport/sallyport/registry"
 )
@@ -41,6 +43,28 @@ func ReadForm(kind registry.Kind, form url.Values) (registry.Act, []string) {
 
 // Local is where a visitor may be led.
 func Local(next, otherwise string) string { return local(next, otherwise) }
+
+// Template is a screen's template and the zero value of what it gets.
+type Template struct {
+	*template.Template
+	Example any
+}
+
+// Templates are those of all screens, and of what went wrong.
+func Templates(t testing.TB) map[string]Template {
+	t.Helper()
+	all, err := parse(screens())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]Template{"failure": {all["failure"], page[failure]{}}}
+	for _, x := range screens() {
+		if x.Name != "" {
+			out[x.Pattern] = Template{all[x.Name], x.example}
+		}
+	}
+	return out
+}
 
 // WordList is the glossary.
 func WordList() []term { return wordList }

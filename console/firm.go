@@ -216,7 +216,7 @@ type firmHome struct {
 	Next       []forecast.Stop
 	Made       time.Time
 	MayWait    bool // the forecast is not there yet
-	Open, Shut int
+	Open, Shut int  // grants
 }
 
 // firmLine is one thing on a door: what, how it stands, and where it is looked at.
@@ -253,9 +253,11 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 			h.Next = append(h.Next, x)
 		}
 	}
-	papers := !slices.ContainsFunc(h.Papers, func(x firmLine) bool { return x.Mark.Tone == "bad" || x.Mark.Tone == "warn" })
-	h.PaperDoor = firmDoorPicture("papers-door", "The first door: papers", papers)
-	h.DataDoor = firmDoorPicture("data-door", "The second door: data", h.Open > 0)
+	// The first door is shut where a paper stands in the way of what was granted; what is
+	// only unfinished shuts nothing.
+	shut := slices.ContainsFunc(h.Papers, func(x firmLine) bool { return x.Mark.Tone == "bad" })
+	h.PaperDoor = firmDoorPicture("papers-door", "The first door: papers", !shut && f.inForce(), shut)
+	h.DataDoor = firmDoorPicture("data-door", "The second door: data", h.Open > 0, h.Shut > 0)
 	switch {
 	case f.vendor.State != snapshot.Approved:
 		h.Tone, h.Summary = "warn", "Your firm is "+strings.ToLower(stateOf(f.vendor.State).Word)+" here: nothing is released to it now."
@@ -269,6 +271,11 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 		h.Tone, h.Summary = "wait", "You have no access yet. First come the papers; then ask for the data that your work needs."
 	}
 	return h, nil
+}
+
+// inForce reports whether there is an agreement in force.
+func (f firm) inForce() bool {
+	return slices.ContainsFunc(f.v.View.AgreementsOf(f.vendor.ID), func(a *snapshot.Agreement) bool { return firmAgreementStanding(a, f.v.Now) == "in force" })
 }
 
 // paperLines is how the first door sees the firm.
@@ -390,11 +397,15 @@ func (f firm) work() (out []firmWork, open, shut int) {
 	return out, open, shut
 }
 
-// firmDoorPicture is a door, open or closed; the words beside it say the same.
-func firmDoorPicture(key, title string, open bool) template.HTML {
-	state, class := "It is closed.", "bad"
-	if open {
+// firmDoorPicture is a door: open, shut, or one at which nobody has been. The words
+// beside it say the same.
+func firmDoorPicture(key, title string, open, shut bool) template.HTML {
+	state, class := "Nothing has come to it yet.", "off"
+	switch {
+	case open:
 		state, class = "It is open.", "good"
+	case shut:
+		state, class = "It is closed.", "bad"
 	}
 	c := draw.New(key, 56, 64, title, state)
 	c.Round(6, 3, 40, 58, 2, "sheet")

@@ -96,7 +96,7 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 			{Key: "time", Label: "When", Cell: func(a firmAsk) cell { return cell{Text: when(a.Time), Help: string(a.Decision)} }, Sort: func(a firmAsk) string { return iso(a.Time) }},
 			{Key: "outcome", Label: "Outcome", Cell: func(a firmAsk) cell { return marked(a.Outcome) }},
 			{Key: "asked", Label: "Asked for", Cell: func(a firmAsk) cell {
-				return cell{Text: strings.TrimSpace(a.Resource + " " + a.Action), Help: string(a.Grant)}
+				return cell{Text: firmAskedFor(a.Row), Help: string(a.Grant)}
 			}},
 			{Key: "why", Label: "Why it was refused", Cell: func(a firmAsk) cell { return text(a.Why) }, Fixed: true},
 			{Key: "person", Label: "Who", Cell: func(a firmAsk) cell { return cell{Text: f.name(a.Person), Help: string(a.App)} }},
@@ -113,6 +113,15 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 		Empty: empty{Title: "Nothing was asked for yet", Text: "Each request that your programs send is written down here, permitted or refused, with its reason. First connect: the page How to connect has what you need."},
 	})
 	return out, nil
+}
+
+// firmAskedFor is a question in words: "Patient: search".
+func firmAskedFor(r disclosure.Row) string {
+	action := cmp.Or(firmDoing[r.Action], r.Action)
+	if r.Resource == "" {
+		return action
+	}
+	return r.Resource + ": " + action
 }
 
 // firmDayList is the table behind the picture.
@@ -266,5 +275,5 @@ func firmBars(days []firmDay) template.HTML {
 		bars[i] = draw.Bar{Label: d.Day.Format("2 Jan"), Tip: fmt.Sprintf("%s: %d permitted, %d refused", d.Day.Format("2 January"), d.Permitted, d.Refused),
 			Parts: []draw.Part{{N: d.Permitted, Class: "good"}, {N: d.Refused, Class: "bad"}}}
 	}
-	return draw.Bars("firm-days", "Requests by day", fmt.Sprintf("%s permitted and %s refused in %s.", number(permitted), number(refused), plural(cmp.Or(len(days), 1), "day")), 760, 180, bars)
+	return draw.Bars("firm-days", "Requests by day", fmt.Sprintf("%s permitted and %s refused in %s.", number(permitted), number(refused), plural(cmp.Or(len(days), 1), "day")), 1000, 200, bars)
 }

@@ -51,7 +51,7 @@ type askType struct {
 	Type         string
 	Interactions []askChoice
 	Elements     []askElement
-	Chosen       bool
+	Chosen       int // of Elements
 }
 
 type askElement struct {
@@ -212,10 +212,12 @@ func (a *firmRequestPage) fill(f firm, sent url.Values) {
 			switch {
 			case e.Removed:
 				el.Mark = &mark{"Never leaves", "off"}
-			case e.Direct:
-				el.Mark = &mark{"Direct identifier", "warn"}
+			case e.Direct && a.Role.Direct:
+				el.Mark = &mark{"Identifiers too", "warn"}
 			}
-			x.Chosen = x.Chosen || el.Chosen
+			if el.Chosen {
+				x.Chosen++
+			}
 			x.Elements = append(x.Elements, el)
 		}
 		a.Types = append(a.Types, x)
@@ -263,6 +265,8 @@ func askBecomes(role *api.RoleFields, e api.FieldShown) string {
 		switch {
 		case !ok:
 			text = r
+		case r == "named" && !role.Direct && len(e.Becomes) > 1:
+			text = "without names and free text"
 		case r == "role" && strings.Contains(e.Type, "Identifier"):
 			text = map[string]string{string(snapshot.KeepIDs): "as it is"}[role.IDs]
 			text = cmp.Or(text, "a code in its place")
@@ -317,6 +321,7 @@ func (a *firmRequestPage) fields(sent url.Values) (registry.MakeRequest, []askFi
 	for _, d := range act.Devices {
 		out = append(out, askField{"devices", string(d)})
 	}
+	whole, parts := true, []askField(nil)
 	for _, t := range a.Types {
 		var scope snapshot.ResourceScope
 		for _, i := range t.Interactions {
@@ -330,23 +335,27 @@ func (a *firmRequestPage) fields(sent url.Values) (registry.MakeRequest, []askFi
 			}
 		}
 		if len(scope.Elements) == 0 || len(scope.Interactions) == 0 {
+			whole = false
 			continue
 		}
 		act.Resources[t.Type] = scope
+		whole = whole && len(scope.Elements) == len(t.Elements) && len(scope.Interactions) == len(t.Interactions)
 		for _, i := range scope.Interactions {
-			out = append(out, askField{"resources." + t.Type + ".interactions", i})
+			parts = append(parts, askField{"resources." + t.Type + ".interactions", i})
 		}
 		for _, e := range scope.Elements {
-			out = append(out, askField{"resources." + t.Type + ".elements", e})
+			parts = append(parts, askField{"resources." + t.Type + ".elements", e})
 		}
 	}
-	if len(act.Resources) == 0 {
+	if whole && len(act.Resources) == len(a.Types) { // the whole role: it goes without saying
+		act.Resources, parts = nil, nil
+	} else if len(act.Resources) == 0 {
 		wrong("fields", "Choose at least one field, and what you do with it")
 	}
 	if act.Why == "" {
 		wrong("why", "Say why you need it")
 	}
-	return act, out
+	return act, append(out, parts...)
 }
 
 // firmForesee asks what the request would cost.

@@ -78,7 +78,8 @@ func TestAVendorsPeopleAtWork(t *testing.T) {
 		w.firmPictures(b, "firm-access")
 		// 2. How do I connect?
 		follow("/console/my/connect")
-		b.Wants("What stands below works now", "private_key_jwt")
+		b.Wants("What stands below works now", "private_key_jwt", "sallyport agent")
+		b.Press(`.tabs a[href*="with=python"]`)
 		b.Tick("button[data-copy=s-python]")
 		b.Await("Copied")
 		w.firmPictures(b, "firm-connect")
@@ -87,7 +88,7 @@ func TestAVendorsPeopleAtWork(t *testing.T) {
 		for until := time.Now().Add(10 * time.Second); !strings.Contains(b.Text(), "Released") && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 			b.Open(w.b.Pages + "/console/my/activity")
 		}
-		b.Wants("Released", "Patient search-type")
+		b.Wants("Released", "Patient: search")
 		w.firmPictures(b, "firm-activity")
 		// 4. It is over: why, and ask for it again.
 		w.b.Act(grace, registry.RevokeGrant{ID: hospitaltest.Grant})
@@ -105,8 +106,6 @@ func TestAVendorsPeopleAtWork(t *testing.T) {
 		b.Wants("What it would cost", "it would work at once")
 		w.firmPictures(b, "firm-ask-cost")
 		b.Press("form[action='/console/do/request.make'] .main")
-		w.firmPictures(b, "firm-ask-do")
-		b.Press("button[value=do]")
 		b.Wants("What you asked for", "Waiting")
 		// 5. A lesson.
 		follow("/portal/course")
@@ -186,12 +185,12 @@ func TestAVendorsPeopleAtWork(t *testing.T) {
 		lin.post("/console/my/ask?engagement=triage-eval&role=triage-reader", form).wants(http.StatusUnprocessableEntity, "Say why you need it")
 		form.Set("why", "Women only, for the second part")
 		lin.post("/console/my/ask?engagement=triage-eval&role=triage-reader", form).wants(http.StatusOK, "What it would cost", "Something has become of the vendor since its assessment", `name="resources.Patient.elements" value="gender"`)
-		made := url.Values{"step": {"do"}}
+		made := url.Values{}
 		for _, m := range hiddenField.FindAllStringSubmatch(lin.body[strings.Index(lin.body, `action="/console/do/request.make"`):strings.Index(lin.body, `id="ask"`)], -1) {
 			made.Add(m[1], m[2])
 		}
 		lin.post("/console/do/request.make", made).wants(http.StatusOK, "What you asked for", "Waiting")
-		lin.get("/console/my/access").wants(http.StatusOK, "Take a request back")
+		lin.get("/console/my/access").wants(http.StatusOK, "Take it back")
 	})
 }
 

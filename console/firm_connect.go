@@ -16,20 +16,21 @@ func firmConnectScreens() []screen {
 
 // firmConnect is what a program needs to get data, exactly, for one grant.
 type firmConnect struct {
-	Grants   []askChoice
-	Grant    *snapshot.Grant
-	App      *snapshot.App
-	Gateway  string
-	Source   id.Source
-	Base     string // of FHIR
-	Ask      string // the first question, below Base
-	Files    []firmFile
-	Snippets []firmSnippet
-	Door     firmDoor
-	Devices  []firmMachine
-	Apps     []firmProgram
-	Enroll   string
-	Why      string // there are no snippets: why
+	Grants  []askChoice
+	Grant   *snapshot.Grant
+	App     *snapshot.App
+	Gateway string
+	Source  id.Source
+	Base    string // of FHIR
+	Ask     string // the first question, below Base
+	Files   []firmFile
+	Snippet *firmSnippet
+	Tabs    []firmTab
+	Door    firmDoor
+	Devices []firmMachine
+	Apps    []firmProgram
+	Enroll  string
+	Why     string // there are no snippets: why
 }
 
 type firmFile struct{ Name, What string }
@@ -126,18 +127,27 @@ func (f firm) snippets(out *firmConnect) {
 		}
 		x.Redirect = app.Redirects[0]
 		x.Scope = "user/*.rs"
-		out.Snippets = x.forPeople()
+		out.choose(f.v, x.forPeople())
 		return
 	}
 	x.KeyID, x.Alg = firmFirstKey(app.Keys)
 	if x.Alg == "" {
 		out.Why = "The program's keys are not on record yet. Register them, or use the agent."
-		out.Snippets = x.agent()
+		out.choose(f.v, x.agent())
 		return
 	}
 	out.Files = append(out.Files, firmFile{"app.key", "the program's own key (" + x.Alg + "), whose public half is registered"})
 	x.Scope = "system/*.rs"
-	out.Snippets = x.forPrograms()
+	out.choose(f.v, x.forPrograms())
+}
+
+// choose shows the text that the address wants, or the first.
+func (c *firmConnect) choose(v *visit, all []firmSnippet) {
+	at := max(slices.IndexFunc(all, func(x firmSnippet) bool { return x.Key == v.URL.Query().Get("with") }), 0)
+	c.Snippet = &all[at]
+	for i, x := range all {
+		c.Tabs = append(c.Tabs, firmTab{x.Title, firmPath + "/connect?" + firmQuery("grant", string(c.Grant.ID), "with", x.Key), i == at})
+	}
 }
 
 // firmFirstQuestion is a small search that the role allows.

@@ -65,7 +65,7 @@ func (x snippet) agent() []firmSnippet {
 }
 
 func (x snippet) forPrograms() []firmSnippet {
-	files := "Put it where the files below are."
+	files := "Put it beside the files named above."
 	return append(x.agent(),
 		firmSnippet{Key: "curl", Title: "curl", File: "ask.sh", Text: x.text("curl"), Needs: "bash, curl and openssl. " + files},
 		firmSnippet{Key: "python", Title: "Python", File: "ask.py", Text: x.text("python"), Needs: "The standard library and openssl. " + files},

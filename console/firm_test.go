@@ -1,9 +1,12 @@
 package console_test
 
 import (
+	"bufio"
 	"context"
 	"html"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/internal/need"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // What a vendor's own people see, page by page, in one world.
@@ -37,6 +45,7 @@ func TestAFirmSeesItsOwn(t *testing.T) {
 		lin.get("/console/my/ask?engagement=triage-eval&role=triage-reader&from=triage-grant").wants(http.StatusOK, "Fields of Patient", "birthDate", "its year", "Triage (triage)")
 	})
 	t.Run("how to connect", func(t *testing.T) { connects(t, w, lin.in(t)) })
+	t.Run("how a person connects", func(t *testing.T) { launches(t, w, lin.in(t)) })
 	t.Run("its activity", func(t *testing.T) {
 		lin := lin.in(t)
 		for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
@@ -44,7 +53,7 @@ func TestAFirmSeesItsOwn(t *testing.T) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "Released", "Patient search-type", "Lin Example", "Requests by day")
+		lin.wants(http.StatusOK, "Released", "Patient: search", "Lin Example", "Requests by day")
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm?format=csv&of=days").wants(http.StatusOK, "permitted")
@@ -69,7 +78,7 @@ var snippetCode = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
 // connects runs what the page has to copy, with the vendor's own keys and nothing else:
 // each gets a patient.
 func connects(t *testing.T, w *world, lin *client) {
-	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "triage", "has not been run here")
+	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "sallyport agent enroll")
 	dir := w.b.Client.Dir
 	ca, err := os.ReadFile(w.b.Client.CA)
 	if err != nil {
@@ -82,9 +91,13 @@ func connects(t *testing.T, w *world, lin *client) {
 		t.Fatal(err)
 	}
 	texts := map[string]string{}
-	for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
-		texts[m[1]] = html.UnescapeString(m[2])
+	for _, key := range []string{"agent", "curl", "python", "javascript", "r"} {
+		lin.get("/console/my/connect?grant=triage-grant&with=" + key)
+		for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
+			texts[m[1]] = html.UnescapeString(m[2])
+		}
 	}
+	lin.wants(http.StatusOK, "has not been run here")
 	for _, x := range []struct{ key, file, program string }{{"curl", "ask.sh", "bash"}, {"python", "ask.py", "python3"}, {"javascript", "ask.mjs", "node"}} {
 		t.Run(x.key, func(t *testing.T) {
 			t.Parallel()
@@ -103,5 +116,52 @@ func connects(t *testing.T, w *world, lin *client) {
 	}
 	if !strings.Contains(texts["r"], "jwt_encode_sig") || !strings.Contains(texts["agent"], "sallyport agent connect") {
 		t.Errorf("the agent or R is missing:\n%v", texts)
+	}
+}
+
+var launchRequest = regexp.MustCompile(`name="request" value="([^"]*)"`)
+
+// launches runs the text for a person's notebook: it opens a page, on which Lin allows it,
+// and comes back with a token. What a person's machine has to say of itself is missing
+// here, and so the answer says that.
+func launches(t *testing.T, w *world, lin *client) {
+	ada, grace, now := registrytest.Ada, registrytest.Grace, w.b.Clock.Now().UTC().Truncate(time.Second)
+	w.b.Act(ada, registry.RegisterApp{ID: "notebook", Vendor: hospitaltest.Vendor, Name: "Notebook", Kind: snapshot.Human, Public: true, Owner: registrytest.Lin, Redirects: []string{"http://127.0.0.1/callback"}})
+	w.b.Act(grace, registry.ApproveApp{ID: "notebook"})
+	w.b.Act(ada, registry.RequestGrant{ID: "notebook-grant", Engagement: hospitaltest.Engagement, App: "notebook", Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role,
+		Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 1, 0), MaxPatients: 10, MaxDailyBytes: 1 << 20})
+	w.b.Act(grace, registry.ApproveGrant{ID: "notebook-grant"})
+	lin.get("/console/my/connect?grant=notebook-grant&with=launch").wants(http.StatusOK, "Python, for a person", "The door is closed now")
+	text := html.UnescapeString(snippetCode.FindStringSubmatch(lin.body)[2])
+	if err := os.WriteFile(filepath.Join(w.b.Client.Dir, "launch.py"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, need.Tool(t, "python3"), "launch.py")
+	cmd.Dir, cmd.Env = w.b.Client.Dir, append(os.Environ(), "BROWSER=true") // the browser is Lin's, below
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rest strings.Builder
+	cmd.Stderr = &rest
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	_, page, found := strings.Cut(strings.TrimSpace(line), "does: ")
+	if err != nil || !found || !strings.HasPrefix(page, w.b.Pages+"/authorize?") {
+		t.Fatalf("%v: %q", err, line)
+	}
+	lin.read(lin.Get(page)).wants(http.StatusOK, "Notebook")
+	lin.read(lin.PostForm(w.b.Pages+"/authorize", url.Values{"request": {html.UnescapeString(launchRequest.FindStringSubmatch(lin.body)[1])}, "decision": {"allow"}})).wants(http.StatusOK, "You can close this window")
+	more, err := io.ReadAll(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(rest.String(), "403") || !strings.Contains(rest.String(), "posture") {
+		t.Errorf("got %v, %s, %s; want the reason", err, more, rest.String())
 	}
 }

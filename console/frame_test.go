@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/browser"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -19,10 +20,9 @@ var systemScreens = []string{"flow", "sources", "sources/ehr", "sessions", "devi
 
 // frameStory is what every page has: finding by keyboard, colours, the lock of a page
 // that nobody uses; and a session that a live page does not keep alive.
-func frameStory(w *world, grace *client) {
+func frameStory(w *world, b *browser.Browser, grace *client) {
 	t := w.t
 	t.Helper()
-	b := w.browser(registrytest.Grace)
 	b.Open(w.b.Pages + "/console/health")
 	b.Key("\x0b") // nothing: the palette opens by Ctrl K alone
 	b.Value(`dispatchEvent(new KeyboardEvent("keydown", {key: "k", ctrlKey: true, bubbles: true})), String(document.getElementById("palette").open)`)

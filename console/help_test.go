@@ -10,6 +10,8 @@ import (
 	"github.com/sallyport/sallyport/console"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/hipaa"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
 )
 
 // Every word has a definition, a rule that the catalogue has, and an anchor of its own.
@@ -82,6 +84,32 @@ func helpStory(w *world, grace *client) {
 	grace.get("/console/find?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E").wants(http.StatusOK, "&lt;script&gt;")
 	if strings.Contains(grace.body, "<script>alert") {
 		t.Error("what was looked for is in the page as it came")
+	}
+	// A vendor's person finds what is their own firm's, and pages for them.
+	w.b.Act(registrytest.Ada, registry.ProposeVendor{ID: "rival", Name: "Rival Northwind Imitators"})
+	w.b.Act(registrytest.Ada, registry.ProposePerson{ID: "linus", Vendor: "rival", Name: "Linus Rival", Classification: hipaa.BusinessAssociate, Basis: "engineer", Region: "US"})
+	lin := w.visit(registrytest.Lin)
+	for q, want := range map[string]string{"lin": "/console/my/team?q=lin\n", "northwind": "/console/my/papers?q=northwind-baa\n", "triage": "/console/my/access?q=triage-eval\n", "baa": "/console/words#baa\n",
+		"rival": "", "linus": "", "ehr": "/console/words#ehr\n", "ada": "", "imitators": ""} {
+		labels, links := hits(lin, q)
+		if !strings.Contains(links, want) || want == "" && links != "" {
+			t.Errorf("a vendor's person looks for %q and finds %q, want %q", q, links, want)
+		}
+		for _, link := range strings.Fields(links) {
+			if !strings.HasPrefix(link, "/console/my/") && !strings.HasPrefix(link, "/console/words") && !strings.HasPrefix(link, "/portal/") && link != "/console" {
+				t.Errorf("a vendor's person who looks for %q is led to %s", q, link)
+			}
+		}
+		if strings.Contains(labels, "Rival") || strings.Contains(labels, "Example") && !strings.Contains(labels, "Lin Example") {
+			t.Errorf("a vendor's person who looks for %q is shown %q", q, labels)
+		}
+	}
+	lin.get("/console/words").wants(http.StatusOK, "Business associate agreement")
+	if strings.Contains(lin.body, "/console/evidence") {
+		t.Error("the words lead a vendor's person to the organisation's pages")
+	}
+	for _, path := range []string{"flow", "sources", "sessions", "devices", "devices/northwind-gpu-1", "apps/triage", "holds", "keys", "keys/triage-eval/statement", "health", "tour", "connectors", "workloads"} {
+		lin.get("/console/"+path).wants(http.StatusNotFound, "There is no such page")
 	}
 	grace.get("/console/tour").wants(http.StatusOK, "A vendor wants to work with you", "/console/agreements/northwind-baa", "Nothing to show yet. Nothing was refused here yet.", "Nobody left yet", "<svg")
 

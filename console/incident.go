@@ -203,7 +203,8 @@ type incidentPage struct {
 	About      []ref
 	Holds      []*snapshot.Hold
 	Contained  bool
-	Rows       []incidentClock
+	Rows       []incidentClock // by which somebody does something
+	Kept       []incidentClock // by which something is kept, or a power ends
 	Drawn      template.HTML
 	CSV        string
 	Notices    []incidentNotice
@@ -293,7 +294,11 @@ func (s *server) incident(v *visit) (incidentPage, error) {
 	var rows [][]string
 	for _, d := range out.Clocks.Deadlines {
 		c := incidentClock{d, dueUntil(d, out.Zone), dueMark(d, v.Now)}
-		out.Rows = append(out.Rows, c)
+		if d.Kind == breach.Keep || d.Kind == breach.Limit {
+			out.Kept = append(out.Kept, c)
+		} else {
+			out.Rows = append(out.Rows, c)
+		}
 		rows = append(rows, []string{d.What, string(d.Who), d.Trigger, iso(d.From), iso(d.Due), c.Mark.Word, d.Sets, d.Citation.Text, d.Clause})
 	}
 	out.CSV = with(v.URL, "format", "clocks")
@@ -301,7 +306,7 @@ func (s *server) incident(v *visit) (incidentPage, error) {
 		asCSV(v, "clocks-"+string(x.ID), []string{"what", "who", "counted_from", "from", "due", "stands", "set_by", "citation", "clause"}, rows)
 		return out, nil
 	}
-	out.Drawn = drawClocks(x, out.Rows, v.Now)
+	out.Drawn = drawClocks(x, append(slices.Clone(out.Rows), out.Kept...), v.Now)
 	for i, f := range x.Corrections {
 		out.Fixes = append(out.Fixes, incidentFix{f, i + 1, f.DoneAt.IsZero() && v.Now.After(f.DueAt)})
 	}

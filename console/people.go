@@ -14,7 +14,10 @@ import (
 )
 
 func peopleScreens() []screen {
+	imported := on("training-import", "Bring completions in", "POST /console/training/import", ours, (*server).trainingImported)
+	imported.Max = course.MaxBytes + 1<<16
 	return []screen{
+		on("training-import", "Bring completions in", "GET /console/training/import", ours, (*server).trainingImport), imported,
 		on("people", "People", "GET /console/people", ours, (*server).people),
 		on("person", "Person", "GET /console/people/{id}", ours, (*server).person),
 		on("training", "Training", "GET /console/training", ours, (*server).training),

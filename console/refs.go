@@ -86,7 +86,11 @@ func refIn(v *snapshot.View, x any) ref {
 	case snapshot.Subject:
 		return refOfSubject(v, key)
 	}
-	return ref{Label: fmt.Sprint(x)}
+	label := fmt.Sprint(x)
+	if len(label) > id.MaxLen-1 { // the digest of a document
+		return ref{Label: short(label), Help: label}
+	}
+	return ref{Label: label}
 }
 
 // refOfSubject is what an act, a hold or a link is about.

@@ -133,6 +133,7 @@ type reviewItem struct {
 	Propose string
 	Why     string
 	Cut     []careField // the resources that are left, as the act takes them
+	CutWhy  string
 	Fields  int
 	Left    int
 	More    int // of Unused, which are not listed
@@ -256,6 +257,7 @@ func (x *reviewItem) say(v *visit) {
 			x.Cut = append(x.Cut, careField{"resources." + typ + ".interactions", strings.Join(scope.Interactions, "\n")}, careField{"resources." + typ + ".elements", strings.Join(scope.Elements, "\n")})
 		}
 	}
+	x.CutWhy = plural(len(x.Unused), "right") + " not used since " + day(x.Since)
 	if n := len(x.Unused); n > reviewChips {
 		x.Unused, x.More = x.Unused[:reviewChips], n-reviewChips
 	}

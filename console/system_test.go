@@ -28,11 +28,13 @@ func (c *client) await(path string, text string) *client {
 // What is of the organisation's data door and system, and help, in one installation.
 func TestSystem(t *testing.T) {
 	w := start(t)
-	grace, ada := w.as(registrytest.Grace), w.as(registrytest.Ada)
+	grace := w.as(registrytest.Grace)
 	helpStory(w, grace)
 	flowStory(w, grace)
-	systemStory(w, grace, ada)
-	frameStory(w, grace)
+	b := w.browser(registrytest.Grace)
+	securityTasks(w, b, grace)
+	systemStory(w, grace)
+	frameStory(w, b, grace)
 }
 
 // What a security engineer reads: where data goes and by what it is protected, on the way
@@ -58,19 +60,18 @@ func flowStory(w *world, grace *client) {
 }
 
 // Who and what is connected, and how the node stands.
-func systemStory(w *world, grace, ada *client) {
+func systemStory(w *world, grace *client) {
+	ada := w.as(registrytest.Ada)
 	t := w.t
 	t.Helper()
 	grace.get("/console/sessions").wants(http.StatusOK, "you, here", "Ada Example", "Certificate", "End it", "30 minutes")
 	grace.get("/console/devices").wants(http.StatusOK, "northwind-gpu-1", "Exempt")
-	grace.get("/console/devices/northwind-gpu-1").wants(http.StatusOK, "judged by its provenance", "triage-grant", "/console/do/device.revoke?id=northwind-gpu-1", "/console/do/hold.place?")
-	w.b.Act(registrytest.Grace, registry.PlaceHold{ID: "look", On: snapshot.Subject{Noun: snapshot.NounDevice, ID: "northwind-gpu-1"}, Cause: snapshot.HoldOwner})
-	grace.get("/console/devices/northwind-gpu-1").wants(http.StatusOK, "Nothing is released to this machine")
+	grace.get("/console/devices/northwind-gpu-1").wants(http.StatusOK, "judged by its provenance", "triage-grant", "/console/do/device.revoke?id=northwind-gpu-1", "Nothing is released to this machine")
 	if strings.Contains(grace.body, "/console/do/hold.lift") {
 		t.Error("who placed a hold is offered to lift it")
 	}
 	grace.get("/console/devices?posture=Exempt").wants(http.StatusOK, "On hold")
-	grace.get("/console/holds").wants(http.StatusOK, "northwind-gpu-1", "another must lift it", "2 holds in force")
+	grace.get("/console/holds").wants(http.StatusOK, "northwind-gpu-1", "another must lift it", "3 holds in force")
 	grace.get("/console/apps").wants(http.StatusOK, "triage", "the machine")
 	grace.get("/console/apps/triage").wants(http.StatusOK, "triage-grant", "Lin Example", "/console/do/app.revoke?id=triage")
 	grace.get("/console/workloads").wants(http.StatusOK, "No workload is attested")

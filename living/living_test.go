@@ -59,6 +59,7 @@ func TestTheStoryComesOut(t *testing.T) {
 	t.Run("Clearwater is parted from", func(t *testing.T) { partedFrom(t, o) })
 	t.Run("each month has decisions", func(t *testing.T) { monthly(t, o, now) })
 	t.Run("people can sign in", func(t *testing.T) { signIn(t, o) })
+	t.Run("what to look at is there", func(t *testing.T) { looks(t, o) })
 	t.Run("programs ask", func(t *testing.T) {
 		for app, want := range map[id.App]int{"triage": 200, "summarizer": 200, "assistant": 403, "denials": 403, "imaging-qa": 401} {
 			if got, body, err := o.Programs[app].Ask(t.Context(), "Patient?_count=1"); err != nil || got != want {
@@ -269,8 +270,28 @@ func signIn(t *testing.T, o *living.Organisation) {
 	if _, err := o.SignIn(t.Context(), "nobody"); err == nil {
 		t.Error("nobody was signed in")
 	}
-	if signin.CookieName == "" {
-		t.Error("the session's cookie has no name")
+}
+
+// looks opens what the demo says to look at.
+func looks(t *testing.T, o *living.Organisation) {
+	for _, l := range living.Looks {
+		secret, err := o.SignIn(t.Context(), l.As)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, o.Pages+l.Path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.AddCookie(&http.Cookie{Name: signin.CookieName, Value: secret})
+		resp, err := o.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s as %s: %s", l.Path, l.As, resp.Status)
+		}
 	}
 }
 

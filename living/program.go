@@ -113,7 +113,26 @@ func (p *Program) onMachine() error {
 
 // Ask asks the gateway below the FHIR base of the hospital's record system, such as
 // "Patient?_count=1", and gives the answer's status. 401 is also that it got no token.
+// Where the gateway says to try again in a moment, it does, as programs do: on a busy
+// machine the log's disk may be slow to say that something is durable.
 func (p *Program) Ask(ctx context.Context, question string) (status int, body []byte, err error) {
+	for try := range maxTries {
+		if status, body, err = p.askOnce(ctx, question); err != nil || status != http.StatusServiceUnavailable {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return status, body, nil
+		case <-time.After(time.Duration(try+1) * 100 * time.Millisecond):
+		}
+	}
+	return status, body, err
+}
+
+// maxTries is how often a program asks before it takes "try again" for an answer.
+const maxTries = 6
+
+func (p *Program) askOnce(ctx context.Context, question string) (status int, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.org.Gateway+"/fhir/"+string(Source)+"/"+question, nil)
 	if err != nil {
 		return 0, nil, fmt.Errorf("asking: %w", err)

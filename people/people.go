@@ -77,10 +77,9 @@ type server struct {
 // maxForm bounds what a browser may post, in bytes.
 const maxForm = 128 << 10
 
-// New is the handler of every page.
-func New(c Config) (http.Handler, error) {
-	s := &server{Config: c, templates: map[string]*template.Template{}, codes: signin.NewLimit(10, 30*time.Second),
-		tries: signin.NewLimit(30, time.Second), outs: signin.NewLimit(500, 20*time.Millisecond), cli: newHandovers(c.Now)}
+// parse reads the pages' templates, each in the layout.
+func parse(ago func(time.Time) string) (map[string]*template.Template, error) {
+	out := map[string]*template.Template{}
 	names, err := fs.Glob(pages, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -89,11 +88,22 @@ func New(c Config) (http.Handler, error) {
 		if name == "pages/layout.html" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": s.ago, "sentence": sentence}).ParseFS(pages, "pages/layout.html", name)
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": ago, "sentence": sentence}).ParseFS(pages, "pages/layout.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
-		s.templates[strings.TrimSuffix(strings.TrimPrefix(name, "pages/"), ".html")] = t
+		out[strings.TrimSuffix(strings.TrimPrefix(name, "pages/"), ".html")] = t
+	}
+	return out, nil
+}
+
+// New is the handler of every page.
+func New(c Config) (http.Handler, error) {
+	s := &server{Config: c, codes: signin.NewLimit(10, 30*time.Second),
+		tries: signin.NewLimit(30, time.Second), outs: signin.NewLimit(500, 20*time.Millisecond), cli: newHandovers(c.Now)}
+	var err error
+	if s.templates, err = parse(s.ago); err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{

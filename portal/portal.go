@@ -83,13 +83,31 @@ func New(c Config) (http.Handler, error) {
 	if c.Layout == "" || c.Registry == nil || c.Sessions == nil || c.Now == nil || c.Logger == nil {
 		return nil, fmt.Errorf("portal: the configuration is not complete")
 	}
-	s := &server{Config: c, templates: map[string]*template.Template{},
+	s := &server{Config: c,
 		codes: signin.NewLimit(10, 30*time.Second), acts: signin.NewLimit(240, 500*time.Millisecond)}
+	var err error
+	if s.templates, err = parse(c.Layout); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for _, x := range s.routes() {
+		limit := x.max
+		if limit == 0 {
+			limit = maxForm
+		}
+		mux.Handle(x.pattern, http.MaxBytesHandler(x.h, limit))
+	}
+	return mux, nil
+}
+
+// parse reads the pages' templates, each in the door's layout.
+func parse(layout string) (map[string]*template.Template, error) {
+	out := map[string]*template.Template{}
 	names, err := fs.Glob(pages, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
-	base, err := template.New("layout").Funcs(template.FuncMap{"when": when, "day": day, "sentence": sentence}).Parse(c.Layout)
+	base, err := template.New("layout").Funcs(template.FuncMap{"when": when, "day": day, "sentence": sentence}).Parse(layout)
 	if err != nil {
 		return nil, fmt.Errorf("portal: layout: %w", err)
 	}
@@ -107,17 +125,9 @@ func New(c Config) (http.Handler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("portal: %w", err)
 		}
-		s.templates[strings.TrimSuffix(strings.TrimPrefix(name, "pages/"), ".html")] = t
+		out[strings.TrimSuffix(strings.TrimPrefix(name, "pages/"), ".html")] = t
 	}
-	mux := http.NewServeMux()
-	for _, x := range s.routes() {
-		limit := x.max
-		if limit == 0 {
-			limit = maxForm
-		}
-		mux.Handle(x.pattern, http.MaxBytesHandler(x.h, limit))
-	}
-	return mux, nil
+	return out, nil
 }
 
 // policy is the door's, and lets our script save a form as it is typed.

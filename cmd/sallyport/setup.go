@@ -57,10 +57,11 @@ Next:
   export SALLYPORT_SERVER=https://127.0.0.1:%d SALLYPORT_CERT=%s
   sallyport whoami
   a passkey         serve prints a code; use it on https://%s:%d/enroll   (optional: your certificate is enough)
-  then enrol a second person, because nobody approves their own request: see docs/first-hour.md
+  in the browser    https://%s:%d/console/start leads on, step by step, to the first release (docs/console-first-release.md)
+  by commands       enrol a second person, because nobody approves their own request: see docs/first-hour.md
 `, filepath.Dir(file), file, filepath.Join(people, string(c.Person)+".crt"), filepath.Join(filepath.Dir(file), "data", "log.pub"),
 		filepath.Join(filepath.Dir(file), "data", "release-keys.json"),
-		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"), c.Host, c.Port+3)
+		file, c.Port+1, filepath.Join(people, string(c.Person)+".crt"), c.Host, c.Port+3, c.Host, c.Port+3)
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (c *serveCmd) Run(ctx context.Context, now clock) error {
 		return errors.Join(err, s.Close())
 	case code != "":
 		// On the terminal, never in the log.
-		fmt.Printf("The first passkey of %s: open %s/enroll and use this code, once, within an hour:\n\n    %s\n\n", person, config.PeopleURL, code)
+		fmt.Printf("The first passkey of %s: open %s/enroll and use this code, once, within an hour:\n\n    %s\n\nThen sign in, and follow %s/console/start.\n\n", person, config.PeopleURL, code, config.PeopleURL)
 	}
 	return s.Run(ctx)
 }
