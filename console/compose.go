@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -121,7 +122,7 @@ func (s *server) composePosted(v *visit) (doPage, error) {
 	written := *g
 	written.Document = strings.Repeat("0", 64) // it will have one
 	p.Ahead = &doAhead{Reason: f.reason, Entered: briefly(entered(v.View, spec, raw)), Wording: paragraphsOf(paper.Text(agreement.Draft(g, s.partiesNamed(v, g), g.EffectiveAt))), Lacks: agreement.Check(&written)}
-	for _, name := range slices.Sorted(mapsKeys(f.typed)) {
+	for _, name := range slices.Sorted(maps.Keys(f.typed)) {
 		for _, text := range f.typed[name] {
 			p.Hidden = append(p.Hidden, hidden{name, text})
 		}

@@ -133,6 +133,12 @@ func securityEngineer(w *world) {
 		t.Errorf("gates: %q", rows)
 	}
 
+	// What the page shows, any client can have.
+	a, err := w.b.People[registrytest.Grace].Do(http.MethodGet, "/v1/disclosures?newest=true&kind=refused&limit=1", nil)
+	if err != nil || a.Status != http.StatusOK || !strings.Contains(a.String(), `"gate":"hold"`) || !strings.Contains(a.String(), `"next":`) {
+		t.Errorf("the newest refusal by the API: %v %v", a, err)
+	}
+
 	// A refusal's ladder: every gate, what it saw, and what would mend it.
 	grace.get("/console/decisions?gate=hold")
 	refused := grace.one(aDecision)
@@ -260,6 +266,9 @@ func auditorReads(w *world) {
 		}
 		if !strings.HasPrefix(iris.header.Get("Content-Type"), "text/html") {
 			continue
+		}
+		if size := len(iris.body); size > 150_000 {
+			t.Errorf("%s weighs %d bytes", path, size)
 		}
 		if strings.HasPrefix(path, "/console/decisions") || strings.HasPrefix(path, "/console/releases") || strings.HasPrefix(path, "/console/log") || strings.HasPrefix(path, "/console/polic") || strings.HasPrefix(path, "/console/evidence") {
 			for _, m := range form.FindAllStringSubmatch(iris.body, -1) {

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -95,7 +96,7 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 		ahead.Stops, ahead.Starts, ahead.Looked, ahead.Beyond = d.Stops, d.Starts, d.Asked, d.Beyond
 	}
 	p.Ahead = &ahead
-	for _, name := range slices.Sorted(mapsKeys(f.typed)) {
+	for _, name := range slices.Sorted(maps.Keys(f.typed)) {
 		for _, text := range f.typed[name] {
 			p.Hidden = append(p.Hidden, hidden{name, text})
 		}
@@ -138,16 +139,6 @@ func (f *doForm) dropSecret() {
 
 // maxAsked is how many grants are asked before and after.
 const maxAsked = 200
-
-func mapsKeys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
 
 // entered is what was typed, as the act has it; names are looked up in the view.
 func entered(v *snapshot.View, spec *registry.Spec, raw json.RawMessage) []enteredRow {

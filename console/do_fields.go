@@ -1,6 +1,7 @@
 package console
 
 import (
+	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -370,7 +371,7 @@ func (f *actForm) keysOf(name string) []option {
 		}
 	case "resources":
 		if r, ok := f.v.View.Roles.Get(id.Role(f.typed.Get("role"))); ok && (f.v.ours() || f.offered(r)) {
-			for _, typ := range slices.Sorted(mapsKeys(r.Resources)) {
+			for _, typ := range slices.Sorted(maps.Keys(r.Resources)) {
 				out = append(out, option{Value: typ, Label: typ})
 			}
 			return out

@@ -1,6 +1,9 @@
 package console_test
 
 import (
+	"bytes"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"os"
@@ -186,5 +189,34 @@ func TestLinksToActsNameTheirFields(t *testing.T) {
 	}
 	if found < 50 {
 		t.Errorf("only %d fields were found", found)
+	}
+}
+
+// A file is stored on the way to the form that names it, and nothing typed is lost.
+func TestADocumentIsStoredOnTheWay(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	x.get("/console/do/agreement.draft?vendor=northwind").wants(http.StatusOK, "Store a file now")
+	x.sends("store:document_sha256", "id", "northwind-second", "reason", "a second paper").wants(http.StatusOK, "Store a paper under its digest", `enctype="multipart/form-data"`)
+	action, form, _ := actForm(t, x.body)
+	paper := "A second paper between us."
+	var body bytes.Buffer
+	m := multipart.NewWriter(&body)
+	for name, texts := range form {
+		for _, text := range texts {
+			_ = m.WriteField(name, text) // into memory
+		}
+	}
+	part, err := m.CreateFormFile("content", "second.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(part, paper)
+	_ = m.WriteField("step", "do")
+	m.Close()
+	x.read(x.Post(w.b.Pages+action, m.FormDataContentType(), &body)).wants(http.StatusOK, "Done.", `value="northwind-second"`, "a second paper")
+	digest := registry.NewDocument("text/plain", []byte(paper)).Digest
+	if _, form, _ := actForm(t, x.body); form.Get("document_sha256") != digest {
+		t.Errorf("the form has the digest %q, want %q", form.Get("document_sha256"), digest)
 	}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -56,6 +57,7 @@ type starter struct {
 	v *visit
 	f Frame
 
+	own        []*snapshot.Person // the organisation's, not ended, the first first
 	vendor     *snapshot.Vendor
 	engineer   *snapshot.Person
 	paper      *snapshot.Agreement
@@ -103,6 +105,12 @@ func (s *server) start(v *visit) (startPage, error) {
 // find takes the vendor that is asked for, or else the newest, and what belongs to it.
 func (c *starter) find(p *startPage) {
 	view := c.v.View
+	for _, x := range view.Persons.All() {
+		if x.Vendor == "" && x.State != snapshot.Ended {
+			c.own = append(c.own, x)
+		}
+	}
+	slices.SortFunc(c.own, func(a, b *snapshot.Person) int { return a.RequestedAt.Compare(b.RequestedAt) })
 	want := id.Vendor(c.v.URL.Query().Get("vendor"))
 	for k, x := range view.Vendors.All() {
 		if x.State == snapshot.Ended {
@@ -214,13 +222,9 @@ func (c *starter) able(kind registry.Kind, a registry.Act) []*snapshot.Person {
 		return nil
 	}
 	var out []*snapshot.Person
-	n := 0
-	for _, p := range c.v.View.Persons.All() {
-		if p.Vendor != "" || p.State != snapshot.Approved {
+	for _, p := range c.own[:min(len(c.own), maxAble)] {
+		if p.State != snapshot.Approved {
 			continue
-		}
-		if n++; n > maxAble {
-			break
 		}
 		may := slices.ContainsFunc(spec.Duties, func(d registry.Duty) bool { return slices.Contains(p.Duties, string(d)) })
 		if may && a != nil {
@@ -247,18 +251,12 @@ const aDay = 24 * time.Hour
 
 func (c *starter) people() startPart {
 	p := startPart{Title: "Two people", Text: "Nobody approves what they asked for, so there must be two. Both sign in with passkeys."}
-	view := c.v.View
-	var all []*snapshot.Person
-	approved := 0
-	for _, x := range view.Persons.All() {
-		if x.Vendor == "" && x.State != snapshot.Ended {
-			all = append(all, x)
-			if x.State == snapshot.Approved {
-				approved++
-			}
+	all, approved := c.own, 0
+	for _, x := range all {
+		if x.State == snapshot.Approved {
+			approved++
 		}
 	}
-	slices.SortFunc(all, func(a, b *snapshot.Person) int { return a.RequestedAt.Compare(b.RequestedAt) })
 	key := startStep{Title: "Make your passkey", Why: "Decisions ask for it: a password can be told to somebody, a passkey cannot.", Done: len(c.v.Person.Passkeys) > 0}
 	if !key.Done {
 		key.Say = []string{"Under your name, at the top, you find how to add one. The very first one is made with the code that the server printed when it started: open the address below and type it. It is good once, for an hour; a restart prints another."}
@@ -523,7 +521,7 @@ func (c *starter) release() startPart {
 
 // door asks what every gate says to the grant now.
 func (c *starter) door() *api.Explanation {
-	for _, typ := range slices.Sorted(mapsKeys(c.role.Resources)) {
+	for _, typ := range slices.Sorted(maps.Keys(c.role.Resources)) {
 		allowed := c.role.Resources[typ].Interactions
 		if len(allowed) == 0 {
 			continue
