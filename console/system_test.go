@@ -46,7 +46,7 @@ func flowStory(w *world, grace *client) {
 	if got := w.b.Get("/Patient?_count=2"); got.Status != http.StatusOK {
 		t.Fatal(got)
 	}
-	w.b.Get("/Medication?_count=2") // the role does not show it
+	w.b.Get("/Medication?_count=2")                                                                    // the role does not show it
 	for _, text := range []string{"✓ TLS 1.3", "✕ plain, on this machine", "1 permitted, 1 refused"} { // the request, its release and the refusal, one after the other
 		grace.await("/console/flow?days=7", text)
 	}
