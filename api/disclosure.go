@@ -78,13 +78,17 @@ func (s *server) disclosures() {
 		"Rows of requests, refusals and releases, in the order of the log. Each has its log index, of which /v1/log/proofs gives a proof. For the next page give `after` as `next` says, and `through` as the first page says.",
 		func(ctx context.Context, x *disclosure.Index, in *struct {
 			About
-			Kind  []string `query:"kind,explode" doc:"permitted, refused, released, withheld, incomplete; none means released"`
-			After uint64   `query:"after" doc:"The log index from which on"`
-			Limit int      `query:"limit" minimum:"1" maximum:"10000" default:"100"`
+			Kind   []string `query:"kind,explode" doc:"permitted, refused, released, withheld, incomplete; none means released"`
+			After  uint64   `query:"after" doc:"The log index from which on"`
+			Limit  int      `query:"limit" minimum:"1" maximum:"10000" default:"100"`
+			Newest bool     `query:"newest" doc:"The newest first; a page then looks back over a bounded part of the log, and for the next one give through as next says"`
 		}) (disclosure.Page, error) {
 			kinds, err := listed(in.Kind)
 			if err != nil {
 				return disclosure.Page{}, err
+			}
+			if in.Newest {
+				return x.Newest(ctx, in.query(), in.Limit, nil, kinds...)
 			}
 			return x.List(ctx, in.query(), in.After, in.Limit, kinds...)
 		})

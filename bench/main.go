@@ -3,7 +3,7 @@
 //
 //	go run ./bench                # everything; about half an hour, and 12 GB in -dir
 //	go run ./bench -quick         # small: that it still runs, not figures to quote
-//	go run ./bench -only path     # one comparison: decision, audit, disclosure, path, sealing, revoke, signals, memory
+//	go run ./bench -only path     # one comparison: decision, audit, disclosure, console, path, sealing, revoke, signals, memory
 //
 // It exits 0 whatever the figures are: a benchmark is not a test. It exits 1 if
 // something could not be measured. See README.md for what is compared and how.
@@ -38,7 +38,7 @@ type bench struct {
 	sizeset []string
 	causes  []string // of signals; empty: all
 	sealTo  []string // recipients of the site's device
-	entries uint64   // of disclosure's log; 0: ten million
+	entries uint64   // of disclosure's and console's log; 0: ten million
 	report  *Report
 }
 
@@ -50,6 +50,7 @@ var comparisons = []struct {
 	{"decision", decision},
 	{"audit", auditLog},
 	{"disclosure", disclosures},
+	{"console", consolePages},
 	{"path", path},
 	{"sealing", sealing},
 	{"revoke", revoke},
@@ -97,7 +98,7 @@ func fatal(err error) {
 
 func run(ctx context.Context) error {
 	b := &bench{now: time.Now}
-	only := flag.String("only", "", "comparisons to run, separated by commas: decision, audit, disclosure, path, sealing, revoke, signals, memory")
+	only := flag.String("only", "", "comparisons to run, separated by commas: decision, audit, disclosure, console, path, sealing, revoke, signals, memory")
 	flag.BoolVar(&b.quick, "quick", false, "short: that it runs, not figures to quote")
 	flag.BoolVar(&b.profile, "profile", false, "write CPU and allocation profiles of Sallyport into -out")
 	flag.StringVar(&b.opa, "opa", "", "the OPA program; without it "+opaModule+" is built into the user's cache")
@@ -106,7 +107,7 @@ func run(ctx context.Context) error {
 	byPeer := flag.String("peers", "", "of path: only these peers, separated by commas; direct is always there")
 	bySize := flag.String("sizes", "", "of path and sealing: only these sizes, 2KB or 500KB, separated by commas")
 	byCause := flag.String("causes", "", "of signals: only these causes, separated by commas: "+strings.Join(causeNames(), ", "))
-	flag.Uint64Var(&b.entries, "entries", 0, "of disclosure: how many entries the log has; ten million need 12 GB in -dir")
+	flag.Uint64Var(&b.entries, "entries", 0, "of disclosure and console: how many entries the log has; ten million need 12 GB in -dir")
 	dir := flag.String("dir", "", "scratch folder on the disk to measure; a new one in the system's if empty")
 	flag.Parse()
 	if flag.NArg() > 0 {

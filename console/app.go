@@ -58,7 +58,6 @@ func (s *server) apps(v *visit) (appsPage, error) {
 		Search: func(a *snapshot.App) string {
 			return strings.Join([]string{string(a.ID), a.Name, string(a.Vendor), string(a.Owner)}, " ")
 		},
-		Sort:  "id",
 		Empty: empty{Title: "No program is known", Text: "A program asks for data with a key of its own. Its vendor registers it, and you approve it.", Act: f.May("app.register").As("Register a program")}})}, nil
 }
 

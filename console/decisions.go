@@ -40,7 +40,6 @@ type decisionAsk struct {
 	Results, Gates, Sources                 []option
 	VendorNames, EngagementNames, AppNames  []option // what fields propose
 	keep                                    func(disclosure.Row) bool
-	bySource, byApp, byPerson, byEngagement bool
 	sinceTime, untilTime                    time.Time
 }
 

@@ -61,50 +61,80 @@ func serveWorkloads(v *snapshot.View) map[id.Device]bool {
 	return out
 }
 
+var (
+	checkLabels = map[string]string{"disk_encryption": "Disk encryption", "screen_lock": "Screen lock", "firewall": "Firewall", "malware_protection": "Malware protection", "hardware_key": "Key in hardware", "update_age_days": "Last update"}
+	checkCodes  = map[string]string{"disk_encryption": "disk-encryption", "screen_lock": "screen-lock", "firewall": "firewall", "malware_protection": "malware-protection", "hardware_key": "hardware-key", "update_age_days": "updates"} // of the gate's reasons
+	checkFound  = map[snapshot.Check]string{snapshot.CheckPass: "in order", snapshot.CheckFail: "not in order", snapshot.CheckUnknown: "cannot be seen", "": "cannot be seen"}
+)
+
+// checkOf is what a device reported of a check, and whether that is in order.
+func checkOf(name string, rule snapshot.PostureRule, d *snapshot.Device, p *snapshot.Posture) (found string, fine bool) {
+	c := snapshot.CheckUnknown
+	switch name {
+	case "disk_encryption":
+		c = p.DiskEncryption
+	case "screen_lock":
+		c = p.ScreenLock
+	case "firewall":
+		c = p.Firewall
+	case "malware_protection":
+		c = p.MalwareProtection
+	case "hardware_key":
+		if c = p.HardwareKey; d.KeyStore != snapshot.InTPM && d.KeyStore != snapshot.InOSStore {
+			c = snapshot.CheckFail // report and record must agree
+		}
+	case "update_age_days":
+		if p.UpdateAge < 0 {
+			return "not known", false
+		}
+		return plural(p.UpdateAge, "day") + " ago", rule.Updated(p.UpdateAge)
+	}
+	return checkFound[c], c == snapshot.CheckPass
+}
+
 // standingOf is a device's posture as the gate looks at it. What an agreement demands
-// besides, the gate alone knows.
-func standingOf(v *visit, d *snapshot.Device, workload bool) deviceStanding {
+// besides, the gate alone knows. Whole: with each check, for a page of its own.
+func standingOf(v *visit, d *snapshot.Device, workload, whole bool) deviceStanding {
 	rule := v.View.Settings.Posture
 	p, ok := v.View.Postures.Get(d.ID)
 	switch {
 	case rule.WorkloadsExempt && (d.SPIFFE != "" || workload):
 		return deviceStanding{Mark: mark{"Exempt", "off"}, Why: "A workload, without a screen or a user: it is judged by its provenance"}
 	case !ok:
-		return deviceStanding{Mark: mark{"No report", "bad"}, Why: deviceNext("not-reported")}
-	}
-	hardware := p.HardwareKey
-	if d.KeyStore != snapshot.InTPM && d.KeyStore != snapshot.InOSStore {
-		hardware = snapshot.CheckFail // report and record must agree
+		out := deviceStanding{Mark: mark{"No report", "bad"}}
+		if whole {
+			out.Why = deviceNext("not-reported")
+		}
+		return out
 	}
 	var out deviceStanding
 	wrong := 0
-	add := func(name, label, found, code string, fine bool) {
-		c := deviceCheck{Name: label, Found: found, Mark: mark{"In order", "good"}}
+	for _, name := range snapshot.PostureChecks {
+		c := deviceCheck{Name: checkLabels[name], Mark: mark{"In order", "good"}}
+		found, fine := checkOf(name, rule, d, p)
 		switch {
 		case fine:
 		case slices.Contains(rule.Waived, name):
 			c.Mark = mark{"Waived", "off"}
 		default:
-			c.Mark, c.Next = mark{"Wrong", "bad"}, deviceNext(code)
+			c.Mark = mark{"Wrong", "bad"}
 			wrong++
 		}
-		out.Checks = append(out.Checks, c)
+		if whole {
+			c.Found = found
+			if c.Mark.Tone == "bad" {
+				c.Next = deviceNext(checkCodes[name])
+			}
+			out.Checks = append(out.Checks, c)
+		}
 	}
-	found := map[snapshot.Check]string{snapshot.CheckPass: "in order", snapshot.CheckFail: "not in order", snapshot.CheckUnknown: "cannot be seen", "": "cannot be seen"}
-	add("disk_encryption", "Disk encryption", found[p.DiskEncryption], "disk-encryption", p.DiskEncryption == snapshot.CheckPass)
-	add("screen_lock", "Screen lock", found[p.ScreenLock], "screen-lock", p.ScreenLock == snapshot.CheckPass)
-	add("firewall", "Firewall", found[p.Firewall], "firewall", p.Firewall == snapshot.CheckPass)
-	add("malware_protection", "Malware protection", found[p.MalwareProtection], "malware-protection", p.MalwareProtection == snapshot.CheckPass)
-	add("hardware_key", "Key in hardware", found[hardware], "hardware-key", hardware == snapshot.CheckPass)
-	age := "not known"
-	if p.UpdateAge >= 0 {
-		age = plural(p.UpdateAge, "day") + " ago"
-	}
-	add("update_age_days", "Last update", age, "updates", rule.Updated(p.UpdateAge))
 	fresh := p.ReportedAt.Add(v.View.Settings.PostureFreshness)
 	switch {
 	case !v.Now.Before(fresh):
-		out.Mark, out.Why = mark{"Report too old", "bad"}, deviceNext("stale")
+		out.Mark = mark{"Report too old", "bad"}
+		if whole {
+			out.Why = deviceNext("stale")
+		}
 	case wrong > 0:
 		out.Mark = mark{plural(wrong, "check") + " wrong", "bad"}
 	default:
@@ -142,7 +172,7 @@ func (s *server) devices(v *visit) (devicesPage, error) {
 	all, workload := map[id.Device]deviceStanding{}, serveWorkloads(v.View)
 	standing := func(d *snapshot.Device) deviceStanding {
 		if _, ok := all[d.ID]; !ok {
-			all[d.ID] = standingOf(v, d, workload[d.ID])
+			all[d.ID] = standingOf(v, d, workload[d.ID], false)
 		}
 		return all[d.ID]
 	}
@@ -178,7 +208,6 @@ func (s *server) devices(v *visit) (devicesPage, error) {
 		Search: func(d *snapshot.Device) string {
 			return strings.Join([]string{string(d.ID), string(d.Vendor), string(d.Owner), d.Region, d.SPIFFE}, " ")
 		},
-		Sort:  "id",
 		Empty: empty{Title: "No machine is known", Text: "A vendor's person enrols a machine with a code, in one command. You see here what it says of itself, and decide whether to trust it.", Act: f.May("device.invite").As("Invite a machine")}})}, nil
 }
 
@@ -213,7 +242,7 @@ func (s *server) device(v *visit) (devicePage, error) {
 	v.call("Device " + string(d.ID))
 	v.under("Devices", "/console/devices")
 	f := s.frame(v)
-	p := devicePage{Device: d, Mark: deviceState(v, d), Store: keyStores[d.KeyStore], Standing: standingOf(v, d, serveWorkloads(v.View)[d.ID]), Hold: holdOn(v.View, snapshot.NounDevice, string(d.ID)),
+	p := devicePage{Device: d, Mark: deviceState(v, d), Store: keyStores[d.KeyStore], Standing: standingOf(v, d, serveWorkloads(v.View)[d.ID], true), Hold: holdOn(v.View, snapshot.NounDevice, string(d.ID)),
 		Attested: v.View.AttestationsOf(d.ID), Decisions: "/console/decisions?" + url.Values{"device": {string(d.ID)}}.Encode()}
 	if x, ok := v.View.Postures.Get(d.ID); ok {
 		p.Posture, p.FreshUntil = x, x.ReportedAt.Add(v.View.Settings.PostureFreshness)

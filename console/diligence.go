@@ -90,9 +90,7 @@ func diligenceOf(v *visit, w *snapshot.Vendor) vendorDiligence {
 	for _, x := range w.RequiredCertifications {
 		d.Required = append(d.Required, requiredReport{x, certificationName(x), counts[x]})
 	}
-	for _, f := range v.View.FindingsOf(w.ID) {
-		d.Findings = append(d.Findings, f)
-	}
+	d.Findings = slices.Clone(v.View.FindingsOf(w.ID))
 	slices.Reverse(d.Findings)
 	return d
 }

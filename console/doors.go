@@ -77,9 +77,9 @@ func (g doorGate) Mark() mark {
 // doorsAsked bounds how many grants a page decides on.
 const doorsAsked = 60
 
-// doorsOf decides, for each live grant among some on engagements, what each gate would say of a small request now:
+// doorsOf decides, for each of the grants that is live, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
-func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*snapshot.Engagement, grants []*snapshot.Grant) doors {
+func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, grants []*snapshot.Grant) doors {
 	var d doors
 	gates := map[string]*doorGate{}
 	for _, name := range slices.Concat(paperGates, dataGates) {
@@ -107,7 +107,7 @@ func (s *server) doorsOf(v *visit, key string, vendor id.Vendor, engagements []*
 		seen := s.Policy.Foresee(policy.Request{View: v.View, Now: v.Now, Vendor: vendor, Direction: policy.Out}, unseen...)
 		papers = doorTake(gates, vendorGates, seen)
 	}
-	closes := s.closing(v, engagements)
+	closes := s.closing(v, grants)
 	d.Papers = doorSideOf("Papers", paperGates, gates, closes, papers, d.Grants)
 	d.Data = doorSideOf("Data", dataGates, gates, closes, data, d.Grants)
 	if d.Grants == 0 {
@@ -228,10 +228,16 @@ func doorSideOf(label string, names []string, gates map[string]*doorGate, closes
 	return d
 }
 
-// closing is, by gate, the first time at which it closes for any of the engagements.
-func (s *server) closing(v *visit, engagements []*snapshot.Engagement) map[string]forecast.Stop {
+// closing is, by gate, the first time at which it closes for any of the grants.
+func (s *server) closing(v *visit, grants []*snapshot.Grant) map[string]forecast.Stop {
+	of := make(map[id.Grant]bool, len(grants))
+	for _, g := range grants {
+		of[g.ID] = true
+	}
 	out := map[string]forecast.Stop{}
-	for _, x := range s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Kind == forecast.Stops && stopTouches(x, engagements) }) {
+	for _, x := range s.ahead.about(v.Now, func(x forecast.Stop) bool {
+		return x.Kind == forecast.Stops && slices.ContainsFunc(x.Grants, func(g id.Grant) bool { return of[g] })
+	}) {
 		if _, ok := out[x.Gate]; !ok {
 			out[x.Gate] = x
 		}

@@ -177,7 +177,7 @@ func (s *server) engagement(v *visit) (engagementPage, error) {
 	case "acts":
 		p.Acts = s.history.About(e.Vendor, 200, func(d *done) bool { return aboutEngagement(v.View, d, e, grants) })
 	default:
-		p.Doors = s.doorsOf(v, "doors", e.Vendor, own, grants)
+		p.Doors = s.doorsOf(v, "doors", e.Vendor, grants)
 		p.Next = s.ahead.about(v.Now, func(x forecast.Stop) bool { return stopTouches(x, own) })
 		p.Next = p.Next[:min(len(p.Next), 6)]
 		for _, key := range e.Agreements {
@@ -203,9 +203,6 @@ func aboutEngagement(v *snapshot.View, d *done, e *snapshot.Engagement, grants [
 		return slices.Contains(e.Agreements, id.Agreement(d.On.ID))
 	case snapshot.NounGrant:
 		return slices.ContainsFunc(grants, func(g *snapshot.Grant) bool { return string(g.ID) == d.On.ID })
-	case snapshot.NounReview:
-		r, ok := v.Reviews.Get(id.Review(d.On.ID))
-		return ok && slices.ContainsFunc(grants, func(g *snapshot.Grant) bool { return g.ID == r.Grant })
 	case snapshot.NounDetermination:
 		r, ok := v.Determinations.Get(id.Determination(d.On.ID))
 		return ok && r.Engagement == e.ID

@@ -290,7 +290,7 @@ type controlStory struct {
 
 // termRow is a term of agreements that serves a rule.
 type termRow struct {
-	ID, Title, Does, Where, Says string
+	ID, Title, Where, Says string
 }
 
 // nounsOfGate are the records that a gate reads, by the acts that change them.
@@ -317,12 +317,8 @@ func (s *server) controlStory(c hipaa.Control, refused map[string]uint64) contro
 		row := termRow{ID: t.ID, Title: t.Title}
 		for _, r := range agreement.Table {
 			if r.ID == t.ID {
-				var does []string
-				for _, d := range r.Does {
-					does = append(does, string(d))
-					gates = gates || d == agreement.Gate
-				}
-				row.Does, row.Where, row.Says = strings.Join(does, ", "), r.Where, r.Says
+				row.Where, row.Says = r.Where, r.Says
+				gates = gates || slices.Contains(r.Does, agreement.Gate)
 			}
 		}
 		out.Terms = append(out.Terms, row)

@@ -65,7 +65,31 @@ func (x *finder) add(label, href, help string) {
 // fits says whether one of the texts has what is looked for.
 func (x *finder) fits(texts ...string) bool {
 	for _, t := range texts {
-		if len(t) >= len(x.needle) && strings.Contains(strings.ToLower(t), x.needle) {
+		if containsFold(t, x.needle) {
+			return true
+		}
+	}
+	return false
+}
+
+// containsFold is strings.Contains without regard to case, of a text in lower case. Of
+// plain letters it makes no copy, for it is asked of each of a hundred thousand names.
+func containsFold(text, lower string) bool {
+	for i := 0; i+len(lower) <= len(text); i++ {
+		j := 0
+		for ; j < len(lower); j++ {
+			c := text[i+j]
+			if c >= 0x80 {
+				return strings.Contains(strings.ToLower(text), lower)
+			}
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			if c != lower[j] {
+				break
+			}
+		}
+		if j == len(lower) {
 			return true
 		}
 	}
@@ -147,12 +171,13 @@ func (x *finder) exact(s *server, query string) {
 
 // scan looks through one kind of record. texts gives what a record is known by, and its
 // link; an id that is what was typed comes first.
-func scan[K ~string, V any](x *finder, kind string, t snapshot.Table[K, V], texts func(*V) []string) {
+func scan[K ~string, V any](x *finder, kind string, t snapshot.Table[K, V], texts func(*V) (string, string)) {
 	if x.full() {
 		return
 	}
 	if r, ok := t.Get(K(x.needle)); ok {
-		x.record(kind, K(x.needle), texts(r))
+		about, _ := texts(r)
+		x.record(kind, K(x.needle), about)
 	}
 	n := 0
 	for key, r := range t.All() {
@@ -163,21 +188,21 @@ func scan[K ~string, V any](x *finder, kind string, t snapshot.Table[K, V], text
 			x.more = true
 			return
 		}
-		if all := texts(r); x.fits(string(key)) || x.fits(all...) {
-			x.record(kind, key, all)
+		if a, b := texts(r); containsFold(string(key), x.needle) || containsFold(a, x.needle) || containsFold(b, x.needle) {
+			x.record(kind, key, a)
 			n++
 		}
 	}
 }
 
 // record adds a record under the name that links use for it.
-func (x *finder) record(kind string, key any, texts []string) {
+func (x *finder) record(kind string, key any, about string) {
 	r := x.f.Ref(key)
 	help := kind
 	if r.Help != "" && r.Help != r.Label {
 		help += " · " + r.Help
-	} else if len(texts) > 0 && texts[0] != "" && texts[0] != r.Label {
-		help += " · " + texts[0]
+	} else if about != "" && about != r.Label {
+		help += " · " + about
 	}
 	x.add(r.Label, r.Href, help)
 }
@@ -185,25 +210,25 @@ func (x *finder) record(kind string, key any, texts []string) {
 // records are all kinds of the registry that have a page of their own.
 func (x *finder) records(s *server) {
 	v := x.v.View
-	scan(x, "vendor", v.Vendors, func(r *snapshot.Vendor) []string { return []string{r.Name} })
-	scan(x, "engagement", v.Engagements, func(r *snapshot.Engagement) []string { return []string{string(r.Vendor)} })
-	scan(x, "agreement", v.Agreements, func(r *snapshot.Agreement) []string { return []string{string(r.Vendor), string(r.Kind)} })
+	scan(x, "vendor", v.Vendors, func(r *snapshot.Vendor) (string, string) { return r.Name, "" })
+	scan(x, "engagement", v.Engagements, func(r *snapshot.Engagement) (string, string) { return string(r.Vendor), "" })
+	scan(x, "agreement", v.Agreements, func(r *snapshot.Agreement) (string, string) { return string(r.Vendor), string(r.Kind) })
 	for _, src := range v.Settings.Sources {
 		if x.fits(string(src.ID)) {
-			x.record("source", src.ID, nil)
+			x.record("source", src.ID, src.Region)
 		}
 	}
-	scan(x, "incident", v.Incidents, func(r *snapshot.Incident) []string { return []string{r.Title, string(r.Vendor)} })
-	scan(x, "offboarding", v.Offboardings, func(r *snapshot.Offboarding) []string { return []string{string(r.Vendor)} })
-	scan(x, "request", v.Requests, func(r *snapshot.Request) []string { return nil })
-	scan(x, "review campaign", v.Campaigns, func(r *snapshot.Campaign) []string { return nil })
-	scan(x, "questionnaire", v.Questionnaires, func(r *snapshot.Questionnaire) []string { return []string{string(r.Vendor)} })
-	scan(x, "certification", v.Certifications, func(r *snapshot.Certification) []string { return []string{string(r.Vendor)} })
-	scan(x, "role", v.Roles, func(*snapshot.Role) []string { return nil })
-	scan(x, "person", v.Persons, func(r *snapshot.Person) []string { return []string{r.Name} })
-	scan(x, "device", v.Devices, func(r *snapshot.Device) []string { return []string{string(r.Vendor), r.SPIFFE} })
-	scan(x, "program", v.Apps, func(r *snapshot.App) []string { return []string{r.Name, string(r.Vendor)} })
-	scan(x, "grant", v.Grants, func(r *snapshot.Grant) []string { return []string{string(r.Engagement)} })
+	scan(x, "incident", v.Incidents, func(r *snapshot.Incident) (string, string) { return r.Title, string(r.Vendor) })
+	scan(x, "offboarding", v.Offboardings, func(r *snapshot.Offboarding) (string, string) { return string(r.Vendor), "" })
+	scan(x, "request", v.Requests, func(r *snapshot.Request) (string, string) { return "", "" })
+	scan(x, "review campaign", v.Campaigns, func(r *snapshot.Campaign) (string, string) { return "", "" })
+	scan(x, "questionnaire", v.Questionnaires, func(r *snapshot.Questionnaire) (string, string) { return string(r.Vendor), "" })
+	scan(x, "certification", v.Certifications, func(r *snapshot.Certification) (string, string) { return string(r.Vendor), "" })
+	scan(x, "role", v.Roles, func(*snapshot.Role) (string, string) { return "", "" })
+	scan(x, "person", v.Persons, func(r *snapshot.Person) (string, string) { return r.Name, "" })
+	scan(x, "device", v.Devices, func(r *snapshot.Device) (string, string) { return string(r.Vendor), r.SPIFFE })
+	scan(x, "program", v.Apps, func(r *snapshot.App) (string, string) { return r.Name, string(r.Vendor) })
+	scan(x, "grant", v.Grants, func(r *snapshot.Grant) (string, string) { return string(r.Engagement), "" })
 	for key, h := range v.Holds.All() {
 		if x.looked++; x.full() {
 			break

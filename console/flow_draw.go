@@ -128,6 +128,19 @@ func flowVendor(x *flowStation) id.Vendor {
 	return ""
 }
 
+// flowClass is the class of what an engagement gets, as last seen or as agreed.
+func flowClass(x *flowStation) string {
+	for _, r := range x.Rows {
+		if r.Class != "" {
+			return classWord(r.Class)
+		}
+	}
+	if x.Of != nil {
+		return classWord(x.Of.DataClass)
+	}
+	return ""
+}
+
 func flowAmount(n dayCount) string {
 	return fmt.Sprintf("%s in %s, %s permitted, %s refused", humanBytes(n.Bytes), plural(int(n.Releases), "release"), number(n.Permitted), number(n.Refused))
 }
@@ -176,7 +189,7 @@ func (s *server) flowPlace(v *visit, days int, x *flowStation, cols *[draw.FlowC
 		tip += ". " + x.Why
 	}
 	e := cols[2].place(string(x.ID), func() draw.FlowNode {
-		return draw.FlowNode{Label: string(x.ID), Href: refIn(v.View, x.ID).Href, Tip: tip, Mark: words(x.State), Tone: cmp.Or(tone, "off")}
+		return draw.FlowNode{Label: string(x.ID), Href: refIn(v.View, x.ID).Href, Tip: tip, Mark: words(x.State), Tone: cmp.Or(tone, "off"), Sub: flowClass(x)}
 	})
 	in := legs[1].add(0, e, x.Sum.Bytes)
 	in.Closed, in.Tip = x.State != "open", tip
@@ -190,7 +203,7 @@ func (s *server) flowPlace(v *visit, days int, x *flowStation, cols *[draw.FlowC
 				}
 			}
 		}
-		in.Class, in.Words = string(r.Class), append(flowWords(r.TLS, r.Exchange, r.Binding, seals), draw.FlowWord{Text: classWord(r.Class), Good: r.Class != ""})
+		in.Class, in.Words = string(r.Class), flowWords(r.TLS, r.Exchange, r.Binding, seals)
 		in.Tip = tip + ". Protected by " + flowProtection(r)
 	} else if x.Of != nil {
 		in.Class = string(x.Of.DataClass)

@@ -30,7 +30,7 @@ type done struct {
 	ID      id.Act
 	Kind    registry.Kind
 	Subject snapshot.Subject
-	On      snapshot.Subject // what a hold is on, or else the subject
+	On      snapshot.Subject // what a hold is on, the grant that a review is of, or else the subject
 	Vendor  id.Vendor
 	Actor   id.Person
 	At      time.Time
@@ -104,6 +104,9 @@ func (h *history) take(v *snapshot.View, e registry.Entry) {
 	d := &done{ID: e.ID, Kind: e.Kind, Subject: e.Subject, Vendor: vendorOf(v, e.Subject), Actor: e.Actor, At: e.At, On: e.Subject}
 	if x, ok := v.Holds.Get(id.Hold(e.Subject.ID)); ok && e.Subject.Noun == snapshot.NounHold {
 		d.On = x.On
+	}
+	if x, ok := v.Reviews.Get(id.Review(e.Subject.ID)); ok && e.Subject.Noun == snapshot.NounReview {
+		d.On = snapshot.Subject{Noun: snapshot.NounGrant, ID: string(x.Grant)}
 	}
 	h.newest = keptActs(h.newest, d, keepActs)
 	if d.Vendor != "" {

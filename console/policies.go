@@ -29,7 +29,6 @@ type policiesView struct {
 	Site    []policyRow
 	Numbers []policyNumber
 	Try     tryView
-	Asked   bool
 }
 
 // policyRow is one gate in the list.
@@ -52,7 +51,6 @@ func (s *server) policies(v *visit) (policiesView, error) {
 	}
 	refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), "")
 	p := policiesView{Version: s.Policy.Version(), Try: s.try(v), Numbers: numbersOf(v.View.Settings)}
-	p.Asked = p.Try.Grant != "" || p.Try.What.Judge != ""
 	for _, g := range gate.All {
 		cites := gateCites(g)
 		p.Gates = append(p.Gates, policyRow{Gate: g.ID, Name: words(g.ID), Title: g.Title, Href: "/console/policies/" + g.ID, Content: g.Stage == policy.AtContent, Owner: g.Audience == policy.Owner,

@@ -181,7 +181,7 @@ func (s *server) holds(v *visit) (holdsPage, error) {
 	}
 	p.List = listOf(v, listing[*snapshot.Hold]{Caption: "Holds", Rows: rows, Keep: []string{"lifted"},
 		Columns: []column[*snapshot.Hold]{
-			{Key: "id", Label: "Hold", Cell: func(h *snapshot.Hold) cell { return text(string(h.ID)) }},
+			{Key: "id", Label: "Hold", File: true, Cell: func(h *snapshot.Hold) cell { return text(string(h.ID)) }},
 			{Key: "on", Label: "Stops", Cell: func(h *snapshot.Hold) cell {
 				c := link(h.On)
 				c.Help = string(h.On.Noun)
@@ -189,7 +189,7 @@ func (s *server) holds(v *visit) (holdsPage, error) {
 			}},
 			{Key: "cause", Label: "Because of", Cell: func(h *snapshot.Hold) cell { return text(holdCauses[h.Cause]) }},
 			{Key: "by", Label: "Placed by", Cell: func(h *snapshot.Hold) cell { return link(h.PlacedBy) }},
-			{Key: "placed", Label: "On", Cell: func(h *snapshot.Hold) cell { return cell{Text: when(h.PlacedAt), Help: ago(v.Now, h.PlacedAt)} }, Sort: func(h *snapshot.Hold) string { return iso(h.PlacedAt) }},
+			{Key: "placed", Label: "On", Wide: true, Cell: func(h *snapshot.Hold) cell { return cell{Text: when(h.PlacedAt), Help: ago(v.Now, h.PlacedAt)} }, Sort: func(h *snapshot.Hold) string { return iso(h.PlacedAt) }},
 			{Key: "state", Label: "State", Cell: func(h *snapshot.Hold) cell {
 				if h.LiftedAt.IsZero() {
 					return cell{Text: "In force", Mark: &mark{"In force", "warn"}}
@@ -328,7 +328,6 @@ func (s *server) connectors(v *visit) (connectorsPage, error) {
 		Search: func(c *snapshot.Connector) string {
 			return strings.Join([]string{string(c.ID), c.Name, string(c.Vendor), c.Issuer}, " ")
 		},
-		Sort:  "id",
 		Empty: empty{Title: "No connector", Text: "A connector is a system of a vendor that speaks to us: their sign-in, their directory of people, their fleet manager. What it says counts for its own vendor alone. Register one, and another person approves it.", Act: f.May("connector.register").As("Register a connector")}})}, nil
 }
 

@@ -146,7 +146,7 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 		}
 		p.Work = append(p.Work, x)
 	}
-	p.Doors = s.doorsOf(v, "doors", p.ID, all, s.grantsOf(v, all))
+	p.Doors = s.doorsOf(v, "doors", p.ID, s.grantsOf(v, all))
 	p.Doors.asked(v)
 	next := s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
 	p.Next = next[:min(len(next), 5)]

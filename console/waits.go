@@ -198,6 +198,9 @@ func (c *collect) papers() {
 				add("Read the "+what+" a second time and enter its terms", "agreement.check-terms", a.RequestedAt, a.RequestedBy)
 			default:
 				c.act("Papers", "Approve the "+what, "agreement.approve", snapshot.NounAgreement, key, a.RequestedAt, a.RequestedBy)
+				if !a.SignedBy(snapshot.VendorParty, c.now) && a.Kind != snapshot.SubcontractorBAA {
+					c.out[len(c.out)-1].Note = "The vendor has not signed it yet."
+				}
 			}
 		}
 		if r, ok := a.Waiting(); ok {

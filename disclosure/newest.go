@@ -9,7 +9,7 @@ import (
 
 // newestSegments is how many segments one question for the newest reads: what it costs
 // stays the same however long the log is.
-const newestSegments = 24
+const newestSegments = 12
 
 // Newest is a page of at most limit rows that keep wants (nil: all), the newest first.
 // It looks back over a bounded part of the log: where that held fewer than limit, Next

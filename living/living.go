@@ -11,7 +11,7 @@
 //
 // Nobody in it is real, and no patient. The passkeys of its people are keys in this
 // process's memory (see passkey.go), which is why it is for demonstrations and tests,
-// and no part of the product imports it.
+// and the server knows nothing of it: of the program only the command `demo` imports it.
 //
 // The story is in story*.go, in the order in which it happened; traffic.go is what the
 // programs ask day by day; look.go says where to look.

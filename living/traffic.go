@@ -27,11 +27,11 @@ type stint struct {
 }
 
 var stints = []stint{
-	{app: TriageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 3, slip: "MedicationRequest"},
+	{app: TriageApp, from: 202, last: 0, hours: []int{8, 11, 14, 16}, nightly: []int{2}, asks: 2, slip: "MedicationRequest"},
 	{app: SummaryApp, from: 120, last: 0, hours: []int{10, 15}, nightly: []int{4}, asks: 3, slip: "AllergyIntolerance"},
 	{app: LabelApp, from: 91, last: 0, hours: []int{14}, asks: 2},
 	{app: AssistantApp, from: 57, last: 0, hours: []int{9, 13}, asks: 2, report: true, slip: "MedicationRequest"},
-	{app: ImagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 3, slip: "ImagingStudy"},
+	{app: ImagingApp, from: 190, last: 24, hours: []int{7, 12}, nightly: []int{3}, asks: 2, slip: "ImagingStudy"},
 	{app: DenialApp, from: 25, last: 1, hours: []int{11}, asks: 1},
 }
 

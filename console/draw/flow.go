@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"strings"
 )
 
 // FlowColumns are the stations of a flow map, from the left: healthcare systems, the
@@ -45,15 +46,15 @@ type FlowWord struct {
 const (
 	flowWidth = 980.0
 	flowTop   = 30.0
-	flowRow   = 76.0
+	flowRow   = 84.0
 	flowBox   = 50.0
 )
 
 // Where the columns begin, and how wide their boxes are. The legs between the first two
 // and the next two carry words.
 var (
-	flowX = [FlowColumns]float64{0, 270, 532, 736, 906}
-	flowW = [FlowColumns]float64{128, 86, 150, 136, 73}
+	flowX = [FlowColumns]float64{0, 250, 540, 738, 912}
+	flowW = [FlowColumns]float64{120, 80, 156, 140, 67}
 )
 
 // SVG draws the map. A line is the wider, the more went along it.
@@ -103,8 +104,8 @@ func (f Flow) leg(c *Canvas, i int, l FlowLeg, y1, y2 float64, most uint64) {
 		class += " flow-closed"
 	}
 	// It arrives level, so that the words by its end lie beside it.
-	bend := x1 + (x2-x1)*.22
-	d := fmt.Sprintf("M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f L%.1f %.1f", x1, y1, bend, y1, x1+(x2-x1)*.1, y2, x1+(x2-x1)*.36, y2, x2, y2)
+	bend := x1 + (x2-x1)*.16
+	d := fmt.Sprintf("M%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f L%.1f %.1f", x1, y1, bend, y1, x1+(x2-x1)*.04, y2, x1+(x2-x1)*.24, y2, x2, y2)
 	if i == 0 { // here the words are by the beginning
 		d = fmt.Sprintf("M%.1f %.1f L%.1f %.1f C%.1f %.1f %.1f %.1f %.1f %.1f", x1, y1, x1+(x2-x1)*.62, y1, x2, y1, x2-(x2-x1)*.3, y2, x2, y2)
 	}
@@ -134,7 +135,7 @@ func (f Flow) node(c *Canvas, i int, n FlowNode, y float64) {
 		c.Link(n.Href, n.Tip)
 	}
 	c.Box(x, y-flowBox/2, w, flowBox, 8, "flow-box", n.Tip)
-	room := int((w - 14) / 6.6)
+	room := int((w - 14) / 7.2)
 	up := y - 4.0
 	if n.Sub == "" && n.Mark == "" {
 		up = y + 4
@@ -143,7 +144,7 @@ func (f Flow) node(c *Canvas, i int, n FlowNode, y float64) {
 	sub := n.Sub
 	if n.Mark != "" {
 		c.Circle(x+14, y+10, 4, n.Tone, n.Mark)
-		c.Text(x+23, y+14, "start", "", fit(n.Mark, room-2))
+		c.Text(x+23, y+14, "start", "", fit(strings.TrimSuffix(n.Mark+", "+sub, ", "), room+2))
 	} else if sub != "" {
 		c.Text(x+10, y+14, "start", "", fit(sub, room))
 	}

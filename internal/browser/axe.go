@@ -36,9 +36,7 @@ func (v Violation) String() string {
 	return b.String()
 }
 
-// axe asks for the rules of WCAG 2.0 to 2.2, A and AA, and for axe's own of good
-// practice.
-const axe = `window.axe.run(document, {resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+const axe = `window.axe.run(document, {resultTypes: ["violations"], runOnly: %s})
 	.then(r => JSON.stringify(r.violations.map(v => ({id: v.id, impact: v.impact, help: v.help,
 		nodes: v.nodes.map(n => ({target: n.target, html: n.html, failureSummary: n.failureSummary}))}))))`
 
@@ -54,10 +52,23 @@ func (b *Browser) WithAxe() {
 	call(b, "adding axe-core", page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: string(source)})
 }
 
-// Axe looks at the page that is shown, after WithAxe.
+// Axe looks at the page that is shown, after WithAxe, by the rules of WCAG 2.0 to 2.2, A
+// and AA, and by axe's own of good practice.
 func (b *Browser) Axe() []Violation {
 	b.t.Helper()
-	raw := run(b, "running axe-core", chromedp.Evaluate[string](axe, chromedp.EvalAwaitPromise))
+	return b.axe(`["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`)
+}
+
+// AxeColours looks by the rules that colours decide, for a page that Axe has seen in
+// other colours: all else is the same.
+func (b *Browser) AxeColours() []Violation {
+	b.t.Helper()
+	return b.axe(`{type: "rule", values: ["color-contrast", "link-in-text-block"]}`)
+}
+
+func (b *Browser) axe(rules string) []Violation {
+	b.t.Helper()
+	raw := run(b, "running axe-core", chromedp.Evaluate[string](fmt.Sprintf(axe, rules), chromedp.EvalAwaitPromise))
 	var out []Violation
 	if err := json.Unmarshal([]byte(raw), &out); err != nil {
 		b.t.Fatalf("axe-core: %v", err)

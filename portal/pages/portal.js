@@ -14,7 +14,7 @@ for (const field of document.querySelectorAll("[data-fragment]")) {
 // key. Its answer is shown in the form's own status line.
 for (const form of document.querySelectorAll("form[data-save]")) {
   const line = form.querySelector(".saved");
-  let timer = 0, running = false, again = false;
+  let timer = 0, running = false, again = false, sent = false;
   const say = (text, bad) => {
     line.textContent = text;
     line.toggleAttribute("data-bad", Boolean(bad));
@@ -50,13 +50,14 @@ for (const form of document.querySelectorAll("form[data-save]")) {
   });
   form.addEventListener("change", save);
   addEventListener("beforeunload", (event) => {
-    if (timer || running) {
+    if ((timer || running) && !sent) {
       event.preventDefault();
     }
   });
   form.addEventListener("submit", () => {
     clearTimeout(timer);
     timer = 0;
+    sent = true; // all of it is on its way: nothing is lost by leaving
   });
 }
 

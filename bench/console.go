@@ -1,0 +1,445 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/disclosure"
+	"github.com/sallyport/sallyport/disclosure/disclosuretest"
+	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity/signin"
+	"github.com/sallyport/sallyport/people"
+	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+	"github.com/sallyport/sallyport/store"
+)
+
+// What a page may take and weigh.
+const (
+	pageLimit  = 200 * time.Millisecond
+	pageWeight = 150_000 // bytes, without pictures of other addresses: there are none
+	pageAsked  = 10
+	pagesOfOne = 3 // addresses of one kind
+	visitLimit = 600
+)
+
+// consolePages fills a registry and a log, opens the console on them behind its real door,
+// follows every link of the first page and asks each kind of page again and again.
+func consolePages(ctx context.Context, b *bench) (err error) {
+	vendors, staff := b.scale(1000, 10), 50
+	entries := b.entries
+	if entries == 0 {
+		entries = uint64(b.scale(10_000_000, 100_000))
+	}
+	dir := filepath.Join(b.dir, "console")
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	h := &largeHouse{dir: dir, now: b.now}
+	defer func() { err = errors.Join(err, h.close()) }()
+	if err := h.log(ctx, entries); err != nil {
+		return err
+	}
+	if err := h.registry(ctx, vendors, staff); err != nil {
+		return err
+	}
+	v := h.reg.View()
+	say("registry: %d vendors, %d people, %d grants; log: %d entries", v.Vendors.Len(), v.Persons.Len(), v.Grants.Len(), h.entries.Size())
+	return h.pages(ctx, b)
+}
+
+// largeHouse is an organisation with much in it.
+type largeHouse struct {
+	dir     string
+	now     func() time.Time
+	entries *audit.Log
+	index   *disclosure.Index
+	store   *store.Store
+	reg     *registry.Registry
+}
+
+func (h *largeHouse) close() error {
+	var errs []error
+	if h.entries != nil {
+		errs = append(errs, h.entries.Close())
+	}
+	if h.store != nil {
+		errs = append(errs, h.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// log writes six years of a log, up to now, and makes its index.
+func (h *largeHouse) log(ctx context.Context, entries uint64) error {
+	signer, verifier, err := disclosuretest.Key()
+	if err != nil {
+		return err
+	}
+	logs := filepath.Join(h.dir, "audit")
+	if err := os.MkdirAll(logs, 0o700); err != nil {
+		return err
+	}
+	clock := disclosuretest.NewClock(h.now().Add(-radiusSpan - time.Hour))
+	if h.entries, err = audit.Open(audit.Options{FS: disclosuretest.Unsynced(logs), Origin: disclosuretest.Origin, Signer: signer, Verifier: verifier, Now: clock.Now}); err != nil {
+		return err
+	}
+	if err := disclosuretest.Write(ctx, h.entries, clock, disclosuretest.Plan{Seed: 1, Entries: entries, Patients: max(1000, int(entries/10)), Span: radiusSpan}); err != nil {
+		return fmt.Errorf("writing the log: %w", err)
+	}
+	if h.index, err = disclosure.Open(filepath.Join(h.dir, "disclosure"), h.entries, disclosure.Options{}); err != nil {
+		return err
+	}
+	return h.index.Update(ctx)
+}
+
+// registry makes the demo's organisation by its acts, and copies its vendor.
+func (h *largeHouse) registry(ctx context.Context, vendors, staff int) error {
+	var err error
+	if h.store, err = store.Open(ctx, filepath.Join(h.dir, "registry.db"), registrytest.Sealer{}); err != nil {
+		return err
+	}
+	engine, err := registry.NewEngine()
+	if err != nil {
+		return err
+	}
+	o := registry.Options{Store: h.store, Log: &registrytest.Log{}, Engine: engine, Node: "node-1", Settings: registrytest.Settings(), Clock: h.now}
+	if h.reg, err = registry.Open(ctx, o); err != nil {
+		return err
+	}
+	steps, err := registrytest.Demo{Now: h.now().Add(-time.Minute)}.Steps()
+	if err != nil {
+		return err
+	}
+	if err := registrytest.Do(ctx, h.reg, steps); err != nil {
+		return err
+	}
+	// What acts would take an hour to make is there when the registry is opened again.
+	v := h.reg.View()
+	with := &filled{Store: h.store}
+	for n := 1; n <= vendors; n++ {
+		if err := copyVendor(v, n, staff, func(r snapshot.Record) { with.more = append(with.more, r) }); err != nil {
+			return err
+		}
+	}
+	o.Store = with
+	h.reg, err = registry.Open(ctx, o)
+	return err
+}
+
+// filled is a database that holds more than acts made.
+type filled struct {
+	*store.Store
+	more []snapshot.Record
+}
+
+// Since implements registry.Store: what is more came with the last act of the first page.
+func (f *filled) Since(ctx context.Context, seq uint64, limit int) ([]registry.Entry, error) {
+	entries, err := f.Store.Since(ctx, seq, limit)
+	if seq == 0 && len(entries) > 0 {
+		last := &entries[len(entries)-1]
+		last.Changed = append(slices.Clone(last.Changed), f.more...)
+		err = errors.Join(err, last.SetDigest())
+	}
+	return entries, err
+}
+
+// Load implements registry.Store.
+func (f *filled) Load(ctx context.Context, seq uint64) ([]snapshot.Record, error) {
+	records, err := f.Store.Load(ctx, seq)
+	return append(records, f.more...), err
+}
+
+// copyVendor gives the n-th vendor what the demo's has: papers, staff with training,
+// machines, a program, grants for ten of them.
+func copyVendor(v *snapshot.View, n, staff int, add func(snapshot.Record)) error {
+	key := string(disclosuretest.Vendor(n))
+	var failed error
+	names := func(j int) *strings.Replacer {
+		q := func(s string) string { return `"` + s + `"` }
+		return strings.NewReplacer(q("northwind"), q(key), q("northwind-baa"), q(key+"-baa"), q("northwind-contract"), q(key+"-contract"), q("northwind-2026"), q(key+"-2026"),
+			q("northwind-soc2"), q(key+"-soc2"), q("triage-eval"), q(string(disclosuretest.Engagement(n, 1))), q("triage"), q(key+"-triage"),
+			q("northwind-gpu-1"), q(fmt.Sprintf("%s-gpu-%d", key, j%5)), q("lin"), q(fmt.Sprintf("%s-person-%d", key, j)), q("lin-2026"), q(fmt.Sprintf("%s-training-%d", key, j)),
+			q("triage-grant"), q(fmt.Sprintf("%s-grant-%d", key, j)), q("Lin Example"), q(fmt.Sprintf("Person %d of %s", j, key)), q("Northwind AI, Inc."), q("Vendor "+fmt.Sprint(n)+", Inc."))
+	}
+	put := func(r snapshot.Record, ok bool, err error) {
+		if err != nil || !ok {
+			failed = errors.Join(failed, fmt.Errorf("the demo lacks what is to be copied: %v, %w", ok, err))
+			return
+		}
+		add(r)
+	}
+	re := names(0)
+	put(copied(v.Vendors, "northwind", re))
+	put(copied(v.Assessments, "northwind-2026", re))
+	put(copied(v.Certifications, "northwind-soc2", re))
+	put(copied(v.Agreements, "northwind-baa", re))
+	put(copied(v.Agreements, "northwind-contract", re))
+	put(copied(v.Engagements, "triage-eval", re))
+	if app, ok, err := copied(v.Apps, "triage", re); err != nil || !ok {
+		return errors.Join(failed, err)
+	} else {
+		app.Keys = nil // each key is one program's alone
+		add(app)
+	}
+	for j := range staff {
+		re := names(j)
+		put(copied(v.Persons, "lin", re))
+		put(copied(v.Trainings, "lin-2026", re))
+		if j < 5 {
+			d, ok, err := copied(v.Devices, "northwind-gpu-1", re)
+			if ok {
+				d.Key256 = registrytest.Key(string(d.ID))
+			}
+			put(d, ok, err)
+		}
+		if j < 10 {
+			put(copied(v.Grants, "triage-grant", re))
+		}
+	}
+	return failed
+}
+
+// copied is a record with other names.
+func copied[K ~string, V any](t snapshot.Table[K, V], key K, names *strings.Replacer) (*V, bool, error) {
+	old, ok := t.Get(key)
+	if !ok {
+		return nil, false, nil
+	}
+	raw, err := json.Marshal(old)
+	if err != nil {
+		return nil, false, err
+	}
+	next := new(V)
+	return next, true, json.Unmarshal([]byte(names.Replace(string(raw))), next)
+}
+
+// pages opens the console and asks.
+func (h *largeHouse) pages(ctx context.Context, b *bench) error {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	gates, err := policy.New(gate.All, nil)
+	if err != nil {
+		return err
+	}
+	acts, err := registry.NewEngine()
+	if err != nil {
+		return err
+	}
+	_, verifier, err := disclosuretest.Key()
+	if err != nil {
+		return err
+	}
+	sessions := signin.NewSessions(signin.SessionsOptions{View: h.reg.View, Now: h.now})
+	reads := api.New(api.Config{Organisation: "Mercy Valley Health", Version: "bench", Registry: h.reg, Acts: acts, Policy: gates, Log: h.entries, LogVerifier: fmt.Sprint(verifier.Name()),
+		Node: "node-1", Gateway: "https://gateway.example.org", People: "https://people.example.org", Disclosures: h.index, Sessions: sessions, Now: h.now, Logger: logger,
+		Keys: noKeys{}, Badges: noKeys{}, Anchor: func() ([]byte, error) { return nil, errors.New("none here") }, Rulings: func(string, string) []string { return nil },
+		System: func(context.Context) api.System { return api.System{Node: "node-1", At: h.now()} }})
+	pages, err := console.New(console.Config{Organisation: "Mercy Valley Health", Version: "bench", Node: "node-1", Gateway: "https://gateway.example.org", People: "https://people.example.org",
+		Registry: h.reg, Sessions: sessions, Policy: gates, Acts: acts, Log: h.entries, Disclosures: h.index,
+		API:    func(by registry.Actor, w http.ResponseWriter, r *http.Request) { reads.ServeHTTP(w, api.As(r, by)) },
+		Health: func() []string { return nil }, Now: h.now, Logger: logger})
+	if err != nil {
+		return err
+	}
+	rest := http.NewServeMux()
+	rest.Handle("/console", pages.Handler())
+	rest.Handle("/console/", pages.Handler())
+	door, err := people.New(people.Config{Organisation: "Mercy Valley Health", Registry: h.reg, Sessions: sessions, Now: h.now, Logger: logger, Rest: rest, Home: "/console"})
+	if err != nil {
+		return err
+	}
+	srv := httptest.NewTLSServer(door)
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); pages.Run(ctx) }()
+	live := make(chan struct{})
+	go func() { defer close(live); h.reg.Run(ctx) }()
+	defer func() { cancel(); <-done; <-live }()
+
+	secret, secret256 := signin.NewSecret()
+	if _, err := h.reg.Do(ctx, registry.Actor{Person: registrytest.Grace}, registry.StartSession{ID: id.New[id.Session](h.now()), Person: registrytest.Grace, Secret256: secret256,
+		Method: snapshot.ByPasskey, Strong: true, ExpiresAt: h.now().Add(4 * time.Hour).Truncate(time.Second)}, registry.Meta{Reason: "to look"}); err != nil {
+		return err
+	}
+	c := &pageClient{base: srv.URL, secret: secret, hc: &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the run's own server
+		ForceAttemptHTTP2: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+
+	// The first page asks for what is kept beside it; it is ready when the log was read once.
+	began := time.Now()
+	for {
+		p, err := c.get(ctx, "/console")
+		if err != nil {
+			return err
+		}
+		if p.status != http.StatusOK {
+			return fmt.Errorf("the first page answers %d", p.status)
+		}
+		if time.Since(began) > 20*time.Minute || !strings.Contains(p.body, "data-again") && time.Since(began) > time.Second {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	kinds, order, err := c.crawl(ctx)
+	if err != nil {
+		return err
+	}
+	t := Table{Name: "Pages of the console", Columns: []string{"addresses", "p50 ms", "p99 ms", "limit over p99", "kB", "limit over kB"}}
+	var all []float64
+	var slowest, heaviest float64
+	for _, kind := range order {
+		var took []float64
+		weight := 0
+		for _, path := range kinds[kind] {
+			for range pageAsked {
+				p, err := c.get(ctx, path)
+				if err != nil {
+					return err
+				}
+				took = append(took, p.first.Seconds()*1e3)
+				weight = max(weight, len(p.body))
+			}
+		}
+		p99 := quantile(took, 0.99)
+		all = append(all, took...)
+		slowest, heaviest = max(slowest, p99), max(heaviest, float64(weight))
+		t.Rows = append(t.Rows, Row{kind, []float64{float64(len(kinds[kind])), median(took), p99, pageLimit.Seconds() * 1e3 / p99, float64(weight) / 1e3, pageWeight / float64(weight)}})
+	}
+	t.Notes = []string{fmt.Sprintf("Every kind of page that the privacy officer reaches by links, up to %d addresses of each, %d times, one at a time; to the first byte, over TLS on loopback.", pagesOfOne, pageAsked),
+		fmt.Sprintf("Over all: p50 %.1f ms, p99 %.1f ms. The slowest kind's p99 is %.0f ms, the heaviest page %.0f kB. The style sheet and the script are extra, and kept by the browser.", median(all), quantile(all, 0.99), slowest, heaviest/1e3)}
+	b.report.table(t)
+	b.report.atMost("console, first byte of the slowest kind of page, p99", slowest, pageLimit.Seconds()*1e3, " ms")
+	b.report.atMost("console, heaviest page", heaviest/1e3, pageWeight/1e3, " kB")
+	return nil
+}
+
+// noKeys is an organisation whose keys were never used: what is measured is pages.
+type noKeys struct{}
+
+func (noKeys) Destruction(id.Engagement) (*api.StoredDestruction, error) { return nil, nil }
+func (noKeys) OldRoots(context.Context) []api.OldRoot                    { return nil }
+func (noKeys) Codes(context.Context, id.Engagement) (int, error)         { return 0, nil }
+func (noKeys) Badge(*snapshot.Training) (string, error) {
+	return "", problem.New(problem.NotFound, "There is none", "Nothing to do")
+}
+func (noKeys) Base() string { return "https://people.example.org" }
+
+// pageClient is a browser as far as bytes go.
+type pageClient struct {
+	base, secret string
+	hc           *http.Client
+}
+
+type gotPage struct {
+	status int
+	html   bool
+	body   string
+	first  time.Duration
+}
+
+func (c *pageClient) get(ctx context.Context, path string) (gotPage, error) {
+	var p gotPage
+	began := time.Now()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { p.first = time.Since(began) }})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return p, err
+	}
+	r.AddCookie(&http.Cookie{Name: signin.CookieName, Value: c.secret})
+	resp, err := c.hc.Do(r)
+	if err != nil {
+		return p, fmt.Errorf("asking for %s: %w", path, err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return p, fmt.Errorf("reading %s: %w", path, err)
+	}
+	p.status, p.body, p.html = resp.StatusCode, string(raw), strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	return p, nil
+}
+
+var (
+	linkTo   = regexp.MustCompile(`href="(/console[^"#]*)`)
+	anID     = regexp.MustCompile(`^(vendor-\d+|northwind|triage|lin\b|ada$|grace$|[0-9A-Z]{26}$|\d+$|ehr$)`)
+	pageKind = func(path string) string {
+		u, err := url.Parse(path)
+		if err != nil {
+			return path
+		}
+		parts := strings.Split(u.Path, "/")
+		for i := 3; i < len(parts); i++ {
+			if anID.MatchString(parts[i]) {
+				parts[i] = "{id}"
+			}
+		}
+		kind := strings.Join(parts, "/")
+		for _, q := range []string{"tab", "days", "page", "sort", "q"} {
+			if u.Query().Has(q) {
+				kind += "?" + q
+			}
+		}
+		return kind
+	}
+)
+
+// crawl follows the links from the first page, a few addresses of each kind.
+func (c *pageClient) crawl(ctx context.Context) (kinds map[string][]string, order []string, err error) {
+	kinds = map[string][]string{}
+	asked, todo := map[string]bool{}, []string{"/console", "/console/people?q=person+49", "/console/vendors?sort=-vendor&page=3", "/console/decisions?result=refused"}
+	tried := map[string]int{}
+	for len(todo) > 0 && len(asked) < visitLimit {
+		path := todo[0]
+		todo = todo[1:]
+		kind := pageKind(path)
+		if asked[path] || tried[kind] >= pagesOfOne || strings.HasPrefix(path, "/console/do/") && tried["/console/do"] >= 8 || strings.Contains(path, "format=") || strings.HasPrefix(path, "/console/assets") {
+			continue
+		}
+		asked[path] = true
+		tried[kind]++
+		if strings.HasPrefix(path, "/console/do/") {
+			tried["/console/do"]++
+		}
+		p, err := c.get(ctx, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if p.status >= 500 {
+			return nil, nil, fmt.Errorf("%s answers %d", path, p.status)
+		}
+		if p.status != http.StatusOK || !p.html {
+			continue
+		}
+		kinds[kind] = append(kinds[kind], path)
+		for _, m := range linkTo.FindAllStringSubmatch(p.body, -1) {
+			if to := html.UnescapeString(m[1]); !asked[to] {
+				todo = append(todo, to)
+			}
+		}
+	}
+	for kind := range kinds {
+		order = append(order, kind)
+	}
+	slices.Sort(order)
+	return kinds, order, nil
+}
