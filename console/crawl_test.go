@@ -84,6 +84,9 @@ func walkAll(t *testing.T) crawled {
 				}
 			}
 			w.want("the first page", "/console")
+			if v.ours { // what a form leads to
+				w.want("the search of the record", "/console/evidence/vendors/"+string(living.Northwind))
+			}
 			for _, s := range console.Screens() {
 				if path, ok := strings.CutPrefix(s.Pattern, "GET "); ok && !strings.Contains(path, "{") && (v.ours && s.Ours || !v.ours && s.Theirs) && path != "/console/live" {
 					w.seeds[path] = true
@@ -200,7 +203,8 @@ func (w *crawler) look(path string, resp *http.Response, body string) {
 		return // a screen for some, to which nothing led this visitor
 	}
 	if resp.StatusCode != http.StatusOK {
-		w.fault(path, "%d", resp.StatusCode)
+		_, told, _ := strings.Cut(body, "<main")
+		w.fault(path, "%d %.500q", resp.StatusCode, told)
 		return
 	}
 	if strings.Contains(body, "ZZCANARY") {

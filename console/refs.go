@@ -36,6 +36,9 @@ func refTo(x any) ref { return refIn(&snapshot.View{}, x) }
 
 // refIn finds what people call a record. An id that names nothing is shown as it is.
 func refIn(v *snapshot.View, x any) ref {
+	if fmt.Sprint(x) == "" {
+		return ref{Label: "none"}
+	}
 	switch key := x.(type) {
 	case id.Vendor:
 		if r, ok := v.Vendors.Get(key); ok {

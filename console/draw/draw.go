@@ -77,10 +77,11 @@ func (c *Canvas) Text(x, y float64, anchor, class, text string) {
 	fmt.Fprintf(&c.body, `<text x="%.1f" y="%.1f" text-anchor="%s" class="%s">%s</text>`, x, y, html.EscapeString(anchor), html.EscapeString(class), html.EscapeString(text))
 }
 
-// Link opens a link around what is drawn until End.
+// Link opens a link around what is drawn until End. Its label is a title, so that what is
+// drawn in it is part of its name.
 func (c *Canvas) Link(href, label string) {
 	c.links = true
-	fmt.Fprintf(&c.body, `<a href="%s" aria-label="%s">`, html.EscapeString(href), html.EscapeString(label))
+	fmt.Fprintf(&c.body, `<a href="%s"><title>%s</title>`, html.EscapeString(href), html.EscapeString(label))
 }
 
 // End ends a link.

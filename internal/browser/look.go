@@ -45,7 +45,9 @@ func (b *Browser) Overflow() (pixels int, what string) {
 	const wide = document.documentElement.clientWidth, over = document.scrollingElement.scrollWidth - wide;
 	if (over <= 0) return JSON.stringify({over: 0, what: ""});
 	let worst = null, right = wide;
+	const scrolls = e => e && e !== document.body && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
 	for (const e of document.body.querySelectorAll("*")) {
+		if (scrolls(e.parentElement)) continue; // it moves in a box of its own
 		const r = e.getBoundingClientRect();
 		if (r.right > right + 0.5) { right = r.right; worst = e; }
 	}
@@ -152,6 +154,10 @@ func (b *Browser) Walk(most int) []Stop {
 		}
 		if len(out) > 0 && out[0].HTML == s.HTML && out[0].Name == s.Name {
 			break // around
+		}
+		if last := len(out) - 1; last >= 0 && out[last].HTML == s.HTML && out[last].Name == s.Name {
+			out[last].Visible = out[last].Visible || s.Visible // a date has a stop for day, month, year and its calendar
+			continue
 		}
 		out = append(out, s)
 	}

@@ -31,6 +31,8 @@ var rules = map[string]any{
 		"attribute-empty-style":   "off",                                                  // value and value="": the same
 		"no-implicit-button-type": "off",                                                  // a button in a form sends it, which is what ours are for
 		"require-sri":             "off",                                                  // only our own host is asked
+		"form-dup-name":           "off",                                                  // boxes of one list share its name
+		"no-redundant-for":        "off",                                                  // a label around its field may name it, too
 		"no-implicit-input-type":  "off",                                                  // text is what a field without a type is
 		"valid-id":                []any{"error", map[string]any{"relaxed": true}},        // dots of a field's path are valid
 		"heading-level":           []any{"error", map[string]any{"minInitialRank": "h2"}}, // the menu, before the page's h1, has headings
