@@ -30,6 +30,7 @@ import (
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/people"
 	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -158,6 +159,7 @@ func (f *filled) Since(ctx context.Context, seq uint64, limit int) ([]registry.E
 	if seq == 0 && len(entries) > 0 {
 		last := &entries[len(entries)-1]
 		last.Changed = append(slices.Clone(last.Changed), f.more...)
+		err = errors.Join(err, last.SetDigest())
 	}
 	return entries, err
 }
@@ -337,8 +339,10 @@ type noKeys struct{}
 func (noKeys) Destruction(id.Engagement) (*api.StoredDestruction, error) { return nil, nil }
 func (noKeys) OldRoots(context.Context) []api.OldRoot                    { return nil }
 func (noKeys) Codes(context.Context, id.Engagement) (int, error)         { return 0, nil }
-func (noKeys) Badge(*snapshot.Training) (string, error)                  { return "", errors.New("none here") }
-func (noKeys) Base() string                                              { return "https://people.example.org" }
+func (noKeys) Badge(*snapshot.Training) (string, error) {
+	return "", problem.New(problem.NotFound, "There is none", "Nothing to do")
+}
+func (noKeys) Base() string { return "https://people.example.org" }
 
 // pageClient is a browser as far as bytes go.
 type pageClient struct {

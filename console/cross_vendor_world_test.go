@@ -393,6 +393,9 @@ func (x *rivals) look(r rivalTry) rivalSeen {
 	}
 	none := r.with(rivalNobody(r.key))
 	other := x.ask(none)
+	if got.status == other.status && got.body == other.body && got.header.Get("Location") == other.header.Get("Location") {
+		return got
+	}
 	if got.status == other.status && rivalWithout(got.body, r.key) == rivalWithout(other.body, none.key) && got.header.Get("Location") == "" {
 		return got
 	}

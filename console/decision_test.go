@@ -248,14 +248,14 @@ func auditorReads(w *world) {
 	link, form := regexp.MustCompile(`href="(/console[^"#]*)`), regexp.MustCompile(`(?s)<form[^>]*method="post"[^>]*action="([^"]*)"|action="([^"]*)"[^>]*method="post"`)
 	kind := regexp.MustCompile(`[0-9A-Z]{26}|/\d+|\?.*`)
 	kinds := map[string]int{}
-	for len(next) > 0 && len(seen) < 400 {
+	for len(next) > 0 && len(seen) < 250 {
 		path := next[0]
 		next = next[1:]
 		if seen[path] {
 			continue
 		}
 		seen[path] = true
-		if k := kind.ReplaceAllString(path, "*"); kinds[k] >= 4 { // pages of one kind are made in one way
+		if k := kind.ReplaceAllString(path, "*"); kinds[k] >= 2 { // pages of one kind are made in one way
 			continue
 		} else {
 			kinds[k]++

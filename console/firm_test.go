@@ -24,9 +24,14 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// What a vendor's own people see, page by page, in one world.
-func TestAFirmSeesItsOwn(t *testing.T) {
-	w, lin := signedIn(t)
+// What a vendor's own people see, page by page, and then what they do, in one world.
+func TestAVendorsPeople(t *testing.T) {
+	w := start(t)
+	firmSees(t, w, w.visit(registrytest.Lin))
+	firmAtWork(t, w)
+}
+
+func firmSees(t *testing.T, w *world, lin *client) {
 	t.Run("where it stands", func(t *testing.T) {
 		lin.in(t).get("/console").wants(http.StatusOK, "<h1>Where Northwind AI, Inc. stands</h1>", "Data is open", "In force", "First door: papers", "1 open")
 	})
@@ -164,4 +169,5 @@ func launches(t *testing.T, w *world, lin *client) {
 	if err := cmd.Wait(); err == nil || !strings.Contains(rest.String(), "403") || !strings.Contains(rest.String(), "posture") {
 		t.Errorf("got %v, %s, %s; want the reason", err, more, rest.String())
 	}
+	w.b.Act(grace, registry.RevokeGrant{ID: "notebook-grant"})
 }

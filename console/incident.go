@@ -214,7 +214,6 @@ type incidentPage struct {
 	Sanctions  []incidentSanction
 	Approvable bool // an assessment waits for a second person
 	Told       bool // the notices' words are written
-	Held       string
 }
 
 // incidentStep is what to do next, in order.
@@ -240,7 +239,6 @@ type incidentNotice struct {
 	Ready   bool
 	Merge   bool // letters: the data of a mail merge
 	Draft   string
-	Whom    string // for the act
 }
 
 type incidentFix struct {

@@ -64,7 +64,7 @@ func (x *rivals) noPatient(t *testing.T) {
 		for len(todo) > 0 {
 			path := todo[0]
 			todo = todo[1:]
-			if done[path] || strings.HasPrefix(path, "/signout") || strings.HasPrefix(path, "/console/live") || kinds[kindOf(path)] >= 3*maxOfOne {
+			if done[path] || strings.HasPrefix(path, "/signout") || strings.HasPrefix(path, "/console/live") || kinds[kindOf(path)] >= maxOfOne {
 				continue
 			}
 			done[path] = true

@@ -20,19 +20,18 @@ import (
 // radiusPage is whom an incident reached, from the log alone: counts and codes.
 type radiusPage struct {
 	*snapshot.Incident
-	Of       []option // what can be asked about
-	About    string   // what is asked about, in words
-	Since    string
-	Until    string
-	Work     worked[*radiusFound]
-	Parts    []radiusPart
-	Releases string // addresses
-	CSV      string
-	Lists    []radiusList
-	Ask      []careField // what asks for the list of patients
-	Count    []careField // what records the count
-	Counted  bool        // this very radius is on record
-	Notes    []string
+	Of      []option // what can be asked about
+	About   string   // what is asked about, in words
+	Since   string
+	Until   string
+	Work    worked[*radiusFound]
+	Parts   []radiusPart
+	CSV     string // the address of every release as CSV
+	Lists   []radiusList
+	Ask     []careField // what asks for the list of patients
+	Count   []careField // what records the count
+	Counted bool        // this very radius is on record
+	Notes   []string
 }
 
 // radiusFound is a radius, with the first of its releases.
@@ -148,7 +147,7 @@ func (s *server) radius(v *visit) (radiusPage, error) {
 	}
 	v.call("Blast radius: " + x.Title)
 	v.under("Incidents", "/console/incidents", x.Title, incidentPath(x, ""))
-	out := radiusPage{Incident: x, Since: v.URL.Query().Get("since"), Until: v.URL.Query().Get("until"), Releases: with(v.URL), CSV: incidentPath(x, "/releases")}
+	out := radiusPage{Incident: x, Since: v.URL.Query().Get("since"), Until: v.URL.Query().Get("until"), CSV: incidentPath(x, "/releases")}
 	if v.URL.RawQuery != "" {
 		out.CSV += "?" + v.URL.RawQuery
 	}

@@ -94,23 +94,22 @@ func campaignOver(v *snapshot.View, c *snapshot.Campaign) string {
 // reviewPage is a campaign: a few items at a time, each decided by itself.
 type reviewPage struct {
 	*snapshot.Campaign
-	Mark    mark
-	Over    string
-	Report  registry.CampaignReport
-	Share   int // decided, in hundredths
-	Flags   []reviewFlag
-	People  []reviewPerson
-	Grace   time.Duration
-	Items   []reviewItem
-	Show    string // "open", "done" or "all"
-	Tabs    careTabs
-	First   int
-	Last    int
-	Of      int
-	Before  string
-	After   string
-	EndsAt  time.Time // when what is not reviewed ends for good
-	CanJudg bool
+	Mark   mark
+	Over   string
+	Report registry.CampaignReport
+	Share  int // decided, in hundredths
+	Flags  []reviewFlag
+	People []reviewPerson
+	Grace  time.Duration
+	Items  []reviewItem
+	Show   string // "open", "done" or "all"
+	Tabs   careTabs
+	First  int
+	Last   int
+	Of     int
+	Before string
+	After  string
+	EndsAt time.Time // when what is not reviewed ends for good
 }
 
 type reviewFlag struct{ Title, Says string }

@@ -160,7 +160,7 @@ func (b *Box) Visit(person id.Person) *Visitor {
 		b.t.Fatalf("enrolling %s: %v", person, err)
 	}
 	if !ours {
-		b.Act(registrytest.Grace, registry.ApprovePerson{ID: person, Passkeys: b.fingerprints(person)})
+		b.Act(registrytest.Grace, registry.ApprovePerson{ID: person, Passkeys: b.Fingerprints(person)})
 	}
 	if err := v.SignIn(); err != nil {
 		b.t.Fatalf("signing in as %s: %v", person, err)
@@ -168,8 +168,8 @@ func (b *Box) Visit(person id.Person) *Visitor {
 	return v
 }
 
-// fingerprints are those of a person's passkeys, as Grace reads them.
-func (b *Box) fingerprints(person id.Person) (out []string) {
+// Fingerprints are those of a person's passkeys, as Grace reads them.
+func (b *Box) Fingerprints(person id.Person) (out []string) {
 	b.t.Helper()
 	got, err := b.People[registrytest.Grace].Do(http.MethodGet, "/v1/persons/"+string(person), nil)
 	if err != nil {
