@@ -296,7 +296,7 @@ func cite(c hipaa.Citation) citation {
 // local is where a visitor wanted to go, if that is a page here.
 func local(next, otherwise string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") || len(next) > 4<<10 {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next+u.Path, "\\\r\n\t") || len(next) > 4<<10 {
 		return otherwise
 	}
 	return next
