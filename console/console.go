@@ -193,18 +193,6 @@ func (v *visit) actor() registry.Actor {
 // ours reports whether the visitor is of the organisation.
 func (v *visit) ours() bool { return v.Person.Vendor == "" }
 
-// has reports whether the visitor holds one of the duties.
-func (v *visit) has(duties ...registry.Duty) bool {
-	for _, have := range v.Person.Duties {
-		for _, want := range duties {
-			if have == string(want) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // under puts the pages above this one into its head, each a label and its address.
 func (v *visit) under(pairs ...string) {
 	for i := 0; i+1 < len(pairs); i += 2 {

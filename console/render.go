@@ -232,9 +232,12 @@ func whole(x any) int64 {
 	return 0
 }
 
+// spaced parts the words of a name.
+var spaced = strings.NewReplacer("-", " ", "_", " ")
+
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
-	text := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
+	text := spaced.Replace(fmt.Sprint(x))
 	switch text { // some are said letter by letter
 	case "":
 		return ""

@@ -117,7 +117,7 @@ func screenName(p shown) string {
 	if path == "" {
 		return "today-" + string(p.who)
 	}
-	return strings.Trim(strings.NewReplacer("/my/", "/firm-", "/my", "/firm-home", "{", "", "}", "", "/", "-").Replace(path), "-")
+	return strings.Trim(strings.NewReplacer("/my/", "firm-", "/my", "firm-home", "{", "", "}", "", "/", "-").Replace(path), "-")
 }
 
 func titleOf(body string) string {
@@ -135,9 +135,9 @@ func titleOf(body string) string {
 }
 
 // tallest is how much of a long page a picture shows, in pixels.
-const tallest = 1600
+const tallest = 1280
 
-// smaller is a picture with at most 256 colours and of bounded height: the most frequent
+// smaller is a picture with at most 64 colours and of bounded height: the most frequent
 // colours are kept as they are, and others go to the nearest.
 func smaller(t *testing.T, raw []byte) []byte {
 	t.Helper()
@@ -166,7 +166,7 @@ func smaller(t *testing.T, raw []byte) []byte {
 		return int(a.R)<<16 + int(a.G)<<8 + int(a.B) - int(b.R)<<16 - int(b.G)<<8 - int(b.B)
 	})
 	kept := color.Palette{}
-	for _, c := range colours[:min(len(colours), 256)] {
+	for _, c := range colours[:min(len(colours), 64)] {
 		kept = append(kept, c)
 	}
 	if len(kept) == 0 {

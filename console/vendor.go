@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/diligence"
@@ -152,6 +153,9 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 	p.Next = next[:min(len(next), 5)]
 	for _, x := range s.partners.waiting(v.View, v.Now) {
 		if x.Vendor == p.ID && len(p.Waits) < 10 {
+			if strings.HasPrefix(x.Href, "/console/do/") && !waitsMay(x.kind, v.Person) {
+				x.Href = "" // it waits for somebody with another duty
+			}
 			p.Waits = append(p.Waits, x)
 		}
 	}
