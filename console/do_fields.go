@@ -200,7 +200,7 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as spring-2026."
+			x.Help = "You choose it, and it stays: letters, digits, - . and _, such as spring-2026."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
@@ -225,7 +225,7 @@ const (
 
 // makesID reports whether the field names the record that the act makes.
 func (f *actForm) makesID(name string) bool {
-	return name == "id" && (!strings.Contains(f.spec.Path, "{id}") && !strings.HasPrefix(f.spec.Path, "/v1/keys") && f.spec.Name != "organisation.second-person" || f.spec.Name == "device.invite")
+	return name == "id" && makesRecord(f.spec)
 }
 
 func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {

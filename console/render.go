@@ -252,8 +252,9 @@ func short(digest string) string {
 	return digest[:12] + "…"
 }
 
-// sentence ends what a problem says as a sentence ends.
+// sentence ends what a problem says as a sentence ends, without the names of commands.
 func sentence(text string) string {
+	text = plain(text)
 	if text == "" || strings.HasSuffix(text, ".") {
 		return text
 	}
