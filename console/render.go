@@ -232,9 +232,12 @@ func whole(x any) int64 {
 	return 0
 }
 
+// spaced parts the words of a name.
+var spaced = strings.NewReplacer("-", " ", "_", " ")
+
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
-	text := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
+	text := spaced.Replace(fmt.Sprint(x))
 	switch text { // some are said letter by letter
 	case "":
 		return ""
@@ -297,7 +300,7 @@ func cite(c hipaa.Citation) citation {
 // local is where a visitor wanted to go, if that is a page here.
 func local(next, otherwise string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") || len(next) > 4<<10 {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next+u.Path, "\\\r\n\t") || len(next) > 4<<10 {
 		return otherwise
 	}
 	return next
