@@ -86,6 +86,9 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
 			x.Ref = &r
 		}
+		if r, ok := f.ownRef(typedID(t, x.Value)); ok {
+			x.Ref = &r
+		}
 		if t == timeType {
 			if at, ok := readTime(x.Value); ok {
 				x.Ref = &ref{Label: when(at)}
@@ -450,4 +453,20 @@ func typedID(t reflect.Type, text string) any {
 		return text
 	}
 	return reflect.ValueOf(text).Convert(t).Interface()
+}
+
+// ownRef is what people of a vendor call their firm and their colleagues.
+func (f *actForm) ownRef(key any) (ref, bool) {
+	if f.v.ours() {
+		return ref{}, false
+	}
+	switch k := key.(type) {
+	case id.Vendor:
+		return ref{Label: vendorName(f.v.View, k)}, k == f.v.Person.Vendor
+	case id.Person:
+		if p, ok := f.v.View.Persons.Get(k); ok && p.Vendor == f.v.Person.Vendor {
+			return ref{Label: p.Name}, true
+		}
+	}
+	return ref{}, false
 }

@@ -244,6 +244,9 @@ func words(x any) string {
 	case "phi", "baa", "ehr", "tls", "id":
 		return strings.ToUpper(text)
 	}
+	if rest, ok := strings.CutSuffix(text, " baa"); ok {
+		text = rest + " BAA"
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
