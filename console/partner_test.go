@@ -93,7 +93,7 @@ func partnerPages(t *testing.T, w *world) {
 		{"/console/vendors/northwind?tab=acts", []string{"Stop everything about a subject", "Ada Example"}},
 		{"/console/vendors/lumen", []string{"The vendor was never assessed", "No data flows to the vendor", "nobody can ask for data"}},
 		{"/console/engagements", []string{"triage-eval", "Evaluation"}},
-		{"/console/engagements/triage-eval", []string{"The engagement over time", "What was closed", "Papers it stands on", "Operations under baa"}},
+		{"/console/engagements/triage-eval", []string{"The engagement over time", "What was closed", "Papers it stands on", "Operations under BAA"}},
 		{"/console/engagements/triage-eval?tab=access", []string{"triage-grant", "triage-more", "In force", "trained until"}},
 		{"/console/engagements/triage-eval?tab=traffic", []string{"3 permitted, 1 refused"}},
 		{"/console/engagements/triage-eval?tab=acts", []string{"End a hold that another placed"}},
