@@ -64,6 +64,11 @@ func TestAttacks(t *testing.T) {
 		}
 	})
 
+	t.Run("a name does not turn around what stands beside it", func(t *testing.T) {
+		form := url.Values{"id": {"turned"}, "name": {"Kind \u202eAI"}, "reason": {"a test"}}
+		grace.post("/console/do/vendor.propose", form).wants(http.StatusUnprocessableEntity, "turns the text around")
+	})
+
 	t.Run("quiet requests do nothing", func(t *testing.T) {
 		w.b.Clock.Move(10 * time.Minute)
 		w.b.Act(registrytest.Grace, registry.PlaceHold{ID: "anew", On: snapshot.Subject{Noun: snapshot.NounApp, ID: "triage"}, Cause: snapshot.HoldOwner}) // the picture of the registry is new again
