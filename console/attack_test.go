@@ -2,9 +2,11 @@ package console_test
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,25 @@ func TestAttacks(t *testing.T) {
 		if seen() == before {
 			t.Error("somebody posts a form by a session, and it is not seen")
 		}
+	})
+
+	t.Run("a form is as long as a form is", func(t *testing.T) {
+		var lines strings.Builder
+		for i := range 120_000 {
+			lines.WriteString(strconv.FormatInt(int64(i), 36) + "\n")
+		}
+		keys := url.Values{"reason": {"x"}}
+		for i := range 9000 {
+			keys.Set(fmt.Sprintf("resources.T%d.elements", i), "a")
+		}
+		for name, form := range map[string]url.Values{"lines": {"devices": {lines.String()}, "reason": {"x"}}, "keys": keys} {
+			begun := time.Now()
+			lin.post("/console/do/request.make", form).wants(http.StatusUnprocessableEntity, "too many")
+			if took := time.Since(begun); took > 5*time.Second || len(lin.body) > 2<<20 {
+				t.Errorf("%s: the answer took %s and has %d bytes", name, took, len(lin.body))
+			}
+		}
+		lin.post("/console/do/request.make", url.Values{"why": {strings.Repeat("x", 2<<20)}, "reason": {"x"}}).wants(http.StatusRequestEntityTooLarge)
 	})
 
 	t.Run("a session holds few streams", func(t *testing.T) {

@@ -175,8 +175,11 @@ func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
 		if err := v.ParseMultipartForm(maxActForm); err != nil {
 			return doForm{}, tooLarge(err)
 		}
-	} else if err := v.ParseForm(); err != nil {
-		return doForm{}, tooLarge(err)
+	} else {
+		v.Body = http.MaxBytesReader(v.w, v.Body, maxForm) // it brings no file
+		if err := v.ParseForm(); err != nil {
+			return doForm{}, tooLarge(err)
+		}
 	}
 	p := v.PostForm
 	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), fill: p.Get("fill"), given: p["given"]}

@@ -282,7 +282,7 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 				}
 			}
 		}
-		if closed != nil {
+		if closed != nil && len(have) <= maxRows {
 			x.As, x.Value, x.Required = "ticks", "", false
 			for _, h := range have {
 				if !slices.ContainsFunc(closed, func(o option) bool { return o.Value == h }) {
@@ -322,7 +322,8 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 		return
 	}
 	keys := f.keysOf(x.Name)
-	for _, k := range keysIn(f.typed, x.Name) {
+	typed, _ := keysIn(f.typed, x.Name)
+	for _, k := range typed {
 		if !slices.ContainsFunc(keys, func(o option) bool { return o.Value == k }) {
 			keys = append(keys, option{Value: k, Label: k})
 		}

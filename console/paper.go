@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -400,7 +401,7 @@ func (p *paperPage) terms(g *snapshot.Agreement) {
 
 // paperProofs is what happened under an agreement.
 type paperProofs struct {
-	E    api.Evidence
+	Work worked[*api.Evidence]
 	Days int
 }
 
@@ -415,5 +416,8 @@ func (s *server) paperEvidence(v *visit) (paperProofs, error) {
 	}
 	v.call("What happened under " + key)
 	v.under("Agreements", "/console/agreements", key, "/console/agreements/"+key)
-	return p, s.read(v, "/v1/agreements/"+url.PathEscape(key)+"/evidence?days="+number(p.Days), &p.E)
+	var err error
+	covered, _ := s.Disclosures.Standing()
+	p.Work, err = readLater[api.Evidence](s, v, "/v1/agreements/"+url.PathEscape(key)+"/evidence?days="+number(p.Days), fmt.Sprint(v.View.Version(), covered))
+	return p, err
 }

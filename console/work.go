@@ -131,6 +131,7 @@ type worked[T any] struct {
 	Busy   bool      // one, or a newer one, is being worked out
 	Since  time.Time // since when
 	Full   bool      // too much waits: ask again later
+	Here   string    // the page that asks
 }
 
 // workOut is the answer to a question by its key. The key says everything that the
@@ -173,7 +174,7 @@ func workOut[T any](v *visit, key, stamp string, do func(context.Context) (T, er
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := worked[T]{At: j.at, Busy: !j.begun.IsZero(), Since: j.begun, Full: full}
+	out := worked[T]{At: j.at, Busy: !j.begun.IsZero(), Since: j.begun, Full: full, Here: v.URL.RequestURI()}
 	if j.err != nil && !out.Busy {
 		return out, j.err
 	}
