@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // actField is one field of an act's form, as the template "actfield" shows it.
@@ -85,6 +86,17 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		x.As, x.Change = "given", f.without(name)
 		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
 			x.Ref = &r
+		}
+		for _, o := range closedSet(f.spec.Name, name, t, f.v.View) {
+			if o.Value == x.Value {
+				x.Ref = &ref{Label: o.Label}
+			}
+		}
+		if above, ok := strings.CutSuffix(name, ".id"); ok && f.v.ours() && f.typed.Get(above+".noun") != "" {
+			x.Label = "Which"
+			if r := refOfSubject(f.v.View, snapshot.Subject{Noun: snapshot.Noun(f.typed.Get(above + ".noun")), ID: x.Value}); r.Href != "" {
+				x.Ref = &r
+			}
 		}
 		if r, ok := f.ownRef(typedID(t, x.Value)); ok {
 			x.Ref = &r

@@ -335,14 +335,14 @@ func dispositionSays(d snapshot.Disposition) string {
 			out = append(out, label+text)
 		}
 	}
-	add("", strings.TrimSpace(d.Method+" "+d.Technique))
+	add("", strings.Trim(words(d.Method)+": "+strings.ReplaceAll(d.Technique, "-", " "), ": "))
 	add("", d.Items)
 	add("because ", d.Why)
-	add("protected by ", d.Protections)
+	add("protections: ", d.Protections)
 	add("done by ", d.Sanitized)
-	add("looked at by ", d.Verified)
+	add("checked by ", d.Verified)
 	if !d.ReviewAt.IsZero() {
-		out = append(out, "looked at again on "+day(d.ReviewAt))
+		out = append(out, "to be looked at again on "+day(d.ReviewAt))
 	}
 	return strings.Join(out, "; ")
 }
