@@ -86,6 +86,9 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
 			x.Ref = &r
 		}
+		if r, ok := f.ownRef(typedID(t, x.Value)); ok {
+			x.Ref = &r
+		}
 		if t == timeType {
 			if at, ok := readTime(x.Value); ok {
 				x.Ref = &ref{Label: when(at)}
@@ -200,7 +203,7 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as spring-2026."
+			x.Help = "You choose it, and it stays: letters, digits, - . and _, such as spring-2026."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
@@ -225,7 +228,7 @@ const (
 
 // makesID reports whether the field names the record that the act makes.
 func (f *actForm) makesID(name string) bool {
-	return name == "id" && (!strings.Contains(f.spec.Path, "{id}") && !strings.HasPrefix(f.spec.Path, "/v1/keys") && f.spec.Name != "organisation.second-person" || f.spec.Name == "device.invite")
+	return name == "id" && makesRecord(f.spec)
 }
 
 func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
@@ -267,7 +270,7 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 				}
 			}
 		}
-		if closed != nil {
+		if closed != nil && len(have) <= maxRows {
 			x.As, x.Value, x.Required = "ticks", "", false
 			for _, h := range have {
 				if !slices.ContainsFunc(closed, func(o option) bool { return o.Value == h }) {
@@ -307,7 +310,8 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 		return
 	}
 	keys := f.keysOf(x.Name)
-	for _, k := range keysIn(f.typed, x.Name) {
+	typed, _ := keysIn(f.typed, x.Name)
+	for _, k := range typed {
 		if !slices.ContainsFunc(keys, func(o option) bool { return o.Value == k }) {
 			keys = append(keys, option{Value: k, Label: k})
 		}
@@ -450,4 +454,20 @@ func typedID(t reflect.Type, text string) any {
 		return text
 	}
 	return reflect.ValueOf(text).Convert(t).Interface()
+}
+
+// ownRef is what people of a vendor call their firm and their colleagues.
+func (f *actForm) ownRef(key any) (ref, bool) {
+	if f.v.ours() {
+		return ref{}, false
+	}
+	switch k := key.(type) {
+	case id.Vendor:
+		return ref{Label: vendorName(f.v.View, k)}, k == f.v.Person.Vendor
+	case id.Person:
+		if p, ok := f.v.View.Persons.Get(k); ok && p.Vendor == f.v.Person.Vendor {
+			return ref{Label: p.Name}, true
+		}
+	}
+	return ref{}, false
 }

@@ -138,6 +138,14 @@ func (f firm) snippets(out *firmConnect) {
 	}
 	out.Files = append(out.Files, firmFile{"app.key", "the program's own key (" + x.Alg + "), whose public half is registered"})
 	x.Scope = "system/*.rs"
+	if app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth {
+		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449). Use a client library that does; what it needs to know stands below."
+		return
+	}
+	if work.Sealing != "" { // opening what is sealed is more than a text to copy
+		out.choose(f.v, x.agent())
+		return
+	}
 	out.choose(f.v, x.forPrograms())
 }
 

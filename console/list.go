@@ -274,7 +274,8 @@ func headOf(u *url.URL, key, label string, num, fixed bool, by string) head {
 	return h
 }
 
-// with is the address with some of its query changed; an empty value takes it away.
+// with is the address with some of its query changed; an empty value takes it away. Its
+// path stays as it is written: "/%2Fa.example" without its escapes is another site.
 func with(u *url.URL, pairs ...string) string {
 	q := u.Query()
 	q.Del("done")
@@ -286,9 +287,9 @@ func with(u *url.URL, pairs ...string) string {
 		}
 	}
 	if len(q) == 0 {
-		return u.Path
+		return u.EscapedPath()
 	}
-	return u.Path + "?" + q.Encode()
+	return u.EscapedPath() + "?" + q.Encode()
 }
 
 // writeCSV writes the rows as package sheet does, so that no cell is run as a formula.

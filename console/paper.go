@@ -225,7 +225,7 @@ func (s *server) paperShown(v *visit) (paperPage, error) {
 	if !ok {
 		return paperPage{}, notFound()
 	}
-	v.call(string(g.ID))
+	v.call(upperFirst(paperName(g.Kind)) + " with " + vendorName(v.View, g.Vendor))
 	v.under("Agreements", "/console/agreements")
 	p := paperPage{A: g, NoticesEnd: g.NoticesEnd()}
 	p.State, p.Waits = paperState(g, v.Now)

@@ -244,6 +244,9 @@ func words(x any) string {
 	case "phi", "baa", "ehr", "tls", "id":
 		return strings.ToUpper(text)
 	}
+	if rest, ok := strings.CutSuffix(text, " baa"); ok {
+		text = rest + " BAA"
+	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
@@ -255,8 +258,9 @@ func short(digest string) string {
 	return digest[:12] + "…"
 }
 
-// sentence ends what a problem says as a sentence ends.
+// sentence ends what a problem says as a sentence ends, without the names of commands.
 func sentence(text string) string {
+	text = plain(text)
 	if text == "" || strings.HasSuffix(text, ".") {
 		return text
 	}
@@ -299,7 +303,7 @@ func cite(c hipaa.Citation) citation {
 // local is where a visitor wanted to go, if that is a page here.
 func local(next, otherwise string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") || len(next) > 4<<10 {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next+u.Path, "\\\r\n\t") || len(next) > 4<<10 {
 		return otherwise
 	}
 	return next

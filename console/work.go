@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -103,7 +105,8 @@ func (w *work) one(ctx context.Context, j *job) {
 	begun := time.Now()
 	answer, err := j.do(ctx)
 	if err != nil {
-		w.s.Logger.InfoContext(ctx, "something that a page asked for could not be worked out", "what", j.key, "err", err)
+		what, _, _ := strings.Cut(j.key, " ") // what follows may be as somebody typed it
+		w.s.Logger.InfoContext(ctx, "something that a page asked for could not be worked out", "what", what, "err", fmt.Sprintf("%T", err))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
