@@ -426,7 +426,13 @@ func (c *starter) team() startPart {
 	machine := c.step(c.device != nil && c.device.State != snapshot.Invited, "Enrol the machine", "Its key never leaves it. A person's laptop: invite it, and they run the agent. A server without a person: they send a signing request, you sign it on the server, and enter the key here.", nil, "device.invite", nil,
 		"vendor", vendor, "expires_at", c.later(3*aDay))
 	if machine.Act != nil && c.engineer != nil {
-		machine.Act = c.f.May("device.invite", "vendor", vendor, "owner", string(c.engineer.ID), "expires_at", c.later(3*aDay))
+		pairs := []any{"vendor", vendor, "owner", string(c.engineer.ID), "expires_at", c.later(3 * aDay)}
+		// A name for the program that the machine brings along; where it is taken the form asks for one.
+		name := string(c.engineer.ID) + "-program"
+		if _, taken := c.v.View.Apps.Get(id.App(name)); !taken {
+			pairs = append(pairs, "app", name)
+		}
+		machine.Act = c.f.May("device.invite", pairs...)
 	}
 	if c.device != nil && c.device.State == snapshot.Invited {
 		machine.What = c.refOf(c.device.ID)
