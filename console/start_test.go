@@ -39,7 +39,8 @@ func TestFirstStepsToTheFirstRelease(t *testing.T) {
 	grace := newcomer(w, code, func() {
 		// The fingerprint to compare is there where one admits, and the person's page leads to the act that counts.
 		ada.get("/console/start").wants(http.StatusOK, "Compare first, in person")
-		ada.get("/console/people/grace").link("/console/do/organisation.second-person?")
+		ada.get("/console/people/grace")
+		ada.link("/console/do/organisation.second-person?")
 		ada.follows("organisation.second-person")
 	})
 	grace.follows("person.amend-duties")
@@ -54,10 +55,12 @@ func TestFirstStepsToTheFirstRelease(t *testing.T) {
 	ada.follows("agreement.sign", "signer", "A. Example, CEO")
 	ada.follows("agreement.sign", "signer", "N. Wind, CEO")
 	ada.follows("engagement.propose", "id", "triage-eval") // for what the paper permits
-	ada.get("/console/do/engagement.amend?id=triage-eval").sends("preview", "purpose", "inference", "reason", "not what the paper permits")
+	ada.get("/console/do/engagement.amend?id=triage-eval").wants(http.StatusOK)
+	ada.sends("preview", "purpose", "inference", "reason", "not what the paper permits")
 	ada.sends("do").wants(http.StatusOK)
 	grace.get("/console/start").wants(http.StatusOK, "permits inference")
-	ada.get("/console/do/engagement.amend?id=triage-eval").sends("preview", "purpose", "evaluation", "reason", "what the paper permits")
+	ada.get("/console/do/engagement.amend?id=triage-eval").wants(http.StatusOK)
+	ada.sends("preview", "purpose", "evaluation", "reason", "what the paper permits")
 	ada.sends("do").wants(http.StatusOK)
 	if grace.get("/console/start"); strings.Contains(grace.body, "Look first") {
 		t.Error("work within the paper is warned of")
