@@ -240,7 +240,7 @@ func (f *actForm) makesID(name string) bool {
 // suchAs is an id as people would choose it for what the act makes.
 func (f *actForm) suchAs() string {
 	noun, _, _ := strings.Cut(string(f.spec.Name), ".")
-	if x, ok := map[string]string{"person": "grace", "vendor": "northwind", "agreement": "northwind-baa", "engagement": "triage-2026", "device": "lin-laptop", "app": "triage", "role": "triage-reader", "grant": "lin-triage"}[noun]; ok {
+	if x, ok := map[string]string{"person": "sam-jones", "vendor": "acme-ai", "agreement": "acme-baa-2026", "engagement": "chart-review-2026", "device": "sam-laptop", "app": "chart-reader", "role": "age-and-sex", "grant": "sam-chart-review"}[noun]; ok {
 		return x
 	}
 	return "spring-2026"
