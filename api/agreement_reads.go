@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
@@ -44,7 +44,7 @@ type Evidence struct {
 	Acts        []EvidenceAct        `json:"acts"`
 	Engagements []EvidenceEngagement `json:"engagements"`
 	From        time.Time            `json:"from" doc:"Decisions are counted from here"`
-	Complete    bool                 `json:"complete" doc:"False: there were more acts or decisions than are read at once; the oldest are left out"`
+	Complete    bool                 `json:"complete" doc:"False: there were more acts than are read at once; the newest are left out"`
 	Checkpoint  string               `json:"checkpoint"`
 }
 
@@ -110,11 +110,6 @@ func (s *server) agreementReads() {
 		}) (*struct{ Body *Evidence }, error) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
-			done, err := s.oneAtATime(ctx)
-			if err != nil {
-				return nil, s.asProblem(ctx, err)
-			}
-			defer done()
 			out, err := s.evidenceOf(ctx, id.Agreement(in.ID), in.Days)
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
@@ -243,7 +238,7 @@ func (s *server) evidenceOf(ctx context.Context, key id.Agreement, days int) (*E
 	for _, x := range agreement.Survives(g) {
 		out.Survives = append(out.Survives, Surviving{x, g.Terms[x].Clause})
 	}
-	about := snapshot.Subject{Noun: snapshot.NounAgreement, ID: string(key)}
+	itself := snapshot.Subject{Noun: snapshot.NounAgreement, ID: string(key)}
 	for at, read := uint64(0), 0; ; {
 		entries, err := s.Registry.Acts(ctx, at, 1000)
 		if err != nil {
@@ -251,7 +246,7 @@ func (s *server) evidenceOf(ctx context.Context, key id.Agreement, days int) (*E
 		}
 		for _, e := range entries {
 			at = e.Seq
-			if e.Subject == about {
+			if e.Subject == itself {
 				out.Acts = append(out.Acts, EvidenceAct{Act: e.ID, Kind: e.Kind, At: e.At, Digest: e.Digest, Log: e.LogNode, LogIndex: e.LogIndex})
 			}
 		}
@@ -269,31 +264,30 @@ func (s *server) evidenceOf(ctx context.Context, key id.Agreement, days int) (*E
 			counts[e.ID] = &EvidenceEngagement{Engagement: e.ID}
 		}
 	}
-	of := map[id.Decision]*EvidenceEngagement{}
-	whole, err := s.newest(ctx, out.From, func(e audit.Entry) {
-		if in, permitted := intentOf(e); in != nil {
-			c := counts[in.Engagement]
-			if c == nil {
-				return
-			}
-			of[in.Decision] = c
-			if permitted {
+	about := disclosure.Query{Engagements: slices.Sorted(maps.Keys(counts)), Since: out.From}
+	if len(about.Engagements) > 0 { // none would mean all
+		index, err := s.index()
+		if err != nil {
+			return nil, err
+		}
+		err = index.Rows(ctx, about, 0, func(r disclosure.Row) error {
+			c := counts[r.Engagement]
+			switch r.Kind {
+			case disclosure.Permitted:
 				c.Permitted++
-			} else {
+			case disclosure.Refused:
 				c.Refused++
+			default:
+				c.Releases++
+				c.Bytes += r.Bytes
 			}
-			return
+			return nil
+		}, disclosure.Permitted, disclosure.Refused, disclosure.Released)
+		if err != nil {
+			return nil, err
 		}
-		if c := of[e.Decision()]; c != nil && e.Outcome != nil && e.Outcome.Result == audit.Released {
-			c.Releases++
-			c.Bytes += e.Outcome.Bytes
-		}
-	})
-	if err != nil && !errors.Is(err, audit.ErrNotFound) {
-		return nil, err
 	}
-	out.Complete = out.Complete && whole
-	for _, k := range slices.Sorted(maps.Keys(counts)) {
+	for _, k := range about.Engagements {
 		out.Engagements = append(out.Engagements, *counts[k])
 	}
 	return out, nil

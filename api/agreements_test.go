@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/audit/verify"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
@@ -71,7 +73,12 @@ func startPapers(t *testing.T) *papers {
 	must(registrytest.Do(t.Context(), reg, steps))
 	engine, err := policy.New(gate.All, nil)
 	must(err)
-	p := &papers{t: t, key: verifier, store: st, server: &server{Config: Config{Organisation: "Mercy Valley Health", Registry: reg, Acts: acts, Policy: engine, Log: log, Node: "node-1", Now: time.Now}}}
+	index, err := disclosure.Open(filepath.Join(t.TempDir(), "disclosure"), log, disclosure.Options{})
+	must(err)
+	var follows sync.WaitGroup
+	follows.Go(func() { index.Run(t.Context()) })
+	t.Cleanup(follows.Wait)
+	p := &papers{t: t, key: verifier, store: st, server: &server{Config: Config{Organisation: "Mercy Valley Health", Registry: reg, Acts: acts, Policy: engine, Log: log, Disclosures: index, Node: "node-1", Now: time.Now}}}
 	p.do(registry.Actor{Person: "grace"}, registry.ReportPosture{Device: "northwind-gpu-1", Source: snapshot.FromAgent, OS: "linux", OSVersion: "12", DiskEncryption: snapshot.CheckPass,
 		ScreenLock: snapshot.CheckPass, Firewall: snapshot.CheckPass, MalwareProtection: snapshot.CheckPass, HardwareKey: snapshot.CheckFail})
 	return p

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/sallyport/sallyport/audit"
+	"github.com/sallyport/sallyport/disclosure"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
@@ -83,7 +82,7 @@ type StatementReleases struct {
 	Log      string    `json:"log" doc:"Other nodes have logs of their own"`
 	Entries  uint64    `json:"entries" doc:"How many entries of the log were read"`
 	Releases int       `json:"releases"`
-	Bytes    uint64    `json:"bytes"`
+	Bytes    uint64    `json:"bytes" doc:"As they left; sealed with their wrapping"`
 	Sealed   int       `json:"sealed" doc:"Of them, sealed to a key of the vendor's device"`
 	Patients int       `json:"patients" doc:"Distinct"`
 	First    time.Time `json:"first,omitzero"`
@@ -163,50 +162,13 @@ func (s *server) orderOf(ctx context.Context, k *snapshot.Key) (*StatementAct, e
 
 // releases counts what left under the engagement.
 func (s *server) releases(ctx context.Context, engagement id.Engagement) (StatementReleases, error) {
-	out := StatementReleases{Log: s.Node, Entries: s.Log.Size()}
-	ours := map[uint64]bool{} // intents of the engagement, by index
-	patients := map[string]struct{}{}
-	var waiting []string // pseudonyms in front of their outcome
-	err := s.Log.Scan(ctx, 0, out.Entries, func(index uint64, e audit.Entry) error {
-		switch {
-		case e.Intent != nil:
-			if e.Intent.Engagement == engagement {
-				ours[index] = true
-			}
-		case e.Patients != nil:
-			if ours[e.Patients.Ticket] {
-				waiting = append(waiting, e.Patients.Patients...)
-			}
-		case e.Outcome != nil && ours[e.Outcome.Ticket]:
-			o := e.Outcome
-			if o.Result == audit.Released {
-				out.Releases++
-				if o.Sealed != nil {
-					out.Sealed++
-					out.Bytes += o.Sealed.Bytes
-				} else {
-					out.Bytes += o.Bytes
-				}
-				for _, p := range append(waiting, o.Patients...) {
-					patients[p] = struct{}{}
-				}
-				if out.First.IsZero() {
-					out.First = e.Time
-				}
-				out.Last = e.Time
-			}
-			waiting = nil
-			if o.Final {
-				delete(ours, o.Ticket)
-			}
-		}
-		return nil
-	})
-	out.Patients = len(patients)
-	if err != nil && errors.Is(err, context.DeadlineExceeded) {
-		return out, problem.New(problem.Unavailable, "The log is too long to be counted in time", "Ask again when the node is less busy").Because(err)
+	index, err := s.index()
+	if err != nil {
+		return StatementReleases{}, err
 	}
-	return out, err
+	r, err := index.Radius(ctx, disclosure.Query{Engagements: []id.Engagement{engagement}})
+	return StatementReleases{Log: s.Node, Entries: r.Query.Through, Releases: int(r.Releases), Bytes: r.Bytes, Sealed: int(r.Releases - r.Unsealed.Releases),
+		Patients: int(r.Patients), First: r.First, Last: r.Last}, err
 }
 
 // lines says what was under the keys and what was not.

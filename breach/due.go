@@ -406,7 +406,7 @@ func (x *reckoning) delays() {
 
 func (x *reckoning) corrections() {
 	from, why := Discovery(x.in)
-	d := Deadline{What: "Correct the violation, for the defence of timely correction", Kind: Correct, Who: snapshot.Organisation, Trigger: "first known: " + why,
+	d := Deadline{What: "Correct the violation, for the defence of timely correction", Kind: Correct, Who: snapshot.Organisation, Trigger: why,
 		Notes: []string{"The days begin on the first date itself; the Secretary may allow more"}}
 	open := len(x.in.Corrections) == 0
 	for _, c := range x.in.Corrections {

@@ -52,7 +52,7 @@ func (a *ahead) turn() {
 	if fresh {
 		return
 	}
-	stops := forecast.Of(a.s.Policy, v, now.UTC(), now.UTC().Add(aheadFor))
+	stops := stillToCome(forecast.Of(a.s.Policy, v, now.UTC(), now.UTC().Add(aheadFor)))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.at.IsZero() {

@@ -103,6 +103,17 @@ func (s *server) read(v *visit, path string, out any) error {
 	return nil
 }
 
+// readLater is read for what may take longer than a page. The answer must be the same for
+// all who see the page.
+func readLater[T any](s *server, v *visit, path, stamp string) (worked[*T], error) {
+	return workOut(v, path, stamp, func(ctx context.Context) (*T, error) {
+		w := *v
+		w.Request = v.WithContext(ctx) // the visitor may leave
+		out := new(T)
+		return out, s.read(&w, path, out)
+	})
+}
+
 // ask is read for what is asked by POST and changes nothing.
 func (s *server) ask(v *visit, path string, body, out any) error {
 	a, err := s.call(v, http.MethodPost, path, body)

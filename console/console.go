@@ -78,6 +78,7 @@ type server struct {
 	style     []byte
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
 	drafts    *drafts
+	streams   streams
 	activity  *activity
 	ahead     *ahead
 	history   *history
@@ -101,6 +102,7 @@ func New(c Config) (*Console, error) {
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
 	s.drafts = newDrafts()
+	s.streams.of = map[id.Session]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
@@ -237,7 +239,7 @@ func (s *server) enter(x screen) http.Handler {
 // visit finds who asks, and whether this screen is for them. Not ok: it is answered.
 func (s *server) visit(w http.ResponseWriter, r *http.Request, x screen) (*visit, bool) {
 	now := s.Now()
-	if r.Header.Get(quietHeader) != "" || r.URL.Path == livePath {
+	if r.Method == http.MethodGet && (r.Header.Get(quietHeader) != "" || r.URL.Path == livePath) {
 		r = signin.Quiet(r)
 	}
 	who, session, ok := s.Sessions.SignedIn(r)

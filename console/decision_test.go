@@ -105,6 +105,7 @@ func TestTheRecord(t *testing.T) {
 	t.Run("an auditor", func(t *testing.T) { auditorsTasks(w.in(t)) })
 	t.Run("an auditor does nothing", func(t *testing.T) { auditorReads(w.in(t)) })
 	t.Run("in the browser", func(t *testing.T) { recordInBrowser(w.in(t)) })
+	t.Run("an auditor in the browser", func(t *testing.T) { auditorInBrowser(w.in(t)) })
 }
 
 func securityEngineer(w *world) {

@@ -169,13 +169,8 @@ func (s *server) devices(v *visit) (devicesPage, error) {
 		}
 		return "machine"
 	}
-	all, workload := map[id.Device]deviceStanding{}, serveWorkloads(v.View)
-	standing := func(d *snapshot.Device) deviceStanding {
-		if _, ok := all[d.ID]; !ok {
-			all[d.ID] = standingOf(v, d, workload[d.ID], false)
-		}
-		return all[d.ID]
-	}
+	workload := serveWorkloads(v.View)
+	standing := func(d *snapshot.Device) deviceStanding { return standingOf(v, d, workload[d.ID], false) }
 	return devicesPage{machineTabs("Devices"), listOf(v, listing[*snapshot.Device]{Caption: "Devices", Rows: values(v.View.Devices.All()),
 		Columns: []column[*snapshot.Device]{
 			{Key: "id", Label: "Device", Cell: func(d *snapshot.Device) cell {

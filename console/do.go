@@ -123,7 +123,7 @@ func (s *server) doShown(v *visit) (doPage, error) {
 	if kept, ok := s.drafts.take(q.Get("draft"), v, spec.Name); ok {
 		f = kept
 		for name, texts := range q {
-			if !slices.Contains(controls, name) {
+			if !slices.Contains(controls, name) && !isSecret(spec.Name, name) {
 				f.typed[name] = texts
 			}
 		}
@@ -133,7 +133,8 @@ func (s *server) doShown(v *visit) (doPage, error) {
 		return s.doPage(v, f), nil
 	}
 	for name, texts := range q {
-		if slices.Contains(controls, name) {
+		// Whoever wrote a link may know the secret to a digest in it.
+		if slices.Contains(controls, name) || isSecret(spec.Name, name) {
 			continue
 		}
 		f.typed[name] = texts
@@ -174,8 +175,11 @@ func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
 		if err := v.ParseMultipartForm(maxActForm); err != nil {
 			return doForm{}, tooLarge(err)
 		}
-	} else if err := v.ParseForm(); err != nil {
-		return doForm{}, tooLarge(err)
+	} else {
+		v.Body = http.MaxBytesReader(v.w, v.Body, maxForm) // it brings no file
+		if err := v.ParseForm(); err != nil {
+			return doForm{}, tooLarge(err)
+		}
 	}
 	p := v.PostForm
 	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), fill: p.Get("fill"), given: p["given"]}
@@ -442,9 +446,13 @@ func (s *server) touchFirst(v *visit, f doForm, step string) (doPage, error) {
 	if err != nil {
 		return doPage{}, err
 	}
-	back := "/console/do/" + string(f.spec.Name) + "?" + url.Values{"draft": {key}}.Encode()
-	v.redirect("/step-up?" + url.Values{"next": {back}}.Encode())
+	v.redirect("/step-up?" + url.Values{"next": {draftPath(f.spec, key)}}.Encode())
 	return doPage{}, nil
+}
+
+// draftPath is where a form that was kept is found again.
+func draftPath(spec *registry.Spec, key string) string {
+	return "/console/do/" + string(spec.Name) + "?" + url.Values{"draft": {key}}.Encode()
 }
 
 // storeFirst keeps what was typed, and leads through the storing of a document back to it.
@@ -457,8 +465,16 @@ func (s *server) storeFirst(v *visit, f doForm, field string) (doPage, error) {
 	if err != nil {
 		return doPage{}, err
 	}
-	back := "/console/do/" + string(f.spec.Name) + "?" + url.Values{"draft": {key}}.Encode()
-	v.redirect("/console/do/document.put?" + url.Values{"fill": {field}, "next": {back}, "reason": {f.reason}}.Encode())
+	put, ok := registry.Lookup("document.put")
+	if !ok {
+		return doPage{}, notFound()
+	}
+	// The form of the document is kept, too: what was typed as a reason is in no address.
+	there, err := s.drafts.keep(v, doForm{spec: put, typed: url.Values{}, reason: f.reason, next: draftPath(f.spec, key), key: rand.Text(), fill: field})
+	if err != nil {
+		return doPage{}, err
+	}
+	v.redirect(draftPath(put, there))
 	return doPage{}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"reflect"
@@ -28,8 +29,11 @@ var (
 	termType  = reflect.TypeFor[snapshot.Term]()
 )
 
-// maxRows bounds how many entries of a list a form may hold.
-const maxRows = 500
+const (
+	maxRows   = 500    // how many entries of structs, or keys, a form may hold in one field
+	maxValues = 10_000 // and of texts and numbers
+	maxErrors = 100    // how many are told at once: each field looks for its own among them
+)
 
 // member is one field of a struct, as JSON has it.
 type member struct {
@@ -119,7 +123,13 @@ func wrong(err error) fieldError {
 }
 
 func (r *formReader) bad(field, title, next string) {
-	r.errs = append(r.errs, fieldError{field, title, next})
+	if len(r.errs) < maxErrors {
+		r.errs = append(r.errs, fieldError{field, title, next})
+	}
+}
+
+func (r *formReader) tooMany(field string, most int) {
+	r.bad(field, "has too many entries", fmt.Sprintf("Use at most %d", most))
 }
 
 func (r *formReader) text(name string) string {
@@ -247,6 +257,10 @@ func (r *formReader) list(name string, elem reflect.Type) (any, bool) {
 				if line = strings.TrimSpace(line); line == "" {
 					continue
 				}
+				if len(out) == maxValues {
+					r.tooMany(name, maxValues)
+					return nil, false
+				}
 				if elem.Kind() == reflect.String {
 					out = append(out, line)
 				} else if n, ok := numberIn(line, elem); ok {
@@ -260,7 +274,7 @@ func (r *formReader) list(name string, elem reflect.Type) (any, bool) {
 	}
 	n := rowsIn(r.form, name)
 	if n > maxRows {
-		r.bad(name, "has too many entries", fmt.Sprintf("Use at most %d", maxRows))
+		r.tooMany(name, maxRows)
 		return nil, false
 	}
 	for i := range n {
@@ -275,7 +289,11 @@ func (r *formReader) list(name string, elem reflect.Type) (any, bool) {
 func (r *formReader) keyed(name string, elem reflect.Type) (any, bool) {
 	out := map[string]any{}
 	if elem.Kind() == reflect.Struct {
-		for _, key := range keysIn(r.form, name) {
+		keys, all := keysIn(r.form, name)
+		if !all {
+			r.tooMany(name, maxRows)
+		}
+		for _, key := range keys {
 			if v, there := r.read(below(name, nameOfKey(key)), elem); there {
 				out[key] = v
 			}
@@ -284,7 +302,7 @@ func (r *formReader) keyed(name string, elem reflect.Type) (any, bool) {
 	}
 	n := rowsIn(r.form, name)
 	if n > maxRows {
-		r.bad(name, "has too many entries", fmt.Sprintf("Use at most %d", maxRows))
+		r.tooMany(name, maxRows)
 		return nil, false
 	}
 	for i := range n {
@@ -321,19 +339,19 @@ func rowsIn(form url.Values, name string) int {
 	return n
 }
 
-// keysIn are the keys of a map that the form has, sorted.
-func keysIn(form url.Values, name string) []string {
-	var out []string
+// keysIn are the keys of a map that the form has, sorted; not all: it has more than it may.
+func keysIn(form url.Values, name string) (keys []string, all bool) {
+	have := map[string]bool{}
 	for key := range form {
 		if rest, ok := strings.CutPrefix(key, name+"."); ok {
 			text, _, _ := strings.Cut(rest, ".")
-			if k, err := url.QueryUnescape(text); err == nil && nameOfKey(k) == text && !slices.Contains(out, k) {
-				out = append(out, k)
+			if k, err := url.QueryUnescape(text); err == nil && nameOfKey(k) == text {
+				have[k] = true
 			}
 		}
 	}
-	slices.Sort(out)
-	return out
+	keys = slices.Sorted(maps.Keys(have))
+	return keys[:min(len(keys), maxRows)], len(keys) <= maxRows
 }
 
 // nameOfKey is a map's key as part of a field's name: without the dot that parts them.

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // actField is one field of an act's form, as the template "actfield" shows it.
@@ -84,6 +85,20 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 	if slices.Contains(f.given, name) && x.Error == "" && len(f.typed[name]) == 1 {
 		x.As, x.Change = "given", f.without(name)
 		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
+			x.Ref = &r
+		}
+		for _, o := range closedSet(f.spec.Name, name, t, f.v.View) {
+			if o.Value == x.Value {
+				x.Ref = &ref{Label: o.Label}
+			}
+		}
+		if above, ok := strings.CutSuffix(name, ".id"); ok && f.v.ours() && f.typed.Get(above+".noun") != "" {
+			x.Label = "Which"
+			if r := refOfSubject(f.v.View, snapshot.Subject{Noun: snapshot.Noun(f.typed.Get(above + ".noun")), ID: x.Value}); r.Href != "" {
+				x.Ref = &r
+			}
+		}
+		if r, ok := f.ownRef(typedID(t, x.Value)); ok {
 			x.Ref = &r
 		}
 		if t == timeType {
@@ -203,7 +218,7 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "A name of your choice, for good: letters, digits, - . and _, such as " + f.suchAs() + "."
+			x.Help = "You choose it, and it stays: letters, digits, - . and _, such as " + f.suchAs() + "."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
@@ -234,7 +249,7 @@ func (f *actForm) makesProgram(name string) bool {
 
 // makesID reports whether the field names the record that the act makes.
 func (f *actForm) makesID(name string) bool {
-	return name == "id" && (!strings.Contains(f.spec.Path, "{id}") && !strings.HasPrefix(f.spec.Path, "/v1/keys") && f.spec.Name != "organisation.second-person" || f.spec.Name == "device.invite")
+	return name == "id" && makesRecord(f.spec)
 }
 
 // suchAs is an id as people would choose it for what the act makes.
@@ -285,7 +300,7 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 				}
 			}
 		}
-		if closed != nil {
+		if closed != nil && len(have) <= maxRows {
 			x.As, x.Value, x.Required = "ticks", "", false
 			for _, h := range have {
 				if !slices.ContainsFunc(closed, func(o option) bool { return o.Value == h }) {
@@ -325,7 +340,8 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 		return
 	}
 	keys := f.keysOf(x.Name)
-	for _, k := range keysIn(f.typed, x.Name) {
+	typed, _ := keysIn(f.typed, x.Name)
+	for _, k := range typed {
 		if !slices.ContainsFunc(keys, func(o option) bool { return o.Value == k }) {
 			keys = append(keys, option{Value: k, Label: k})
 		}
@@ -468,4 +484,20 @@ func typedID(t reflect.Type, text string) any {
 		return text
 	}
 	return reflect.ValueOf(text).Convert(t).Interface()
+}
+
+// ownRef is what people of a vendor call their firm and their colleagues.
+func (f *actForm) ownRef(key any) (ref, bool) {
+	if f.v.ours() {
+		return ref{}, false
+	}
+	switch k := key.(type) {
+	case id.Vendor:
+		return ref{Label: vendorName(f.v.View, k)}, k == f.v.Person.Vendor
+	case id.Person:
+		if p, ok := f.v.View.Persons.Get(k); ok && p.Vendor == f.v.Person.Vendor {
+			return ref{Label: p.Name}, true
+		}
+	}
+	return ref{}, false
 }

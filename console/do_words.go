@@ -191,6 +191,11 @@ var fieldWords = map[string]word{
 
 // wordOf is what the form calls a field.
 func wordOf(kind registry.Kind, name, last string) word {
+	if name == "id" && last == "id" {
+		w := fieldWords["id"]
+		w.Label = idLabel(kind)
+		return w
+	}
 	if w, ok := fieldWords[string(kind)+" "+last]; ok {
 		return w
 	}
@@ -357,4 +362,25 @@ func ownPerson(kind registry.Kind, name string) bool {
 		return true
 	}
 	return false
+}
+
+// idLabel is what a form calls the record that the act is about; where the act makes it,
+// the name by which it will be known.
+func idLabel(kind registry.Kind) string {
+	noun, _, _ := strings.Cut(string(kind), ".")
+	if spec, ok := registry.Lookup(kind); ok && makesRecord(spec) {
+		return "Short name"
+	}
+	switch noun {
+	case "device":
+		return "Machine"
+	case "app":
+		return "Program"
+	}
+	return words(noun)
+}
+
+// makesRecord reports whether the act's id names the record that it makes.
+func makesRecord(spec *registry.Spec) bool {
+	return !strings.Contains(spec.Path, "{id}") && !strings.HasPrefix(spec.Path, "/v1/keys") && spec.Name != "organisation.second-person" || spec.Name == "device.invite"
 }

@@ -61,7 +61,7 @@ const (
 	firmNewest       = 500
 	// firmLook is how long a page looks for the newest requests; what it has not found by
 	// then it does not wait for.
-	firmLook = 100 * time.Millisecond
+	firmLook = 50 * time.Millisecond
 )
 
 func (s *server) firmActivity(v *visit) (firmActivity, error) {

@@ -216,7 +216,7 @@ func (f firm) machine(d *snapshot.Device) firmMachine {
 		out.Mark, out.Next = mark{"Expired", "bad"}, "Its approval is over. Ask the organisation to approve it again."
 		return out
 	}
-	out.Next = "Nothing: it is trusted until " + day(d.TrustedUntil) + "."
+	out.Next = "Nothing to do: it is trusted until " + day(d.TrustedUntil) + "."
 	p, ok := v.Postures.Get(d.ID)
 	switch {
 	case !ok:
@@ -256,7 +256,7 @@ func (f firm) program(a *snapshot.App) firmProgram {
 	case len(a.PendingKeys) > 0:
 		out.Next = "New keys wait for approval; they sign nothing until then."
 	case a.State == snapshot.Approved:
-		out.Next = "Nothing: it may ask for tokens."
+		out.Next = "Nothing to do: it may ask for tokens."
 	default:
 		out.Next = "Ask the organisation."
 	}

@@ -67,7 +67,7 @@ func firmSees(t *testing.T, w *world, lin *client) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "9,999 of 10,000", "Last used", "3 permitted, 0 refused")
+		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "3 permitted, 0 refused")
 	})
 }
 

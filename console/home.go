@@ -74,6 +74,7 @@ type todayRefused struct {
 
 const (
 	todayPerGroup  = 6
+	todayAll       = 400 // of one group, where all are asked for: a page stays under its weight
 	todayPerVendor = 4
 	todayVendors   = 25
 	todayBack      = 7  // days of what was stopped
@@ -101,7 +102,11 @@ func (s *server) today(v *visit) (today, error) {
 		if n == 0 || t.Needs[n-1].Label != w.Group {
 			t.Needs, n = append(t.Needs, todayGroup{Label: w.Group}), n+1
 		}
-		if g := &t.Needs[n-1]; len(g.Items) < todayPerGroup || v.URL.Query().Get("all") == g.Label {
+		most := todayPerGroup
+		if v.URL.Query().Get("all") == w.Group {
+			most = todayAll
+		}
+		if g := &t.Needs[n-1]; len(g.Items) < most {
 			g.Items = append(g.Items, w)
 		} else {
 			g.More++

@@ -197,7 +197,7 @@ func approvers(d *snapshot.KeyDestruction) []id.Person {
 
 // statementPage says what was under an engagement's keys, and what became of it.
 type statementPage struct {
-	api.KeyStatement
+	Work worked[*api.KeyStatement]
 	Text string
 	Mark mark
 }
@@ -212,11 +212,13 @@ func (s *server) statement(v *visit) (statementPage, error) {
 	if v.URL.Query().Get("format") == "json" {
 		return statementPage{}, s.pass(v, "/v1/keys/"+string(e.ID)+"/statement", "keys-"+string(e.ID)+".json")
 	}
+	// Key services are asked, and a destruction goes on by itself: an answer holds for a minute.
 	var p statementPage
-	if err := s.read(v, "/v1/keys/"+string(e.ID)+"/statement", &p.KeyStatement); err != nil {
+	p.Work, err = readLater[api.KeyStatement](s, v, "/v1/keys/"+string(e.ID)+"/statement", fmt.Sprint(v.View.Version(), v.Now.Truncate(time.Minute)))
+	if err != nil || !p.Work.Known {
 		return p, err
 	}
-	p.Text = strings.TrimSpace(p.KeyStatement.Text())
-	p.Mark = map[string]mark{"kept": {"Kept", "good"}, "requested": {"Destruction asked for", "wait"}, "pending": {"Destruction under way", "warn"}, "destroyed": {"Destroyed", "off"}}[p.State]
+	p.Text = strings.TrimSpace(p.Work.Answer.Text())
+	p.Mark = map[string]mark{"kept": {"Kept", "good"}, "requested": {"Destruction asked for", "wait"}, "pending": {"Destruction under way", "warn"}, "destroyed": {"Destroyed", "off"}}[p.Work.Answer.State]
 	return p, nil
 }

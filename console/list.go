@@ -133,12 +133,20 @@ func listOf[R any](v *visit, l listing[R]) list {
 		clear += "?" + kept.Encode()
 	}
 	needle := strings.ToLower(out.Query)
+	wants := make([]string, len(l.Filters))
+	for i, f := range l.Filters {
+		wants[i] = q.Get(f.Key)
+	}
 	var rows []R
 	for r := range l.Rows {
 		out.Total++
 		keep := true
 		for i, f := range l.Filters {
-			have, want := f.Of(r), q.Get(f.Key)
+			want := wants[i]
+			if want == "" && f.Options != nil {
+				continue // nobody asks
+			}
+			have := f.Of(r)
 			if f.Options == nil {
 				for _, x := range have {
 					seen[i][x] = true
@@ -147,7 +155,7 @@ func listOf[R any](v *visit, l listing[R]) list {
 			keep = keep && (want == "" || slices.Contains(have, want))
 		}
 		if keep && needle != "" && l.Search != nil {
-			keep = strings.Contains(strings.ToLower(l.Search(r)), needle)
+			keep = containsFold(l.Search(r), needle)
 		}
 		if keep {
 			rows = append(rows, r)
@@ -224,23 +232,25 @@ func sortRows[R any](rows []R, columns []column[R], by string) {
 		row    R
 		text   string
 		number float64
+		at     int // as the rows came
 	}
 	all := make([]keyed, len(rows))
 	for i, r := range rows {
-		all[i].row = r
+		all[i].row, all[i].at = r, i
 		if c.Sort != nil {
 			all[i].text = c.Sort(r)
 		} else if all[i].text = c.Cell(r).Text; c.Num {
 			all[i].number, _ = strconv.ParseFloat(strings.ReplaceAll(all[i].text, ",", ""), 64) // what is no number sorts as 0
 			all[i].text = ""
 		}
+		all[i].text = strings.ToLower(all[i].text)
 	}
-	slices.SortStableFunc(all, func(a, b keyed) int {
-		d := cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(strings.ToLower(a.text), strings.ToLower(b.text)))
+	slices.SortFunc(all, func(a, b keyed) int {
+		d := cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.text, b.text))
 		if down {
-			return -d
+			d = -d
 		}
-		return d
+		return cmp.Or(d, a.at-b.at)
 	})
 	for i := range all {
 		rows[i] = all[i].row
@@ -264,7 +274,8 @@ func headOf(u *url.URL, key, label string, num, fixed bool, by string) head {
 	return h
 }
 
-// with is the address with some of its query changed; an empty value takes it away.
+// with is the address with some of its query changed; an empty value takes it away. Its
+// path stays as it is written: "/%2Fa.example" without its escapes is another site.
 func with(u *url.URL, pairs ...string) string {
 	q := u.Query()
 	q.Del("done")
@@ -276,9 +287,9 @@ func with(u *url.URL, pairs ...string) string {
 		}
 	}
 	if len(q) == 0 {
-		return u.Path
+		return u.EscapedPath()
 	}
-	return u.Path + "?" + q.Encode()
+	return u.EscapedPath() + "?" + q.Encode()
 }
 
 // writeCSV writes the rows as package sheet does, so that no cell is run as a formula.

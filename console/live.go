@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -15,8 +16,12 @@ const (
 	// liveLife ends a stream; the browser asks for the next, and is looked at anew.
 	liveLife = 5 * time.Minute
 	livePath = "/console/live"
+	// liveEach is how many streams one session may have, and liveAll all of them together:
+	// more pages than anybody has open.
+	liveEach = 16
+	liveAll  = 5000
 	// quietHeader is sent by a page that asks for itself again, which is nobody's use of
-	// the session.
+	// the session. Who sends a form uses it, whatever they say.
 	quietHeader = "Sallyport-Quiet"
 )
 
@@ -33,6 +38,11 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if !s.streams.begin(v.Session.ID) {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	defer s.streams.end(v.Session.ID)
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -101,4 +111,32 @@ func sessionOver(view *snapshot.View, key id.Session, now time.Time) bool {
 	}
 	p, ok := view.Persons.Get(x.Person)
 	return !ok || !signin.MaySignIn(view, p)
+}
+
+// streams counts those that are open.
+type streams struct {
+	mu  sync.Mutex
+	of  map[id.Session]int
+	all int
+}
+
+// begin reports whether the session may have one more.
+func (x *streams) begin(key id.Session) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.of[key] >= liveEach || x.all >= liveAll {
+		return false
+	}
+	x.of[key]++
+	x.all++
+	return true
+}
+
+func (x *streams) end(key id.Session) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.all--
+	if x.of[key]--; x.of[key] == 0 {
+		delete(x.of, key)
+	}
 }

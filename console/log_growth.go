@@ -20,7 +20,7 @@ type logGrowth struct {
 }
 
 const (
-	growthTurn = time.Minute
+	growthTurn = 5 * time.Second // reading nothing where no day has begun
 	growthDays = 366
 )
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -224,7 +225,7 @@ func (s *server) paperShown(v *visit) (paperPage, error) {
 	if !ok {
 		return paperPage{}, notFound()
 	}
-	v.call(string(g.ID))
+	v.call(upperFirst(paperName(g.Kind)) + " with " + vendorName(v.View, g.Vendor))
 	v.under("Agreements", "/console/agreements")
 	p := paperPage{A: g, NoticesEnd: g.NoticesEnd()}
 	p.State, p.Waits = paperState(g, v.Now)
@@ -400,7 +401,7 @@ func (p *paperPage) terms(g *snapshot.Agreement) {
 
 // paperProofs is what happened under an agreement.
 type paperProofs struct {
-	E    api.Evidence
+	Work worked[*api.Evidence]
 	Days int
 }
 
@@ -415,5 +416,8 @@ func (s *server) paperEvidence(v *visit) (paperProofs, error) {
 	}
 	v.call("What happened under " + key)
 	v.under("Agreements", "/console/agreements", key, "/console/agreements/"+key)
-	return p, s.read(v, "/v1/agreements/"+url.PathEscape(key)+"/evidence?days="+number(p.Days), &p.E)
+	var err error
+	covered, _ := s.Disclosures.Standing()
+	p.Work, err = readLater[api.Evidence](s, v, "/v1/agreements/"+url.PathEscape(key)+"/evidence?days="+number(p.Days), fmt.Sprint(v.View.Version(), covered))
+	return p, err
 }

@@ -177,13 +177,13 @@ func (s *server) offboardingPage(v *visit, o *snapshot.Offboarding) (offboarding
 	var unsaid []string
 	for _, l := range left.Left {
 		if _, form, ok := strings.Cut(l.What, "has not said what became of: "); ok {
-			unsaid = append(unsaid, form)
+			unsaid = append(unsaid, partingFormName(snapshot.DataForm(form)))
 			continue
 		}
 		out.Left = append(out.Left, partingNext(f, o, l))
 	}
 	if len(unsaid) > 0 {
-		out.Left = append([]partingLeft{{What: "The vendor has not said what became of: " + strings.Join(unsaid, ", ") + ".", Href: "#forms"}}, out.Left...)
+		out.Left = append([]partingLeft{{What: "The vendor has not said what became of " + strings.Join(unsaid, "; ") + ".", Href: "#forms"}}, out.Left...)
 	}
 	out.Dead = partingDeaths(v.View, o, v.Now)
 	for _, x := range snapshot.Outcomes {
@@ -246,6 +246,19 @@ func (s *server) partingLog(v *visit, o *snapshot.Offboarding, out *offboardingP
 	return nil
 }
 
+// partingFormName is a form of data in the middle of a sentence.
+func partingFormName(form snapshot.DataForm) string {
+	name, _, _ := strings.Cut(offboarding.FormName(form), ":")
+	return partingLower(name)
+}
+
+func partingLower(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToLower(text[:1]) + text[1:]
+}
+
 // partingNext leads to what is left, by the command that would do it.
 func partingNext(f Frame, o *snapshot.Offboarding, l registry.Left) partingLeft {
 	out := partingLeft{What: sentence(l.What), Href: "#left"}
@@ -264,6 +277,7 @@ func partingNext(f Frame, o *snapshot.Offboarding, l registry.Left) partingLeft 
 		for _, p := range parts {
 			if form, ok := strings.CutPrefix(p, "form="); ok {
 				out.Act = f.May("offboarding.accept", "id", o.ID, "form", form)
+				out.What = fmt.Sprintf("Accept, or do not, what the vendor says of %s: %s.", partingFormName(snapshot.DataForm(form)), partingLower(offboarding.OutcomeName(o.Dispositions[snapshot.DataForm(form)].Outcome)))
 			}
 		}
 		out.Href = "#forms"
@@ -321,14 +335,14 @@ func dispositionSays(d snapshot.Disposition) string {
 			out = append(out, label+text)
 		}
 	}
-	add("", strings.TrimSpace(d.Method+" "+d.Technique))
+	add("", strings.Trim(words(d.Method)+": "+strings.ReplaceAll(d.Technique, "-", " "), ": "))
 	add("", d.Items)
 	add("because ", d.Why)
-	add("protected by ", d.Protections)
+	add("protections: ", d.Protections)
 	add("done by ", d.Sanitized)
-	add("looked at by ", d.Verified)
+	add("checked by ", d.Verified)
 	if !d.ReviewAt.IsZero() {
-		out = append(out, "looked at again on "+day(d.ReviewAt))
+		out = append(out, "to be looked at again on "+day(d.ReviewAt))
 	}
 	return strings.Join(out, "; ")
 }

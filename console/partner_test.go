@@ -75,25 +75,25 @@ func (w *world) in(t *testing.T) *world { return &world{t, w.b} }
 // what is not there is not.
 func partnerPages(t *testing.T, w *world) {
 	c := w.as(registrytest.Grace)
-	c.awaitAll("/console?days=90", "Stop everything about a subject", "result=refused", "The access review of the grant is overdue")
+	c.awaitAll("/console?days=90", "Stop everything about a subject", "result=refused", "The access review has to be complete")
 	for _, p := range []struct {
 		path string
 		says []string
 	}{
 		{"/console", []string{"What needs you", "Take the vendor on: Lumen Radiology AI", "Verify a report: SOC 2 Type 2", "Give the access: triage-more", "Settle a finding", "Stop everything about a subject", `result=refused`}},
-		{"/console?days=90", []string{"The access review of the grant is overdue, or none is planned", "answers to a questionnaire are due", "/console/calendar?days=90"}},
+		{"/console?days=90", []string{"The access review has to be complete", "answers to a questionnaire are due", "/console/calendar?days=90"}},
 		{"/console/vendors", []string{"Northwind AI, Inc.", "Cloudrack Hosting", "Moderate", "Unknown"}},
 		{"/console/vendors?state=proposed", []string{"Lumen Radiology AI", "Vendors: 1 of 3"}},
 		{"/console/vendors/northwind", []string{"Both doors are open for 1 of 1 grant", "Data flows from the source to the vendor", "Closes ", "7.8 kB", "1 refused"}},
 		{"/console/vendors/northwind?tab=papers", []string{"28 CFR Part 202", "Business associate agreement", "In force"}},
 		{"/console/vendors/northwind?tab=diligence", []string{"Inherent risk", "SOC 2 Type 2", "Counts", "penetration test"}},
 		{"/console/vendors/northwind?tab=people", []string{"Lin Example", "northwind-gpu-1", "triage"}},
-		{"/console/vendors/northwind?tab=ahead", []string{"if nobody acts", "The grant has ended"}},
+		{"/console/vendors/northwind?tab=ahead", []string{"if nobody acts", "The grant ends"}},
 		{"/console/vendors/northwind?tab=traffic", []string{"The newest decisions", "Hold"}},
 		{"/console/vendors/northwind?tab=acts", []string{"Stop everything about a subject", "Ada Example"}},
 		{"/console/vendors/lumen", []string{"The vendor was never assessed", "No data flows to the vendor", "nobody can ask for data"}},
 		{"/console/engagements", []string{"triage-eval", "Evaluation"}},
-		{"/console/engagements/triage-eval", []string{"The engagement over time", "What was closed", "Papers it stands on", "Operations under baa"}},
+		{"/console/engagements/triage-eval", []string{"The engagement over time", "What was closed", "Papers it stands on", "Operations under BAA"}},
 		{"/console/engagements/triage-eval?tab=access", []string{"triage-grant", "triage-more", "In force", "trained until"}},
 		{"/console/engagements/triage-eval?tab=traffic", []string{"3 permitted, 1 refused"}},
 		{"/console/engagements/triage-eval?tab=acts", []string{"End a hold that another placed"}},
@@ -264,7 +264,7 @@ func partnersByKeyboard(t *testing.T, w *world) {
 	done("vendor.approve")
 
 	open("/console", "What needs you")
-	k.press("90 days", "The access review of the grant is overdue")
+	k.press("90 days", "The access review has to be complete")
 	k.press("triage-eval", "Over time")
 
 	open("/console/vendors", "Lumen")

@@ -148,7 +148,7 @@ var tones = map[string]string{
 
 // stateOf is a state as a mark. A word that it does not know gets no colour.
 func stateOf(x any) mark {
-	word := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
+	word := spaced.Replace(fmt.Sprint(x))
 	if word == "" {
 		return mark{"Not known", "off"}
 	}

@@ -245,14 +245,20 @@ func whole(x any) int64 {
 	return 0
 }
 
+// spaced parts the words of a name.
+var spaced = strings.NewReplacer("-", " ", "_", " ")
+
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
-	text := strings.NewReplacer("-", " ", "_", " ").Replace(fmt.Sprint(x))
+	text := spaced.Replace(fmt.Sprint(x))
 	switch text { // some are said letter by letter
 	case "":
 		return ""
 	case "phi", "baa", "ehr", "tls", "id":
 		return strings.ToUpper(text)
+	}
+	if rest, ok := strings.CutSuffix(text, " baa"); ok {
+		text = rest + " BAA"
 	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
@@ -265,8 +271,9 @@ func short(digest string) string {
 	return digest[:12] + "…"
 }
 
-// sentence ends what a problem says as a sentence ends.
+// sentence ends what a problem says as a sentence ends, without the names of commands.
 func sentence(text string) string {
+	text = plain(text)
 	if text == "" || strings.HasSuffix(text, ".") {
 		return text
 	}
@@ -309,7 +316,7 @@ func cite(c hipaa.Citation) citation {
 // local is where a visitor wanted to go, if that is a page here.
 func local(next, otherwise string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") || len(next) > 4<<10 {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next+u.Path, "\\\r\n\t") || len(next) > 4<<10 {
 		return otherwise
 	}
 	return next

@@ -31,7 +31,7 @@ type waiting struct {
 }
 
 // The groups, in the order in which they are shown: what the law counts in hours first.
-var waitGroups = []string{"Incidents", "Left lying", "Requests for access", "Papers", "Diligence", "Access reviews", "To approve", "Partings"}
+var waitGroups = []string{"Incidents", "Left lying", "Requests for access", "Papers", "Diligence", "Access reviews", "To approve", "Offboarding"}
 
 // waitsSoon is how far ahead a date calls for somebody today.
 const waitsSoon = 14 * 24 * time.Hour
@@ -172,12 +172,12 @@ func (c *collect) incidents() {
 		if !o.CompletedAt.IsZero() {
 			continue
 		}
-		text := "Complete the parting"
+		text, note := "Complete the parting", ""
 		if left := registry.OffboardingLeft(c.v, o); len(left) > 0 {
-			text = left[0].What
+			text, note = "Finish the parting", plural(len(left), "thing")+" left to do"
 		}
 		s := snapshot.Subject{Noun: snapshot.NounOffboarding, ID: string(o.ID)}
-		c.add(waiting{Group: "Partings", Text: text, Subject: s, Vendor: o.Vendor, Since: o.BegunAt, Due: o.DueAt, Href: refOfSubject(c.v, s).Href, kind: "offboarding.complete"})
+		c.add(waiting{Group: "Offboarding", Text: text, Note: note, Subject: s, Vendor: o.Vendor, Since: o.BegunAt, Due: o.DueAt, Href: refOfSubject(c.v, s).Href, kind: "offboarding.complete"})
 	}
 }
 

@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -103,7 +105,8 @@ func (w *work) one(ctx context.Context, j *job) {
 	begun := time.Now()
 	answer, err := j.do(ctx)
 	if err != nil {
-		w.s.Logger.InfoContext(ctx, "something that a page asked for could not be worked out", "what", j.key, "err", err)
+		what, _, _ := strings.Cut(j.key, " ") // what follows may be as somebody typed it
+		w.s.Logger.InfoContext(ctx, "something that a page asked for could not be worked out", "what", what, "err", fmt.Sprintf("%T", err))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,6 +131,7 @@ type worked[T any] struct {
 	Busy   bool      // one, or a newer one, is being worked out
 	Since  time.Time // since when
 	Full   bool      // too much waits: ask again later
+	Here   string    // the page that asks
 }
 
 // workOut is the answer to a question by its key. The key says everything that the
@@ -170,7 +174,7 @@ func workOut[T any](v *visit, key, stamp string, do func(context.Context) (T, er
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := worked[T]{At: j.at, Busy: !j.begun.IsZero(), Since: j.begun, Full: full}
+	out := worked[T]{At: j.at, Busy: !j.begun.IsZero(), Since: j.begun, Full: full, Here: v.URL.RequestURI()}
 	if j.err != nil && !out.Busy {
 		return out, j.err
 	}

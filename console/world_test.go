@@ -38,6 +38,7 @@ type client struct {
 	header http.Header
 	body   string
 	at     string
+	query  string
 }
 
 // as is somebody of the organisation, signed in by their certificate.
@@ -100,7 +101,7 @@ func (c *client) read(resp *http.Response, err error) *client {
 	if err != nil {
 		c.w.t.Fatal(err)
 	}
-	c.status, c.header, c.body, c.at = resp.StatusCode, resp.Header, string(raw), resp.Request.URL.Path
+	c.status, c.header, c.body, c.at, c.query = resp.StatusCode, resp.Header, string(raw), resp.Request.URL.Path, resp.Request.URL.RawQuery
 	return c
 }
 

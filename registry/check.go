@@ -109,6 +109,11 @@ func shortText(field, v string) error {
 		if r < ' ' || r == 0x7f || r == 0xfffd {
 			return badField(field, "holds a control character or is not UTF-8", "Use plain text on one line")
 		}
+		// Embeddings, overrides and isolates (UAX #9, section 2): a name with one changes how
+		// the id beside it reads to who approves it.
+		if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return badField(field, "holds a character that turns the text around", "Write it without direction marks")
+		}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (a CheckOffboarding) check(v *snapshot.View, _ Actor, now time.Time) error 
 func (a CheckOffboarding) apply(e *snapshot.Edit, s Stamp) {
 	o, _ := e.View().Offboardings.Get(a.ID)
 	if a.Tried > o.Looked[a.Log].Tried {
-		title := fmt.Sprintf("Credentials of %s were tried after the end: %d times, last at %s", o.Vendor, a.Tried, a.LastTried.UTC().Format(time.RFC3339))
+		title := fmt.Sprintf("Credentials of %s were tried after the end: %d times, last on %s", o.Vendor, a.Tried, a.LastTried.UTC().Format("2 Jan 2006, 15:04 MST"))
 		if a.Permitted > 0 {
 			title += fmt.Sprintf("; %d were permitted", a.Permitted)
 		}

@@ -53,8 +53,8 @@ const (
 // Where the columns begin, and how wide their boxes are. The legs between the first two
 // and the next two carry words.
 var (
-	flowX = [FlowColumns]float64{0, 250, 540, 738, 912}
-	flowW = [FlowColumns]float64{120, 80, 156, 140, 67}
+	flowX = [FlowColumns]float64{0, 250, 530, 722, 918}
+	flowW = [FlowColumns]float64{120, 80, 168, 168, 62}
 )
 
 // SVG draws the map. A line is the wider, the more went along it.
@@ -135,7 +135,7 @@ func (f Flow) node(c *Canvas, i int, n FlowNode, y float64) {
 		c.Link(n.Href, n.Tip)
 	}
 	c.Box(x, y-flowBox/2, w, flowBox, 8, "flow-box", n.Tip)
-	room := int((w - 14) / 7.2)
+	room := int((w - 12) / 7.6)
 	up := y - 4.0
 	if n.Sub == "" && n.Mark == "" {
 		up = y + 4

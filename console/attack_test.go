@@ -1,0 +1,147 @@
+package console_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/snapshot"
+)
+
+// What somebody who sends a link to an officer can make of it, and what a thief of a
+// session can make of the quiet of pages that ask for themselves.
+func TestAttacks(t *testing.T) {
+	w, lin := signedIn(t)
+	grace := w.as(registrytest.Grace)
+
+	t.Run("an act leads nowhere else", func(t *testing.T) {
+		for _, next := range []string{"/%2Felsewhere.example/x", "/%5Celsewhere.example/x", "/console/..%2F..%2F%2Felsewhere.example", "/%2F%2Felsewhere.example"} {
+			stay := *grace
+			browser := *grace.Client
+			browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			stay.Client = &browser
+			stay.post("/console/do/hold.place", url.Values{"on.noun": {"app"}, "on.id": {"triage"}, "cause": {"owner"}, "reason": {"a test"}, "step": {"do"}, "next": {next}})
+			to := stay.header.Get("Location")
+			u, err := url.Parse(to)
+			if stay.status != http.StatusSeeOther || err != nil || u.Host != "" || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+				t.Errorf("next=%s leads to %q (%d)", next, to, stay.status)
+			}
+			if got := console.Local(next, "/console"); strings.Contains(next, "console") == (got == "/console") {
+				t.Errorf("local(%q) is %q", next, got)
+			}
+		}
+	})
+
+	t.Run("no link brings the digest of a secret that its author knows", func(t *testing.T) {
+		known := strings.Repeat("ab", 32)
+		for kind, field := range map[string]string{"person.invite": "code_sha256", "device.invite": "code_sha256", "link.issue": "secret_sha256", "questionnaire.send": "secret_sha256"} {
+			for _, more := range []string{"", "&change=" + field} {
+				grace.get("/console/do/" + kind + "?" + field + "=" + known + more).wants(http.StatusOK)
+				if strings.Contains(grace.body, `value="`+known) {
+					t.Errorf("%s is filled in from the address", kind)
+				}
+			}
+		}
+		// Nor on the way back to a form that was kept.
+		lin.post("/console/do/device.invite", url.Values{"id": {"laptop"}, "step": {"back"}}).wants(http.StatusOK)
+		key := grace.kept("/console/do/agreement.draft", "document_sha256")
+		grace.get("/console/do/agreement.draft?draft="+key+"&document_sha256="+known).wants(http.StatusOK, known)
+	})
+
+	t.Run("a reason is in no address", func(t *testing.T) {
+		grace.post("/console/do/agreement.draft", url.Values{"vendor": {"northwind"}, "reason": {"asked for by M. Example"}, "step": {"store:document_sha256"}}).wants(http.StatusOK, `value="asked for by M. Example"`)
+		if q := grace.query; strings.Contains(q, "Example") {
+			t.Errorf("the reason is in the address: %s", q)
+		}
+	})
+
+	t.Run("a name does not turn around what stands beside it", func(t *testing.T) {
+		form := url.Values{"id": {"turned"}, "name": {"Kind \u202eAI"}, "reason": {"a test"}}
+		grace.post("/console/do/vendor.propose", form).wants(http.StatusUnprocessableEntity, "turns the text around")
+	})
+
+	t.Run("quiet requests do nothing", func(t *testing.T) {
+		w.b.Clock.Move(10 * time.Minute)
+		w.b.Act(registrytest.Grace, registry.PlaceHold{ID: "anew", On: snapshot.Subject{Noun: snapshot.NounApp, ID: "triage"}, Cause: snapshot.HoldOwner}) // the picture of the registry is new again
+		seen := func() string {
+			return grace.get("/console/sessions?format=csv&q=lin").wants(http.StatusOK, ",\"Northwind").body
+		}
+		before := seen()
+		r, err := http.NewRequest(http.MethodPost, w.b.Pages+"/console/theme", strings.NewReader("theme=dark"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sallyport-Quiet", "1")
+		quiet := *lin.Client
+		quiet.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		resp, err := quiet.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if seen() == before {
+			t.Error("somebody posts a form by a session, and it is not seen")
+		}
+	})
+
+	t.Run("a form is as long as a form is", func(t *testing.T) {
+		var lines strings.Builder
+		for i := range 120_000 {
+			lines.WriteString(strconv.FormatInt(int64(i), 36) + "\n")
+		}
+		keys := url.Values{"reason": {"x"}}
+		for i := range 9000 {
+			keys.Set(fmt.Sprintf("resources.T%d.elements", i), "a")
+		}
+		for name, form := range map[string]url.Values{"lines": {"devices": {lines.String()}, "reason": {"x"}}, "keys": keys} {
+			begun := time.Now()
+			lin.post("/console/do/request.make", form).wants(http.StatusUnprocessableEntity, "too many")
+			if took := time.Since(begun); took > 5*time.Second || len(lin.body) > 2<<20 {
+				t.Errorf("%s: the answer took %s and has %d bytes", name, took, len(lin.body))
+			}
+		}
+		lin.post("/console/do/request.make", url.Values{"why": {strings.Repeat("x", 2<<20)}, "reason": {"x"}}).wants(http.StatusRequestEntityTooLarge)
+	})
+
+	t.Run("a session holds few streams", func(t *testing.T) {
+		open := 0
+		for range 40 {
+			resp, err := lin.Get(w.b.Pages + "/console/live")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { resp.Body.Close() })
+			if resp.StatusCode == http.StatusOK {
+				if line, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || !strings.HasPrefix(line, "retry:") {
+					t.Fatalf("the stream begins with %q: %v", line, err)
+				}
+				open++
+			}
+		}
+		if open == 0 || open > 20 {
+			t.Errorf("%d of 40 streams are open", open)
+		}
+		grace.get("/console/health").wants(http.StatusOK)
+	})
+}
+
+// kept stores a document on the way, and gives the key of the form that was kept.
+func (c *client) kept(form, field string) string {
+	c.w.t.Helper()
+	c.post(form, url.Values{"reason": {"a test"}, "step": {"store:" + field}}).wants(http.StatusOK)
+	m := regexp.MustCompile(`name="next" value="[^"]*draft=([A-Z2-7]+)`).FindStringSubmatch(c.body)
+	if m == nil {
+		c.w.t.Fatalf("nothing was kept:\n%s", c.body)
+	}
+	return m[1]
+}
