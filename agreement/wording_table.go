@@ -76,7 +76,7 @@ var wordings = map[string]wording{
 		return "Purpose by purpose: " + pairs(v.object()) + ". A purpose that is not named is denied."
 	}},
 	"training_on_phi": {part: partWork, of: map[string]string{
-		"prohibited":                    "{B} trains, fine-tunes, distils or evaluates no model with {D}, and keeps none of it in evaluation sets.",
+		"prohibited":                    "{B} trains, fine-tunes and distils no model with {D}, and keeps none of it in training sets.",
 		"customer_only_model":           "{B} may train with {D} a model that serves {A} alone.",
 		"shared_model_with_aggregation": "{B} may train with {D} a model that serves other customers too, if data aggregation is permitted in section 4 and by every other contributor."}},
 	"weights_ownership": {part: partWork, of: map[string]string{

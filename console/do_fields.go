@@ -54,7 +54,7 @@ func (f *actForm) fields() (must, may []actField) {
 		if !ok {
 			continue
 		}
-		if m.Optional && x.As != "given" && !x.Open && m.Name != "terms" {
+		if m.Optional && x.As != "given" && !x.Open && m.Name != "terms" && !f.makesProgram(m.Name) {
 			may = append(may, x)
 		} else {
 			must = append(must, x)
@@ -213,9 +213,12 @@ func (f *actForm) textual(x *actField, t reflect.Type, closed []option, optional
 		x.As = "area"
 		return
 	}
+	if f.makesProgram(x.Name) {
+		return
+	}
 	if f.makesID(x.Name) {
 		if !optional && x.Help == "" {
-			x.Help = "You choose it, and it stays: letters, digits, - . and _, such as spring-2026."
+			x.Help = "You choose it, and it stays: letters, digits, - . and _, such as " + f.suchAs() + "."
 		} else if optional {
 			x.Help = "Leave it empty and one is made."
 		}
@@ -238,9 +241,24 @@ const (
 	maxOffered = 200 // options offered to one who types
 )
 
+// makesProgram reports whether the field names the program that an invited machine brings
+// along: it is made by the machine, so that there is none to choose from.
+func (f *actForm) makesProgram(name string) bool {
+	return name == "app" && f.spec.Name == "device.invite"
+}
+
 // makesID reports whether the field names the record that the act makes.
 func (f *actForm) makesID(name string) bool {
 	return name == "id" && makesRecord(f.spec)
+}
+
+// suchAs is an id as people would choose it for what the act makes.
+func (f *actForm) suchAs() string {
+	noun, _, _ := strings.Cut(string(f.spec.Name), ".")
+	if x, ok := map[string]string{"person": "sam-jones", "vendor": "acme-ai", "agreement": "acme-baa-2026", "engagement": "chart-review-2026", "device": "sam-laptop", "app": "chart-reader", "role": "age-and-sex", "grant": "sam-chart-review"}[noun]; ok {
+		return x
+	}
+	return "spring-2026"
 }
 
 func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport/sallyport/agent/wire"
 	"github.com/sallyport/sallyport/api"
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -72,9 +73,13 @@ func (s *server) makeSecret(v *visit, f *doForm) (*onceTold, error) {
 		}
 		word := wire.Invite{Device: f.typed.Get("id"), Code: rand.Text(), Pin: wire.PinOf(block.Bytes)}
 		f.typed.Set("code_sha256", wire.CodeDigest(word.Code))
+		region := "US" // where it is, the person who runs the command may say otherwise
+		if p, ok := v.View.Persons.Get(id.Person(f.typed.Get("owner"))); ok && p.Region != "" {
+			region = p.Region
+		}
 		return &onceTold{What: "Invitation of a machine", Secret: word.String(),
-			Say:     []string{"Hand this word over in person or by telephone: who has it can enrol one machine.", "On that machine, run the command below; it asks for the word."},
-			Command: "sallyport agent enroll --server " + e.Gateway + " --region REGION"}, nil
+			Say:     []string{"Hand this word over in person or by telephone: who has it can enrol one machine.", "On that machine, run the command below; it asks for the word. The region is where the machine is: US, or US-MA."},
+			Command: "sallyport agent enroll --server " + e.Gateway + " --region " + region}, nil
 	case "person.invite":
 		code := signin.NewCode()
 		digest, _ := signin.CodeDigest(code)

@@ -102,6 +102,7 @@ var fieldWords = map[string]word{
 	"key_store":                    {"Where the key is kept", ""},
 	"seal_to":                      {"Keys to seal to", "age or HPKE recipients, as `sallyport agent` prints them."},
 	"app":                          {"Program", ""},
+	"device.invite app":            {"Their program on it", "A name of your choice, such as sam-program. The agent makes its keys and registers it with the machine. Left empty, the machine alone is enrolled, and nothing on it can ask for data."},
 	"app.register kind":            {"What acts", "A human at a screen, a workload without one, or an agent that acts for a human."},
 	"keys":                         {"Public keys", "A JSON Web Key Set (JWKS) of public keys, as the program that made them wrote it. Never a private key."},
 	"token_binding":                {"Tokens are bound to", ""},

@@ -28,7 +28,8 @@ func homeScreens() []screen {
 // today is what the visitor opens every morning.
 type today struct {
 	Needs   []todayGroup
-	Waits   int // for the visitor, all of them
+	Waits   int  // for the visitor, all of them
+	Begun   bool // there is, or was, a grant
 	Stops   []todayVendor
 	Dates   int
 	Days    int // how far ahead the stops are
@@ -92,6 +93,10 @@ func (s *server) today(v *visit) (today, error) {
 	var t today
 	waits := s.waitsFor(v)
 	t.Waits = len(waits)
+	for range v.View.Grants.All() {
+		t.Begun = true
+		break
+	}
 	for _, w := range waits {
 		n := len(t.Needs)
 		if n == 0 || t.Needs[n-1].Label != w.Group {

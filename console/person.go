@@ -39,6 +39,7 @@ type personPage struct {
 	Acts      []personAct
 	ActsBack  int // how many acts were looked through
 	Self      bool
+	Admit     bool // the second person, whom the first may admit alone, once
 }
 
 // personDone is a completion of a course.
@@ -74,6 +75,19 @@ func noSuch(what, list string) error {
 	return problem.New(problem.NotFound, "There is no "+what+" with this id", "Look for it in the list: "+list)
 }
 
+// onlyOne reports whether one person was ever admitted.
+func onlyOne(v *snapshot.View) bool {
+	n := 0
+	for _, p := range v.Persons.All() {
+		if !p.ApprovedAt.IsZero() {
+			if n++; n > 1 {
+				return false
+			}
+		}
+	}
+	return n == 1
+}
+
 func (s *server) person(v *visit) (personPage, error) {
 	p, ok := v.View.Persons.Get(id.Person(v.PathValue("id")))
 	if !ok {
@@ -85,6 +99,7 @@ func (s *server) person(v *visit) (personPage, error) {
 	if t, ok := course.TrackOf(p.Track); ok {
 		out.Track = t.Title
 	}
+	out.Admit = p.State == snapshot.Proposed && p.Vendor == "" && !out.Self && onlyOne(v.View)
 	for _, m := range out.Training.Missing {
 		out.Missing = append(out.Missing, moduleName(m))
 	}

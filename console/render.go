@@ -50,7 +50,7 @@ type Frame struct {
 // frame is the frame of a visit.
 func (s *server) frame(v *visit) Frame {
 	f := Frame{Title: v.title, Organisation: s.Organisation, Person: v.Person, Ours: v.ours(), Nav: navigation(v), Crumbs: v.crumbs,
-		Path: v.URL.RequestURI(), Now: v.Now, Zone: v.View.Settings.TimeZone, Version: v.View.Version(), Idle: int(v.View.Settings.SessionIdle.Seconds()), v: v}
+		Path: pathOf(v.URL), Now: v.Now, Zone: v.View.Settings.TimeZone, Version: v.View.Version(), Idle: int(v.View.Settings.SessionIdle.Seconds()), v: v}
 	if x, ok := v.View.Vendors.Get(v.Person.Vendor); ok {
 		f.Firm = x.Name
 	}
@@ -63,6 +63,19 @@ func (s *server) frame(v *visit) Frame {
 		f.Done, f.Undo = told(v)
 	}
 	return f
+}
+
+// pathOf is the page's address, without what it told once.
+func pathOf(u *url.URL) string {
+	q := u.Query()
+	if !q.Has("done") {
+		return u.RequestURI()
+	}
+	q.Del("done")
+	if len(q) == 0 {
+		return u.EscapedPath()
+	}
+	return u.EscapedPath() + "?" + q.Encode()
 }
 
 // actLink is a way to an act.

@@ -137,7 +137,8 @@ func (c *starter) find(p *startPage) {
 	}
 	for _, x := range view.Grants.All() {
 		e, ok := view.Engagements.Get(x.Engagement)
-		if ok && e.Vendor == key && x.State != snapshot.Ended && better(c.grant != nil, c.grant, x.State == snapshot.Approved, func(o *snapshot.Grant) bool { return o.State == snapshot.Approved }) {
+		approved := func(g *snapshot.Grant) bool { return g.State == snapshot.Approved }
+		if ok && e.Vendor == key && x.State != snapshot.Ended && (better(c.grant != nil, c.grant, approved(x), approved) || approved(x) == approved(c.grant) && x.RequestedAt.After(c.grant.RequestedAt)) {
 			c.grant = x
 		}
 	}
@@ -284,6 +285,9 @@ func (c *starter) people() startPart {
 			admit = startStep{Title: "Let them in", Why: "You may do this alone, this once; from then on it takes two.", Done: true}
 		} else {
 			admit = c.step(false, "Let them in", "You may do this alone, this once; from then on it takes two. Do it when they have made their passkey.", nil, "organisation.second-person", registry.AdmitSecondPerson{ID: second.ID}, "id", string(second.ID))
+			for _, k := range second.Passkeys {
+				admit.Say = append(admit.Say, "Compare first, in person: the page on which they made their passkey shows "+cmp.Or(k.Fingerprint, snapshot.FingerprintOf(k.PublicKey))+".")
+			}
 		}
 		p.Steps = append(p.Steps, invite, admit)
 	}
@@ -379,13 +383,23 @@ func (c *starter) papers() startPart {
 	} else {
 		p.Steps = append(p.Steps, startStep{Title: "Have it signed by both sides", Why: "An unsigned paper opens nothing."}, startStep{Title: "Approve it", Why: "By another person than who entered its terms."})
 	}
-	pairs := []any{"basis", string(hipaa.OperationsUnderBAA), "category", string(hipaa.Operations), "data_class", string(hipaa.PHI), "starts_at", c.later(0), "ends_at", c.later(180 * aDay)}
+	class := hipaa.PHI
+	pairs := []any{"basis", string(hipaa.OperationsUnderBAA), "category", string(hipaa.Operations), "starts_at", c.later(0), "ends_at", c.later(180 * aDay)}
 	if c.vendor != nil {
 		pairs = append(pairs, "vendor", vendor)
 	}
 	if c.paper != nil {
 		pairs = append(pairs, "agreements", string(c.paper.ID))
+		// What the paper permits, where that is one thing: work for another purpose would be refused.
+		if uses := c.paper.PermittedUses; len(uses) == 1 && len(uses[0].DataClasses) == 1 {
+			class = uses[0].DataClasses[0]
+			pairs = append(pairs, "purpose", string(uses[0].Purpose))
+		}
+		for _, r := range c.paper.Regions {
+			pairs = append(pairs, "regions", r)
+		}
 	}
+	pairs = append(pairs, "data_class", string(class))
 	for _, s := range c.v.View.Settings.Sources[:min(1, len(c.v.View.Settings.Sources))] {
 		pairs = append(pairs, "sources", string(s.ID))
 	}
@@ -394,9 +408,23 @@ func (c *starter) papers() startPart {
 	if c.engagement != nil {
 		e.What = c.refOf(c.engagement.ID)
 		approve = c.step(c.engagement.State == snapshot.Approved, approve.Title, approve.Why, nil, "engagement.approve", registry.ApproveEngagement{ID: c.engagement.ID}, "id", string(c.engagement.ID))
+		if !approve.Done && !c.covered() {
+			approve.Say = []string{"Look first: no agreement that this work rests on permits " + strings.ToLower(words(string(c.engagement.Purpose))) + " with this class of data, so nothing would be released. Amend the work on its page, or the agreement."}
+		}
 	}
 	p.Steps = append(p.Steps, e, approve)
 	return p
+}
+
+// covered reports whether an agreement of the work names its purpose and class of data. The
+// door looks at much more; this is what people choose wrongly when they describe the work.
+func (c *starter) covered() bool {
+	return slices.ContainsFunc(c.engagement.Agreements, func(key id.Agreement) bool {
+		g, ok := c.v.View.Agreements.Get(key)
+		return ok && slices.ContainsFunc(g.PermittedUses, func(u snapshot.PermittedUse) bool {
+			return u.Purpose == c.engagement.Purpose && slices.Contains(u.DataClasses, c.engagement.DataClass)
+		})
+	})
 }
 
 func (c *starter) team() startPart {
@@ -423,10 +451,16 @@ func (c *starter) team() startPart {
 		trained = c.step(has, trained.Title, trained.Why+" They can take the course here, or you note a completion from elsewhere.", nil, "training.record", registry.RecordTraining{Person: x.ID},
 			"person", string(x.ID), "course", c.v.View.Settings.Course, "version", c.v.View.Settings.CourseVersion, "passed", "true", "completed_at", c.later(0), "expires_at", c.later(365*aDay))
 	}
-	machine := c.step(c.device != nil && c.device.State != snapshot.Invited, "Enrol the machine", "Its key never leaves it. A person's laptop: invite it, and they run the agent. A server without a person: they send a signing request, you sign it on the server, and enter the key here.", nil, "device.invite", nil,
+	machine := c.step(c.device != nil && c.device.State != snapshot.Invited, "Enrol the machine", "Its key never leaves it. A person's laptop: invite it, and they run the agent. A server without a person: they send a signing request, you sign it on the server, and enter the key here. A laptop must report that its disk is encrypted, its screen locks, its firewall and malware protection are on and its key is in hardware, or it is refused; the operator sets what else is good enough in the configuration (policy.posture).", nil, "device.invite", nil,
 		"vendor", vendor, "expires_at", c.later(3*aDay))
 	if machine.Act != nil && c.engineer != nil {
-		machine.Act = c.f.May("device.invite", "vendor", vendor, "owner", string(c.engineer.ID), "expires_at", c.later(3*aDay))
+		pairs := []any{"vendor", vendor, "owner", string(c.engineer.ID), "expires_at", c.later(3 * aDay)}
+		// A name for the program that the machine brings along; where it is taken the form asks for one.
+		name := string(c.engineer.ID) + "-program"
+		if _, taken := c.v.View.Apps.Get(id.App(name)); !taken {
+			pairs = append(pairs, "app", name)
+		}
+		machine.Act = c.f.May("device.invite", pairs...)
 	}
 	if c.device != nil && c.device.State == snapshot.Invited {
 		machine.What = c.refOf(c.device.ID)
@@ -452,7 +486,10 @@ func (c *starter) team() startPart {
 		}
 		trust = c.step(x.State == snapshot.Approved && x.TrustedUntil.After(c.v.Now), trust.Title, trust.Why, nil, "device.approve", registry.ApproveDevice{ID: x.ID}, "id", string(x.ID), "trusted_until", c.later(90*aDay))
 	}
-	program := c.step(c.app != nil, "Register the program", "By its public keys. The agent registers one with the machine; else paste the key set that the command above wrote.", nil, "app.register", nil, "vendor", vendor, "kind", "workload")
+	program := c.step(c.app != nil, "Register the program", "By its public keys. With the agent it comes by itself, if the invitation named a program. Else its keys are made where it runs, and you paste the file app.jwks.", nil, "app.register", nil, "vendor", vendor, "kind", "workload")
+	if !program.Done {
+		program.Lines = []string{"sallyport keys " + cmp.Or(vendor, "VENDOR")}
+	}
 	ok := startStep{Title: "Accept the program", Why: "By another person than who registered it: compare the keys' digests by telephone."}
 	if x := c.app; x != nil {
 		program.What = c.refOf(x.ID)
@@ -512,8 +549,18 @@ func (c *starter) release() startPart {
 		if c.app != nil {
 			app = string(c.app.ID)
 		}
-		x.Say = []string{"On the vendor's machine, one of the two:"}
-		x.Lines = []string{"sallyport agent connect", "sallyport ask \"" + c.s.Gateway + "/fhir/" + string(source) + "/Patient?_count=1\" --app " + app + " --keys DIR"}
+		firm := "DIR"
+		if c.vendor != nil {
+			firm = string(c.vendor.ID)
+		}
+		// The agent says where it keeps its key, and has no folder of keys to ask with.
+		if c.device != nil && c.device.KeyStore != "" {
+			x.Say = []string{"On the vendor's machine, in two terminals: the agent opens a local address, and a question to it is the first request."}
+			x.Lines = []string{"sallyport agent connect", "curl \"http://127.0.0.1:8090/fhir/Patient?_count=1\""}
+		} else {
+			x.Say = []string{"On the vendor's machine, where sallyport keys " + firm + " was run, with the certificate that you gave back as " + firm + "/device.crt, and your authority's as " + firm + "/ca.crt:"}
+			x.Lines = []string{"sallyport ask \"" + c.s.Gateway + "/fhir/" + string(source) + "/Patient?_count=1\" --app " + app + " --keys " + firm}
+		}
 	}
 	p.Steps = []startStep{x}
 	return p

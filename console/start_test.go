@@ -32,10 +32,17 @@ func TestFirstStepsToTheFirstRelease(t *testing.T) {
 	ada.b.Picture("start", 1280, false)
 	ada.b.Picture("start-phone", 320, true)
 	ada.follows("person.propose", "id", "grace", "name", "Grace Example")
+	ada.get("/console").wants(http.StatusOK, "leads from here to the first lawful release")
 	ada.follows("person.invite")
 	_, rest, _ := strings.Cut(ada.body, `<p class="do-once"><code>`)
 	code, _, _ = strings.Cut(rest, "<")
-	grace := newcomer(w, code, func() { ada.follows("organisation.second-person") })
+	grace := newcomer(w, code, func() {
+		// The fingerprint to compare is there where one admits, and the person's page leads to the act that counts.
+		ada.get("/console/start").wants(http.StatusOK, "Compare first, in person")
+		ada.get("/console/people/grace")
+		ada.link("/console/do/organisation.second-person?")
+		ada.follows("organisation.second-person")
+	})
 	grace.follows("person.amend-duties")
 	ada.follows("vendor.propose", "id", "northwind", "name", "Northwind AI, Inc.")
 	grace.follows("vendor.screen", "ownership", "no", "access", "no")
@@ -47,7 +54,17 @@ func TestFirstStepsToTheFirstRelease(t *testing.T) {
 	ada.sends("do").wants(http.StatusOK, "northwind-baa", "the signature of the organisation and of the vendor")
 	ada.follows("agreement.sign", "signer", "A. Example, CEO")
 	ada.follows("agreement.sign", "signer", "N. Wind, CEO")
-	ada.follows("engagement.propose", "id", "triage-eval", "purpose", "evaluation", "regions", "US")
+	ada.follows("engagement.propose", "id", "triage-eval") // for what the paper permits
+	ada.get("/console/do/engagement.amend?id=triage-eval").wants(http.StatusOK)
+	ada.sends("preview", "purpose", "inference", "reason", "not what the paper permits")
+	ada.sends("do").wants(http.StatusOK)
+	grace.get("/console/start").wants(http.StatusOK, "permits inference")
+	ada.get("/console/do/engagement.amend?id=triage-eval").wants(http.StatusOK)
+	ada.sends("preview", "purpose", "evaluation", "reason", "what the paper permits")
+	ada.sends("do").wants(http.StatusOK)
+	if grace.get("/console/start"); strings.Contains(grace.body, "Look first") {
+		t.Error("work within the paper is warned of")
+	}
 	grace.follows("agreement.approve")
 	grace.follows("engagement.approve")
 
@@ -58,6 +75,9 @@ func TestFirstStepsToTheFirstRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// An invitation names the program that the machine brings along.
+	ada.get("/console/start").get(ada.link("/console/do/device.invite?")).wants(http.StatusOK, "lin-program")
+	ada.get("/console/do/device.invite?vendor=northwind").wants(http.StatusOK, `id="f-app" name="app" value=""`)
 	ada.follows("device.enroll", "id", string(hospitaltest.Device), "key_sha256", string(b.Client.Device.KeyDigest()), "owner", "lin")
 	ada.follows("app.register", "id", string(hospitaltest.App), "name", "Triage", "owner", "lin", "keys", string(keys))
 	grace.follows("device.approve")

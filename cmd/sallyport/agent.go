@@ -194,16 +194,8 @@ func (c *agentStatusCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = a.Close() }()
-	if !a.Ready() {
-		short, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		e, err := a.Await(short)
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-		if !a.Ready() {
-			return problem.New(problem.Refused, fmt.Sprintf("%s is %s: it has no certificate yet", a.Device(), orUnknown(e.State)), e.Next)
-		}
+	if err := certified(ctx, a); err != nil {
+		return err
 	}
 	s, err := a.Standing(ctx)
 	if err != nil {
@@ -214,6 +206,23 @@ func (c *agentStatusCmd) Run(ctx context.Context) error {
 	}
 	tellStanding(s, a)
 	return standingError(s)
+}
+
+// certified fetches the machine's certificate, where it was approved since it last asked.
+func certified(ctx context.Context, a *agent.Agent) error {
+	if a.Ready() {
+		return nil
+	}
+	short, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	e, err := a.Await(short)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if !a.Ready() {
+		return problem.New(problem.Refused, fmt.Sprintf("%s is %s: it has no certificate yet", a.Device(), orUnknown(e.State)), e.Next)
+	}
+	return nil
 }
 
 func orUnknown(s string) string {
@@ -272,8 +281,8 @@ func (c *agentWhoamiCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = a.Close() }()
-	if !a.Ready() {
-		return problem.New(problem.Conflict, a.Device()+" waits for approval", "See what is missing: sallyport agent status")
+	if err := certified(ctx, a); err != nil {
+		return err
 	}
 	s, err := a.Standing(ctx)
 	if err != nil {
@@ -336,6 +345,9 @@ func (c *agentReportCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = a.Close() }()
+	if err := certified(ctx, a); err != nil {
+		return err
+	}
 	r, err := a.Report(ctx, a.Look(ctx))
 	if err != nil {
 		return err
