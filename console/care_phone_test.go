@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -25,20 +24,19 @@ type phoneTask struct {
 
 // ownersTasks are the five that a data owner, who may be a clinician, does most: give
 // what was asked, give less, refuse, look at an emergency, end an elevation.
-func ownersTasks(suffix string) []phoneTask {
-	key := func(s string) string { return s + suffix }
-	stage := func(request string, want snapshot.RequestStage) func(*snapshotOf) string {
+func ownersTasks(owner id.Person) []phoneTask {
+	stage := func(request id.Request, want snapshot.RequestStage) func(*snapshotOf) string {
 		return func(v *snapshotOf) string {
-			if got := v.request(id.Request(request)).Stage; got != want {
+			if got := v.request(request).Stage; got != want {
 				return "the request is " + string(got) + ", want " + string(want)
 			}
 			return ""
 		}
 	}
 	return []phoneTask{
-		{"/console/requests/" + key("may"), ".care-wide .main", stage(key("may"), snapshot.RequestApproved)},
-		{"/console/requests/" + key("june"), ".care-cut button", func(v *snapshotOf) string {
-			r := v.request(id.Request(key("june")))
+		{"/console/requests/may", ".care-wide .main", stage("may", snapshot.RequestApproved)},
+		{"/console/requests/june", ".care-cut button", func(v *snapshotOf) string {
+			r := v.request("june")
 			g := v.grant(r.Grant)
 			role := readOne[snapshot.Role](v.w, "/v1/roles/"+string(g.Role))
 			if r.Stage != snapshot.RequestApproved || g.EndsAt.Sub(g.StartsAt) != 14*24*time.Hour || slices.Contains(role.Resources["Patient"].Elements, "birthDate") || len(role.Resources["Patient"].Elements) != 2 {
@@ -46,15 +44,15 @@ func ownersTasks(suffix string) []phoneTask {
 			}
 			return ""
 		}},
-		{"/console/requests/" + key("july"), ".care-wide .danger", stage(key("july"), snapshot.RequestDenied)},
-		{"/console/emergencies/" + key("night"), ".care-wide .main", func(v *snapshotOf) string {
-			if e := v.emergency(id.Emergency(key("night"))); !e.Justified || e.ReviewedBy != registrytest.Grace {
+		{"/console/requests/july", ".care-wide .danger", stage("july", snapshot.RequestDenied)},
+		{"/console/emergencies/night", ".care-wide .main", func(v *snapshotOf) string {
+			if e := v.emergency("night"); !e.Justified || e.ReviewedBy != owner {
 				return "the emergency is not reviewed"
 			}
 			return ""
 		}},
 		{"/console/elevations", "#running .danger", func(v *snapshotOf) string {
-			if g := v.grant(v.request(id.Request(key("lift"))).Grant); g.EndedBy != registrytest.Grace {
+			if g := v.grant(v.request("lift").Grant); g.EndedBy != owner {
 				return "the elevation goes on"
 			}
 			return ""
@@ -89,12 +87,11 @@ func (v *snapshotOf) emergency(key id.Emergency) snapshot.Emergency {
 	return readOne[snapshot.Emergency](v.w, "/v1/emergencies/"+string(key))
 }
 
-// onThePhone does the tasks in the real browser, 320 pixels wide, with the passkey that
-// a decision asks for.
-func onThePhone(w *world) *browser.Browser {
+// onThePhone does the owner's tasks in the real browser, 320 pixels wide, with the passkey
+// that a decision asks for.
+func onThePhone(w *world, b *browser.Browser, owner id.Person) {
 	w.t.Helper()
-	b := w.browser(registrytest.Grace)
-	for _, task := range ownersTasks("") {
+	for _, task := range ownersTasks(owner) {
 		b.Narrow(320, false)
 		b.Open(w.b.Pages + task.path)
 		narrow(w.t, b, task.path)
@@ -126,44 +123,12 @@ func onThePhone(w *world) *browser.Browser {
 		}
 	}
 	b.Errors()
-	return b
 }
 
 func narrow(t *testing.T, b *browser.Browser, what string) {
 	t.Helper()
 	if got := b.Value(`String(document.documentElement.scrollWidth)`); got != "320" {
 		t.Errorf("%s is %s wide on a phone of 320, because of %s", what, got, b.Value(`(() => { let at = document.body, say = ""; for (;;) { const next = [...at.children].find(e => { const was = e.style.display; e.style.display = "none"; const ok = document.documentElement.scrollWidth <= 320; e.style.display = was; return ok; }); if (!next) return say; say += " " + next.tagName + "." + next.className + "#" + next.id; at = next; } })()`))
-	}
-}
-
-// withoutScript does the same tasks as a browser without script would: by links and forms.
-// The passkey alone needs script, so that it is touched beside.
-func withoutScript(w *world, careful *client) {
-	w.t.Helper()
-	for _, act := range []struct {
-		page, kind string
-		form       url.Values
-		check      int
-	}{
-		{"/console/requests/may2", "request.approve", url.Values{"id": {"may2"}}, 0},
-		{"/console/requests/june2", "request.approve", url.Values{"id": {"june2"}, "life_minutes": {"20160"}, "resources.Patient.elements": {"gender", "active"}}, 1},
-		{"/console/requests/july2", "request.deny", url.Values{"id": {"july2"}}, 2},
-		{"/console/emergencies/night2", "emergency.review", url.Values{"id": {"night2"}, "justified": {"true"}}, 3},
-		{"/console/elevations", "grant.end-early", nil, 4},
-	} {
-		careful.get(act.page).wants(http.StatusOK, "/console/do/"+act.kind)
-		if act.form == nil {
-			act.form = url.Values{"id": {string((&snapshotOf{w}).request("lift2").Grant)}}
-		}
-		careful.get("/console/do/"+act.kind+"?"+act.form.Encode()).wants(http.StatusOK, "Reason")
-		act.form.Set("reason", "decided on the way")
-		act.form.Set("next", act.page)
-		careful.post("/console/do/"+act.kind, act.form).wants(http.StatusOK, "Nothing is done yet")
-		act.form.Set("step", "do")
-		careful.post("/console/do/"+act.kind, act.form).wants(http.StatusOK, "Done.")
-		if trouble := ownersTasks("2")[act.check].check(&snapshotOf{w}); trouble != "" {
-			w.t.Errorf("without script, %s: %s", act.kind, trouble)
-		}
 	}
 }
 

@@ -99,7 +99,6 @@ type decisionView struct {
 	Clauses    []clauseGroup
 	Ladder     ladder
 	Making     bool   // what each gate saw is being put together
-	Again      string // this page once more
 	Failed     string // why what each gate saw cannot be had
 
 	What   whatIf
@@ -115,6 +114,7 @@ type judged struct {
 	Compared  bool // with a decision that was made
 	Same      bool // as it was decided
 	Making    bool
+	Here      string   // the page that asks, while it is made
 	Changed   []string // gates that say otherwise than then
 }
 
@@ -171,7 +171,7 @@ func (s *server) decision(v *visit) (decisionView, error) {
 	if err != nil {
 		p.Failed = problem.From(err).Title
 	}
-	p.Making, p.Again = x == nil && err == nil, v.URL.RequestURI()
+	p.Making = x == nil && err == nil
 	c := callerOf(v.View, &d.Intent)
 	p.Ladder = recordedLadder(v.View, c, d.Permitted, d.Failing, x)
 
@@ -202,7 +202,7 @@ func (s *server) decision(v *visit) (decisionView, error) {
 }
 
 func judge(v *visit, c caller, title string, x *explained) *judged {
-	out := &judged{Title: title, Making: x == nil}
+	out := &judged{Title: title, Making: x == nil, Here: v.URL.RequestURI()}
 	if x == nil {
 		return out
 	}

@@ -65,7 +65,7 @@ func (s *server) release(v *visit) (releaseView, error) {
 	if err != nil {
 		p.Failed = problem.From(err).Title
 	}
-	p.Making, p.Again = x == nil && err == nil, v.URL.RequestURI()
+	p.Making = x == nil && err == nil
 	c := callerOf(v.View, &d.Intent)
 	p.Ladder = recordedLadder(v.View, c, d.Permitted, d.Failing, x)
 	for name, gates := range chapters {

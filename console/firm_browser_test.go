@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -58,7 +57,7 @@ func (w *world) toSign(paper id.Agreement) {
 }
 
 // firmAtWork: the vendor's contact and the outside data scientist do their five commonest
-// things in the real browser; then what cannot wait, without script.
+// things in the real browser.
 func firmAtWork(t *testing.T, w *world) {
 	ada, grace := registrytest.Ada, registrytest.Grace
 	w.b.Act(ada, registry.ProfileVendor{ID: hospitaltest.Vendor, Services: []string{"triage"}, DataClasses: []hipaa.DataClass{hipaa.PHI}, Locations: []string{"US"}, Staff: 3, Patients: 10, Keeps: snapshot.KeepsNothing})
@@ -169,35 +168,7 @@ func firmAtWork(t *testing.T, w *world) {
 		b.Wants("You have no access yet")
 		b.Errors()
 	})
-
-	t.Run("without script", func(t *testing.T) {
-		w := &world{t, w.b}
-		w.toSign("northwind-sow-2")
-		c := w.visit(nora)
-		c.get("/console").wants(http.StatusOK, "What waits for you", "/portal/agreements/northwind-sow-2", "/portal/questionnaires/spring")
-		c.post("/portal/questionnaires/spring/"+url.PathEscape(domain)+"/"+question+"/answer", url.Values{"value": {"Yes, each quarter"}}).wants(http.StatusOK, "Yes, each quarter")
-		c.post("/portal/agreements/northwind-sow-2", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {registry.NewDocument("text/plain", registrytest.Paper).Digest}}).wants(http.StatusOK)
-		c.get("/console/my/papers").wants(http.StatusOK, "Waits for approval")
-		c.post("/portal/incidents/northwind", url.Values{"title": {"A backup went to the wrong tenant"}, "discovered": {w.b.Clock.Now().UTC().Format("2006-01-02T15:04")}, "once": {"x1"}}).wants(http.StatusOK, "on the record")
-		c.get("/console/my/incidents").wants(http.StatusOK, "A backup went to the wrong tenant")
-
-		lin := w.visit(registrytest.Lin)
-		lin.get("/console/my/ask?engagement=triage-eval&role=triage-reader").wants(http.StatusOK, "Why you need it")
-		form := url.Values{"resources.Patient.interactions": {"read", "search-type"}, "resources.Patient.elements": {"gender"}, "app": {"triage"}, "devices": {"northwind-gpu-1"}, "cohort.kind": {"search"}, "cohort.ref": {"Patient?gender=female"},
-			"max_patients": {"10"}, "megabytes": {"5"}, "life": {"7"}}
-		lin.post("/console/my/ask?engagement=triage-eval&role=triage-reader", form).wants(http.StatusUnprocessableEntity, "Say why you need it")
-		form.Set("why", "Women only, for the second part")
-		lin.post("/console/my/ask?engagement=triage-eval&role=triage-reader", form).wants(http.StatusOK, "What it would cost", "Something has become of the vendor since its assessment", `name="resources.Patient.elements" value="gender"`)
-		made := url.Values{}
-		for _, m := range hiddenField.FindAllStringSubmatch(lin.body[strings.Index(lin.body, `action="/console/do/request.make"`):strings.Index(lin.body, `id="ask"`)], -1) {
-			made.Add(m[1], m[2])
-		}
-		lin.post("/console/do/request.make", made).wants(http.StatusOK, "What you asked for", "Waiting")
-		lin.get("/console/my/access").wants(http.StatusOK, "Take it back")
-	})
 }
-
-var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 
 // firmPictures are of a page in the light, in the dark, and on a phone, where they are wanted;
 // on a phone nothing is wider than the screen.

@@ -3,8 +3,6 @@ package console_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -64,7 +62,6 @@ func (w *world) conditional() {
 func TestPartners(t *testing.T) {
 	w := peopled(t)
 	t.Run("pages", func(t *testing.T) { partnerPages(t, w.in(t)) })
-	t.Run("without script", func(t *testing.T) { partnersWithoutScript(t, w.in(t)) })
 	t.Run("by keyboard", func(t *testing.T) { partnersByKeyboard(t, w.in(t)) })
 }
 
@@ -149,31 +146,6 @@ func (c *client) awaitAll(path string, texts ...string) {
 		}
 	}
 	c.wants(http.StatusOK, texts...)
-}
-
-var formKey = regexp.MustCompile(`name="key" value="([^"]+)"`)
-
-// partnersWithoutScript does what a privacy officer does most, by links and forms alone.
-func partnersWithoutScript(t *testing.T, w *world) {
-	c := w.as(registrytest.Grace)
-	c.get("/console?days=90").wants(http.StatusOK, "What stops, if nobody acts")
-	c.get("/console/vendors?q=north").wants(http.StatusOK, "Northwind AI, Inc.", "Vendors: 1 of 3")
-	c.get("/console/do/hold.place?on.noun=vendor&on.id=northwind&cause=owner&next=/console/vendors/northwind").wants(http.StatusOK)
-	key := formKey.FindStringSubmatch(c.body)
-	if key == nil {
-		t.Fatal("the form has no key")
-	}
-	form := url.Values{"on.noun": {"vendor"}, "on.id": {"northwind"}, "cause": {"owner"}, "next": {"/console/vendors/northwind"}, "key": {key[1]}, "reason": {"a look at their papers"}, "step": {"preview"}}
-	c.post("/console/do/hold.place", form).wants(http.StatusOK, "Nothing is done yet", "would stop")
-	form.Set("step", "do")
-	c.post("/console/do/hold.place", form).wants(http.StatusOK, "Done.", "Everything of this vendor is on hold")
-	w.b.Refusal("/Patient?_count=1")
-	for _, h := range w.b.Acts() {
-		if h.Kind == "hold.place" {
-			key = []string{"", string(h.Act)}
-		}
-	}
-	w.b.Act("sam", registry.LiftHold{ID: id.Hold(key[1])})
 }
 
 // keyboard goes through a page as somebody does who has no mouse.

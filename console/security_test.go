@@ -1,11 +1,6 @@
 package console_test
 
 import (
-	"net/http"
-	"net/url"
-	"regexp"
-	"strings"
-	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/internal/browser"
@@ -14,7 +9,7 @@ import (
 
 // securityTasks are the five that a security engineer does most: watch decisions, end a
 // session, hold a machine, read what protects a source's way, and see that the node and
-// its keys are well. In a browser, by a passkey, and then without script.
+// its keys are well.
 func securityTasks(w *world, b *browser.Browser, grace *client) {
 	t := w.t
 	t.Helper()
@@ -69,44 +64,4 @@ func securityTasks(w *world, b *browser.Browser, grace *client) {
 	b.Open(page + "keys/triage-eval")
 	b.Wants("Kept", "It takes three people")
 	b.Errors()
-
-	// The same without script.
-	grace.get("/console/decisions").wants(http.StatusOK, "Refused")
-	ada = w.as(registrytest.Ada)
-	grace.get("/console/sessions?q=ada")
-	grace.does(t, `/console/do/session\.kill\?[^"]*`, url.Values{"reason": {"a lost laptop again"}})
-	if ada.get("/console/health"); ada.at != "/signin" {
-		t.Errorf("without script: whose session was ended still sees %s", ada.at)
-	}
-	grace.get("/console/apps/triage")
-	grace.does(t, `/console/do/hold\.place\?[^"]*`, url.Values{"cause": {"owner"}, "reason": {"its keys are in a public repository"}})
-	grace.get("/console/flow").wants(http.StatusOK, "plain, on this machine", "post-quantum key")
-	grace.get("/console/health").wants(http.StatusOK, "Ready.")
-	grace.get("/console/keys/triage-eval").wants(http.StatusOK, "Kept")
-}
-
-// does follows the first link of the page that fits to an act, looks at it, and does it,
-// as forms without script do.
-func (c *client) does(t *testing.T, link string, more url.Values) {
-	t.Helper()
-	to := strings.ReplaceAll(regexp.MustCompile(link).FindString(c.body), "&amp;", "&")
-	if to == "" {
-		t.Fatalf("%s has no link like %s:\n%s", c.at, link, c.body)
-	}
-	u, err := url.Parse(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.get(to).wants(http.StatusOK)
-	form := u.Query()
-	for k, v := range more {
-		form[k] = v
-	}
-	if key := regexp.MustCompile(`name="key" value="([^"]*)"`).FindStringSubmatch(c.body); key != nil {
-		form.Set("key", key[1])
-	}
-	form.Set("step", "preview")
-	c.post(u.Path, form).wants(http.StatusOK, "Nothing is done yet")
-	form.Set("step", "do")
-	c.post(u.Path, form).wants(http.StatusOK, "Done.")
 }

@@ -73,7 +73,7 @@ func systemStory(w *world, grace *client) {
 		t.Error("who placed a hold is offered to lift it")
 	}
 	grace.get("/console/devices?posture=Exempt").wants(http.StatusOK, "On hold")
-	grace.get("/console/holds").wants(http.StatusOK, "northwind-gpu-1", "another must lift it", "3 holds in force")
+	grace.get("/console/holds").wants(http.StatusOK, "northwind-gpu-1", "another must lift it", "2 holds in force")
 	grace.get("/console/apps").wants(http.StatusOK, "triage", "the machine")
 	grace.get("/console/apps/triage").wants(http.StatusOK, "triage-grant", "Lin Example", "/console/do/app.revoke?id=triage")
 	grace.get("/console/workloads").wants(http.StatusOK, "No workload is attested")
