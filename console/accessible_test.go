@@ -87,7 +87,7 @@ func TestAccessible(t *testing.T) {
 			t.Errorf("%s as %s: %s", p.path, p.who, v)
 		}
 		b.Theme("dark")
-		for _, v := range b.AxeColours() {
+		for _, v := range b.Axe() {
 			t.Errorf("%s as %s, in the dark: %s", p.path, p.who, v)
 		}
 		b.Zoom(400)
