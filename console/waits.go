@@ -134,11 +134,16 @@ func (c *collect) incidents() {
 			if d.Kind == breach.Correct {
 				kind = "incident.complete-correction"
 			}
-			reason := map[string]string{"law": "The law sets the date", "contract": "The contract sets the date"}[d.Sets]
-			if d.Outer {
-				reason = "Without unreasonable delay; the date is an outer limit"
+			reason, by := "The organisation sets the date (policy)", citation{}
+			switch {
+			case d.Outer:
+				reason, by = "Without unreasonable delay; the date is an outer limit", cite(d.Citation)
+			case d.Sets == "law":
+				reason, by = "The law sets the date", cite(d.Citation)
+			case d.Sets == "contract":
+				reason, by = "The contract sets the date", cite(d.Citation)
 			}
-			c.add(waiting{Text: d.What, Note: x.Title, Reason: orWord(reason, "The organisation sets the date (policy)"), Cite: cite(d.Citation), Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
+			c.add(waiting{Text: d.What, Note: x.Title, Reason: reason, Cite: by, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
 		}
 		if a := x.Assessment; a != nil && a.ApprovedBy == "" {
 			dated = true
