@@ -223,9 +223,10 @@ func (a *activity) Ways(since time.Time, keep func(way) bool) map[way]dayCount {
 	return out
 }
 
-// Gates are how often each gate refused from since on; an empty vendor means all.
-func (a *activity) Gates(since time.Time, vendor id.Vendor) map[string]uint64 {
-	first := dayOf(since)
+// Gates are how often each gate refused from one day to another, both included; an empty
+// vendor means all.
+func (a *activity) Gates(since, until time.Time, vendor id.Vendor) map[string]uint64 {
+	first, last := dayOf(since), dayOf(until)
 	out := map[string]uint64{}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -234,7 +235,7 @@ func (a *activity) Gates(since time.Time, vendor id.Vendor) map[string]uint64 {
 			continue
 		}
 		for _, d := range newer(days, first) {
-			if d.Day >= first {
+			if d.Day >= first && d.Day <= last {
 				out[g.Gate] += d.Refused
 			}
 		}
