@@ -54,10 +54,12 @@ type dayCount struct {
 	Releases  uint64
 	Bytes     uint64
 	Patients  uint64 // summed over releases: a patient of two counts twice
+	Hidden    uint64 // of Refused, those that a vendor hears of as of what is not there
 }
 
 func (d *dayCount) add(x dayCount) {
 	d.Permitted, d.Refused, d.Releases, d.Bytes, d.Patients = d.Permitted+x.Permitted, d.Refused+x.Refused, d.Releases+x.Releases, d.Bytes+x.Bytes, d.Patients+x.Patients
+	d.Hidden += x.Hidden
 }
 
 const (
@@ -131,6 +133,9 @@ func (a *activity) take(r disclosure.Row) {
 		day.Permitted = 1
 	case disclosure.Refused:
 		day.Refused = 1
+		if hiddenFromVendor(failingOf(r)) {
+			day.Hidden = 1
+		}
 		seen := ""
 		for _, f := range r.Failing {
 			if f.Gate != seen {
