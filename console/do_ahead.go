@@ -72,6 +72,9 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 	p := s.doPage(v, f)
 	v.status = 200
 	ahead := doAhead{Reason: f.reason, Entered: entered(namesFor(v), f.spec, raw)}
+	if f.file != nil {
+		ahead.Entered = slices.Insert(ahead.Entered, 0, enteredRow{"File", f.file.Name})
+	}
 	if f.spec.Name == "request.make" {
 		ahead.Request = new(api.RequestPreview)
 		if err := s.ask(v, "/v1/requests/preview", raw, ahead.Request); err != nil {

@@ -24,7 +24,8 @@ type actField struct {
 	Value       string
 	Options     []option
 	List        []option // offered beside a text field
-	Required    bool
+	Required    bool // it must be filled in
+	Optional    bool // it may be left out, whatever else is said
 	Error       string
 	Fields      []actField // of a group; of rows: one group an entry
 	Ref         *ref       // of a given one: what its value names
@@ -76,7 +77,7 @@ var fileFields = []string{"sha256", "media_type", "size"}
 
 func (f *actForm) field(name string, m member, path string) (actField, bool) {
 	w := wordOf(f.spec.Name, name, m.Name)
-	x := actField{Name: name, ID: "f-" + name, Label: w.Label, Help: w.Help, Required: !m.Optional && !strings.Contains(name, "."), Value: f.typed.Get(name)}
+	x := actField{Name: name, ID: "f-" + name, Label: w.Label, Help: w.Help, Required: !m.Optional && path == "", Optional: m.Optional, Value: f.typed.Get(name)}
 	if path == "" && f.hasFile() && slices.Contains(fileFields, name) {
 		return x, false
 	}
@@ -118,7 +119,7 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	last := x.Name[strings.LastIndexByte(x.Name, '.')+1:]
 	if isSecret(f.spec.Name, x.Name) {
-		x.As, x.Required, x.Help = "secret", false, "It is made here when you do this, and shown to you once."
+		x.As, x.Required, x.Optional, x.Help = "secret", false, false, "It is made here when you do this, and shown to you once."
 		return
 	}
 	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Bool {
@@ -131,7 +132,7 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	closed := closedSet(f.spec.Name, x.Name, t, f.v.View)
 	switch {
 	case t == timeType:
-		x.As = "time"
+		x.As, x.Help = "time", strings.TrimSpace("In UTC. "+x.Help)
 		if at, ok := readTime(x.Value); ok {
 			x.Value = shownTime(at)
 		}
@@ -148,8 +149,10 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 			x.As, x.Options = "choice", chosenOf(picked, x.Value)
 		}
 	case t.Kind() == reflect.Bool:
-		x.As = "tick"
+		ask := x.Required
+		x.As, x.Required, x.Optional = "tick", false, false // one that is not ticked is an answer
 		if askYesNo(last) {
+			x.Required = ask
 			x.As, x.Options = "radio", chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}}, x.Value)
 		}
 	case t.Kind() == reflect.String:
