@@ -232,7 +232,7 @@ func (x *walker) uploads(step, field, name, content string) *client {
 }
 
 // The file of an act waits while the act is looked at, and for nobody else; it goes when the
-// act is given up, when somebody takes it away, and when its time is over.
+// act is given up or done, and when somebody takes it away.
 func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
 	w := start(t)
 	x := &walker{client: w.as(registrytest.Ada)}
@@ -262,28 +262,21 @@ func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
 	if strings.Contains(x.body, "paper.txt") {
 		t.Errorf("the file was taken away, and is there:\n%s", x.body)
 	}
-	gone := func(key, why string) {
+	gone := func(key string) {
 		t.Helper()
 		x.post("/console/do/document.put", url.Values{"held": {key}, "reason": {"again"}}).wants(http.StatusUnprocessableEntity, "The file is not kept any more")
 	}
-	gone(key, "taken away")
+	gone(key)
 	shown()
 	key = held()
 	x.sends("cancel")
-	gone(key, "given up")
+	gone(key)
 	// The third of one person is in the place of the first.
 	shown()
 	key = held()
 	shown()
 	shown()
-	gone(key, "of three")
-	shown()
-	key = held()
-	for range 2 { // at work elsewhere, meanwhile
-		w.b.Clock.Move(8 * time.Minute)
-		x.get("/console/do").wants(http.StatusOK)
-	}
-	gone(key, "old")
+	gone(key)
 	// Done once, it is gone.
 	shown()
 	key = held()
@@ -292,5 +285,5 @@ func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
 	if got := len(w.b.Acts()); got != before+1 {
 		t.Errorf("%d acts were done, want 1", got-before)
 	}
-	gone(key, "done")
+	gone(key)
 }
