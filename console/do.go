@@ -36,28 +36,28 @@ func actScreens() []screen {
 
 // doPage is the form of one act, or what it would change.
 type doPage struct {
-	Kind         registry.Kind
-	Action       string // where the form is sent
-	Button, Do   string
-	Subject      *ref // what it is about, where that is known
-	Who          []string
-	Apart        bool // another person must have asked for it
-	Touch        string
-	NoKey        bool // a passkey is needed, and the visitor has none
-	Must, May    []actField
-	MayOpen      bool
-	Reason       string
-	ReasonError  string
-	Next, Key    string
-	Fill         string
-	Given        []string
-	Errors       []formError
-	Back         string
-	File         *fileField
-	Multipart    bool // it may bring a file
-	Ahead        *doAhead
-	Hidden       []hidden
-	Once         *onceTold
+	Kind        registry.Kind
+	Action      string // where the form is sent
+	Button, Do  string
+	Subject     *ref // what it is about, where that is known
+	Who         []string
+	Apart       bool // another person must have asked for it
+	Touch       string
+	NoKey       bool // a passkey is needed, and the visitor has none
+	Must, May   []actField
+	MayOpen     bool
+	Reason      string
+	ReasonError string
+	Next, Key   string
+	Fill        string
+	Given       []string
+	Errors      []formError
+	Back        string
+	File        *fileField
+	Multipart   bool // it may bring a file
+	Ahead       *doAhead
+	Hidden      []hidden
+	Once        *onceTold
 }
 
 type formError struct{ Href, Text string }
@@ -140,7 +140,9 @@ func (s *server) doShown(v *visit) (doPage, error) {
 	slices.Sort(f.given)
 	s.asItIs(v, &f)
 	f.now(v.Now)
-	_, f.errs = readForm(spec, f.typed) // what the address says wrongly
+	f.readKeys()
+	_, errs := readForm(spec, f.typed) // what the address says wrongly
+	f.errs = append(f.errs, errs...)
 	return s.doPage(v, f), nil
 }
 
@@ -286,7 +288,7 @@ func problems(p *problem.Problem) []fieldError {
 // doPage shows the form as it was typed.
 func (s *server) doPage(v *visit, f doForm) doPage {
 	v.call(f.spec.Summary)
-	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}}
+	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, files: true}
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}

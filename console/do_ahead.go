@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -49,8 +50,8 @@ type fieldChange struct{ Label, From, To string }
 func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 	if s.untouched(v, f.spec) {
 		f.fillSecret(v)
-		if _, errs := readForm(f.spec, f.typed); len(errs) > 0 {
-			f.errs = errs
+		_, errs := readForm(f.spec, f.typed)
+		if f.errs = append(f.errs, errs...); len(f.errs) > 0 {
 			return s.doPage(v, f), nil
 		}
 		f.dropSecret()
@@ -176,7 +177,7 @@ func inWords(v *snapshot.View, x reflect.Value) string {
 	case timeType:
 		return when(x.Interface().(time.Time))
 	case rawType:
-		if text := shownTerm(x.Bytes()); len(text) <= 2000 {
+		if text := jsonInWords(x.Bytes()); len(text) <= 2000 {
 			return text
 		}
 		return plural(x.Len(), "byte") + " of JSON"
@@ -235,6 +236,47 @@ func inWords(v *snapshot.View, x reflect.Value) string {
 		return strings.Join(out, "; ")
 	}
 	return fmt.Sprint(x.Interface())
+}
+
+// jsonInWords is a value that came as JSON, for people: public keys by what they are, an
+// object member by member.
+func jsonInWords(raw []byte) string {
+	if keys := keysInWords(raw); keys != "" {
+		return keys
+	}
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return string(raw)
+	}
+	return valueInWords(v)
+}
+
+func valueInWords(v any) string {
+	var out []string
+	switch v := v.(type) {
+	case bool:
+		return map[bool]string{true: "Yes", false: "No"}[v]
+	case string:
+		return v
+	case []any:
+		if len(v) == 0 {
+			return noneWord
+		}
+		for _, x := range v {
+			out = append(out, valueInWords(x))
+		}
+		return strings.Join(out, ", ")
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, words(k)+": "+valueInWords(v[k]))
+		}
+		return strings.Join(out, "; ")
+	case nil:
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 // changesOf compares each changed record with what it was.

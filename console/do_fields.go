@@ -20,14 +20,15 @@ import (
 type actField struct {
 	Name, ID    string
 	Label, Help string
-	As          string // text, area, number, time, choice, radio, ticks, tick, document, secret, given, group, rows, pairs
+	As          string // text, area, number, time, choice, radio, ticks, tick, document, secret, given, group, rows, pairs, parts, lines, pasted
 	Value       string
 	Options     []option
 	List        []option // offered beside a text field
-	Required    bool // it must be filled in
-	Optional    bool // it may be left out, whatever else is said
+	Required    bool     // it must be filled in
+	Optional    bool     // it may be left out, whatever else is said
 	Error       string
 	Fields      []actField // of a group; of rows: one group an entry
+	Expert      *actField  // the same in one field, for those who have it so
 	Ref         *ref       // of a given one: what its value names
 	Change      string     // of a given one: the page with a field in its place
 	Open        bool       // shown unfolded: it holds something, or an error
@@ -43,6 +44,7 @@ type actForm struct {
 	more  []string // lists that get another entry
 	errs  []fieldError
 	shown map[string]bool // fields whose error is shown beside them
+	files bool            // a file can come along
 }
 
 // fields are the act's fields: those that must be filled in, then the others.
@@ -139,10 +141,7 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	case t == rawType && last == "value" && strings.Contains(x.Name, "terms."):
 		f.term(x)
 	case t == rawType:
-		x.As = "area"
-		if x.Help == "" {
-			x.Help = "JSON, as the program that made it wrote it."
-		}
+		f.pasted(x)
 	case t == bytesType:
 		x.As = "text"
 		if picked := f.picked(x.Name); picked != nil {
@@ -170,31 +169,6 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		}
 	default:
 		x.As = "number"
-	}
-}
-
-// term asks for a term of a paper by what it may say.
-func (f *actForm) term(x *actField) {
-	parts := strings.Split(x.Name, ".")
-	t, ok := hipaa.TermByField(parts[len(parts)-2])
-	x.As, x.Label, x.Help = "area", "Says", "JSON: "+t.Type
-	kind, _, _ := strings.Cut(t.Type, "+")
-	args := strings.TrimSuffix(strings.TrimPrefix(kind, "enum["), "]")
-	switch {
-	case !ok:
-		x.Help = "As the paper says it."
-	case kind == "bool":
-		x.As, x.Help = "radio", ""
-		x.Options = chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}, {Value: "", Label: "The paper does not say"}}, x.Value)
-	case strings.HasPrefix(kind, "enum["):
-		x.As, x.Help = "choice", ""
-		x.Options = []option{{Value: "", Label: "The paper does not say"}}
-		for v := range strings.SplitSeq(args, ",") {
-			x.Options = append(x.Options, option{Value: v, Label: words(v)})
-		}
-		x.Options = chosenOf(x.Options, strings.Trim(x.Value, `"`))
-	case strings.HasPrefix(kind, "int"):
-		x.As, x.Help = "number", ""
 	}
 }
 
@@ -297,11 +271,7 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 		}
 		var have []string
 		for _, text := range f.typed[x.Name] {
-			for line := range strings.SplitSeq(text, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					have = append(have, line)
-				}
-			}
+			have = slices.AppendSeq(have, entriesIn(text))
 		}
 		if closed != nil && len(have) <= maxRows {
 			x.As, x.Value, x.Required = "ticks", "", false
@@ -317,7 +287,9 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 			return
 		}
 		x.As, x.Value = "area", strings.Join(have, "\n")
-		x.Help = strings.TrimSpace(x.Help + " One a line.")
+		if x.Help != pemHelp {
+			x.Help = strings.TrimSpace(x.Help + " One a line.")
+		}
 	}
 }
 
@@ -355,7 +327,7 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 		for _, m := range membersOf(elem) {
 			if y, ok := f.field(below(group.Name, m.Name), m, group.Name); ok {
 				y.Required = false
-				group.Fields, group.Open = append(group.Fields, y), group.Open || y.Error != ""
+				group.Fields, group.Open = append(group.Fields, y), group.Open || wrongIn(y)
 				group.Brief = strings.TrimPrefix(group.Brief+brief(y), ", ")
 			}
 		}
@@ -366,9 +338,22 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 	}
 }
 
+// wrongIn reports whether something is wrong with the field, or in it.
+func wrongIn(x actField) bool { return x.Error != "" || slices.ContainsFunc(x.Fields, wrongIn) }
+
 // brief is what a field holds, for the line of a folded group.
 func brief(x actField) string {
 	out := ""
+	for _, y := range x.Fields {
+		if says := strings.TrimPrefix(brief(y), ", "); says != "" && y.Label != "Answer" {
+			out += ", " + y.Label + ": " + says
+		} else if says != "" {
+			out += ", " + says
+		}
+	}
+	if x.Expert != nil && x.Expert.Value != "" {
+		out += ", " + x.Expert.Value
+	}
 	for _, o := range x.Options {
 		if o.Chosen && o.Value != "" {
 			label, _, _ := strings.Cut(o.Label, " (")
@@ -387,6 +372,9 @@ func (f *actForm) keysOf(name string) []option {
 	switch name {
 	case "terms":
 		for _, row := range agreement.Table {
+			if _, ok := agreement.ShapeOf(row.Field); !ok {
+				continue // it stands in the agreement itself
+			}
 			label := words(row.Field)
 			if t, ok := hipaa.TermByField(row.Field); ok {
 				label = t.Title
@@ -395,6 +383,11 @@ func (f *actForm) keysOf(name string) []option {
 				}
 			}
 			out = append(out, option{Value: row.Field, Label: label})
+		}
+		for _, field := range hipaa.DataUseAgreementFields() {
+			if _, ok := hipaa.TermByField(field); !ok {
+				out = append(out, option{Value: field, Label: words(field) + " (of a data use agreement)"})
+			}
 		}
 	case "factors":
 		for _, q := range breach.Factors() {

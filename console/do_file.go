@@ -102,12 +102,16 @@ func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
 	if err := f.readFiles(sent); err != nil {
 		return doForm{}, tooLarge(err)
 	}
+	f.readKeys()
 	if takes {
 		if file, err := opened(sent["content"]); err != nil {
 			return doForm{}, tooLarge(err)
 		} else if file != nil {
 			s.drafts.drop(f.held, v) // another in its place
-			if f.held, err = s.drafts.hold(v, file); err != nil {
+			f.held = ""
+			if file.isPrivateKey() {
+				f.errs = append(f.errs, fieldError{"content", "The file is a private key: it was not kept, and whoever has seen it can act as its owner", "Make a new key pair where it is used; hand in no private key anywhere"})
+			} else if f.held, err = s.drafts.hold(v, file); err != nil {
 				return doForm{}, err
 			}
 		}
