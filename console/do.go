@@ -46,6 +46,7 @@ type doPage struct {
 	NoKey       bool // a passkey is needed, and the visitor has none
 	Must, May   []actField
 	MayOpen     bool
+	First       bool // what else is asked follows from what is asked here
 	Reason      string
 	ReasonError string
 	Next, Key   string
@@ -174,6 +175,9 @@ func (s *server) doPosted(v *visit) (doPage, error) {
 		s.drafts.drop(f.held, v)
 		v.redirect(local(f.next, homeOf(v)))
 		return doPage{}, nil
+	case f.step == "choose" || (&actForm{spec: spec, typed: f.typed, own: true}).undecided():
+		f.choose()
+		return s.doPage(v, f), nil
 	case f.step == "unfile":
 		s.drafts.drop(f.held, v)
 		f.held, f.file = "", nil
@@ -288,13 +292,13 @@ func problems(p *problem.Problem) []fieldError {
 // doPage shows the form as it was typed.
 func (s *server) doPage(v *visit, f doForm) doPage {
 	v.call(f.spec.Summary)
-	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, files: true}
+	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, own: true}
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
 	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given}
 	p.Must, p.May = form.fields()
-	if form.hasFile() {
+	if p.First = form.undecided(); form.hasFile() {
 		p.File = f.fileField()
 	}
 	p.Multipart = p.File != nil || slices.ContainsFunc(append(slices.Clone(p.Must), p.May...), func(x actField) bool { return x.As == "pasted" })

@@ -29,6 +29,7 @@ type actField struct {
 	Error       string
 	Fields      []actField // of a group; of rows: one group an entry
 	Expert      *actField  // the same in one field, for those who have it so
+	Again       string     // of a choice on which the other fields depend: the button that shows them
 	Ref         *ref       // of a given one: what its value names
 	Change      string     // of a given one: the page with a field in its place
 	Open        bool       // shown unfolded: it holds something, or an error
@@ -44,7 +45,7 @@ type actForm struct {
 	more  []string // lists that get another entry
 	errs  []fieldError
 	shown map[string]bool // fields whose error is shown beside them
-	files bool            // a file can come along
+	own   bool            // it is the act's own screen, which has files and steps
 }
 
 // fields are the act's fields: those that must be filled in, then the others.
@@ -53,6 +54,11 @@ func (f *actForm) fields() (must, may []actField) {
 		if registryWrites(m.Name) || m.Type == bytesType && f.hasFile() {
 			continue
 		}
+		asked, needed := f.asks(m.Name)
+		if !asked {
+			continue
+		}
+		m.Optional = m.Optional && !needed
 		x, ok := f.field(m.Name, m, "")
 		if !ok {
 			continue
@@ -112,6 +118,9 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		return x, true
 	}
 	f.shape(&x, t, m.Optional)
+	if k, ok := kinds[f.spec.Name]; ok && f.own && name == k.Field && !f.undecided() {
+		x.Again = "Show what this one has"
+	}
 	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen && o.Value != "" }) || x.As == "group" && path == "" && !m.Optional ||
 		slices.ContainsFunc(x.Fields, func(y actField) bool { return y.Open })
 	return x, true

@@ -88,7 +88,7 @@ func keyInWords(k registry.PublicKey) string {
 // pasted asks for text that a program wrote: pasted, or as a file.
 func (f *actForm) pasted(x *actField) {
 	x.As = "area"
-	if !f.files {
+	if !f.own {
 		return
 	}
 	x.As = "pasted"

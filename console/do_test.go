@@ -295,3 +295,38 @@ func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
 	}
 	gone(key)
 }
+
+// A report is asked for what its type has, and nothing else; another type asks anew, and what
+// the first one had is left behind.
+func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	asks := func(want []string, not []string) {
+		t.Helper()
+		_, _, known := actForm(t, x.body)
+		for _, name := range want {
+			if !known[name] {
+				t.Errorf("%s is not asked for:\n%s", name, x.body)
+			}
+		}
+		for _, name := range not {
+			if known[name] {
+				t.Errorf("%s is asked for", name)
+			}
+		}
+	}
+	x.get("/console/do/certification.record?vendor=northwind").wants(http.StatusOK, "Go on")
+	asks([]string{"type", "vendor"}, []string{"expires_at", "opinion", "as_of", "limits"})
+	x.sends("choose").wants(http.StatusUnprocessableEntity, "Is missing. Choose one", `href="#f-type"`)
+	x.sends("preview").wants(http.StatusUnprocessableEntity, "Is missing. Choose one")
+	x.sends("choose", "type", "SOC2_T2").wants(http.StatusOK, "Show what this one has")
+	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "document_sha256"}, []string{"limits", "open_high", "person", "soa_version"})
+	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", "2027-01-01T00:00").wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
+	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="2027-01-01T00:00"`)
+	asks([]string{"limits", "ai_exclusion", "tail_months"}, []string{"opinion", "criteria", "period_start"})
+	x.sends("preview", "limits", "10 M USD", "ai_exclusion", "false").wants(http.StatusOK, "Nothing is done yet", "10 M USD")
+	x.sends("do").wants(http.StatusOK)
+	// What a link says is shown, though the type has it not.
+	x.get("/console/do/certification.record?vendor=northwind&type=VULNSCAN&level=2").wants(http.StatusOK)
+	asks([]string{"as_of", "level"}, []string{"opinion"})
+}

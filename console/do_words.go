@@ -323,6 +323,9 @@ func closedSet(kind registry.Kind, name string, t reflect.Type, v *snapshot.View
 	out := make([]option, len(set))
 	for i, x := range set {
 		out[i] = option{Value: x, Label: cmp.Or(valueWords[last+" "+x], wordOfValue(x))}
+		if last == "required_certifications" || kind == "certification.record" && last == "type" {
+			out[i].Label = certificationName(x)
+		}
 	}
 	return out
 }
