@@ -91,7 +91,7 @@ func purpose(name, label string) Part {
 // shapes are the parts of those terms that have some, by field.
 var shapes = map[string]Shape{
 	"delegated_obligations": {Parts: []Part{told("not_applicable", "Or why it does not apply", "Where the vendor carries out no duty of the organisation. Then leave the answer above out.")}},
-	"mgmt_admin_disclosure": {Parts: []Part{many("assurance_docs", "Assurances on file", "Such as a letter of 2026-01-01.")}},
+	"mgmt_admin_disclosure": {Parts: []Part{many("assurance_docs", "Assurances on file", "Such as a letter, by its day.")}},
 	"deid_right":            {Parts: []Part{many("method", "By which methods", "", "safe-harbor", "expert-determination")}},
 	"purpose_matrix": {Parts: []Part{
 		purpose("inference", "Inference"), purpose("evaluation", "Evaluation"), purpose("annotation", "Annotation"), purpose("fine_tune_for_customer", "Fine-tuning, for us alone"),
@@ -100,9 +100,9 @@ var shapes = map[string]Shape{
 	"flowdown_evidence": {Entries: true, Parts: []Part{told("subprocessor", "Subcontractor", "Its short name here."), told("contract_hash", "Digest of its agreement", "The SHA-256 of the stored agreement."),
 		told("terms_check", "How its terms were checked", "")}},
 	"regions":    {Parts: []Part{many("storage", "Stored in", "US, or US-MA."), many("processing", "Processed in", ""), many("remote_access", "Looked at from", ""), many("support", "Supported from", "")}},
-	"dsp_clause": {Parts: []Part{told("screening_date", "Screened on", "A day such as 2026-01-31.")}},
+	"dsp_clause": {Parts: []Part{told("screening_date", "Screened on", "A day such as 2027-01-31.")}},
 	"min_necessary_spec": {Parts: []Part{many("fields", "Fields", "Types or elements, such as Patient or Observation.value."), told("row_filter", "Which patients", "In a few words, or all."),
-		told("time_window", "From when until when", "Such as 2024-01-01/2026-12-31."), told("whole_record_justification", "Why the whole record, if it is", "")}},
+		told("time_window", "From when until when", "Such as 2027-01-01/2027-12-31."), told("whole_record_justification", "Why the whole record, if it is", "")}},
 	"deid_use_limits": {Parts: []Part{many("allowed_uses", "Allowed uses", "Purposes, such as product_improvement."), many("recipients", "Recipients", ""), told("onward_terms", "Terms for those it is passed on to", ""),
 		told("expert_conditions", "Conditions of the expert", "")}},
 	"no_sale": {Parts: []Part{told("consideration_schedule", "Schedule of what is paid", "")}},
@@ -114,7 +114,7 @@ var shapes = map[string]Shape{
 	"incident_report":     {Parts: []Part{numbered("successful_hours", "Hours to report what succeeded"), numbered("unsuccessful_summary_days", "Days from summary to summary of what did not")}},
 	"audit_rights":        {Parts: []Part{many("reports", "Reports you get", "Types, such as SOC2_T2 or PENTEST."), asked("on_site", "You may come"), told("frequency", "How often", ""), asked("log_export", "You get logs"), numbered("evidence_sla_days", "Days to answer for evidence")}},
 	"annual_verification": {Parts: []Part{numbered("months", "Months from one to the next"), many("content", "What it holds", "", "sme_analysis", "officer_certification")}},
-	"insurance":           {Parts: []Part{told("cyber_limit", "Limit for cyber claims", "Such as 10 M USD."), told("eo_limit", "Limit for errors and omissions", ""), asked("ai_exclusion", "Claims about AI are excluded"), told("expires", "Runs until", "A day such as 2026-12-31.")}},
+	"insurance":           {Parts: []Part{told("cyber_limit", "Limit for cyber claims", "Such as 10 M USD."), told("eo_limit", "Limit for errors and omissions", ""), asked("ai_exclusion", "Claims about AI are excluded"), told("expires", "Runs until", "A day such as 2027-12-31.")}},
 	"liability":           {Parts: []Part{told("cap", "Cap", "Such as fees of two years."), many("carve_outs", "What the cap does not cover", "")}},
 	"suspension":          {Parts: []Part{asked("immediate", "At once"), many("grounds", "For what", "")}},
 	"exit": {Parts: []Part{numbered("return_days", "Days to return"), numbered("destroy_days", "Days to destroy"), many("formats", "In which formats", "Such as FHIR NDJSON."),

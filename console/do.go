@@ -66,7 +66,7 @@ type formError struct{ Href, Text string }
 type hidden struct{ Name, Value string }
 
 // controls are the form's own names beside the act's fields.
-var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done", "fill", "held"}
+var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done", "fill", "held", "open", "add"}
 
 // doForm is what the visitor has typed.
 type doForm struct {
@@ -79,6 +79,7 @@ type doForm struct {
 	step   string
 	fill   string // the field of the next page that gets a stored document's digest
 	held   string // where the file waits, while its act is looked at
+	open   []string // types and elements whose parts are shown to be picked
 	file   *upload
 	errs   []fieldError
 }
@@ -177,6 +178,8 @@ func (s *server) doPosted(v *visit) (doPage, error) {
 		return doPage{}, nil
 	case f.step == "choose" || (&actForm{spec: spec, typed: f.typed, own: true}).undecided():
 		f.choose()
+		return s.doPage(v, f), nil
+	case f.stepScope(v.PostForm.Get("add")):
 		return s.doPage(v, f), nil
 	case f.step == "unfile":
 		s.drafts.drop(f.held, v)
@@ -292,12 +295,13 @@ func problems(p *problem.Problem) []fieldError {
 // doPage shows the form as it was typed.
 func (s *server) doPage(v *visit, f doForm) doPage {
 	v.call(f.spec.Summary)
-	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, own: true}
+	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, open: f.open, own: true}
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
 	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given}
 	p.Must, p.May = form.fields()
+	s.weighs(v, &f, p.Must)
 	if p.First = form.undecided(); form.hasFile() {
 		p.File = f.fileField()
 	}

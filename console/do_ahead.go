@@ -30,6 +30,7 @@ type doAhead struct {
 	Looked  int                    // how many grants were asked
 	Beyond  bool                   // there were more
 	Request *api.RequestPreview    // of a request for access: what it would show, and what stands in its way
+	Role    *roleCost              // of a role: what it would show
 	Effect  *registry.Effect       // of an act about an agreement
 	Wording []paperParagraph       // of an agreement that would be written
 	Lacks   []agreement.Deficiency // in it
@@ -82,6 +83,11 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 			return doPage{}, err
 		}
 		ahead.Request.Rungs = slices.DeleteFunc(ahead.Request.Rungs, func(r policy.Rung) bool { return r.Pass })
+	}
+	for _, x := range p.Must {
+		if x.Scope != nil {
+			ahead.Role = x.Scope.Cost
+		}
 	}
 	if v.ours() {
 		before := v.View

@@ -29,6 +29,7 @@ type actField struct {
 	Error       string
 	Fields      []actField // of a group; of rows: one group an entry
 	Expert      *actField  // the same in one field, for those who have it so
+	Scope       *scopePicker
 	Again       string     // of a choice on which the other fields depend: the button that shows them
 	Ref         *ref       // of a given one: what its value names
 	Change      string     // of a given one: the page with a field in its place
@@ -45,6 +46,7 @@ type actForm struct {
 	more  []string // lists that get another entry
 	errs  []fieldError
 	shown map[string]bool // fields whose error is shown beside them
+	open  []string        // what a picker shows the parts of
 	own   bool            // it is the act's own screen, which has files and steps
 }
 
@@ -167,6 +169,8 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		f.textual(x, t, closed, optional)
 	case t.Kind() == reflect.Slice:
 		f.listed(x, t.Elem(), closed)
+	case f.picksScope(x.Name):
+		f.scope(x)
 	case t.Kind() == reflect.Map:
 		f.mapped(x, t.Elem())
 	case t.Kind() == reflect.Struct:

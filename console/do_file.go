@@ -86,7 +86,7 @@ func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
 		return doForm{}, tooLarge(err)
 	}
 	p := v.PostForm
-	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), fill: p.Get("fill"), given: p["given"], held: p.Get("held")}
+	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), fill: p.Get("fill"), given: p["given"], held: p.Get("held"), open: p["open"][:min(len(p["open"]), maxRows)]}
 	if f.key == "" || len(f.key) > 64 {
 		f.key = rand.Text()
 	}
