@@ -393,7 +393,7 @@ var assetVersion = func() string {
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }()
 
-// stylesheet is the base and what the parts add to it.
+// stylesheet is the base, what the parts add to it, and what paper takes from both.
 func stylesheet() ([]byte, error) {
 	out, err := files.ReadFile("assets/console.css")
 	if err != nil {
@@ -404,7 +404,7 @@ func stylesheet() ([]byte, error) {
 		return nil, fmt.Errorf("console: %w", err)
 	}
 	slices.Sort(parts)
-	for _, name := range parts {
+	for _, name := range append(parts, "assets/print.css") {
 		raw, err := files.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("console: %w", err)
