@@ -49,16 +49,6 @@ const making = setInterval(async () => {
   location.reload();
 }, 1500);
 
-// Paper cannot be unfolded: browsers whose style cannot do it either do it by script.
-if (!CSS.supports("selector(::details-content)")) {
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("main details:not([open], .same, :has(> form))")];
-    for (const d of opened) d.open = true;
-  });
-  addEventListener("afterprint", () => { for (const d of opened) d.open = false; });
-}
-
 // The lock: what stood on the page is hidden from who comes by; the server ends the
 // session by itself.
 const lock = document.getElementById("lock");
