@@ -152,7 +152,7 @@ func requestMine(v *visit, r *snapshot.Request) bool {
 
 func requestKind(r *snapshot.Request) string {
 	if r.Elevates != "" {
-		return "lifts " + string(r.Elevates) + ", ticket " + r.Ticket
+		return "adds to " + string(r.Elevates) + ", ticket " + r.Ticket
 	}
 	return string(r.Engagement)
 }
@@ -173,7 +173,7 @@ func requestMark(r *snapshot.Request, now time.Time) mark {
 func requestSentence(v *snapshot.View, r *snapshot.Request) string {
 	what := roleTitle(v, r.Role)
 	if r.Elevates != "" {
-		what = "to be lifted to " + what
+		what = "elevated access, " + what
 	}
 	return fmt.Sprintf("%s of %s asks for %s, for %s.", personName(v, r.Person), vendorName(v, requestVendor(v, r)), what, lifeWords(r.Life))
 }

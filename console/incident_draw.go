@@ -38,7 +38,7 @@ func drawClocks(x *snapshot.Incident, clocks []incidentClock, now time.Time) tem
 	}
 	take(x.OccurredAt)
 	take(x.DiscoveredAt)
-	const label, row, top, width = 250.0, 24.0, 34.0, 860.0
+	const label, row, top, width = 300.0, 24.0, 34.0, 920.0
 	if len(rows) == 0 {
 		return ""
 	}

@@ -248,14 +248,16 @@ func whole(x any) int64 {
 // spaced parts the words of a name.
 var spaced = strings.NewReplacer("-", " ", "_", " ")
 
+// saidOtherwise are names whose parts alone do not make the word that people know.
+var saidOtherwise = map[string]string{"": "", "phi": "PHI", "baa": "BAA", "ehr": "EHR", "tls": "TLS", "id": "ID", "lms": "Learning system", "mtls": "Mutual TLS",
+	"de identified": "De-identified", "deidentification": "De-identification", "no reidentification": "No re-identification", "return destroy": "Return or destruction",
+	"accounting support": "Support with accountings", "hhs books": "Books open to HHS"}
+
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
 	text := spaced.Replace(fmt.Sprint(x))
-	switch text { // some are said letter by letter
-	case "":
-		return ""
-	case "phi", "baa", "ehr", "tls", "id":
-		return strings.ToUpper(text)
+	if said, ok := saidOtherwise[text]; ok {
+		return said
 	}
 	if rest, ok := strings.CutSuffix(text, " baa"); ok {
 		text = rest + " BAA"
@@ -307,7 +309,9 @@ func cite(c hipaa.Citation) citation {
 	if out.Verified == "" {
 		out.Verified = words(string(c.Verified))
 	}
-	if c.Text != hipaa.Policy.Text {
+	if c.Text == hipaa.Policy.Text {
+		out.Text = "Policy:"
+	} else {
 		out.Href = "/console/evidence?" + url.Values{"citation": {c.Text}}.Encode()
 	}
 	return out
