@@ -342,6 +342,9 @@ func (s *server) requestCost(v *visit, p *requestPage) {
 	if err := s.ask(v, "/v1/requests/preview", ask, p.Preview); err != nil {
 		x := problem.From(err)
 		p.Preview, p.PreviewNot = nil, sentence(x.Title)+" "+sentence(x.NextStep)
+		if x.Kind == problem.Refused {
+			p.PreviewNot = "It is shown to the data owners who decide, and to who asked."
+		}
 		return
 	}
 	for _, rung := range p.Preview.Rungs {
