@@ -47,6 +47,15 @@ type Frame struct {
 	v            *visit
 }
 
+// Above is the page right above this one, which tells pages of one title apart in the
+// browser's tabs and history.
+func (f Frame) Above() string {
+	if len(f.Crumbs) == 0 {
+		return ""
+	}
+	return f.Crumbs[len(f.Crumbs)-1].Label
+}
+
 // frame is the frame of a visit.
 func (s *server) frame(v *visit) Frame {
 	f := Frame{Title: v.title, Organisation: s.Organisation, Person: v.Person, Ours: v.ours(), Nav: navigation(v), Crumbs: v.crumbs,

@@ -37,7 +37,7 @@ func Tour(id, title, desc string, steps []Station) template.HTML {
 		if y1 == y2 {
 			c.Path(fmt.Sprintf("M%.1f %.1f L%.1f %.1f", x1, y1, x2, y2), class, 3)
 		} else { // around the edge
-			out := step * .62
+			out := step * .54
 			if x1 < width/2 {
 				out = -out
 			}
