@@ -94,7 +94,7 @@ func (s *server) firmConnect(v *visit) (firmConnect, error) {
 	}
 	out.Enroll = "sallyport agent enroll --server " + shellWord(s.Gateway) + " --region " + shellWord(cmp.Or(v.Person.Region, "US")) + " --dir ./sallyport-keys"
 	if out.Grant == nil {
-		out.Why = "You have no grant yet, so there is nothing to connect to. Ask for access first; what stands here then is made for your own program and machine."
+		out.Why = "You have no grant yet, so there is nothing to connect to. Ask for access first; what is shown here then is made for your own program and machine."
 		return out, nil
 	}
 	out.Door = f.door(out.Grant)
@@ -139,7 +139,7 @@ func (f firm) snippets(out *firmConnect) {
 	out.Files = append(out.Files, firmFile{"app.key", "the program's own key (" + x.Alg + "), whose public half is registered"})
 	x.Scope = "system/*.rs"
 	if app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth {
-		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449). Use a client library that does; what it needs to know stands below."
+		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449). Use a client library that does; what it needs to know is below."
 		return
 	}
 	if work.Sealing != "" { // opening what is sealed is more than a text to copy
