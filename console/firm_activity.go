@@ -12,7 +12,6 @@ import (
 
 	"github.com/sallyport/sallyport/console/draw"
 	"github.com/sallyport/sallyport/disclosure"
-	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/policy"
 )
@@ -21,6 +20,7 @@ func firmActivityScreens() []screen {
 	return []screen{
 		on("firm_activity", "Your activity", "GET "+firmPath+"/activity", theirs, (*server).firmActivity),
 		on("firm_activity", "Your firm's activity", "GET "+firmPath+"/activity/firm", theirs, (*server).firmActivity),
+		on("firm_question", "One request", "GET "+firmPath+"/activity/{decision}", theirs, (*server).firmQuestion),
 	}
 }
 
@@ -93,10 +93,12 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 	out.List = listOf(v, listing[firmAsk]{
 		Caption: "Requests", Rows: slices.Values(asks),
 		Columns: []column[firmAsk]{
-			{Key: "time", Label: "When", Cell: func(a firmAsk) cell { return cell{Text: when(a.Time), Help: string(a.Decision)} }, Sort: func(a firmAsk) string { return iso(a.Time) }},
+			{Key: "time", Label: "When", Cell: func(a firmAsk) cell {
+				return cell{Text: when(a.Time), Href: firmPath + "/activity/" + string(a.Decision), Help: string(a.Decision)}
+			}, Sort: func(a firmAsk) string { return iso(a.Time) }},
 			{Key: "outcome", Label: "Outcome", Cell: func(a firmAsk) cell { return marked(a.Outcome) }},
 			{Key: "asked", Label: "Asked for", Cell: func(a firmAsk) cell {
-				return cell{Text: firmAskedFor(a.Row), Help: string(a.Grant)}
+				return cell{Text: firmAsked(a.Resource, a.Action), Help: string(a.Grant)}
 			}},
 			{Key: "why", Label: "Why it was refused", Cell: func(a firmAsk) cell { return text(a.Why) }, Fixed: true},
 			{Key: "person", Label: "Who", Cell: func(a firmAsk) cell { return cell{Text: f.name(a.Person), Help: string(a.App)} }},
@@ -113,15 +115,6 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 		Empty: empty{Title: "Nothing was asked for yet", Text: "Each request that your programs send is written down here, permitted or refused, with its reason. First connect: the page How to connect has what you need."},
 	})
 	return out, nil
-}
-
-// firmAskedFor is a question in words: "Patient: search".
-func firmAskedFor(r disclosure.Row) string {
-	action := cmp.Or(firmDoing[r.Action], r.Action)
-	if r.Resource == "" {
-		return action
-	}
-	return r.Resource + ": " + action
 }
 
 // firmDayList is the table behind the picture.
@@ -228,16 +221,11 @@ func firmAskOf(r disclosure.Row) firmAsk {
 // firmWhy is why a gate refused, as a vendor may know it: of the organisation's own
 // conditions, that there was one.
 func firmWhy(gateID, code string) string {
-	at := slices.IndexFunc(gate.All, func(g policy.Gate) bool { return g.ID == gateID })
-	if at < 0 || gate.All[at].Audience != policy.VendorToo {
+	g, ok := gateCalled(gateID)
+	if !ok || g.Audience != policy.VendorToo {
 		return "A condition that is the organisation's own also stood in the way."
 	}
-	for _, r := range gate.All[at].Reasons {
-		if r.Code == code {
-			return sentence(r.Message)
-		}
-	}
-	return sentence("This condition was not met: " + gate.All[at].Title)
+	return sentence(reasonOf(g, code).Message)
 }
 
 // firmDaysOf counts requests by day.

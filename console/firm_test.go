@@ -62,6 +62,9 @@ func firmSees(t *testing.T, w *world, lin *client) {
 			}
 		}
 		lin.wants(http.StatusOK, "Released", "Patient: search", "Lin Example", "Requests by day")
+		lin.get("/console/my/activity?outcome=refused&q=prover").wants(http.StatusOK, "does not cover a resource type")
+		lin.get(regexp.MustCompile(`/console/my/activity/[0-9A-Z]{26}`).FindString(lin.body)).wants(http.StatusOK, "Why it was refused, and what mends it", "ask for a wider role", "/console/my/ask?engagement=triage-eval&amp;from=prover-grant")
+		lin.get("/console/my/activity/01M8BTPP4F1CPQHHW298RH2Z4P").wants(http.StatusNotFound)
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm?format=csv&of=days").wants(http.StatusOK, "permitted")
