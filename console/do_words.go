@@ -314,6 +314,9 @@ func closedSet(kind registry.Kind, name string, t reflect.Type, v *snapshot.View
 	out := make([]option, len(set))
 	for i, x := range set {
 		out[i] = option{Value: x, Label: cmp.Or(valueWords[last+" "+x], wordOfValue(x))}
+		if last == "interactions" {
+			out[i].Label = interactionLabel(x)
+		}
 	}
 	return out
 }
