@@ -151,7 +151,7 @@ func requestMine(v *visit, r *snapshot.Request) bool {
 
 func requestKind(r *snapshot.Request) string {
 	if r.Elevates != "" {
-		return "lifts " + string(r.Elevates) + ", ticket " + r.Ticket
+		return "adds to " + string(r.Elevates) + ", ticket " + r.Ticket
 	}
 	return string(r.Engagement)
 }
@@ -172,7 +172,7 @@ func requestMark(r *snapshot.Request, now time.Time) mark {
 func requestSentence(v *snapshot.View, r *snapshot.Request) string {
 	what := roleTitle(v, r.Role)
 	if r.Elevates != "" {
-		what = "to be lifted to " + what
+		what = "elevated access, " + what
 	}
 	return fmt.Sprintf("%s of %s asks for %s, for %s.", personName(v, r.Person), vendorName(v, requestVendor(v, r)), what, lifeWords(r.Life))
 }
@@ -331,6 +331,9 @@ func (s *server) requestCost(v *visit, p *requestPage) {
 	if err := s.ask(v, "/v1/requests/preview", ask, p.Preview); err != nil {
 		x := problem.From(err)
 		p.Preview, p.PreviewNot = nil, sentence(x.Title)+" "+sentence(x.NextStep)
+		if x.Kind == problem.Refused {
+			p.PreviewNot = "It is shown to the data owners who decide, and to who asked."
+		}
 		return
 	}
 	for _, rung := range p.Preview.Rungs {

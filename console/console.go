@@ -101,7 +101,7 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.drafts = newDrafts()
+	s.drafts = newDrafts(s.Now)
 	s.streams.of = map[id.Session]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
@@ -124,6 +124,7 @@ func New(c Config) (*Console, error) {
 func (c *Console) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { c.s.activity.run(ctx) })
+	all.Go(func() { c.s.drafts.run(ctx) })
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
@@ -149,6 +150,7 @@ func (c *Console) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /console/assets/console.css", s.asset("text/css; charset=utf-8", func() ([]byte, error) { return s.style, nil }))
 	mux.HandleFunc("GET /console/assets/console.js", s.asset("text/javascript; charset=utf-8", func() ([]byte, error) { return files.ReadFile("assets/console.js") }))
+	mux.HandleFunc("GET /console/assets/icon.svg", s.asset("image/svg+xml", func() ([]byte, error) { return files.ReadFile("assets/icon.svg") }))
 	mux.HandleFunc("GET "+livePath, s.live)
 	mux.HandleFunc("POST /console/theme", s.theme)
 	mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) {

@@ -113,7 +113,7 @@ func (s *server) logPage(v *visit) (logView, error) {
 	if len(p.Days) > 0 {
 		p.Average = sum / uint64(len(p.Days))
 	}
-	p.Growth = draw.Bars("log-growth", "How the log grew", fmt.Sprintf("Entries added on each of the last %s: %s in all.", plural(len(p.Days), "day"), number(sum)), 640, 170, bars)
+	p.Growth = draw.Bars("log-growth", "How the log grew", fmt.Sprintf("Entries added on each of the last %s: %s in all.", plural(len(p.Days), "day"), number(sum)), 450, 170, bars)
 	return p, p.list(s, v)
 }
 
