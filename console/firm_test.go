@@ -125,7 +125,7 @@ func connects(t *testing.T, w *world, lin *client) {
 func copied(lin *client, grant string) map[string]string {
 	texts := map[string]string{}
 	for _, key := range []string{"agent", "curl", "python", "javascript", "r"} {
-		lin.get("/console/my/connect?grant="+grant+"&with="+key).wants(http.StatusOK, "What stands below works now")
+		lin.get("/console/my/connect?grant="+grant+"&with="+key).wants(http.StatusOK, "What is below works now")
 		for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
 			texts[m[1]] = html.UnescapeString(m[2])
 		}
