@@ -30,11 +30,11 @@ type actField struct {
 	Fields      []actField // of a group; of rows: one group an entry
 	Expert      *actField  // the same in one field, for those who have it so
 	Scope       *scopePicker
-	Again       string     // of a choice on which the other fields depend: the button that shows them
-	Ref         *ref       // of a given one: what its value names
-	Change      string     // of a given one: the page with a field in its place
-	Open        bool       // shown unfolded: it holds something, or an error
-	Brief       string     // of a folded group: what it holds
+	Again       string // of a choice on which the other fields depend: the button that shows them
+	Ref         *ref   // of a given one: what its value names
+	Change      string // of a given one: the page with a field in its place
+	Open        bool   // shown unfolded: it holds something, or an error
+	Brief       string // of a folded group: what it holds
 }
 
 // form makes the fields of an act's form from what was typed so far.
@@ -320,8 +320,8 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 			k, v := below(row, "k"), below(row, "v")
 			kw, vw := wordOf(f.spec.Name, k, "k"), wordOf(f.spec.Name, v, "v")
 			pair := actField{Name: row, ID: "f-" + row, As: "group", Label: x.Label + " " + strconv.Itoa(i+1), Fields: []actField{
-				{Name: k, ID: "f-" + k, Label: kw.Label, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
-				{Name: v, ID: "f-" + v, Label: vw.Label, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
+				{Name: k, ID: "f-" + k, Label: kw.Label, Help: kw.Help, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
+				{Name: v, ID: "f-" + v, Label: vw.Label, Help: vw.Help, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
 			pair.Open = pair.Fields[0].Value != ""
 			x.Fields = append(x.Fields, pair)
 		}
@@ -409,7 +409,9 @@ func (f *actForm) keysOf(name string) []option {
 	case "exception_holds":
 		for _, e := range breach.Exceptions() {
 			for _, q := range e.Needs {
-				out = append(out, option{Value: q.Key, Label: q.Text})
+				if !slices.ContainsFunc(out, func(o option) bool { return o.Value == q.Key }) { // two exceptions ask the same
+					out = append(out, option{Value: q.Key, Label: q.Text})
+				}
 			}
 		}
 	case "resources":

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 )
@@ -47,6 +48,7 @@ func TestEveryActHasAForm(t *testing.T) {
 				if len(c.body) > 150<<10 {
 					t.Errorf("%s: the page has %d bytes", spec.Name, len(c.body))
 				}
+				wholeForm(t, string(spec.Name), c.body)
 			case http.StatusForbidden:
 			default:
 				t.Errorf("%s for %s: %d\n%s", spec.Name, name, c.status, c.body)
@@ -60,6 +62,18 @@ func TestEveryActHasAForm(t *testing.T) {
 	}
 	if forms < 100 {
 		t.Errorf("%d forms", forms)
+	}
+	// Those that ask for more once something is chosen.
+	for _, typ := range hipaa.CertificationTypes() {
+		people["ada"].get("/console/do/certification.record?type=" + typ.ID).wants(http.StatusOK)
+		wholeForm(t, typ.ID, people["ada"].body)
+	}
+	for _, path := range []string{"/console/agreements/compose", "/console/do/role.define?profile=minimum-necessary&resources.Patient.elements=name.family&resources.Observation.elements=valueQuantity.value"} {
+		people["grace"].get(path).wants(http.StatusOK)
+		wholeForm(t, path, people["grace"].body)
+		if n := len(people["grace"].body); n > 150<<10 {
+			t.Errorf("%s has %d bytes", path, n)
+		}
 	}
 }
 
