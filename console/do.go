@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -351,6 +352,13 @@ func labelAt(kind registry.Kind, name string) string {
 	if parts := strings.Split(name, "."); len(parts) > 2 && parts[0] == "terms" {
 		return termLabel(parts[1], parts[len(parts)-1])
 	}
+	// An entry of a list is called as the list is.
+	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name, '.') {
+		if _, err := strconv.ParseUint(name[i+1:], 10, 31); err != nil {
+			break
+		}
+		name = name[:i]
+	}
 	return cmp.Or(wordOf(kind, name, name[strings.LastIndexByte(name, '.')+1:]).Label, words(name))
 }
 
@@ -403,6 +411,9 @@ func (f *actForm) nearest(name string, all []actField) string {
 				best, size = x.ID, len(x.Name)
 			}
 			look(x.Fields)
+			if x.Scope != nil {
+				look(x.Scope.fields())
+			}
 		}
 	}
 	look(all)

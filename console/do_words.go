@@ -431,6 +431,7 @@ func closedSet(kind registry.Kind, name string, t reflect.Type, v *snapshot.View
 
 // valueWords are values that are no words by themselves.
 var valueWords = map[string]string{
+	"interactions read": "Read one by its id", "interactions vread": "Read one version of it", "interactions search-type": "Search", "interactions everything": "Everything of a patient at once",
 	"dates year": "Cut to the year", "dates keep": "As they are", "dates profile": "As the profile says", "identifiers pseudonym": "Codes in their place (pseudonyms)", "identifiers keep": "As they are",
 	"outcome keep": "Goes on as it is", "outcome cut-down": "Goes on with less", "outcome revoke": "Ends, for good", "classification workforce": "Workforce: under your direct control", "classification business-associate": "Of a business associate",
 	"verdict pass": "Pass", "verdict conditional": "Pass, on conditions", "verdict fail": "Fail: everything of the vendor stops", "kind human": "A human at a screen", "kind workload": "A workload, without a human", "kind agent": "An agent that acts for a human",
