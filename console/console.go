@@ -150,6 +150,7 @@ func (c *Console) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /console/assets/console.css", s.asset("text/css; charset=utf-8", func() ([]byte, error) { return s.style, nil }))
 	mux.HandleFunc("GET /console/assets/console.js", s.asset("text/javascript; charset=utf-8", func() ([]byte, error) { return files.ReadFile("assets/console.js") }))
+	mux.HandleFunc("GET /console/assets/icon.svg", s.asset("image/svg+xml", func() ([]byte, error) { return files.ReadFile("assets/icon.svg") }))
 	mux.HandleFunc("GET "+livePath, s.live)
 	mux.HandleFunc("POST /console/theme", s.theme)
 	mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) {

@@ -422,7 +422,10 @@ func closedSet(kind registry.Kind, name string, t reflect.Type, v *snapshot.View
 	out := make([]option, len(set))
 	for i, x := range set {
 		out[i] = option{Value: x, Label: cmp.Or(valueWords[last+" "+x], wordOfValue(x))}
-		if last == "required_certifications" || kind == "certification.record" && last == "type" {
+		switch {
+		case last == "interactions":
+			out[i].Label = interactionLabel(x)
+		case last == "required_certifications", kind == "certification.record" && last == "type":
 			out[i].Label = certificationName(x)
 		}
 	}

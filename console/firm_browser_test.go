@@ -80,7 +80,7 @@ func firmAtWork(t *testing.T, w *world) {
 		w.firmPictures(b, "firm-access")
 		// 2. How do I connect?
 		follow("/console/my/connect")
-		b.Wants("What stands below works now", "private_key_jwt", "sallyport agent")
+		b.Wants("What is below works now", "private_key_jwt", "sallyport agent")
 		b.Press(`.tabs a[href*="with=python"]`)
 		b.Tick("button[data-copy=s-python]")
 		b.Await("Copied")

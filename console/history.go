@@ -38,10 +38,7 @@ type done struct {
 
 // Summary is what the act does, in words.
 func (d *done) Summary() string {
-	if spec, ok := registry.Lookup(d.Kind); ok {
-		return spec.Summary
-	}
-	return words(string(d.Kind))
+	return saysOf(d.Kind)
 }
 
 const (
