@@ -153,6 +153,22 @@ func (s *server) access() {
 			}
 			return &struct{ Body RoleFields }{fieldsOf(r, s.Rulings)}, nil
 		})
+	huma.Register(s.api, huma.Operation{OperationID: "role-preview", Method: http.MethodPost, Path: "/v1/roles/preview", Tags: []string{"roles"},
+		Summary: "What a role would show, element by element, and what its profile would make of each", Description: "The fields of the act role.define, also before all of them are filled in. Nothing is done, and nothing but the right to define a role is checked."},
+		func(ctx context.Context, in *struct{ Body Fields }) (*struct{ Body RoleFields }, error) {
+			a, err := registry.Decode("role.define", in.Body)
+			if err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			if err := registry.Authorize(s.Acts, s.Registry.View(), actor(ctx), a, s.Now()); err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			d, ok := a.(registry.DefineRole)
+			if !ok {
+				return nil, s.asProblem(ctx, problem.New(problem.Internal, "The role cannot be looked at", "Tell the operator"))
+			}
+			return &struct{ Body RoleFields }{fieldsOf(&snapshot.Role{ID: d.ID, Title: d.Title, Resources: d.Resources, Dates: d.Dates, Identifiers: d.Identifiers, DirectIdentifiers: d.DirectIdentifiers, Profile: d.Profile}, s.Rulings)}, nil
+		})
 	huma.Register(s.api, huma.Operation{OperationID: "request-preview", Method: http.MethodPost, Path: "/v1/requests/preview", Tags: []string{"request"},
 		Summary: "What stands in the way of a request, if it were approved now", Description: "The fields of the act request.make. Nothing is done."},
 		func(ctx context.Context, in *struct{ Body Fields }) (*struct{ Body *RequestPreview }, error) {

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -299,23 +298,13 @@ func (p *requestPage) asked(role *snapshot.Role) {
 		p.Of += len(t.Elements)
 	}
 	for _, typ := range slices.Sorted(maps.Keys(scope)) {
-		x := requestType{Type: typ, Interactions: strings.Join(interactionWords(scope[typ].Interactions), ", ")}
+		x := requestType{Type: typ, Interactions: rightsTo(scope[typ].Interactions)}
 		for _, e := range scope[typ].Elements {
 			x.Fields = append(x.Fields, requestField{Name: e})
 			p.Fields++
 		}
 		p.Types = append(p.Types, x)
 	}
-}
-
-// interactionWords are FHIR's interactions as people say them.
-func interactionWords(all []string) []string {
-	plain := map[string]string{"read": "read one", "vread": "read an older version", "search-type": "search", "everything": "fetch a whole record"}
-	var out []string
-	for _, x := range all {
-		out = append(out, cmp.Or(plain[x], words(x)))
-	}
-	return out
 }
 
 func cohortWords(c snapshot.Cohort) string {

@@ -101,7 +101,7 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.drafts = newDrafts()
+	s.drafts = newDrafts(s.Now)
 	s.streams.of = map[id.Session]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
@@ -124,6 +124,7 @@ func New(c Config) (*Console, error) {
 func (c *Console) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { c.s.activity.run(ctx) })
+	all.Go(func() { c.s.drafts.run(ctx) })
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })

@@ -159,7 +159,7 @@ func (a *decisionAsk) kinds() []disclosure.Kind {
 
 func decisionRowOf(view *snapshot.View, r disclosure.Row) decisionRow {
 	out := decisionRow{Row: r, Href: decisionPath(r.Decision), State: stateOf(string(r.Kind)), Vendor: refIn(view, r.Vendor), Engagement: refIn(view, r.Engagement), Person: refIn(view, r.Person),
-		Asked: strings.TrimSpace(r.Action + " " + r.Resource)}
+		Asked: askedFor(r.Action, r.Resource)}
 	for _, f := range r.Failing {
 		if !slices.Contains(out.Gates, f.Gate) {
 			out.Gates = append(out.Gates, f.Gate)

@@ -198,8 +198,23 @@ func TestADocumentIsStoredOnTheWay(t *testing.T) {
 	x := &walker{client: w.as(registrytest.Ada)}
 	x.get("/console/do/agreement.draft?vendor=northwind").wants(http.StatusOK, "Store a file now")
 	x.sends("store:document_sha256", "id", "northwind-second", "reason", "a second paper").wants(http.StatusOK, "Store a paper under its digest", `enctype="multipart/form-data"`)
-	action, form, _ := actForm(t, x.body)
-	paper := "A second paper between us."
+	const paper = "A second paper between us."
+	x.uploads("preview", "content", "second.txt", paper).wants(http.StatusOK, "Nothing is done yet", "second.txt", registry.NewDocument("text/plain", []byte(paper)).Digest, "is forgotten")
+	x.sends("do").wants(http.StatusOK, "Done.", `value="northwind-second"`, "a second paper")
+	digest := registry.NewDocument("text/plain", []byte(paper)).Digest
+	if _, form, _ := actForm(t, x.body); form.Get("document_sha256") != digest {
+		t.Errorf("the form has the digest %q, want %q", form.Get("document_sha256"), digest)
+	}
+}
+
+// uploads sends the act's form of the page with a file.
+func (x *walker) uploads(step, field, name, content string) *client {
+	x.w.t.Helper()
+	action, form, known := actForm(x.w.t, x.body)
+	if !known[field] {
+		x.w.t.Fatalf("%s takes no file as %s:\n%s", x.at, field, x.body)
+	}
+	form.Set("step", step)
 	var body bytes.Buffer
 	m := multipart.NewWriter(&body)
 	for name, texts := range form {
@@ -207,16 +222,111 @@ func TestADocumentIsStoredOnTheWay(t *testing.T) {
 			_ = m.WriteField(name, text) // into memory
 		}
 	}
-	part, err := m.CreateFormFile("content", "second.txt")
+	part, err := m.CreateFormFile(field, name)
 	if err != nil {
-		t.Fatal(err)
+		x.w.t.Fatal(err)
 	}
-	_, _ = io.WriteString(part, paper)
-	_ = m.WriteField("step", "do")
+	_, _ = io.WriteString(part, content)
 	m.Close()
-	x.read(x.Post(w.b.Pages+action, m.FormDataContentType(), &body)).wants(http.StatusOK, "Done.", `value="northwind-second"`, "a second paper")
-	digest := registry.NewDocument("text/plain", []byte(paper)).Digest
-	if _, form, _ := actForm(t, x.body); form.Get("document_sha256") != digest {
-		t.Errorf("the form has the digest %q, want %q", form.Get("document_sha256"), digest)
+	return x.read(x.Post(x.w.b.Pages+action, m.FormDataContentType(), &body))
+}
+
+// The file of an act waits while the act is looked at, and for nobody else; it goes when the
+// act is given up or done, and when somebody takes it away.
+func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	shown := func() *walker {
+		x.get("/console/do/document.put").wants(http.StatusOK)
+		x.uploads("preview", "content", "paper.txt", "The paper.").wants(http.StatusUnprocessableEntity, "The reason is missing", "paper.txt", "waits here until", `href="#f-reason"`)
+		return x
 	}
+	held := func() string {
+		_, form, _ := actForm(t, x.body)
+		return form.Get("held")
+	}
+	stored := func() (n int) {
+		for _, a := range w.b.Acts() {
+			if a.Kind == "document.put" {
+				n++
+			}
+		}
+		return n
+	}
+	before := stored()
+	x.get("/console/do/document.put").wants(http.StatusOK)
+	x.sends("preview", "reason", "for the file").wants(http.StatusUnprocessableEntity, "File: Is missing. Choose the file.", `href="#f-content"`)
+	// Kept over a mistake, and over going back.
+	shown().sends("preview", "reason", "for the file").wants(http.StatusOK, "Nothing is done yet", "paper.txt", "text/plain")
+	x.sends("back").wants(http.StatusOK, "paper.txt", `value="for the file"`)
+	key := held()
+	if key == "" {
+		t.Fatalf("the form does not know its file:\n%s", x.body)
+	}
+	// Nobody else has it.
+	grace := w.as(registrytest.Grace)
+	grace.post("/console/do/document.put", url.Values{"held": {key}, "reason": {"theirs"}, "step": {"do"}}).wants(http.StatusUnprocessableEntity, "The file is not kept any more")
+	x.sends("unfile").wants(http.StatusOK)
+	if strings.Contains(x.body, "paper.txt") {
+		t.Errorf("the file was taken away, and is there:\n%s", x.body)
+	}
+	gone := func(key string) {
+		t.Helper()
+		x.post("/console/do/document.put", url.Values{"held": {key}, "reason": {"again"}}).wants(http.StatusUnprocessableEntity, "The file is not kept any more")
+	}
+	gone(key)
+	shown()
+	key = held()
+	x.sends("cancel")
+	gone(key)
+	// The third of one person is in the place of the first.
+	shown()
+	key = held()
+	shown()
+	shown()
+	gone(key)
+	// Done once, it is gone.
+	shown()
+	key = held()
+	x.sends("preview", "reason", "for the file")
+	x.sends("do").wants(http.StatusOK)
+	if got := stored(); got != before+1 {
+		t.Errorf("%d files were stored, want 1", got-before)
+	}
+	gone(key)
+}
+
+// A report is asked for what its type has, and nothing else; another type asks anew, and what
+// the first one had is left behind.
+func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	asks := func(want []string, not []string) {
+		t.Helper()
+		_, _, known := actForm(t, x.body)
+		for _, name := range want {
+			if !known[name] {
+				t.Errorf("%s is not asked for:\n%s", name, x.body)
+			}
+		}
+		for _, name := range not {
+			if known[name] {
+				t.Errorf("%s is asked for", name)
+			}
+		}
+	}
+	x.get("/console/do/certification.record?vendor=northwind").wants(http.StatusOK, "Go on")
+	asks([]string{"type", "vendor"}, []string{"expires_at", "opinion", "as_of", "limits"})
+	x.sends("choose").wants(http.StatusUnprocessableEntity, "Is missing. Choose one", `href="#f-type"`)
+	x.sends("preview").wants(http.StatusUnprocessableEntity, "Is missing. Choose one")
+	x.sends("choose", "type", "SOC2_T2").wants(http.StatusOK, "Show what this one has")
+	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "document_sha256"}, []string{"limits", "open_high", "person", "soa_version"})
+	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", "2027-01-01T00:00").wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
+	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="2027-01-01T00:00"`)
+	asks([]string{"limits", "ai_exclusion", "tail_months"}, []string{"opinion", "criteria", "period_start"})
+	x.sends("preview", "limits", "10 M USD", "ai_exclusion", "false").wants(http.StatusOK, "Nothing is done yet", "10 M USD")
+	x.sends("do").wants(http.StatusOK)
+	// What a link says is shown, though the type has it not.
+	x.get("/console/do/certification.record?vendor=northwind&type=VULNSCAN&level=2").wants(http.StatusOK)
+	asks([]string{"as_of", "level"}, []string{"opinion"})
 }

@@ -16,6 +16,9 @@ import (
 // word is what a form calls a field, and what it says below it.
 type word struct{ Label, Help string }
 
+// pemHelp is for keys that stand one after another in one field.
+const pemHelp = "Public keys in PEM, from BEGIN PUBLIC KEY to END PUBLIC KEY, such as cosign.pub. Never a private key."
+
 // fieldWords are the words for fields, by their last part, or by the act and the whole name
 // where one act means something of its own. What is not here is called as it is written.
 var fieldWords = map[string]word{
@@ -104,7 +107,13 @@ var fieldWords = map[string]word{
 	"app":                          {"Program", ""},
 	"device.invite app":            {"Their program on it", "A name of your choice, such as sam-program. The agent makes its keys and registers it with the machine. Left empty, the machine alone is enrolled, and nothing on it can ask for data."},
 	"app.register kind":            {"What acts", "A human at a screen, a workload without one, or an agent that acts for a human."},
-	"keys":                         {"Public keys", "A JSON Web Key Set (JWKS) of public keys, as the program that made them wrote it. Never a private key."},
+	"keys":                         {"Public keys", "Paste them, or choose their file: a JWK Set, one JWK, or PEM (BEGIN PUBLIC KEY). You are shown the thumbprint of each before anything is done. A key without a kid is named by its thumbprint, which the program must name then, and an RSA key without an algorithm is for RS384. Never a private key."},
+	"engagement.propose keys":      {"Keys that sign it", pemHelp},
+	"engagement.amend keys":        {"Keys that sign it", pemHelp},
+	"bundle":                       {"What the build signed", "A DSSE envelope, a Sigstore bundle that holds one, or what cosign download signature prints: paste it, or choose its file. Its signature is checked against the keys that the engagement pins, before anything is done."},
+	"image":                        {"Image", "The digest of its manifest: sha256: and 64 letters and digits."},
+	"images":                       {"Images", "Digests of manifests that count. Empty: any that is signed."},
+	"builders":                     {"Builders", "Their ids, as the provenance has them."},
 	"token_binding":                {"Tokens are bound to", ""},
 	"public_client":                {"A client that cannot keep a secret", ""},
 	"redirect_uris":                {"Redirect addresses", ""},
@@ -314,6 +323,12 @@ func closedSet(kind registry.Kind, name string, t reflect.Type, v *snapshot.View
 	out := make([]option, len(set))
 	for i, x := range set {
 		out[i] = option{Value: x, Label: cmp.Or(valueWords[last+" "+x], wordOfValue(x))}
+		switch {
+		case last == "interactions":
+			out[i].Label = interactionLabel(x)
+		case last == "required_certifications", kind == "certification.record" && last == "type":
+			out[i].Label = certificationName(x)
+		}
 	}
 	return out
 }

@@ -96,7 +96,7 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 			{Key: "time", Label: "When", Cell: func(a firmAsk) cell { return cell{Text: when(a.Time), Help: string(a.Decision)} }, Sort: func(a firmAsk) string { return iso(a.Time) }},
 			{Key: "outcome", Label: "Outcome", Cell: func(a firmAsk) cell { return marked(a.Outcome) }},
 			{Key: "asked", Label: "Asked for", Cell: func(a firmAsk) cell {
-				return cell{Text: firmAskedFor(a.Row), Help: string(a.Grant)}
+				return cell{Text: askedFor(a.Action, a.Resource), Help: string(a.Grant)}
 			}},
 			{Key: "why", Label: "Why it was refused", Cell: func(a firmAsk) cell { return text(a.Why) }, Fixed: true},
 			{Key: "person", Label: "Who", Cell: func(a firmAsk) cell { return cell{Text: f.name(a.Person), Help: string(a.App)} }},
@@ -108,20 +108,11 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 			{Key: "grant", Label: "Grant", Of: func(a firmAsk) []string { return []string{string(a.Grant)} }},
 		},
 		Search: func(a firmAsk) string {
-			return strings.Join([]string{string(a.Decision), a.Resource, a.Action, string(a.App), string(a.Device), a.Why}, " ")
+			return strings.Join([]string{string(a.Decision), askedFor(a.Action, a.Resource), askedCode(a.Action, a.Resource), string(a.App), string(a.Device), a.Why}, " ")
 		},
 		Empty: empty{Title: "Nothing was asked for yet", Text: "Each request that your programs send is written down here, permitted or refused, with its reason. First connect: the page How to connect has what you need."},
 	})
 	return out, nil
-}
-
-// firmAskedFor is a question in words: "Patient: search".
-func firmAskedFor(r disclosure.Row) string {
-	action := cmp.Or(firmDoing[r.Action], r.Action)
-	if r.Resource == "" {
-		return action
-	}
-	return r.Resource + ": " + action
 }
 
 // firmDayList is the table behind the picture.

@@ -162,7 +162,7 @@ func logRowOf(view *snapshot.View, e *audit.Entry) logRow {
 	r := logRow{Index: e.Index, Time: e.Time, Kind: logKindSays[e.Kind]}
 	link := func(x any) { r.Links = append(r.Links, refIn(view, x)) }
 	asked := func(in *audit.Intent) {
-		r.Says = strings.TrimSpace(in.Action + " " + in.Resource)
+		r.Says = askedFor(in.Action, in.Resource)
 		if in.Vendor != "" {
 			link(in.Vendor)
 		}

@@ -141,7 +141,7 @@ func actPath(kind registry.Kind, next string, pairs ...any) string {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"when": when, "day": day, "sentence": sentence, "plural": plural, "bytes": anyBytes, "number": anyNumber, "state": stateOf, "ref": refTo,
-		"cite": cite, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "span": span, "wordfor": wordFor, "css": func() string { return assetVersion },
+		"cite": cite, "askedfor": askedFor, "rightsto": rightsTo, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "span": span, "wordfor": wordFor, "css": func() string { return assetVersion },
 	}
 }
 
