@@ -77,8 +77,8 @@ type doForm struct {
 	next   string
 	key    string
 	step   string
-	fill   string // the field of the next page that gets a stored document's digest
-	held   string // where the file waits, while its act is looked at
+	fill   string   // the field of the next page that gets a stored document's digest
+	held   string   // where the file waits, while its act is looked at
 	open   []string // types and elements whose parts are shown to be picked
 	file   *upload
 	errs   []fieldError

@@ -30,11 +30,11 @@ type actField struct {
 	Fields      []actField // of a group; of rows: one group an entry
 	Expert      *actField  // the same in one field, for those who have it so
 	Scope       *scopePicker
-	Again       string     // of a choice on which the other fields depend: the button that shows them
-	Ref         *ref       // of a given one: what its value names
-	Change      string     // of a given one: the page with a field in its place
-	Open        bool       // shown unfolded: it holds something, or an error
-	Brief       string     // of a folded group: what it holds
+	Again       string // of a choice on which the other fields depend: the button that shows them
+	Ref         *ref   // of a given one: what its value names
+	Change      string // of a given one: the page with a field in its place
+	Open        bool   // shown unfolded: it holds something, or an error
+	Brief       string // of a folded group: what it holds
 }
 
 // form makes the fields of an act's form from what was typed so far.

@@ -2,7 +2,10 @@ package console_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -59,15 +62,16 @@ func firmSees(t *testing.T, w *world, lin *client) {
 			}
 		}
 		lin.wants(http.StatusOK, "Released", "Patient: search", "Lin Example", "Requests by day")
+		lin.get("/console/my/activity?outcome=refused&q=prover").wants(http.StatusOK, "does not cover a resource type")
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm?format=csv&of=days").wants(http.StatusOK, "permitted")
 		for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			if lin.get("/console/my/access").wants(http.StatusOK); strings.Contains(lin.body, "3 permitted") || time.Now().After(until) {
+			if lin.get("/console/my/access").wants(http.StatusOK); strings.Contains(lin.body, "4 permitted, 4 refused") || time.Now().After(until) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "3 permitted, 0 refused")
+		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "4 permitted, 4 refused")
 	})
 }
 
@@ -81,46 +85,99 @@ func (c *client) in(t *testing.T) *client {
 var snippetCode = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
 
 // connects runs what the page has to copy, with the vendor's own keys and nothing else:
-// each gets a patient.
+// each gets a patient, and each tells why it gets no token, or no data. One program's
+// tokens are bound to its machine's certificate, the other's to a key of its own, too.
 func connects(t *testing.T, w *world, lin *client) {
 	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "sallyport agent enroll")
-	dir := w.b.Client.Dir
-	ca, err := os.ReadFile(w.b.Client.CA)
-	if err != nil {
-		t.Fatal(err)
+	prover := proves(t, w)
+	for _, x := range []struct {
+		grant string
+		key   *ecdsa.PrivateKey
+		with  []string
+	}{{"triage-grant", w.b.Client.Key, []string{"curl", "python", "javascript", "r"}}, {"prover-grant", prover, []string{"python", "javascript", "r"}}} {
+		texts := copied(lin, x.grant)
+		dir := t.TempDir()
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(w.b.Client.Dir)), identity.WriteKey(filepath.Join(dir, "app.key"), x.key)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(w.b.Client.CA, filepath.Join(dir, "ca.crt")); err != nil {
+			t.Fatal(err)
+		}
+		for _, with := range x.with {
+			for _, y := range []struct{ name, old, new, want string }{
+				{"a patient", "", "", `"Patient"`},
+				{"no such grant", x.grant, "no-such-grant", "invalid_request"},
+				{"not in the role", "Patient?_count=1", "Medication?_count=1", "The role does not cover a resource type"},
+			} {
+				t.Run(x.grant+", "+with+", "+y.name, func(t *testing.T) {
+					t.Parallel()
+					runs(t, dir, with, strings.ReplaceAll(texts[with], cmp.Or(y.old, "\x00"), y.new), y.old == "", y.want)
+				})
+			}
+		}
+		if _, ok := texts["agent"]; ok != (x.grant == "triage-grant") || ok && !strings.Contains(texts["agent"], "sallyport agent connect") {
+			t.Errorf("%s: the agent makes no proofs of a program's own, and is offered %v:\n%s", x.grant, ok, texts["agent"])
+		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), ca, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := identity.WriteKey(filepath.Join(dir, "app.key"), w.b.Client.Key); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// copied are the texts that the page has for a grant, by their keys.
+func copied(lin *client, grant string) map[string]string {
 	texts := map[string]string{}
 	for _, key := range []string{"agent", "curl", "python", "javascript", "r"} {
-		lin.get("/console/my/connect?grant=triage-grant&with=" + key)
+		lin.get("/console/my/connect?grant="+grant+"&with="+key).wants(http.StatusOK, "What is below works now")
 		for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
 			texts[m[1]] = html.UnescapeString(m[2])
 		}
 	}
-	lin.wants(http.StatusOK, "has not been run here")
-	for _, x := range []struct{ key, file, program string }{{"curl", "ask.sh", "bash"}, {"python", "ask.py", "python3"}, {"javascript", "ask.mjs", "node"}} {
-		t.Run(x.key, func(t *testing.T) {
-			t.Parallel()
-			if err := os.WriteFile(filepath.Join(dir, x.file), []byte(texts[x.key]), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, need.Tool(t, x.program), x.file)
-			cmd.Dir = dir
-			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), `"Bundle"`) || !strings.Contains(string(out), `"Patient"`) {
-				t.Errorf("%s: %v\n%s\n%s", x.program, err, out, texts[x.key])
-			}
-		})
+	return texts
+}
+
+// proves registers a program whose tokens are bound to its own key, too, and gives it
+// what triage has.
+func proves(t *testing.T, w *world) *ecdsa.PrivateKey {
+	key, err := identity.NewKey(384)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(texts["r"], "jwt_encode_sig") || !strings.Contains(texts["agent"], "sallyport agent connect") {
-		t.Errorf("the agent or R is missing:\n%v", texts)
+	keys, err := identity.PublicKeys(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, grace, now := registrytest.Ada, registrytest.Grace, w.b.Clock.Now().UTC().Truncate(time.Second)
+	w.b.Act(ada, registry.RegisterApp{ID: "prover", Vendor: hospitaltest.Vendor, Name: "Prover", Kind: snapshot.Workload, Owner: registrytest.Lin, Keys: keys, TokenBinding: snapshot.BoundToBoth})
+	w.b.Act(grace, registry.ApproveApp{ID: "prover"})
+	w.b.Act(ada, registry.RequestGrant{ID: "prover-grant", Engagement: hospitaltest.Engagement, App: "prover", Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role,
+		Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 1, 0), MaxPatients: 10, MaxDailyBytes: 1 << 20})
+	w.b.Act(grace, registry.ApproveGrant{ID: "prover-grant"})
+	t.Cleanup(func() { w.b.Act(grace, registry.RevokeGrant{ID: "prover-grant"}) })
+	return key
+}
+
+// runs runs a text in the folder of the vendor's keys.
+func runs(t *testing.T, dir, with, text string, ends bool, want string) {
+	program := map[string]string{"curl": "bash", "python": "python3", "javascript": "node", "r": "Rscript"}[with]
+	path := need.Tool(t, program)
+	file, err := os.CreateTemp(dir, "ask-*"+map[string]string{"javascript": ".mjs"}[with])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, file.Name())
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), "there is no package called") {
+		need.Skip(t, "R has not the packages httr2, jsonlite and openssl (Debian: r-cran-httr2, r-cran-jsonlite, r-cran-openssl)")
+	}
+	if (err == nil) != ends || !strings.Contains(string(out), want) {
+		t.Errorf("%s: %v, and it does not say %q:\n%s\n%s", program, err, want, out, text)
 	}
 }
 
@@ -138,13 +195,14 @@ func launches(t *testing.T, w *world, lin *client) {
 	w.b.Act(grace, registry.ApproveGrant{ID: "notebook-grant"})
 	lin.get("/console/my/connect?grant=notebook-grant&with=launch").wants(http.StatusOK, "Python, for a person", "The door is closed now")
 	text := html.UnescapeString(snippetCode.FindStringSubmatch(lin.body)[2])
-	if err := os.WriteFile(filepath.Join(w.b.Client.Dir, "launch.py"), []byte(text), 0o600); err != nil {
+	dir := t.TempDir()
+	if err := errors.Join(os.CopyFS(dir, os.DirFS(w.b.Client.Dir)), os.Link(w.b.Client.CA, filepath.Join(dir, "ca.crt")), os.WriteFile(filepath.Join(dir, "launch.py"), []byte(text), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, need.Tool(t, "python3"), "launch.py")
-	cmd.Dir, cmd.Env = w.b.Client.Dir, append(os.Environ(), "BROWSER=true") // the browser is Lin's, below
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "BROWSER=true") // the browser is Lin's, below
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
