@@ -273,22 +273,24 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 	return h, nil
 }
 
-// firmStop is what closes at a date, of which person or record, and where the firm acts.
+// firmStop is what closes at a date and, where the firm can act, of which person or record
+// and on which page.
 type firmStop struct {
 	forecast.Stop
 	Of   string
-	Mend *actLink // nil: it is the organisation's to do
+	Mend *actLink
 }
 
 func (f firm) stop(x forecast.Stop) firmStop {
-	out := firmStop{Stop: x, Of: x.Subject.ID}
-	if x.Subject.Noun == snapshot.NounPerson {
+	out := firmStop{Stop: x}
+	if x.Who != string(policy.ByVendor) || len(x.Grants) == 0 {
+		return out
+	}
+	if out.Of = x.Subject.ID; x.Subject.Noun == snapshot.NounPerson {
 		out.Of = f.name(id.Person(x.Subject.ID))
 	}
-	if x.Who == string(policy.ByVendor) && len(x.Grants) > 0 {
-		g, _ := f.v.View.Grants.Get(x.Grants[0])
-		out.Mend = f.reason(problem.Reason{Gate: x.Gate}, g).Mend
-	}
+	g, _ := f.v.View.Grants.Get(x.Grants[0])
+	out.Mend = f.reason(problem.Reason{Gate: x.Gate}, g).Mend
 	return out
 }
 

@@ -223,7 +223,7 @@ func firmAskOf(r disclosure.Row) firmAsk {
 func firmWhy(gateID, code string) string {
 	g, ok := gateCalled(gateID)
 	if !ok || g.Audience != policy.VendorToo {
-		return "A condition that is the organisation's own also stood in the way."
+		return "A condition that is the organisation's own stood in the way."
 	}
 	return sentence(reasonOf(g, code).Message)
 }
