@@ -213,7 +213,7 @@ type firmHome struct {
 	DataDoor   template.HTML
 	Papers     []firmLine
 	Doors      []firmWork
-	Next       []forecast.Stop
+	Next       []firmStop
 	Made       time.Time
 	MayWait    bool // the forecast is not there yet
 	Open, Shut int  // grants
@@ -250,7 +250,7 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 	h.Made, h.MayWait = made, made.IsZero()
 	for _, x := range stops {
 		if x.ForVendor && x.Vendor == f.vendor.ID {
-			h.Next = append(h.Next, x)
+			h.Next = append(h.Next, f.stop(x))
 		}
 	}
 	// The first door is shut where a paper stands in the way of what was granted; what is
@@ -271,6 +271,27 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 		h.Tone, h.Summary = "wait", "You have no access yet. First come the papers; then ask for the data that your work needs."
 	}
 	return h, nil
+}
+
+// firmStop is what closes at a date and, where the firm can act, of which person or record
+// and on which page.
+type firmStop struct {
+	forecast.Stop
+	Of   string
+	Mend *actLink
+}
+
+func (f firm) stop(x forecast.Stop) firmStop {
+	out := firmStop{Stop: x}
+	if x.Who != string(policy.ByVendor) || len(x.Grants) == 0 {
+		return out
+	}
+	if out.Of = x.Subject.ID; x.Subject.Noun == snapshot.NounPerson {
+		out.Of = f.name(id.Person(x.Subject.ID))
+	}
+	g, _ := f.v.View.Grants.Get(x.Grants[0])
+	out.Mend = f.reason(problem.Reason{Gate: x.Gate}, g).Mend
+	return out
 }
 
 // inForce reports whether there is an agreement in force.

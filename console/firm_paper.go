@@ -19,6 +19,9 @@ func firmPaperScreens() []screen {
 		on("firm_papers", "Papers", "GET "+firmPath+"/papers", theirs, (*server).firmPapers),
 		on("firm_certificates", "Certificates", "GET "+firmPath+"/certificates", theirs, (*server).firmCertificates),
 		on("firm_questionnaires", "Questionnaires", "GET "+firmPath+"/questionnaires", theirs, (*server).firmQuestionnaires),
+		fileOn("GET "+firmPath+"/papers/{id}/signed", theirs, func(s *server, v *visit) error { // the API asks whose it is
+			return s.pass(v, "/v1/agreements/"+url.PathEscape(v.PathValue("id"))+"/signed", "signed.pdf")
+		}),
 	}
 }
 

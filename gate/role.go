@@ -50,7 +50,7 @@ var role = policy.Gate{
 			Fails: func(v policy.Values) bool { return !v.Is("resources") }},
 		policy.Reason{Code: "interaction", Message: "The role does not allow this interaction on the resource type", NextStep: "Use an interaction that the role allows (see metadata), or ask for a wider role", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("interaction") }},
-		policy.Reason{Code: "element", Detail: "element", Message: "Answering would read an element that the role does not show: a search or sort on it would reveal it", NextStep: "Leave out search and sort parameters on elements that the role does not show, or ask for a wider role", Who: policy.ByVendor,
+		policy.Reason{Code: "element", Detail: "element", Message: "Answering would read an element that the role does not show, or shows in part alone, as a date by its year: a search or sort on it would reveal it", NextStep: "Leave out search and sort parameters on such elements (see metadata for those that work), or ask for a wider role", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("elements") }},
 		policy.Reason{Code: "page-size", Message: "The page that is asked for is larger than the role allows", NextStep: "Ask with a smaller _count", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return !v.Is("page") }},

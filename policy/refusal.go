@@ -81,9 +81,13 @@ func (r *Refusal) For(a Audience) []problem.Reason {
 		})
 	}
 	if withheld {
+		message := "A condition that is the organisation's own stands in the way"
+		if len(out) > 0 {
+			message = "A condition that is the organisation's own also stands in the way"
+		}
 		out = append(out, problem.Reason{
 			Gate:     "withheld",
-			Message:  "A condition that is the organisation's own also stands in the way",
+			Message:  message,
 			NextStep: "Ask the organisation, and name the decision",
 			Who:      string(ByOrganisation),
 			Citation: hipaa.Policy.Text, Verified: string(hipaa.PolicyOnly),

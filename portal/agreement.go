@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -21,10 +22,12 @@ type agreementPage struct {
 	Consent  string
 	Signed   bool // the visitor's side has signed
 	Complete bool // both sides have
-	May      bool // the visitor may sign
-	Touched  bool // a passkey was touched just now
-	Over     bool
-	Errors   []formError
+	// SignedFile is where the console gives the visitor the signed paper.
+	SignedFile string
+	May        bool // the visitor may sign
+	Touched    bool // a passkey was touched just now
+	Over       bool
+	Errors     []formError
 }
 
 // formError is something to mend, linked to its field.
@@ -67,6 +70,10 @@ func (s *server) showAgreement(w http.ResponseWriter, r *http.Request, status in
 	p := agreementPage{Paper: g, Kind: kindNames[g.Kind], Lines: agreement.Lines(g), Over: g.OverBy(now), Errors: errs, Complete: len(g.Signatures) > 1}
 	p.Intent, p.Consent, _ = registry.SigningWords(v, g.ID, x.Person.ID)
 	p.May = maySign(x.Person)
+	p.SignedFile = "/console/agreements/" + url.PathEscape(string(g.ID)) + "/signed"
+	if x.Person.Vendor != "" {
+		p.SignedFile = "/console/my/papers/" + url.PathEscape(string(g.ID)) + "/signed"
+	}
 	p.Signed = sideSigned(v, g, x.Person)
 	if session, ok := v.Sessions.Get(x.Actor.Session); ok {
 		p.Touched = !session.SteppedUpAt.IsZero() && now.Before(session.SteppedUpAt.Add(v.Settings.StepUpLife))

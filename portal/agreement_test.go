@@ -37,7 +37,7 @@ func TestAPaperIsReadAndSigned(t *testing.T) {
 	w.must("ada", registry.EndSignatory{ID: "lin"}) // what they signed stays signed
 	grace.get("/portal/agreements/new").wants(http.StatusOK, "touched just now", "/step-up?next=")
 	grace.post("/portal/agreements/new", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {doc.Digest}}).wants(http.StatusForbidden, "passkey")
-	grace.as("grace").post("/portal/agreements/new", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {doc.Digest}}).wants(http.StatusOK, "Both sides have")
+	grace.as("grace").post("/portal/agreements/new", url.Values{"intent": {"yes"}, "consent": {"yes"}, "document": {doc.Digest}}).wants(http.StatusOK, "Both sides have", "/console/agreements/new/signed")
 
 	// Who is of neither side does not learn that it is there.
 	c := w.client().holding(w.reportLink())

@@ -56,7 +56,7 @@ func TestAContactReportsAnIncident(t *testing.T) {
 		t.Fatalf("%d incidents from forms that were refused", n)
 	}
 	for range 2 {
-		c.post("/portal/incidents/northwind", form(nil)).wants(http.StatusOK, "Your report is on the record", "Keep this number", "Laptop stolen", "contract northwind-baa", "done")
+		c.post("/portal/incidents/northwind", form(nil)).wants(http.StatusOK, "Your report is on the record", "Keep this number", "Data is closed to your firm", "Laptop stolen", "contract northwind-baa", "done")
 	}
 	if n := w.reg.View().Incidents.Len(); n != 1 {
 		t.Errorf("sent twice: %d incidents", n)

@@ -107,7 +107,7 @@ func parse(layout string) (map[string]*template.Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
-	base, err := template.New("layout").Funcs(template.FuncMap{"when": when, "day": day, "sentence": sentence}).Parse(layout)
+	base, err := template.New("layout").Funcs(template.FuncMap{"when": when, "day": day, "sentence": sentence, "codes": codes}).Parse(layout)
 	if err != nil {
 		return nil, fmt.Errorf("portal: layout: %w", err)
 	}
@@ -225,4 +225,17 @@ func sentence(text string) string {
 		return text
 	}
 	return text + "."
+}
+
+// codes is a text of the course in which names of the field stand between backticks.
+func codes(text string) template.HTML {
+	var out strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		out.WriteString(part)
+	}
+	return template.HTML(out.String()) // each part is escaped
 }
