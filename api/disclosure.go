@@ -184,6 +184,7 @@ func (s *server) disclosureExport() {
 				ctx, cancel := context.WithTimeout(hc.Context(), exportTimeout)
 				defer cancel()
 				begun := &began{w: hc.BodyWriter(), first: func() {
+					hc.SetHeader("Content-Disposition", `attachment; filename="disclosures.`+string(in.Format)+`"`)
 					hc.SetHeader("Content-Type", map[disclosure.Format]string{disclosure.CSV: "text/csv; charset=utf-8", disclosure.Lines: "application/jsonl"}[in.Format])
 					hc.SetStatus(http.StatusOK)
 				}}

@@ -89,7 +89,7 @@ func (s *Server) openGateway(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.people = alsoAt(authorizePath, consent, s.people)
+		s.consent = consent
 	}
 	fhir := g.Handler(fhirPath, fhirapi.New(s.o.Version, at.Token))
 	udap, err := s.openUDAP(&at, book)

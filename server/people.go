@@ -60,6 +60,7 @@ func (s *Server) openPeople() error {
 	pages.Handle("/console", s.console.Handler())
 	pages.Handle("/console/", s.console.Handler())
 	pages.Handle("/", rest)
+	pages.HandleFunc(authorizePath, func(w http.ResponseWriter, r *http.Request) { s.consent.ServeHTTP(w, r) }) // opened with the gateway, before anything listens
 	s.people, err = people.New(people.Config{Organisation: s.config.Organisation, Base: base, Registry: reg, Identity: s.verifier,
 		Sessions: s.sessions, Passkeys: passkeys, Providers: providers, FirstRun: s.firstRun(), Now: s.o.Now, Logger: s.o.Logger, Rest: pages, Home: "/console"})
 	return err

@@ -74,6 +74,7 @@ type Server struct {
 	closeGateway func()
 	api          http.Handler
 	people       http.Handler     // nil: no pages
+	consent      http.Handler     // a person lets a program act for them: among the pages
 	console      *console.Console // nil: no pages
 	sessions     *signin.Sessions
 	teller       *teller
