@@ -291,7 +291,7 @@ func TestSweep(t *testing.T) {
 		t.Error("a connection that rests was closed")
 	}
 	close(end)
-	for until := time.Now().Add(5 * time.Second); len(tr.kept) > 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); len(tr.kept) > 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 		tr.sweep()
 	}
 	if len(tr.kept) != 0 {
