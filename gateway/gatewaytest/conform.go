@@ -161,7 +161,7 @@ func Conform(t *testing.T, c Case) {
 
 	t.Run("more than one release goes in chunks, each recorded before it", func(t *testing.T) {
 		w, code := box(t, Options{})
-		w.Hospital.Misbehave(c.Longest(14<<20, 0))
+		w.Hospital.Misbehave(c.Longest(6<<20, 0))
 		r := ask(w, c.Long(code))
 		if r.Status != 200 || r.Err != nil || len(r.Body) <= 4<<20 {
 			t.Fatalf("got %d, %v, %d bytes", r.Status, r.Err, len(r.Body))
