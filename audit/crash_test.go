@@ -224,7 +224,7 @@ func TestFailedSyncIsFinal(t *testing.T) {
 				return err
 			})
 			all := acked{m: map[uint64]id.Decision{}}
-			deadline := time.Now().Add(5 * time.Second)
+			deadline := time.Now().Add(time.Minute)
 			n := 0
 			for ; writeOne(t, l, &all, id.Decision(fmt.Sprintf("d%d", n)), n); n++ {
 				if time.Now().After(deadline) {

@@ -43,7 +43,7 @@ func (w *world) asked() {
 // soon asks for a page until it says something.
 func (c *client) soon(path, pattern string) *client {
 	c.w.t.Helper()
-	for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if c.get(path); c.status == http.StatusOK && regexp.MustCompile(pattern).MatchString(c.body) {
 			return c
 		}

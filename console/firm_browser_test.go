@@ -87,7 +87,7 @@ func firmAtWork(t *testing.T, w *world) {
 		w.firmPictures(b, "firm-connect")
 		// 3. My activity, as the owner sees it.
 		follow("/console/my/activity")
-		for until := time.Now().Add(10 * time.Second); !strings.Contains(b.Text(), "Released") && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); !strings.Contains(b.Text(), "Released") && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 			b.Open(w.b.Pages + "/console/my/activity")
 		}
 		b.Wants("Released", "Search Patient")

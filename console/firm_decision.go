@@ -188,7 +188,11 @@ func firmFailures(permitted bool, failing []audit.Failing) []problem.Reason {
 		out = append(out, r)
 	}
 	if withheld {
-		out = append(out, problem.Reason{Gate: "withheld", Message: "A condition that is the organisation's own also stood in the way", NextStep: "Ask the organisation, and name the id of this request",
+		also := ""
+		if len(out) > 0 {
+			also = "also "
+		}
+		out = append(out, problem.Reason{Gate: "withheld", Message: "A condition that is the organisation's own " + also + "stood in the way", NextStep: "Ask the organisation, and name the id of this request",
 			Who: string(policy.ByOrganisation), Citation: hipaa.Policy.Text, Verified: string(hipaa.PolicyOnly)})
 	}
 	return out

@@ -61,7 +61,7 @@ func firmSees(t *testing.T, w *world, lin *client) {
 	t.Run("how a person connects", func(t *testing.T) { launches(t, w, lin.in(t)) })
 	t.Run("its activity", func(t *testing.T) {
 		lin := lin.in(t)
-		for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 			if lin.get("/console/my/activity").wants(http.StatusOK); strings.Contains(lin.body, "Released") || time.Now().After(until) {
 				break
 			}
@@ -84,7 +84,7 @@ func firmSees(t *testing.T, w *world, lin *client) {
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm?format=csv&of=days").wants(http.StatusOK, "permitted")
-		for until := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 			if lin.get("/console/my/access").wants(http.StatusOK); strings.Contains(lin.body, "4 permitted, 4 refused") || time.Now().After(until) {
 				break
 			}

@@ -28,7 +28,7 @@ func securityTasks(w *world, b *browser.Browser, grace *client) {
 	const rows = `String(document.querySelectorAll("main tbody tr").length)`
 	before := b.Value(rows)
 	w.b.Get("/Patient?_count=1")
-	for until := time.Now().Add(20 * time.Second); b.Value(rows) == before; time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); b.Value(rows) == before; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("no new decision appears on the page that shows them")
 		}

@@ -15,7 +15,7 @@ import (
 // await asks for a page until it says so: what follows the log is behind it.
 func (c *client) await(path string, text string) *client {
 	c.w.t.Helper()
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		if c.get(path); strings.Contains(c.body, text) {
 			return c
 		}

@@ -115,18 +115,19 @@ func TestConnectionsThatAreNotKept(t *testing.T) {
 		})
 	}
 	t.Run("something later", func(t *testing.T) {
-		later := make(chan struct{})
+		later, written := make(chan struct{}), make(chan struct{}, 2)
 		url, n := upstream(t, func(_ int, c net.Conn, r *bufio.Reader) {
 			for readAsk(r) {
 				io.WriteString(c, good)
 				<-later
 				io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother")
+				written <- struct{}{}
 			}
 		})
 		tr := transport(t)
 		get(t.Context(), tr, url)
 		later <- struct{}{}
-		time.Sleep(50 * time.Millisecond)
+		<-written
 		go func() { later <- struct{}{} }()
 		if got, err := get(t.Context(), tr, url); got != "hello" || err != nil || n.Load() != 2 {
 			t.Errorf("got %q, %v over %d connections, want a second one", got, err, n.Load())
@@ -291,7 +292,7 @@ func TestSweep(t *testing.T) {
 		t.Error("a connection that rests was closed")
 	}
 	close(end)
-	for until := time.Now().Add(5 * time.Second); len(tr.kept) > 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); len(tr.kept) > 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
 		tr.sweep()
 	}
 	if len(tr.kept) != 0 {

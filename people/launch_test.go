@@ -126,7 +126,7 @@ func TestAPersonLaunchesANotebook(t *testing.T) {
 		select {
 		case q := <-back:
 			return q
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("the browser did not come back; it is at %s: %s", b.At(), b.Text())
 			return nil
 		}

@@ -180,7 +180,7 @@ func TestRunHearsOfOtherProcesses(t *testing.T) {
 			t.Cleanup(func() { <-done }) // the test's context ends before its cleanups
 			confirmed := two.View().Confirmed()
 			must(t, one, "ada", registry.ProposeVendor{ID: "v", Name: "V"})
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 				if _, ok := two.View().Vendors.Get("v"); ok && two.View().Confirmed().After(confirmed) {
 					return
 				}

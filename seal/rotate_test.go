@@ -408,7 +408,7 @@ func TestRotationUnderUse(t *testing.T) {
 			t.Error(err)
 		}
 		// Long enough for the other process to look, as the command waits.
-		for until := time.Now().Add(5 * time.Second); worker.RootID() != k.RootID() && time.Now().Before(until); {
+		for until := time.Now().Add(time.Minute); worker.RootID() != k.RootID() && time.Now().Before(until); {
 			time.Sleep(time.Millisecond)
 		}
 		if _, err := k.Finish(noon); err != nil {

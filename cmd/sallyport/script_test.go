@@ -138,9 +138,11 @@ func stage(t *testing.T) testscript.Params {
 
 var lastPort atomic.Int32
 
-// ports finds six that are free now, and that no other script of this run has.
+// ports finds six that are free now, and that no other script of this run has. They are
+// below 32768, where Linux takes the ports of connections from: a program that is
+// started a moment later finds them free still.
 func ports(t testing.TB) map[string]int {
-	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%2000*10))
+	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%1000*10))
 	for range 200 {
 		base := int(lastPort.Add(6)) - 6
 		free := true

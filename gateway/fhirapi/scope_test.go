@@ -473,20 +473,21 @@ func TestUpstreamFailures(t *testing.T) {
 		}, 502},
 		{"too large", answer(200, "application/fhir+json", `{"resourceType":"Patient","id":"p1","x":"`+strings.Repeat("SECRETWORD", 1<<20)+`"}`), 413},
 		{"deep", answer(200, "application/fhir+json", `{"resourceType":"Patient","id":"p1","x":`+strings.Repeat("[", 500)+strings.Repeat("]", 500)+`}`), 502},
-		{"slow headers", func(w http.ResponseWriter, r *http.Request) { time.Sleep(700 * time.Millisecond) }, 502},
+		{"slow headers", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 502},
 		{"slow body", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/fhir+json")
 			fmt.Fprint(w, good[:20])
 			w.(http.Flusher).Flush()
-			time.Sleep(900 * time.Millisecond)
-			fmt.Fprint(w, good[20:])
+			<-r.Context().Done()
 		}, 502},
 		{"a broken connection", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, 502},
 		{"good", answer(200, "application/json", good), 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := gatewaytest.New(t, New("test", ""), gatewaytest.Options{Upstream: c.h, Source: func(s *gateway.SourceConfig) {
-				s.HeaderTimeout, s.IdleTimeout = 400*time.Millisecond, 400*time.Millisecond
+				if strings.HasPrefix(c.name, "slow") {
+					s.HeaderTimeout, s.IdleTimeout = 100*time.Millisecond, 100*time.Millisecond
+				}
 			}})
 			r := w.Get("/Patient/" + w.Code("p1"))
 			if r.Status != c.want || r.Err != nil {

@@ -73,15 +73,7 @@ func TestARevokedTokenStopsAStream(t *testing.T) {
 		}
 		return incomplete && refused
 	}
-	for range 100 {
-		if recorded() {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if !recorded() {
-		t.Error("the log does not say that it was cut off, and why")
-	}
+	gatewaytest.Eventually(t, "a log that says that it was cut off, and why", recorded)
 	w.Hospital.Misbehave(hospital.Fault{})
 	if r := w.Get("/Patient/" + code); r.Status != http.StatusUnauthorized {
 		t.Errorf("with the same token: %d", r.Status)

@@ -190,7 +190,7 @@ func peakMemory(pid int) (uint64, bool) {
 func awaitPage(t *testing.T, base string) (page bundle) {
 	t.Helper()
 	last := ""
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		resp, body := get(t, base+"/fhir/Patient?_count=1")
 		if resp.StatusCode == http.StatusOK {
 			if err := json.Unmarshal([]byte(body), &page); err != nil {

@@ -49,6 +49,20 @@ func keysOf(t *testing.T, b *hospitaltest.Box) *server.Keys {
 	return k
 }
 
+// rootOf is the root that the server's keys are under, as it says itself.
+func rootOf(t *testing.T, b *hospitaltest.Box) string {
+	t.Helper()
+	got, err := b.People[registrytest.Grace].Do(http.MethodGet, "/v1/system", nil)
+	var s struct{ Keys struct{ Root string } }
+	if err == nil {
+		err = json.Unmarshal(got.Body, &s)
+	}
+	if err != nil || got.Status != http.StatusOK {
+		t.Fatalf("%s, %v", got, err)
+	}
+	return s.Keys.Root
+}
+
 // reveal asks custody for the id behind a code.
 func reveal(t *testing.T, b *hospitaltest.Box, code string) hospitaltest.Answer {
 	t.Helper()
@@ -355,8 +369,8 @@ func TestRotationUnderLoadLosesNothing(t *testing.T) {
 			b.Act(registrytest.Ada, registry.RotateKey{ID: hospitaltest.Engagement})
 			rotations++
 		}
-		// What the command waits for, shortened: the server looks every two seconds.
-		time.Sleep(2500 * time.Millisecond)
+		// What the command waits for: that the server has looked.
+		eventually(t, "a server under the new root", func() bool { return rootOf(t, b) == keys.Root() })
 		if _, err := keys.FinishRoot(time.Now()); err != nil {
 			t.Fatal(err)
 		}
