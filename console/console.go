@@ -150,7 +150,6 @@ func (c *Console) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET /console/assets/console.css", s.asset("text/css; charset=utf-8", func() ([]byte, error) { return s.style, nil }))
 	mux.HandleFunc("GET /console/assets/console.js", s.asset("text/javascript; charset=utf-8", func() ([]byte, error) { return files.ReadFile("assets/console.js") }))
-	mux.HandleFunc("GET /console/assets/icon.svg", s.asset("image/svg+xml", func() ([]byte, error) { return files.ReadFile("assets/icon.svg") }))
 	mux.HandleFunc("GET "+livePath, s.live)
 	mux.HandleFunc("POST /console/theme", s.theme)
 	mux.HandleFunc("/console/", func(w http.ResponseWriter, r *http.Request) {
@@ -218,9 +217,11 @@ func (s *server) enter(x screen) http.Handler {
 		if !ok {
 			return
 		}
-		if r.Method == http.MethodPost && !s.acts.Allow(r, v.Now) {
-			s.fail(v, problem.New(problem.Refused, "There were too many requests from your address", "Wait a minute and try again"))
-			return
+		if r.Method == http.MethodPost {
+			if err := s.acts.Try(r, v.Now); err != nil {
+				s.fail(v, err)
+				return
+			}
 		}
 		data, err := x.show(s, v)
 		switch {
@@ -281,8 +282,24 @@ func (s *server) fail(v *visit, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(v.Context(), level, "a screen was refused", "route", v.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
-	v.status, v.title = p.Kind.Status(), "That did not work"
+	v.status, v.title = p.Kind.Status(), failed(p.Kind)
+	p.SetRetryAfter(v.w.Header())
 	s.write(v, "failure", page[failure]{s.frame(v), failure{p}})
+}
+
+// failed is the title of a page that says what went wrong.
+func failed(k problem.Kind) string {
+	switch k {
+	case problem.NotFound:
+		return "Page not found"
+	case problem.Refused:
+		return "You may not do this"
+	case problem.Invalid, problem.Conflict, problem.TooLarge, problem.Unsupported:
+		return "This cannot be done as it is"
+	case problem.Unavailable, problem.UpstreamFail:
+		return "This cannot be done now"
+	}
+	return "Something went wrong here"
 }
 
 func (s *server) asset(kind string, read func() ([]byte, error)) http.HandlerFunc {

@@ -121,7 +121,7 @@ func (f firm) snippets(out *firmConnect) {
 	out.Files = []firmFile{{"device.crt, device.key", "the certificate of " + x.Device + " and its key"}, {"ca.crt", "the authority that vouches for the gateway; it came with the certificate"}}
 	x.DPoP = app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth
 	if x.DPoP && (app.Public || work.Sealing != "") { // with a person to sign in, or answers to open, it is more than a text to copy
-		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449), and more besides than a short text can show. Use a client library that does; what it needs to know stands below."
+		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449), and more besides than a short text can show. Use a client library that does; what it needs to know is below."
 		return
 	}
 	if app.Public {
