@@ -72,6 +72,27 @@ func fieldsOf(r *snapshot.Role, rulings func(profile, path string) []string) Rol
 	return out
 }
 
+// fieldsOf is the same, held to what the compiled role lets out: words are of an element by
+// itself, and the rules of the role can take all of it.
+func (s *server) fieldsOf(r *snapshot.Role) RoleFields {
+	out := fieldsOf(r, s.Rulings)
+	if s.Shows == nil {
+		return out
+	}
+	shows, err := s.Shows(r)
+	if err != nil {
+		return out // a role that cannot be compiled shows nothing at the gateway
+	}
+	for _, t := range out.Types {
+		for i := range t.Elements {
+			if f := &t.Elements[i]; !f.Removed && !shows(t.Type+"."+f.Element) {
+				f.Removed, f.Becomes = true, []string{"removed"}
+			}
+		}
+	}
+	return out
+}
+
 // becomes is what the profile makes of an element. Inside one that is a direct identifier, or
 // removed, all is ruled on as that is, but for what a role gets by naming it: a State in an
 // address (deid, compiler.rule).
@@ -171,7 +192,7 @@ func (s *server) access() {
 			if !ok || !seesRole(v, caller(ctx), in.ID) {
 				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "There is no role with this id, or it is not offered to you", "See what can be asked for: GET /v1/my-access"))
 			}
-			return &struct{ Body RoleFields }{fieldsOf(r, s.Rulings)}, nil
+			return &struct{ Body RoleFields }{s.fieldsOf(r)}, nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "role-preview", Method: http.MethodPost, Path: "/v1/roles/preview", Tags: []string{"roles"},
 		Summary: "What a role would show, element by element, and what its profile would make of each", Description: "The fields of the act role.define, also before all of them are filled in. Nothing is done, and nothing but the right to define a role is checked."},
@@ -187,7 +208,7 @@ func (s *server) access() {
 			if !ok {
 				return nil, s.asProblem(ctx, problem.New(problem.Internal, "The role cannot be looked at", "Tell the operator"))
 			}
-			return &struct{ Body RoleFields }{fieldsOf(&snapshot.Role{ID: d.ID, Title: d.Title, Resources: d.Resources, Dates: d.Dates, Identifiers: d.Identifiers, DirectIdentifiers: d.DirectIdentifiers, Profile: d.Profile}, s.Rulings)}, nil
+			return &struct{ Body RoleFields }{s.fieldsOf(&snapshot.Role{ID: d.ID, Title: d.Title, Resources: d.Resources, Dates: d.Dates, Identifiers: d.Identifiers, DirectIdentifiers: d.DirectIdentifiers, Profile: d.Profile})}, nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "request-preview", Method: http.MethodPost, Path: "/v1/requests/preview", Tags: []string{"request"},
 		Summary: "What stands in the way of a request, if it were approved now", Description: "The fields of the act request.make. Nothing is done."},
@@ -318,7 +339,7 @@ func (s *server) preview(ctx context.Context, fields Fields) (*RequestPreview, e
 	if !ok {
 		return nil, problem.New(problem.Internal, "The request cannot be judged", "Tell the operator")
 	}
-	out := &RequestPreview{EndsAt: g.EndsAt, Role: fieldsOf(role, s.Rulings), Open: true}
+	out := &RequestPreview{EndsAt: g.EndsAt, Role: s.fieldsOf(role), Open: true}
 	var assumed Explanation
 	audience := policy.Owner
 	if p, ok := v.Persons.Get(by.Person); ok && p.Vendor != "" {

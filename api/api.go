@@ -58,6 +58,9 @@ type Config struct {
 	// Rulings are what a de-identification profile makes of an element and of what is in
 	// it ("Patient.name"), in the words of docs/deid-rulings.md; none: it is removed.
 	Rulings func(profile, path string) []string
+	// Shows compiles a role, and then says of an element whether any of it can leave; nil: it
+	// is not known here, and Rulings alone tell.
+	Shows func(*snapshot.Role) (func(path string) bool, error)
 	// View is the digest of what a role shows, as the log has it, in hex; nil: it is not
 	// known here, and no element is proposed for removal.
 	View func(*snapshot.Role) (string, error)

@@ -114,7 +114,7 @@ func (s *server) item(ctx context.Context, v *snapshot.View, key id.Review) (Cam
 	if !ok {
 		role = &snapshot.Role{ID: g.Role}
 	}
-	out.Scope = fieldsOf(role, s.Rulings)
+	out.Scope = s.fieldsOf(role)
 	if s.Disclosures != nil {
 		used, err := s.Disclosures.Usage(ctx, g.ID, out.Since)
 		if err != nil {

@@ -288,12 +288,16 @@ func (s *server) weigh(v *visit, f *doForm, p *scopePicker) error {
 	var all func([]scopeRow) []string
 	all = func(rows []scopeRow) (out []string) {
 		for _, r := range rows {
-			out = append(append(out, r.Path), all(r.Parts)...)
+			if _, _, known := spec.Path(r.Whole); known {
+				out = append(append(out, r.Path), all(r.Parts)...)
+			}
 		}
 		return out
 	}
 	for _, t := range p.Types {
-		role.Resources[t.Name] = snapshot.ResourceScope{Elements: all(t.Rows)}
+		if spec.IsResource(t.Name) {
+			role.Resources[t.Name] = snapshot.ResourceScope{Elements: all(t.Rows)}
+		}
 	}
 	fields, err := s.roleFields(v, &role)
 	if err != nil {
@@ -305,10 +309,16 @@ func (s *server) weigh(v *visit, f *doForm, p *scopePicker) error {
 			becomes[t.Type+"."+e.Element] = e
 		}
 	}
+	shown := func(whole string) api.FieldShown {
+		if e, ok := becomes[whole]; ok {
+			return e
+		}
+		return api.FieldShown{Removed: true} // nobody knows it
+	}
 	var fill func([]scopeRow)
 	fill = func(rows []scopeRow) {
 		for i := range rows {
-			e := becomes[rows[i].Whole]
+			e := shown(rows[i].Whole)
 			rows[i].Becomes, rows[i].Mark = askBecomes(fields, e), shownMark(fields, e)
 			rows[i].HasParts = rows[i].HasParts && (!e.Removed || e.Direct) // of what never leaves, no part does
 			fill(rows[i].Parts)
@@ -323,7 +333,7 @@ func (s *server) weigh(v *visit, f *doForm, p *scopePicker) error {
 		scope.Interactions = f.typed["resources."+nameOfKey(t.Name)+".interactions"]
 		role.Resources[t.Name] = scope
 	}
-	p.Cost = costOf(v, &role, fields, func(whole string) api.FieldShown { return becomes[whole] })
+	p.Cost = costOf(v, &role, fields, shown)
 	return nil
 }
 

@@ -62,6 +62,17 @@ func checkProcedure(field, text string) error {
 	return nil
 }
 
+// showsOf says of an element whether a role lets any of it out, as the gateway compiles it.
+func showsOf(site []*deid.Profile) func(*snapshot.Role) (func(string) bool, error) {
+	return func(role *snapshot.Role) (func(string) bool, error) {
+		scope, err := gateway.ScopeOf(role, site)
+		if err != nil {
+			return nil, err
+		}
+		return scope.Names, nil
+	}
+}
+
 // viewOf gives the digest of what a role shows, as the log's entries have it. A role is
 // compiled for it, which takes a few milliseconds.
 func viewOf(site []*deid.Profile) func(*snapshot.Role) (string, error) {

@@ -151,7 +151,7 @@ func Open(ctx context.Context, c *Config, o Options) (_ *Server, err error) {
 	s.api, err = s.withCustody(api.New(api.Config{People: s.config.PeopleURL,
 		Organisation: c.Organisation, Version: o.Version, Registry: s.record.registry, Acts: s.record.acts, Policy: s.engine,
 		Log: s.record.log, LogVerifier: s.record.verifier, Node: c.Node, Keys: keyStore{s}, Badges: badges{s}, Identity: s.verifier, Sessions: s.sessions,
-		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, View: viewOf(c.profiles), System: s.system, Now: o.Now, Logger: o.Logger,
+		Disclosures: s.record.disclosures, Gateway: c.PublicURL, Anchor: s.cert.Anchor, Rulings: newRulings(c.profiles).Of, Shows: showsOf(c.profiles), View: viewOf(c.profiles), System: s.system, Now: o.Now, Logger: o.Logger,
 	}))
 	if err != nil {
 		return nil, err
