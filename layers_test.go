@@ -50,8 +50,8 @@ var layers = map[string][]string{
 	"provenance":    {},
 	"diligence":     {"hipaa", "id", "problem", "snapshot"},                                              // questionnaires, scores, when a certification counts
 	"agreement":     {"hipaa", "id", "paper", "problem", "snapshot"},                                     // what each term does, what is missing, our own wording
-	"course":        {"hipaa", "id", "internal/yamldoc", "paper", "problem", "snapshot"},                 // lessons, questions, certificates
-	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "snapshot"},                        // clocks, the four factors, notices
+	"course":        {"hipaa", "id", "internal/yamldoc", "paper", "problem", "sheet", "snapshot"},        // lessons, questions, certificates
+	"breach":        {"agreement", "hipaa", "id", "paper", "problem", "sheet", "snapshot"},               // clocks, the four factors, notices
 	"paper":         {"problem"},                                                                         // PDF and DOCX of the product's own documents
 	"offboarding":   {"hipaa", "id", "paper", "snapshot"},                                                // the certificate of return and destruction
 	"forecast":      {"agreement", "breach", "course", "diligence", "hipaa", "id", "policy", "snapshot"}, // what stops when, if nobody acts
@@ -66,7 +66,7 @@ var layers = map[string][]string{
 	"seal/kms/*":    {"problem", "seal", "seal/kms"},
 	"vault":         {"id", "phi", "problem", "seal"},
 	"behavior":      {"audit", "hipaa", "id"},
-	"disclosure":    {"audit", "hipaa", "id", "problem"}, // who was given what, by an index over the log that can be rebuilt from it
+	"disclosure":    {"audit", "hipaa", "id", "problem", "sheet"}, // who was given what, by an index over the log that can be rebuilt from it
 	// GOVERNANCE
 	"registry":              {"agreement", "audit", "breach", "course", "diligence", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},

@@ -59,7 +59,7 @@ func fieldsOf(r *snapshot.Role, rulings func(profile, path string) []string) Rol
 				f.Type, f.List = typesOf(typ+"."+path, e), e.List
 			}
 			if rulings != nil {
-				f.Becomes = append(f.Becomes, rulings(r.Profile, typ+"."+path)...)
+				f.Becomes = append(f.Becomes, becomes(rulings, r.Profile, typ, path)...)
 			}
 			f.Direct = slices.Contains(f.Becomes, "named")
 			f.Removed = !slices.ContainsFunc(f.Becomes, func(w string) bool {
@@ -70,6 +70,26 @@ func fieldsOf(r *snapshot.Role, rulings func(profile, path string) []string) Rol
 		out.Types = append(out.Types, t)
 	}
 	return out
+}
+
+// becomes is what the profile makes of an element. Inside one that is a direct identifier, or
+// removed, all is ruled on as that is, but for what a role gets by naming it: a State in an
+// address (deid, compiler.rule).
+func becomes(rulings func(profile, path string) []string, profile, typ, path string) []string {
+	own := rulings(profile, typ+"."+path)
+	for i, c := range path {
+		if c != '.' {
+			continue
+		}
+		above := rulings(profile, typ+"."+path[:i])
+		switch {
+		case len(above) != 1 || above[0] != "named" && above[0] != "removed":
+		case above[0] == "named" && len(own) == 1 && own[0] == "asked":
+		default:
+			return above
+		}
+	}
+	return own
 }
 
 // typesOf are the types of an element: all of them where it is a choice that is not

@@ -173,6 +173,7 @@ func writeHuma(ctx huma.Context, out any, s *server, err error) {
 }
 
 func writeProblem(w http.ResponseWriter, p *problem.Problem) {
+	p.SetRetryAfter(w.Header())
 	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Kind.Status())
 	_ = json.NewEncoder(w).Encode(wire(p)) // the client has gone: nothing to do

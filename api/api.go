@@ -11,6 +11,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -78,6 +79,7 @@ type server struct {
 	collections map[string]collection // by plural
 	looking     sync.Map              // who has the log looked through now
 	outside     *signin.Limit         // acts of vendors' people: each is in the log for good
+	requests    *signin.Requests      // of everybody
 }
 
 func newOutside() *signin.Limit { return signin.NewLimit(240, 500*time.Millisecond) }
@@ -100,7 +102,7 @@ func New(c Config) http.Handler {
 		"session":     {Type: "http", Scheme: "bearer", Description: "The secret of a session, as sallyport login gets it"},
 	}
 	hc.Security = []map[string][]string{{"certificate": {}}, {"session": {}}}
-	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}, outside: newOutside()}
+	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}, outside: newOutside(), requests: signin.NewRequests()}
 	s.acts()
 	s.reads()
 	s.incidents()
@@ -117,16 +119,28 @@ func New(c Config) http.Handler {
 	s.disclosures()
 	s.offboardings()
 
-	// A browser shows a personal certificate, as it does a cookie, whoever's page
-	// sends the request.
-	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(RefuseCrossOrigin))
-	return cross.Handler(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
+	return Guard(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
 }
 
-// RefuseCrossOrigin answers a request that a page of another site has sent.
-func RefuseCrossOrigin(w http.ResponseWriter, _ *http.Request) {
-	writeProblem(w, problem.New(problem.Refused, "The request came from another site's page", "Use the command line, or a page of this server"))
+// Guard is what stands before every program's door. A browser shows a personal
+// certificate, as it does a cookie, whoever's page sends the request; and no answer, a
+// refusal neither, is for a cache, a page or a frame.
+func Guard(next http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, problem.New(problem.Refused, "The request came from another site's page", "Use the command line, or a page of this server"))
+	}))
+	guarded := cross.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		guarded.ServeHTTP(w, r)
+	})
 }
 
 // As is the request as one of this process's own pages asks it for a person whose
@@ -150,7 +164,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 			if !ok {
 				reason := s.Sessions.Why(r)
 				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "next", signin.WayOut(reason))
-				identity.WriteUnknown(w)
+				s.unknown(w, r)
 				return
 			}
 			by = registry.Actor{Person: person, Session: session}
@@ -159,10 +173,16 @@ func (s *server) identify(next http.Handler) http.Handler {
 			if err != nil {
 				reason, _ := identity.ReasonOf(err)
 				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "next", reason.Next(), "err", err)
-				identity.WriteUnknown(w)
+				s.unknown(w, r)
 				return
 			}
 			by = registry.Actor{Person: who}
+		}
+		if !inside { // a page was counted where it was asked for
+			if err := s.requests.Try(r, cmp.Or(string(by.Session), "person "+string(by.Person)), s.Now()); err != nil {
+				writeProblem(w, problem.From(err))
+				return
+			}
 		}
 		p, ok := view.Persons.Get(by.Person)
 		if !ok || p.State != snapshot.Approved {
@@ -175,19 +195,29 @@ func (s *server) identify(next http.Handler) http.Handler {
 				"Ask the organisation; your own access is on the pages where you signed in"))
 			return
 		}
-		if s.tooMany(p, r) {
-			writeProblem(w, problem.New(problem.Refused, "There were too many requests from your address", "Wait a minute and try again"))
+		if err := s.tooMany(p, r); err != nil {
+			writeProblem(w, problem.From(err))
 			return
 		}
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, by)))
 	})
 }
 
-// tooMany reports whether a vendor's person does more at once than a person does.
-func (s *server) tooMany(p *snapshot.Person, r *http.Request) bool {
-	return p.Vendor != "" && r.Method == http.MethodPost && !s.outside.Allow(r, s.Now())
+// tooMany tells a vendor's person who does more at once than a person does.
+func (s *server) tooMany(p *snapshot.Person, r *http.Request) error {
+	if p.Vendor == "" || r.Method != http.MethodPost {
+		return nil
+	}
+	return s.outside.Try(r, s.Now())
+}
+
+// unknown answers whom nobody knows, and no address more often than anybody tries.
+func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
+	if err := s.requests.Try(r, "", s.Now()); err != nil {
+		writeProblem(w, problem.From(err))
+		return
+	}
+	identity.WriteUnknown(w)
 }
 
 // vendorReads are who a vendor's person is, where their machines enrol, what they have and may ask for, and what

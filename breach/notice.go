@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/paper"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/sheet"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -308,6 +309,17 @@ func first(values ...string) string {
 	return ""
 }
 
+// phoneInLetter begins with a bracket where the number begins with a plus: a spreadsheet
+// would work it out, and an apostrophe before it would stand in the letter.
+func phoneInLetter(number string) string {
+	rest, ok := strings.CutPrefix(number, "+")
+	if !ok {
+		return number
+	}
+	code := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+	return "(+" + code + ")" + rest[len(code):]
+}
+
 // MergeCSV is the head of the data of a mail merge, and one row with what is the same
 // for every recipient. The recipients' own columns are empty: who they are is a release
 // of its own.
@@ -315,15 +327,11 @@ func MergeCSV(in *snapshot.Incident, s Scene) (string, error) {
 	shared := map[string]string{
 		"Organisation": s.Organisation, "Letter_date": s.Now.In(s.Zone).Format("January 2, 2006"), "What_happened": in.Telling.WhatHappened,
 		"Information_involved": strings.Join(in.Telling.Types, "; "), "What_you_can_do": in.Telling.Steps, "What_we_are_doing": in.Telling.Doing,
-		"Toll_free_number": in.Telling.Contact.Phone, "Email": in.Telling.Contact.Email, "Website": in.Telling.Contact.Website, "Postal_address": in.Telling.Contact.Postal,
+		"Toll_free_number": phoneInLetter(in.Telling.Contact.Phone), "Email": in.Telling.Contact.Email, "Website": in.Telling.Contact.Website, "Postal_address": in.Telling.Contact.Postal,
 	}
 	head, row := slices.Clone(MergeFields), make([]string, len(MergeFields))
 	for _, name := range slices.Sorted(maps.Keys(shared)) {
-		value := shared[name]
-		if strings.HasPrefix(value, "=") || strings.HasPrefix(value, "@") {
-			value = "'" + value // a word processor's table must not compute
-		}
-		head, row = append(head, name), append(row, value)
+		head, row = append(head, name), append(row, sheet.Text(shared[name]))
 	}
 	var out strings.Builder
 	w := csv.NewWriter(&out)

@@ -80,7 +80,7 @@ func (s *server) call(v *visit, method, path string, body any, headers ...string
 
 // kindOf is the kind of problem that has the status.
 func kindOf(status int) problem.Kind {
-	for _, k := range []problem.Kind{problem.Invalid, problem.Refused, problem.NotFound, problem.Conflict, problem.TooLarge, problem.Unavailable} {
+	for _, k := range []problem.Kind{problem.Invalid, problem.Refused, problem.NotFound, problem.Conflict, problem.TooLarge, problem.TooMany, problem.Unavailable} {
 		if k.Status() == status {
 			return k
 		}

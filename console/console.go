@@ -217,9 +217,11 @@ func (s *server) enter(x screen) http.Handler {
 		if !ok {
 			return
 		}
-		if r.Method == http.MethodPost && !s.acts.Allow(r, v.Now) {
-			s.fail(v, problem.New(problem.Refused, "There were too many requests from your address", "Wait a minute and try again"))
-			return
+		if r.Method == http.MethodPost {
+			if err := s.acts.Try(r, v.Now); err != nil {
+				s.fail(v, err)
+				return
+			}
 		}
 		data, err := x.show(s, v)
 		switch {
@@ -281,6 +283,7 @@ func (s *server) fail(v *visit, err error) {
 	}
 	s.Logger.Log(v.Context(), level, "a screen was refused", "route", v.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
 	v.status, v.title = p.Kind.Status(), failed(p.Kind)
+	p.SetRetryAfter(v.w.Header())
 	s.write(v, "failure", page[failure]{s.frame(v), failure{p}})
 }
 

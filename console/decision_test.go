@@ -115,9 +115,12 @@ func securityEngineer(w *world) {
 	for path, want := range map[string]int{"": 4, "?result=refused": 2, "?gate=hold": 1, "?gate=role&vendor=Northwind+AI,+Inc.": 1, "?vendor=northwind&result=permitted": 2, "?vendor=nobody": 0, "?person=lin&engagement=triage-eval&app=triage&source=ehr": 4,
 		"?until=2020-01-01": 0, "?since=2020-01-01": 4, "?since=2020-01-01&gate=hold": 1, "?person=ada": 0} {
 		grace.get("/console/decisions" + path).wants(http.StatusOK)
-		list, _, _ := strings.Cut(grace.body, `class="dec-drawn"`)
+		drawn, list, _ := strings.Cut(grace.body, `id="decision-list"`)
 		if got := strings.Count(list, `class="dec-result"`); got != want {
 			t.Errorf("%q lists %d decisions, want %d", path, got, want)
+		}
+		if !strings.Contains(drawn, "Decisions over time") || !strings.Contains(drawn, "Refusals by gate") {
+			t.Errorf("%q: what is drawn does not stand above the list", path)
 		}
 	}
 	grace.get("/console/decisions?since=2026-13-01").wants(http.StatusOK, "A day is written as year, month, day")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -206,7 +207,11 @@ func (f *doForm) act(v *visit) (registry.Act, json.RawMessage, bool) {
 	if f.reason == "" {
 		errs = append(errs, fieldError{"reason", "The reason is missing", "Say why, in a sentence"})
 	}
-	f.errs = append(f.errs, errs...)
+	for _, e := range errs { // what could not be read at all is told once
+		if !slices.ContainsFunc(f.errs, func(had fieldError) bool { return had.Field != "" && had.Field == e.Field }) {
+			f.errs = append(f.errs, e)
+		}
+	}
 	return a, raw, len(f.errs) == 0
 }
 
@@ -301,6 +306,9 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 	}
 	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given}
 	p.Must, p.May = form.fields()
+	if len(f.errs) > 0 && (f.step == "preview" || f.step == "do") {
+		f.errs = append(f.errs, form.missing(p.Must)...)
+	}
 	s.weighs(v, &f, p.Must)
 	if p.First = form.undecided(); form.hasFile() {
 		p.File = f.fileField()
@@ -321,11 +329,12 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 			} else if name == "reason" {
 				x.Href = "#f-reason"
 			} else if name == "content" && p.File != nil {
-				x.Href, p.File.Error = "#f-content", x.Text
+				x.Href, p.File.Error = "#f-content", strings.TrimPrefix(x.Text, "File: ")
 			}
 		}
 		p.Errors = append(p.Errors, x)
 	}
+	p.inOrder()
 	if len(p.Errors) > 0 {
 		v.status = http.StatusUnprocessableEntity
 		if v.Method == http.MethodGet {
@@ -340,7 +349,56 @@ func labelAt(kind registry.Kind, name string) string {
 	if name == "reason" {
 		return "Reason"
 	}
+	if parts := strings.Split(name, "."); len(parts) > 2 && parts[0] == "terms" {
+		return termLabel(parts[1], parts[len(parts)-1])
+	}
+	// An entry of a list is called as the list is.
+	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name, '.') {
+		if _, err := strconv.ParseUint(name[i+1:], 10, 31); err != nil {
+			break
+		}
+		name = name[:i]
+	}
 	return cmp.Or(wordOf(kind, name, name[strings.LastIndexByte(name, '.')+1:]).Label, words(name))
+}
+
+// inOrder tells errors as their fields stand on the page; what belongs to none comes first.
+func (p *doPage) inOrder() {
+	at := map[string]int{"#f-content": 1}
+	var number func([]actField)
+	number = func(xs []actField) {
+		for _, x := range xs {
+			at["#"+x.ID] = len(at) + 1
+			number(x.Fields)
+			if x.Expert != nil {
+				at["#"+x.Expert.ID] = len(at) + 1
+			}
+		}
+	}
+	number(p.Must)
+	number(p.May)
+	at["#f-reason"] = len(at) + 1
+	slices.SortStableFunc(p.Errors, func(a, b formError) int { return cmp.Compare(at[a.Href], at[b.Href]) })
+}
+
+// missing are the fields that must be filled in and are empty, beside what else is wrong: who
+// mends a form mends all of it at once.
+func (f *actForm) missing(fields []actField) []fieldError {
+	var out []fieldError
+	for i := range fields {
+		x := &fields[i]
+		at := slices.ContainsFunc(f.errs, func(e fieldError) bool { return e.Field == x.Name })
+		if !x.Required || at || strings.TrimSpace(strings.Join(f.typed[x.Name], "")) != "" {
+			continue
+		}
+		e := fieldError{x.Name, "is missing", "Fill it in"}
+		if len(x.Options) > 0 {
+			e.Next = "Choose one"
+		}
+		out = append(out, e)
+		x.Error = sentence(upperFirst(e.Title)) + " " + sentence(e.Next)
+	}
+	return out
 }
 
 // nearest is the field on the page that shows the name, or the part around it.
@@ -353,6 +411,9 @@ func (f *actForm) nearest(name string, all []actField) string {
 				best, size = x.ID, len(x.Name)
 			}
 			look(x.Fields)
+			if x.Scope != nil {
+				look(x.Scope.fields())
+			}
 		}
 	}
 	look(all)

@@ -320,8 +320,8 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 			k, v := below(row, "k"), below(row, "v")
 			kw, vw := wordOf(f.spec.Name, k, "k"), wordOf(f.spec.Name, v, "v")
 			pair := actField{Name: row, ID: "f-" + row, As: "group", Label: x.Label + " " + strconv.Itoa(i+1), Fields: []actField{
-				{Name: k, ID: "f-" + k, Label: kw.Label, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
-				{Name: v, ID: "f-" + v, Label: vw.Label, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
+				{Name: k, ID: "f-" + k, Label: kw.Label, Help: kw.Help, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
+				{Name: v, ID: "f-" + v, Label: vw.Label, Help: vw.Help, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
 			pair.Open = pair.Fields[0].Value != ""
 			x.Fields = append(x.Fields, pair)
 		}
@@ -409,7 +409,9 @@ func (f *actForm) keysOf(name string) []option {
 	case "exception_holds":
 		for _, e := range breach.Exceptions() {
 			for _, q := range e.Needs {
-				out = append(out, option{Value: q.Key, Label: q.Text})
+				if !slices.ContainsFunc(out, func(o option) bool { return o.Value == q.Key }) { // two exceptions ask the same
+					out = append(out, option{Value: q.Key, Label: q.Text})
+				}
 			}
 		}
 	case "resources":

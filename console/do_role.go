@@ -49,6 +49,15 @@ type scopeRow struct {
 	Parts          []scopeRow
 }
 
+// fields are the parts of the picker that an error can lead to.
+func (p *scopePicker) fields() []actField {
+	var out []actField
+	for _, t := range p.Types {
+		out = append(out, actField{Name: "resources." + nameOfKey(t.Name), ID: t.ID, Fields: []actField{t.Interactions}})
+	}
+	return out
+}
+
 // oftenNeeded are types that most roles name.
 var oftenNeeded = []string{"Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Procedure", "DiagnosticReport", "DocumentReference", "ImagingStudy"}
 
@@ -301,6 +310,7 @@ func (s *server) weigh(v *visit, f *doForm, p *scopePicker) error {
 		for i := range rows {
 			e := becomes[rows[i].Whole]
 			rows[i].Becomes, rows[i].Mark = askBecomes(fields, e), shownMark(fields, e)
+			rows[i].HasParts = rows[i].HasParts && (!e.Removed || e.Direct) // of what never leaves, no part does
 			fill(rows[i].Parts)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sallyport/sallyport/agreement"
+	"github.com/sallyport/sallyport/hipaa"
 )
 
 // Terms of a paper, by the shape that package agreement says they have: the plain value and
@@ -32,6 +33,25 @@ func shapeAt(name string) (agreement.Shape, bool) {
 
 // byFields reports whether the shape needs more than the one field that is the value.
 func byFields(s agreement.Shape) bool { return s.HasParts() || s.Plain == agreement.Texts }
+
+// termLabel is what people call a part of a term: "Exit: return, destruction, timing: Days to
+// return".
+func termLabel(field, part string) string {
+	label := words(field)
+	if t, ok := hipaa.TermByField(field); ok {
+		label = t.Title
+	}
+	if part == "clause" {
+		return label + ", clause"
+	}
+	s, _ := agreement.ShapeOf(field)
+	for _, p := range s.Parts {
+		if p.Name == part {
+			return label + ": " + p.Label
+		}
+	}
+	return label
+}
 
 // term asks for a term of a paper by what it may say.
 func (f *actForm) term(x *actField) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 )
@@ -47,6 +48,7 @@ func TestEveryActHasAForm(t *testing.T) {
 				if len(c.body) > 150<<10 {
 					t.Errorf("%s: the page has %d bytes", spec.Name, len(c.body))
 				}
+				wholeForm(t, string(spec.Name), c.body)
 			case http.StatusForbidden:
 			default:
 				t.Errorf("%s for %s: %d\n%s", spec.Name, name, c.status, c.body)
@@ -60,6 +62,18 @@ func TestEveryActHasAForm(t *testing.T) {
 	}
 	if forms < 100 {
 		t.Errorf("%d forms", forms)
+	}
+	// Those that ask for more once something is chosen.
+	for _, typ := range hipaa.CertificationTypes() {
+		people["ada"].get("/console/do/certification.record?type=" + typ.ID).wants(http.StatusOK)
+		wholeForm(t, typ.ID, people["ada"].body)
+	}
+	for _, path := range []string{"/console/agreements/compose", "/console/do/role.define?profile=minimum-necessary&resources.Patient.elements=name.family&resources.Observation.elements=valueQuantity.value"} {
+		people["grace"].get(path).wants(http.StatusOK)
+		wholeForm(t, path, people["grace"].body)
+		if n := len(people["grace"].body); n > 150<<10 {
+			t.Errorf("%s has %d bytes", path, n)
+		}
 	}
 }
 
@@ -329,4 +343,40 @@ func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
 	// What a link says is shown, though the type has it not.
 	x.get("/console/do/certification.record?vendor=northwind&type=VULNSCAN&level=2").wants(http.StatusOK)
 	asks([]string{"as_of", "level"}, []string{"opinion"})
+}
+
+// Whoever defines a role sees what becomes of each element under the profile, goes below the
+// top level, and reads what the choice means before it is done.
+func TestARoleIsWeighedWhileItIsPicked(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	x.get("/console/do/role.define").wants(http.StatusOK, "nothing would be shown", "Choose a profile")
+	x.sends("type").wants(http.StatusUnprocessableEntity, "No type of resource was chosen")
+	x.sends("type", "add", "Patient", "profile", "minimum-necessary").wants(http.StatusOK, "birthDate", "its year only", "Identifier: never leaves")
+	x.sends("open:Patient.address").wants(http.StatusOK, `value="address.state"`)
+	x.sends("weigh", "resources.Patient.elements", "address.state", "resources.Patient.elements", "name", "resources.Patient.elements", "birthDate", "resources.Patient.interactions", "read").
+		wants(http.StatusOK, "<p>3 elements of 1 type are named", "so they do not leave: Patient.name.", "enough for engagements whose class of data is PHI.", "/console/policies/deidentification")
+	// Direct identifiers are told as such.
+	x.sends("weigh", "direct_identifiers", "true").wants(http.StatusOK, "Direct identifiers or free text would leave: Patient.name.", "Named whole: Patient.name.")
+	x.sends("preview", "id", "state-only", "title", "State only", "dates", "year", "identifiers", "pseudonym", "max_page_size", "50", "reason", "for the state").
+		wants(http.StatusOK, "Nothing is done yet", "What it would show", "Direct identifiers or free text would leave: Patient.name.")
+	x.sends("back").wants(http.StatusOK, `value="address.state"`)
+	// A type that is left out is gone; what FHIR does not have is told at its type.
+	x.sends("type", "add", "Observation").wants(http.StatusOK, "Elements of Observation", "value[x]")
+	x.sends("shut:Observation").wants(http.StatusOK, "state-only")
+	if strings.Contains(x.body, "Elements of Observation") {
+		t.Errorf("Observation was left out, and is there:\n%s", x.body)
+	}
+	x.sends("do").wants(http.StatusOK)
+	// What was defined is what the form begins with, when somebody changes it.
+	x.get("/console/do/role.define?id=state-only").wants(http.StatusOK)
+	_, form, _ := actForm(t, x.body)
+	if got := slices.Sorted(slices.Values(form["resources.Patient.elements"])); !slices.Equal(got, []string{"address.state", "birthDate", "name"}) || len(form["resources.Observation.elements"]) > 0 {
+		t.Errorf("the role has %q", got)
+	}
+	x.get("/console/do/role.define?profile=minimum-necessary&resources.Patient.elements=colour&resources.Patient.interactions=read&id=a&title=a&dates=year&identifiers=pseudonym&max_page_size=5").wants(http.StatusOK, "not of FHIR R4")
+	x.sends("preview", "reason", "a colour").wants(http.StatusUnprocessableEntity, "Patient has no element", `href="#f-resources.Patient"`)
+	// The API tells it to those alone who may define a role.
+	w.b.Enlist("iris", registry.Auditor)
+	w.as("iris").get("/console/do/role.define").wants(http.StatusForbidden)
 }

@@ -90,7 +90,7 @@ func firmAtWork(t *testing.T, w *world) {
 		for until := time.Now().Add(10 * time.Second); !strings.Contains(b.Text(), "Released") && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 			b.Open(w.b.Pages + "/console/my/activity")
 		}
-		b.Wants("Released", "Patient: search")
+		b.Wants("Released", "Search Patient")
 		w.firmPictures(b, "firm-activity")
 		// 4. It is over: why, and ask for it again.
 		w.b.Act(grace, registry.RevokeGrant{ID: hospitaltest.Grant})

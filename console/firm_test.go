@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"html"
 	"io"
@@ -14,14 +15,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/internal/need"
+	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -61,7 +66,20 @@ func firmSees(t *testing.T, w *world, lin *client) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "Released", "Patient: search", "Lin Example", "Requests by day")
+		lin.wants(http.StatusOK, "Released", "Search Patient", "Lin Example", "Requests by day")
+		lin.get("/console/my/activity/"+decisionIn(t, lin.body)).wants(http.StatusOK, "Released: Search Patient", "<code>search-type Patient</code>", "Id to quote", "Lin Example")
+		w.b.Refusal("/AllergyIntolerance")
+		lin.awaitAll("/console/my/activity?outcome=refused", "Search AllergyIntolerance")
+		lin.get("/console/my/activity/"+decisionIn(t, lin.body)).wants(http.StatusOK, "Refused: Search AllergyIntolerance", "The role does not cover", "Nothing was fetched and nothing left",
+			"/console/my/ask?engagement=triage-eval&amp;from=triage-grant", "Ask for it", "Those that are the organisation's own are not shown")
+		for _, g := range gate.All {
+			if own := g.Audience == policy.Owner; strings.Contains(lin.body, `id="gate-`+g.ID+`"`) == own {
+				t.Errorf("the gate %s is shown: %v", g.ID, !own)
+			}
+		}
+		if strings.Contains(lin.body, "/console/evidence") || strings.Contains(lin.body, `"/console/decisions`) {
+			t.Error("a vendor is led to a page of the organisation's")
+		}
 		lin.get("/console/my/activity?outcome=refused&q=prover").wants(http.StatusOK, "does not cover a resource type")
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
@@ -71,8 +89,21 @@ func firmSees(t *testing.T, w *world, lin *client) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "4 permitted, 4 refused")
+		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "4 permitted")
 	})
+	t.Run("who is hidden", func(t *testing.T) { firmHidden(&world{t, w.b}, lin.in(t)) })
+}
+
+var firmRequest = regexp.MustCompile(`"/console/my/activity/([0-9A-Z]{26})"`)
+
+// decisionIn is the first request that a page leads a vendor's person to.
+func decisionIn(t *testing.T, body string) string {
+	t.Helper()
+	m := firmRequest.FindStringSubmatch(body)
+	if m == nil {
+		t.Fatalf("no request is led to:\n%s", body)
+	}
+	return m[1]
 }
 
 // in is the client with another test to fail.
@@ -228,4 +259,81 @@ func launches(t *testing.T, w *world, lin *client) {
 		t.Errorf("got %v, %s, %s; want the reason", err, more, rest.String())
 	}
 	w.b.Act(grace, registry.RevokeGrant{ID: "notebook-grant"})
+}
+
+// Someone asks for a patient who said no, and for one who is not there. The gateway gives
+// one answer, and so do the pages of the vendor's own people: nothing on them says that
+// there is such a patient (42 CFR 2.13(c)(2)).
+func firmHidden(w *world, lin *client) {
+	t := w.t
+	codes := func() (out []string) {
+		var found struct {
+			Entry []struct {
+				Resource struct{ ResourceType, ID string }
+			}
+		}
+		if err := json.Unmarshal(w.b.Get("/Patient?_count=50").Body, &found); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range found.Entry {
+			if e.Resource.ResourceType == "Patient" {
+				out = append(out, e.Resource.ID)
+			}
+		}
+		return out
+	}
+	custody := func(verb string) {
+		t.Helper()
+		a, err := w.b.People[registrytest.Grace].Do(http.MethodPost, "/v1/custody/"+verb, map[string]any{"source": "ehr", "kind": "restriction", "reason": "the patient asked for it", "patients": hospital.Generate(1, 5).IDs("Patient")[:1]})
+		if err != nil || a.Status != http.StatusOK {
+			t.Fatalf("%s: %v %v", verb, a, err)
+		}
+	}
+	before := codes()
+	custody("hold")
+	after := codes()
+	gone := slices.DeleteFunc(before, func(c string) bool { return slices.Contains(after, c) })
+	if len(gone) != 1 {
+		t.Fatalf("%d patients are gone, want 1", len(gone))
+	}
+	today := func() (permitted, refused string) {
+		rows := lin.get("/console/my/activity/firm?of=days&format=csv").table()
+		last := rows[len(rows)-1]
+		return last[1], last[2]
+	}
+	permitted, refused := today()
+	for _, code := range []string{gone[0], rivalNobody(gone[0])} {
+		if got := w.b.Get("/Patient/" + code); got.Status != http.StatusNotFound {
+			t.Fatalf("a patient who is not to be seen: %s", got)
+		}
+	}
+	custody("release")
+	var told [][]string
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		if told = lin.get("/console/my/activity?format=csv&outcome=withheld").table()[1:]; len(told) > 1 {
+			break
+		}
+	}
+	if len(told) != 2 {
+		t.Fatalf("what was withheld: %q", told)
+	}
+	var pages []string
+	for _, row := range told {
+		lin.get("/console/my/activity/"+row[1]).wants(http.StatusOK, "Withheld: Read one Patient", "Either there is no such record for you")
+		pages = append(pages, rivalBare(rivalSeen{lin.status, lin.header, lin.body}, row[1]))
+		row[0], row[1] = "", ""
+	}
+	if !slices.Equal(told[0], told[1]) {
+		t.Errorf("the list tells a patient who is hidden from one who is not there:\n%q\n%q", told[0], told[1])
+	}
+	if pages[0] != pages[1] {
+		t.Errorf("the page does:\n%s", rivalDifference(pages[0], pages[1]))
+	}
+	counted, got := today()
+	for until := time.Now().Add(10 * time.Second); counted == permitted && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		counted, got = today() // what is drawn follows the log
+	}
+	if got != refused || counted == permitted {
+		t.Errorf("the days count %s permitted and %s refused; before it was %s and %s", counted, got, permitted, refused)
+	}
 }

@@ -94,7 +94,7 @@ func (c *collect) add(w waiting) { c.out = append(c.out, w) }
 // returns until the next is added.
 func (c *collect) act(text string, kind registry.Kind, noun snapshot.Noun, key string, since time.Time, not ...id.Person) *waiting {
 	s := snapshot.Subject{Noun: noun, ID: key}
-	c.add(waiting{Text: text, Subject: s, Vendor: vendorOf(c.v, s), Since: since, Href: actPath(kind, "/console", "id", key), kind: kind, not: not})
+	c.add(waiting{Text: text, Subject: s, Vendor: c.v.VendorOf(s), Since: since, Href: actPath(kind, "/console", "id", key), kind: kind, not: not})
 	return &c.out[len(c.out)-1]
 }
 

@@ -17,6 +17,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/sheet"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -512,13 +513,7 @@ func WriteCSV(v *snapshot.View) ([]byte, error) {
 		}
 		row := []string{string(t.ID), string(t.Person), vendor, t.Course, t.Version, number(t.Score), strconv.FormatBool(t.Passed), stamp(t.CompletedAt), stamp(t.ExpiresAt), stamp(t.RevokedAt),
 			string(t.Source), strings.Join(t.Modules, " "), t.Track, number(t.Hours), t.Statement.In, stamp(t.Statement.SignedAt), t.External}
-		for i, c := range row {
-			// A spreadsheet runs what begins so.
-			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-				row[i] = "'" + c
-			}
-		}
-		rows = append(rows, row)
+		rows = append(rows, sheet.Texts(row...))
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return nil, fmt.Errorf("csv: %w", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/sheet"
 )
 
 // Kind is what a row stands for.
@@ -269,7 +270,7 @@ func (x *Index) Export(ctx context.Context, q Query, w io.Writer, format Format,
 		if err := c.Write(columns); err != nil {
 			return err
 		}
-		if err := x.Rows(ctx, q, 0, func(r Row) error { return c.Write(r.record()) }, want...); err != nil {
+		if err := x.Rows(ctx, q, 0, func(r Row) error { return c.Write(sheet.Texts(r.record()...)) }, want...); err != nil {
 			return err
 		}
 		c.Flush()

@@ -45,7 +45,7 @@ type cohortKey struct {
 }
 
 type cohortEntry struct {
-	mu      sync.Mutex // held by the one who asks the source
+	turn    chan struct{} // held by the one who asks the source; guards the rest
 	members members
 	err     error // why they are not known
 	until   time.Time
@@ -84,12 +84,17 @@ func (g *Gateway) membership(ctx context.Context, s *Source, c snapshot.Cohort) 
 		if g.cohorts.known == nil || len(g.cohorts.known) >= maxCohorts {
 			g.cohorts.known = map[cohortKey]*cohortEntry{}
 		}
-		e = &cohortEntry{}
+		e = &cohortEntry{turn: make(chan struct{}, 1)}
 		g.cohorts.known[k] = e
 	}
 	g.cohorts.mu.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	// A source may take long, and who waits for its answer may go away meanwhile.
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return nil, noCohort(context.Cause(ctx))
+	}
 	now := g.Now()
 	if now.Before(e.until) && e.until.Sub(now) <= max(g.CohortLife, cohortRetry) {
 		if e.err != nil {

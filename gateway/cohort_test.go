@@ -1,9 +1,14 @@
 package gateway
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 	_ "time/tzdata" // the test is the same on a machine without zone data
+
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // Who is in a Group only from tomorrow, or was until an hour ago, is not in it now.
@@ -40,5 +45,47 @@ func TestPeriodOfMembership(t *testing.T) {
 		if got := c.holds(now, zone); got != c.want {
 			t.Errorf("%+v: got %t, want %t", c.period, got, c.want)
 		}
+	}
+}
+
+// Who waits for a slow source to say who is in a cohort is freed when their own time is
+// over, and does not wait for that of whoever asked first.
+func TestWaitingForACohortEnds(t *testing.T) {
+	asked, done := make(chan struct{}), make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(asked)
+		<-done
+	}))
+	defer srv.Close()
+	s, err := NewSource(SourceConfig{ID: "ehr", BaseURL: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Gateway{Config: Config{Now: time.Now, CohortLife: time.Minute}}
+	cohort := snapshot.Cohort{Kind: snapshot.CohortSearch, Ref: "Patient?active=true"}
+	first := make(chan error, 1)
+	go func() {
+		_, err := g.membership(t.Context(), s, cohort)
+		first <- err
+	}()
+	<-asked
+	second := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := g.membership(ctx, s, cohort)
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		if err == nil {
+			t.Error("a source that said nothing named a cohort")
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the second still waits, though its time is over")
+	}
+	close(done)
+	if err := <-first; err == nil {
+		t.Error("an empty answer named a cohort")
 	}
 }

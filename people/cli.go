@@ -34,7 +34,8 @@ type handover struct {
 	challenge string
 	start     registry.StartSession
 	why       string
-	from      id.Session // set: the session that is handed on, which must live still
+	from      id.Session             // set: the session that is handed on, which must live still
+	stepUp    registry.StepUpSession // set: a passkey was touched for this session, and none begins
 	until     time.Time
 }
 
@@ -85,7 +86,7 @@ func challengeOf(verifier string) string {
 type cliAsk struct {
 	Port      int    // where it listens, on the machine of the browser
 	State     string // what it wants back
-	Challenge string // of its secret; empty for a step-up
+	Challenge string // of its secret; empty for a step-up, which has it already
 	Client    string // what it calls itself
 }
 
@@ -158,8 +159,8 @@ func (s *server) cliSignin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) cliSigninPasskey(w http.ResponseWriter, r *http.Request) {
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, s.Now()); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	t, err := s.Passkeys.FinishSignIn(s.Registry.View(), sent(r), r.PostFormValue("state"), r.PostFormValue("response"))
@@ -179,8 +180,8 @@ func (s *server) cliSigninSession(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, s.Now()); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	if x.Method != snapshot.ByOIDC {
@@ -222,6 +223,7 @@ type CLISession struct {
 func (s *server) cliSession(w http.ResponseWriter, r *http.Request) {
 	var out CLISession
 	x, ok := s.cli.take(r.PostFormValue("code"), r.PostFormValue("verifier"))
+	ok = ok && x.stepUp.ID == ""
 	if ok && x.from != "" { // it may have been ended in the meantime, by the provider or here
 		v := s.Registry.View()
 		y, lives := v.Sessions.Get(x.from)
@@ -252,57 +254,8 @@ func secret256(secret string) string {
 }
 
 func writeJSON(w http.ResponseWriter, p *problem.Problem) {
+	p.SetRetryAfter(w.Header())
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Kind.Status())
 	_ = json.NewEncoder(w).Encode(p) // the command line has gone: nothing to do
-}
-
-// cliStepUp asks for a passkey for a command line's session. Its id is no secret,
-// and only a passkey of its person leads on.
-func (s *server) cliStepUp(w http.ResponseWriter, r *http.Request) {
-	a, err := readAsk(r.URL.Query(), false)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	v := s.Registry.View()
-	x, ok := v.Sessions.Get(id.Session(r.URL.Query().Get("session")))
-	if !ok || !signin.Counts(v, x, s.Now()) {
-		s.fail(w, r, problem.New(problem.NotFound, "The command line is not signed in any more", "Run sallyport login"))
-		return
-	}
-	p, _ := v.Persons.Get(x.Person)
-	c, err := s.Passkeys.BeginStepUp(p, x.ID, s.browser(w, r), signin.Ceremony{Next: a.query().Encode()})
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Content-Security-Policy", policy(a.origin()))
-	s.show(w, r, http.StatusOK, "stepup", "Confirm that it is you", stepUpPage{Challenge: c, Action: "/cli/step-up", Client: x.Client, Began: when(x.StartedAt)})
-}
-
-func (s *server) cliStepUpPasskey(w http.ResponseWriter, r *http.Request) {
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
-		return
-	}
-	t, err := s.Passkeys.FinishStepUp(s.Registry.View(), sent(r), r.PostFormValue("state"), r.PostFormValue("response"))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	q, err := url.ParseQuery(t.Ceremony.Next)
-	if err != nil {
-		q = nil
-	}
-	a, err := readAsk(q, false)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if err := s.steppedUp(r, t); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	a.back(w, r, "")
 }

@@ -19,7 +19,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 	hc := w.client(nil)
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	for path, want := range map[string]int{"/": 303, "/signin": 200, "/enroll": 200, "/step-up": 303, "/passkeys/new": 303, "/nothing": 404, "/signin/with/x": 403,
-		"/signin/callback/x?code=c&state=s": 403, "/cli/signin": 400, "/cli/step-up?session=x": 400, "/assets/people.js": 200, "/assets/people.css": 200, "/assets/layout.html": 404} {
+		"/signin/callback/x?code=c&state=s": 403, "/cli/signin": 400, "/cli/step-up?ticket=x": 400, "/assets/people.js": 200, "/assets/people.css": 200, "/assets/layout.html": 404} {
 		resp, err := hc.Get(w.base + path)
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func TestOtherSitesCannotPost(t *testing.T) {
 	w := start(t)
 	hc := w.client(nil)
 	for _, path := range []string{"/signin", "/signin/certificate", "/enroll", "/enroll/passkey", "/step-up", "/passkeys/remove", "/sessions/end", "/sessions/end-all", "/signout",
-		"/cli/signin", "/cli/signin/session", "/cli/session", "/cli/step-up"} {
+		"/cli/signin", "/cli/signin/session", "/cli/session", "/cli/step-up", "/cli/step-up/begin", "/cli/step-up/end"} {
 		for header, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
 			req, err := http.NewRequest(http.MethodPost, w.base+path, strings.NewReader("code=x"))
 			if err != nil {
@@ -113,6 +113,43 @@ func TestSignInsLeadBack(t *testing.T) {
 	b.Wants("Your access")
 }
 
+// Nobody is answered more often than people ask, by a page or by a problem; and a while
+// later they are again.
+func TestRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	for _, c := range []struct{ at, kind, text string }{
+		{w.base + "/assets/people.css", "text/html; charset=utf-8", "too many requests from your address"},
+		{w.api + "/v1/whoami", "application/problem+json", `"type":"urn:sallyport:problem:too-many"`},
+		{w.api + "/v1/custody/holds", "application/problem+json", "too many requests from your address"},
+	} {
+		hc := w.client(nil)
+		get := func() (*http.Response, string) {
+			resp, err := hc.Get(c.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp, string(body)
+		}
+		resp, body := get()
+		for n := 0; resp.StatusCode != http.StatusTooManyRequests && n < 10_000; n++ {
+			resp, body = get()
+		}
+		if resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" || resp.Header.Get("Content-Type") != c.kind || !strings.Contains(body, c.text) {
+			t.Errorf("%s: got %d, Retry-After %q, %s:\n%s", c.at, resp.StatusCode, resp.Header.Get("Retry-After"), resp.Header.Get("Content-Type"), body)
+		}
+		w.forward(time.Minute)
+		if resp, _ := get(); resp.StatusCode == http.StatusTooManyRequests {
+			t.Errorf("%s: a minute later: got %d", c.at, resp.StatusCode)
+		}
+	}
+}
+
 // Guessing codes is slow, and right ones are found by nobody who guesses.
 func TestCodesAreTriedAFewTimes(t *testing.T) {
 	t.Parallel()
@@ -136,7 +173,7 @@ func TestCodesAreTriedAFewTimes(t *testing.T) {
 			t.Fatalf("got %d", got)
 		}
 	}
-	if got := try(code); got != http.StatusForbidden {
+	if got := try(code); got != http.StatusTooManyRequests {
 		t.Errorf("the right code, after too many tries: got %d", got)
 	}
 	w.forward(time.Minute)

@@ -28,8 +28,8 @@ type registerPage struct {
 // the passkey that it allows.
 func (s *server) enrollCode(w http.ResponseWriter, r *http.Request) {
 	now := s.Now()
-	if !s.codes.Allow(r, now) {
-		s.fail(w, r, tooOften())
+	if err := s.codes.Try(r, now); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	v := s.Registry.View()
@@ -112,8 +112,8 @@ type enrolledPage struct {
 // or in a session whose person has just touched another passkey.
 func (s *server) enrollPasskey(w http.ResponseWriter, r *http.Request) {
 	now := s.Now()
-	if !s.tries.Allow(r, now) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, now); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	v := s.Registry.View()

@@ -1,8 +1,12 @@
 package people_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,7 +15,9 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/internal/browser"
+	"github.com/sallyport/sallyport/people"
 )
 
 // proof is what a page would send: the state of a ceremony and the authenticator's
@@ -347,6 +353,143 @@ func TestAStepUpIsOfItsSession(t *testing.T) {
 	if !touched().After(before) {
 		t.Error("her own passkey did not")
 	}
+
+	// A command line of hers. It begins by its own secret and its key, and ends so: what
+	// the browser carries is worth nothing to anybody else.
+	at := newTerminal(t)
+	verifier, _ := signin.NewSecret()
+	challenge := challengeOf(verifier)
+	b.Open(w.base + "/cli/signin?" + at.query("challenge", challenge, "client", "laptop"))
+	b.Press("form[data-passkey] .main")
+	var cli people.CLISession
+	if status := w.post("/cli/session", url.Values{"code": {at.code(t)}, "verifier": {verifier}}, "", &cli); status != http.StatusOK {
+		t.Fatalf("signing the command line in: got %d", status)
+	}
+	stepped := func() time.Time {
+		x, _ := w.server.View().Sessions.Get(cli.Session)
+		return x.SteppedUpAt
+	}
+	w.forward(10 * time.Minute)
+	before = stepped()
+	for _, q := range []string{at.query("session", string(cli.Session)), at.query("ticket", string(cli.Session)), at.query("ticket", "")} {
+		b.Open(w.base + "/cli/step-up?" + q)
+		b.Wants("No command line waits for this any more")
+	}
+	if status := w.post("/cli/step-up/begin", url.Values{"challenge": {challenge}}, verifier, nil); status != http.StatusUnauthorized {
+		t.Errorf("who has no session begins a step-up: got %d", status)
+	}
+	begin := func() string {
+		var began people.CLIStepUp
+		if status := w.post("/cli/step-up/begin", url.Values{"challenge": {challenge}}, cli.Secret, &began); status != http.StatusOK {
+			t.Fatalf("begin: got %d", status)
+		}
+		return w.base + "/cli/step-up?" + at.query("ticket", began.Ticket)
+	}
+	old := begin()
+	where := begin()
+	b.Open(old) // the newest counts
+	b.Wants("No command line waits for this any more")
+	for _, who := range []string{b.Cookies()[signin.CookieName].Value, cli.Secret} {
+		b.Open(where)
+		b.Press("form[data-passkey] .main")
+		code := at.code(t)
+		if !stepped().Equal(before) {
+			t.Error("the browser alone stepped the command line up")
+		}
+		want := http.StatusNoContent
+		if who != cli.Secret {
+			want = http.StatusForbidden
+		}
+		end := url.Values{"code": {code}, "verifier": {verifier}}
+		if status := w.post("/cli/step-up/end", end, who, nil); status != want {
+			t.Errorf("the end by %t: got %d, want %d", who == cli.Secret, status, want)
+		}
+		if status := w.post("/cli/step-up/end", end, cli.Secret, nil); status != http.StatusForbidden {
+			t.Errorf("a code twice: got %d", status)
+		}
+		if who == cli.Secret && !stepped().After(before) {
+			t.Error("the command line that asked was not stepped up")
+		}
+		b.Open(where)
+		b.Wants("No command line waits for this any more")
+		where = begin()
+	}
+	// Who is signed in as somebody else is asked for nothing.
+	credentials["grace"] = b.Credentials(b.Authenticator)[0]
+	b.WithAuthenticator(true)
+	b.AddCredential(credentials["ada"])
+	b.Open(w.base + "/account")
+	b.Press("form[action='/signout'] button")
+	signIn(b, w)
+	b.Wants("Ada Example")
+	b.Open(where)
+	b.Wants("The command line is signed in as somebody else than you are here")
+}
+
+// terminal is where a command line listens.
+type terminal struct {
+	port  string
+	codes chan string
+}
+
+func newTerminal(t *testing.T) *terminal {
+	x := &terminal{codes: make(chan string, 8)}
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if code := r.URL.Query().Get("code"); code != "" { // else the browser asks for an icon
+			x.codes <- code
+		}
+	}))
+	t.Cleanup(srv.Close)
+	_, x.port, _ = strings.Cut(strings.TrimPrefix(srv.URL, "http://"), ":")
+	return x
+}
+
+func (x *terminal) query(pairs ...string) string {
+	q := url.Values{"port": {x.port}, "state": {strings.Repeat("s", 20)}}
+	for i := 0; i < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return q.Encode()
+}
+
+func (x *terminal) code(t *testing.T) string {
+	t.Helper()
+	select {
+	case code := <-x.codes:
+		return code
+	case <-time.After(10 * time.Second):
+		t.Fatal("the browser brought no code")
+		return ""
+	}
+}
+
+// post is what a command line sends, with a session's secret where it has one.
+func (w *world) post(path string, form url.Values, secret string, into any) int {
+	w.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, w.base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if secret != "" {
+		req.Header.Set("Authorization", "Bearer "+secret)
+	}
+	resp, err := w.client(nil).Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if into != nil {
+		if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return resp.StatusCode
+}
+
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Idle, or at the end of its time however busy: over.

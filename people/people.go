@@ -72,6 +72,8 @@ type server struct {
 	tries     *signin.Limit // proofs, which cost a signature
 	outs      *signin.Limit // logout tokens, of which a provider may send many
 	cli       *handovers
+	asks      *stepUpAsks
+	requests  *signin.Requests
 }
 
 // maxForm bounds what a browser may post, in bytes.
@@ -100,7 +102,7 @@ func parse(ago func(time.Time) string) (map[string]*template.Template, error) {
 // New is the handler of every page.
 func New(c Config) (http.Handler, error) {
 	s := &server{Config: c, codes: signin.NewLimit(10, 30*time.Second),
-		tries: signin.NewLimit(30, time.Second), outs: signin.NewLimit(500, 20*time.Millisecond), cli: newHandovers(c.Now)}
+		tries: signin.NewLimit(30, time.Second), outs: signin.NewLimit(500, 20*time.Millisecond), cli: newHandovers(c.Now), asks: newStepUpAsks(c.Now), requests: signin.NewRequests()}
 	var err error
 	if s.templates, err = parse(s.ago); err != nil {
 		return nil, err
@@ -132,6 +134,8 @@ func New(c Config) (http.Handler, error) {
 		"POST /cli/session":                s.cliSession,
 		"GET /cli/step-up":                 s.cliStepUp,
 		"POST /cli/step-up":                s.cliStepUpPasskey,
+		"POST /cli/step-up/begin":          s.cliStepUpBegin,
+		"POST /cli/step-up/end":            s.cliStepUpEnd,
 		"GET /assets/people.css":           s.asset("people.css", "text/css; charset=utf-8"),
 		"GET /assets/people.js":            s.asset("people.js", "text/javascript; charset=utf-8"),
 		"GET /assets/icon.svg":             s.asset("icon.svg", "image/svg+xml"),
@@ -148,7 +152,7 @@ func New(c Config) (http.Handler, error) {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem.New(problem.Refused, "The form came from another site", "Go back to the page here and send it again"))
 	}))
-	return s.guarded(cross.Handler(mux)), nil
+	return s.guarded(s.bounded(cross.Handler(mux))), nil
 }
 
 // guarded sets what every answer has. Nothing is stored, framed or sent elsewhere.
@@ -163,6 +167,19 @@ func (s *server) guarded(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "publickey-credentials-get=(self), publickey-credentials-create=(self)")
 		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bounded answers no session and no address more than people ask for. Who asks is not
+// noted as a use of the session: a page that keeps itself up to date comes here, too.
+func (s *server) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, session, _ := s.Sessions.SignedIn(signin.Quiet(r))
+		if err := s.requests.Try(r, string(session), s.Now()); err != nil {
+			s.fail(w, signin.Quiet(r), err)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -243,6 +260,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(r.Context(), level, "a page was refused", "path", r.URL.Path, "kind", string(p.Kind), "title", p.Title, "cause", cause(p))
+	p.SetRetryAfter(w.Header())
 	title := p.Title
 	if p.Field != "" && p.Kind == problem.Invalid {
 		title = p.Field + " " + title

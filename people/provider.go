@@ -28,8 +28,8 @@ func (s *server) signinWith(w http.ResponseWriter, r *http.Request) {
 
 // signinAway sends the browser to the provider.
 func (s *server) signinAway(w http.ResponseWriter, r *http.Request) {
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, s.Now()); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	c, _ := s.Registry.View().ConnectorInForce(id.Connector(r.PathValue("connector")))
@@ -44,8 +44,8 @@ func (s *server) signinAway(w http.ResponseWriter, r *http.Request) {
 
 // signinBack takes the person whom the provider sent back.
 func (s *server) signinBack(w http.ResponseWriter, r *http.Request) {
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, s.Now()); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	v := s.Registry.View()
@@ -72,12 +72,13 @@ func (s *server) backchannel(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code string, err error) {
 		p := problem.From(err)
 		s.Logger.WarnContext(r.Context(), "a logout token was refused", "connector", r.PathValue("connector"), "cause", cause(p))
+		p.SetRetryAfter(w.Header())
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(`{"error":"` + code + `"}` + "\n")) // the provider has gone: nothing to do
 	}
-	if !s.outs.Allow(r, s.Now()) {
-		refuse(http.StatusTooManyRequests, "temporarily_unavailable", tooOften())
+	if err := s.outs.Try(r, s.Now()); err != nil {
+		refuse(http.StatusTooManyRequests, "temporarily_unavailable", err)
 		return
 	}
 	v := s.Registry.View()

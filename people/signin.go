@@ -53,8 +53,8 @@ func (s *server) showSignin(w http.ResponseWriter, r *http.Request, next, notice
 
 // signinPasskey ends a sign-in with a passkey.
 func (s *server) signinPasskey(w http.ResponseWriter, r *http.Request) {
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, s.Now()); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	t, err := s.Passkeys.FinishSignIn(s.Registry.View(), sent(r), r.PostFormValue("state"), r.PostFormValue("response"))
@@ -131,8 +131,8 @@ func (s *server) stepUpPasskey(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !s.tries.Allow(r, s.Now()) {
-		s.fail(w, r, tooOften())
+	if err := s.tries.Try(r, s.Now()); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	t, err := s.Passkeys.FinishStepUp(s.Registry.View(), sent(r), r.PostFormValue("state"), r.PostFormValue("response"))
@@ -154,10 +154,6 @@ func (s *server) stepUpPasskey(w http.ResponseWriter, r *http.Request) {
 func (s *server) steppedUp(r *http.Request, t signin.Touched) error {
 	return s.do(r.Context(), registry.Actor{Person: t.Person}, registry.StepUpSession{ID: t.Ceremony.Session,
 		Touch: registry.Touch{Credential: t.Credential, SignCount: t.SignCount}}, "touched a passkey")
-}
-
-func tooOften() error {
-	return problem.New(problem.Refused, "There were too many tries from your address", "Wait a minute and try again")
 }
 
 // toStepUp is the page that asks for a passkey and then leads to next.

@@ -92,8 +92,8 @@ func openAttempt(v *snapshot.View, p id.Person) *snapshot.Attempt {
 func (s *server) learner(w http.ResponseWriter, r *http.Request) (visitor, bool) {
 	for _, x := range s.visitors(r) {
 		if x.Person != nil {
-			if r.Method == http.MethodPost && !s.acts.Allow(r, s.Now()) {
-				s.fail(w, r, tooOften())
+			if err := s.mayAct(r); err != nil {
+				s.fail(w, r, err)
 				return visitor{}, false
 			}
 			return x, true

@@ -58,8 +58,8 @@ func (s *server) visitor(w http.ResponseWriter, r *http.Request, vendor id.Vendo
 	all := s.visitors(r)
 	for _, x := range all {
 		if vendor != "" && x.Vendor == vendor && (x.Person != nil || x.holds(purpose, about)) {
-			if r.Method == http.MethodPost && !s.acts.Allow(r, s.Now()) {
-				s.fail(w, r, tooOften())
+			if err := s.mayAct(r); err != nil {
+				s.fail(w, r, err)
 				return visitor{}, false
 			}
 			return x, true
@@ -73,8 +73,12 @@ func (s *server) visitor(w http.ResponseWriter, r *http.Request, vendor id.Vendo
 	return visitor{}, false
 }
 
-func tooOften() error {
-	return problem.New(problem.Refused, "There were too many tries from your address", "Wait a minute and try again")
+// mayAct bounds the acts of one address.
+func (s *server) mayAct(r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	return s.acts.Try(r, s.Now())
 }
 
 func (s *server) in(w http.ResponseWriter, r *http.Request) {
@@ -84,8 +88,8 @@ func (s *server) in(w http.ResponseWriter, r *http.Request) {
 // inCode takes a link's code and leads to what it is for.
 func (s *server) inCode(w http.ResponseWriter, r *http.Request) {
 	now := s.Now()
-	if !s.codes.Allow(r, now) {
-		s.fail(w, r, tooOften())
+	if err := s.codes.Try(r, now); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	code := r.PostFormValue("code")

@@ -115,7 +115,7 @@ func TestAPersonActsAtARate(t *testing.T) {
 			break
 		}
 	}
-	c.wants(http.StatusForbidden, "too many tries")
+	c.wants(http.StatusTooManyRequests, "too many requests")
 	w.forward(time.Minute)
 	c.post("/portal/course/exercise/none", nil).wants(http.StatusNotFound, "no such exercise")
 }

@@ -185,6 +185,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	// The pattern, not the address: an id in it names a vendor's paper at most, and yet.
 	s.Logger.Log(r.Context(), level, "a page was refused", "route", r.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
+	p.SetRetryAfter(w.Header())
 	s.show(w, r, p.Kind.Status(), "message", "That did not work", message{Text: fieldTitle(p), Next: p.NextStep, Reasons: p.Reasons,
 		Link: "/portal", LinkText: "To what waits for you", Important: true})
 }

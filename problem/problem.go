@@ -9,8 +9,11 @@ package problem
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Kind is the closed set of ways to fail.
@@ -24,6 +27,7 @@ const (
 	NotFound     Kind = "not-found"     // 404
 	Conflict     Kind = "conflict"      // 409: the state does not allow it now
 	TooLarge     Kind = "too-large"     // 413
+	TooMany      Kind = "too-many"      // 429: more requests than one may make; After says when the next is answered
 	Unsupported  Kind = "unsupported"   // 501: understood, not offered
 	Unavailable  Kind = "unavailable"   // 503: something that must work does not; nothing was released
 	UpstreamFail Kind = "upstream-fail" // 502: the healthcare system did not answer as it must
@@ -45,6 +49,8 @@ func (k Kind) Status() int {
 		return http.StatusConflict
 	case TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case TooMany:
+		return http.StatusTooManyRequests
 	case Unsupported:
 		return http.StatusNotImplemented
 	case Unavailable:
@@ -77,6 +83,7 @@ type Problem struct {
 	Reasons  []Reason `json:"reasons,omitempty"`
 
 	cause error
+	wait  time.Duration
 }
 
 // New makes a problem. next is what the reader can do about it.
@@ -94,6 +101,21 @@ func (p *Problem) Because(err error) *Problem {
 	q := *p
 	q.cause = err
 	return &q
+}
+
+// After says how long to wait until it is worth trying again.
+func (p *Problem) After(wait time.Duration) *Problem {
+	q := *p
+	q.wait = wait
+	return &q
+}
+
+// SetRetryAfter puts into an answer's head, in whole seconds, how long to wait, where
+// that is known (RFC 9110, section 10.2.3).
+func (p *Problem) SetRetryAfter(h http.Header) {
+	if p.wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.wait.Seconds()))))
+	}
 }
 
 // Error is the reader's text, on one line.

@@ -102,9 +102,10 @@ type lms struct {
 // ServeHTTP takes one message: all of it or none. A completion that is recorded already
 // is none anew, so a message can be sent again.
 func (l *lms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !l.limit.Allow(r, l.s.o.Now()) {
-		w.Header().Set("Retry-After", "2")
-		writeProblem(w, http.StatusTooManyRequests, problem.New(problem.Refused, "There are too many messages from your address", "Send fewer, of up to 500 statements"))
+	if err := l.limit.Try(r, l.s.o.Now()); err != nil {
+		p := problem.From(err)
+		p.SetRetryAfter(w.Header())
+		writeProblem(w, p.Kind.Status(), p)
 		return
 	}
 	c, err := identity.BearerConnector(r.Header, l.s.View(), snapshot.LMS)

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport/sallyport/gateway/custody"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -69,19 +70,28 @@ func (s *Server) withCustody(rest http.Handler) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	cross := http.NewCrossOriginProtection() // as the API's
-	cross.SetDenyHandler(http.HandlerFunc(api.RefuseCrossOrigin))
-	return cross.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	requests := signin.NewRequests()
+	return api.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, custodyPath+"/") {
 			rest.ServeHTTP(w, r)
 			return
 		}
+		var session id.Session
+		known := true
 		if len(r.Header["Authorization"]) > 0 {
-			_, session, ok := s.sessions.Bearer(r)
-			if !ok {
-				identity.WriteUnknown(w)
-				return
-			}
+			_, session, known = s.sessions.Bearer(r)
+		}
+		if err := requests.Try(r, string(session), s.o.Now()); err != nil {
+			p := problem.From(err)
+			p.SetRetryAfter(w.Header())
+			writeProblem(w, p.Kind.Status(), p)
+			return
+		}
+		if !known {
+			identity.WriteUnknown(w)
+			return
+		}
+		if session != "" {
 			r = r.WithContext(context.WithValue(r.Context(), sessionKey{}, session))
 		}
 		c.ServeHTTP(w, r)

@@ -25,15 +25,26 @@ type Column struct {
 	Text bool // a text, written as it is; else JSON
 }
 
-// formula are the beginnings that a spreadsheet runs, or that hide one (OWASP, CSV
-// injection); the apostrophe is ours.
-const formula = "=+-@\t\r'"
+// formula are the beginnings that a spreadsheet runs, also in their wide forms, or that
+// hide one (OWASP, CSV injection); the apostrophe is ours.
+const formula = "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"
 
-func escape(s string) string {
-	if s != "" && strings.ContainsRune(formula, rune(s[0])) {
+// Text is a text as a cell: after an apostrophe, if a spreadsheet would run it. Whoever
+// writes a CSV that a person may open puts every text through it.
+func Text(s string) string {
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune(formula, first) {
 		return "'" + s
 	}
 	return s
+}
+
+// Texts are the cells of a line.
+func Texts(line ...string) []string {
+	out := make([]string, len(line))
+	for i, s := range line {
+		out[i] = Text(s)
+	}
+	return out
 }
 
 // Write writes rows, each an object by its members. A member that has no column is left
@@ -55,7 +66,7 @@ func Write(w io.Writer, columns []Column, rows []map[string]json.RawMessage) err
 			switch {
 			case !ok || string(raw) == "null":
 			case json.Unmarshal(raw, &text) == nil:
-				line[i] = escape(text)
+				line[i] = Text(text)
 			default:
 				line[i] = string(raw)
 			}

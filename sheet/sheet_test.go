@@ -21,7 +21,7 @@ func rows(texts ...string) (out []map[string]json.RawMessage) {
 
 // TestThereAndBack: what is written is read as it was, and a spreadsheet runs none of it.
 func TestThereAndBack(t *testing.T) {
-	hostile := []string{"plain", "=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'quoted", "''=x", "a,b\"c", " =x", "é", "-"}
+	hostile := []string{"plain", "=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'quoted", "''=x", "a,b\"c", " =x", "é", "-", "\nx", "\uff1d1", "\uff0b", "\uff0d1", "\uff20x"}
 	var b bytes.Buffer
 	if err := Write(&b, append(columns, Column{"_state", true}), rows(hostile...)); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"github.com/sallyport/sallyport/deid/text"
 	"github.com/sallyport/sallyport/deid/text/score"
 	"github.com/sallyport/sallyport/problem"
+	"github.com/sallyport/sallyport/sheet"
 )
 
 type deidEvaluateCmd struct {
@@ -242,8 +243,8 @@ func (c *deidEvaluateCmd) draw() error {
 		}
 		number := strconv.Itoa(n + 1)
 		for _, s := range spans {
-			_ = w.Write([]string{number, strconv.Itoa(s.Start), strconv.Itoa(s.End), s.Category.String(), string(around(note.text, s.Start-contextBytes, s.Start)),
-				cell(note.text[s.Start:s.End]), string(around(note.text, s.End, s.End+contextBytes)), "", ""})
+			_ = w.Write([]string{number, strconv.Itoa(s.Start), strconv.Itoa(s.End), s.Category.String(), cell(around(note.text, s.Start-contextBytes, s.Start)),
+				cell(note.text[s.Start:s.End]), cell(around(note.text, s.End, s.End+contextBytes)), "", ""})
 		}
 		// The whole note, for the person who looks for what was missed.
 		_ = w.Write([]string{number, "", "", "WHOLE NOTE", "", cell(note.text), "", "", ""})
@@ -259,14 +260,8 @@ Then: sallyport deid evaluate --answers SHEET.csv
 	return nil
 }
 
-// cell is text for a spreadsheet, which would take some of it for a formula.
-func cell(b []byte) string {
-	s := strings.ToValidUTF8(string(b), "\ufffd")
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
+// cell is text for a spreadsheet.
+func cell(b []byte) string { return sheet.Text(strings.ToValidUTF8(string(b), "\ufffd")) }
 
 func around(b []byte, from, to int) []byte {
 	from, to = max(0, from), min(len(b), to)

@@ -123,6 +123,40 @@ func (s *savedSession) client(now clock) (*http.Client, error) {
 	return hc, nil
 }
 
+// post sends a form to the pages for people, over the session's key, with its secret
+// where it has one.
+func (s *savedSession) post(ctx context.Context, now clock, path string, form url.Values, secret string) ([]byte, error) {
+	hc, err := s.client(now)
+	if err != nil {
+		return nil, err
+	}
+	defer hc.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.People+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, problem.BadField("people", "is not an address", "Write https://host:port").Because(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if secret != "" {
+		req.Header.Set("Authorization", "Bearer "+secret)
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, problem.New(problem.Unavailable, "The server at "+s.People+" does not answer: "+plain(err), "Check --people and --ca").Because(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		if secret != "" && resp.StatusCode == http.StatusUnauthorized {
+			return nil, problem.New(problem.Unknown, "Your session is over", "Sign in again: sallyport login")
+		}
+		return nil, answered(resp.StatusCode, raw)
+	}
+	return raw, nil
+}
+
 // rootsOf are the authorities of a file; nil, the system's, without one.
 func rootsOf(ca string) (*x509.CertPool, error) {
 	if ca == "" {
@@ -260,8 +294,7 @@ func (c *loginCmd) Run(ctx context.Context, now clock) error {
 		return err
 	}
 	s := &savedSession{Server: c.Server, People: strings.TrimSuffix(c.People, "/"), CA: c.CA, Cert: cert, Key: key}
-	hc, err := s.client(now) // before the person does anything: the authority's file may be missing
-	if err != nil {
+	if _, err := s.client(now); err != nil { // before the person does anything: the authority's file may be missing
 		return err
 	}
 	verifier := randomText()
@@ -275,23 +308,9 @@ func (c *loginCmd) Run(ctx context.Context, now clock) error {
 	if err != nil {
 		return err
 	}
-	form := url.Values{"code": {code}, "verifier": {verifier}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.People+"/cli/session", strings.NewReader(form.Encode()))
+	raw, err := s.post(ctx, now, "/cli/session", url.Values{"code": {code}, "verifier": {verifier}}, "")
 	if err != nil {
-		return problem.BadField("people", "is not an address", "Write https://host:port").Because(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := hc.Do(req)
-	if err != nil {
-		return problem.New(problem.Unavailable, "The server at "+s.People+" does not answer: "+plain(err), "Check --people and --ca").Because(err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return answered(resp.StatusCode, raw)
+		return err
 	}
 	if err := json.Unmarshal(raw, &s.CLISession); err != nil || s.Secret == "" {
 		return fmt.Errorf("the server's answer is no session: %w", err)
@@ -339,13 +358,28 @@ func (c *logoutCmd) Run(ctx context.Context, now clock) error {
 
 type stepUpCmd struct{ visit }
 
-// Run has the person touch a passkey for this command line's session.
-func (c *stepUpCmd) Run(ctx context.Context) error {
+// Run has the person touch a passkey for this command line's session. The session begins
+// and ends it itself, by its secret and its key; the browser only carries the code.
+func (c *stepUpCmd) Run(ctx context.Context, now clock) error {
 	s, err := readSession()
 	if err != nil {
 		return err
 	}
-	if _, err := c.visit.run(ctx, s.People+"/cli/step-up", url.Values{"session": {string(s.Session)}}); err != nil {
+	verifier := randomText()
+	sum := sha256.Sum256([]byte(verifier))
+	raw, err := s.post(ctx, now, "/cli/step-up/begin", url.Values{"challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}, s.Secret)
+	if err != nil {
+		return err
+	}
+	var began people.CLIStepUp
+	if err := json.Unmarshal(raw, &began); err != nil || began.Ticket == "" {
+		return fmt.Errorf("the server's answer is no ticket: %w", err)
+	}
+	code, err := c.visit.run(ctx, s.People+"/cli/step-up", url.Values{"ticket": {began.Ticket}})
+	if err != nil {
+		return err
+	}
+	if _, err := s.post(ctx, now, "/cli/step-up/end", url.Values{"code": {code}, "verifier": {verifier}}, s.Secret); err != nil {
 		return err
 	}
 	fmt.Println("Confirmed. You can decide for the next minutes.")

@@ -3,16 +3,20 @@ package signin
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -226,21 +230,73 @@ func TestTooManyTries(t *testing.T) {
 		return r
 	}
 	for i, want := range []bool{true, true, true, false} {
-		if got := l.Allow(from("192.0.2.1:1"), noon); got != want {
+		if got := l.Try(from("192.0.2.1:1"), noon) == nil; got != want {
 			t.Errorf("try %d: got %t", i, got)
 		}
 	}
-	if !l.Allow(from("192.0.2.2:1"), noon) || !l.Allow(from("192.0.2.1:2"), noon.Add(time.Second)) {
+	if l.Try(from("192.0.2.2:1"), noon) != nil || l.Try(from("192.0.2.1:2"), noon.Add(time.Second)) != nil {
 		t.Error("another address, or a later try, is not allowed")
 	}
-	if l.Allow(from("192.0.2.1:2"), noon.Add(-time.Hour)) {
+	if l.Try(from("192.0.2.1:2"), noon.Add(-time.Hour)) == nil {
 		t.Error("a clock that goes back gives new tries")
 	}
 	for range 3 {
-		l.Allow(from("[2001:db8::1]:1"), noon)
+		_ = l.Try(from("[2001:db8::1]:1"), noon) // used up
 	}
-	if l.Allow(from("[2001:db8::2]:1"), noon) {
+	if l.Try(from("[2001:db8::2]:1"), noon) == nil {
 		t.Error("the next address of one network is another's")
+	}
+	p := problem.From(l.Try(from("[2001:db8::3]:1"), noon))
+	h := http.Header{}
+	p.SetRetryAfter(h)
+	if got, want := []string{h.Get("Retry-After"), fmt.Sprint(p.Kind.Status())}, []string{"1", "429"}; !slices.Equal(got, want) {
+		t.Errorf("one too many: got %q, want %q", got, want)
+	}
+}
+
+// However many come, the memory is bounded, and those beyond it share what one has.
+func TestLimitIsBounded(t *testing.T) {
+	l := NewLimit(3, time.Hour)
+	for i := range maxBuckets + 100 {
+		l.take(strconv.Itoa(i), noon)
+	}
+	if got := len(l.buckets); got > maxBuckets+1 {
+		t.Errorf("got %d buckets, want at most %d", got, maxBuckets+1)
+	}
+	if l.take("a new one", noon) == 0 {
+		t.Error("who comes when there is no room is let in")
+	}
+	if l.take("a new one", noon.Add(24*time.Hour)) != 0 {
+		t.Error("when those before have gone, there is no room still")
+	}
+}
+
+// One session uses up its own and nobody else's; strangers use up nothing of theirs.
+func TestRequestsAreCountedApart(t *testing.T) {
+	x, r := NewRequests(), httptest.NewRequest(http.MethodGet, "/", nil)
+	until := func(who string) (n int) {
+		for ; x.Try(r, who, noon) == nil; n++ {
+		}
+		return n
+	}
+	if got := until(""); got != 2000 {
+		t.Errorf("a stranger may ask %d times", got)
+	}
+	if got := until("one"); got != 4000 {
+		t.Errorf("a session may ask %d times", got)
+	}
+	if err := x.Try(r, "two", noon); err != nil {
+		t.Errorf("another session at the same address: %v", err)
+	}
+	n := 0
+	for i := range 100 {
+		n += until(strconv.Itoa(i))
+	}
+	if got, want := n, 40_000-4000-1; got > want {
+		t.Errorf("an address may ask %d times, want at most %d", got, want)
+	}
+	if err := x.Try(r, "one", noon.Add(time.Minute)); err != nil {
+		t.Errorf("a minute later: %v", err)
 	}
 }
 
