@@ -89,7 +89,7 @@ type Agent struct {
 	renewing sync.Mutex // held by one renewal at a time, which waits for the server
 	mu       sync.Mutex // guards config: every request asks it, so nobody waits while holding it
 	config   config
-	link   atomic.Pointer[link] // the present way to the server
+	link     atomic.Pointer[link] // the present way to the server
 }
 
 // link is a way to the server, with one certificate. A renewal makes another; what
