@@ -86,8 +86,9 @@ type Agent struct {
 	device crypto.Signer
 	app    crypto.Signer
 
-	mu     sync.Mutex // guards config, and one renewal at a time
-	config config
+	renewing sync.Mutex // held by one renewal at a time, which waits for the server
+	mu       sync.Mutex // guards config: every request asks it, so nobody waits while holding it
+	config   config
 	link   atomic.Pointer[link] // the present way to the server
 }
 

@@ -243,10 +243,6 @@ func (a *Agent) unenrolled() (*http.Client, error) {
 func (a *Agent) take(e wire.Enrolment) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.takeLocked(e)
-}
-
-func (a *Agent) takeLocked(e wire.Enrolment) error {
 	if e.Device != a.config.Device {
 		return problem.New(problem.Refused, "The server answers about another machine", "Enrol again in a new folder")
 	}

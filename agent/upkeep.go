@@ -28,8 +28,8 @@ const (
 // RenewIfDue renews the certificate when less than half of its life is left, so
 // that there is as long again to try.
 func (a *Agent) RenewIfDue(ctx context.Context) (renewed bool, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.renewing.Lock()
+	defer a.renewing.Unlock()
 	l := a.link.Load()
 	if l == nil {
 		return false, errWaiting
@@ -49,7 +49,7 @@ func (a *Agent) RenewIfDue(ctx context.Context) (renewed bool, err error) {
 	if e.Certificate == "" {
 		return false, problem.New(problem.UpstreamFail, "The server renewed nothing", "Use an agent of the server's version")
 	}
-	return true, a.takeLocked(e)
+	return true, a.take(e)
 }
 
 var errWaiting = problem.New(problem.Conflict, "This machine has no certificate yet: it waits for approval", "See what is missing: sallyport agent status")

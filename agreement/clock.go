@@ -76,7 +76,12 @@ func (c Clock) Due(trigger time.Time) time.Time {
 	if c.Before {
 		sign = -1
 	}
-	return hipaa.AddMonths(trigger, sign*c.Months).AddDate(0, 0, sign*c.Days).Add(time.Duration(sign*c.Hours) * time.Hour)
+	// Hours are exact. A calendar knows one half past one of the night on which the clocks go
+	// back, and of two moments would give the first: it is asked only where it is meant.
+	if c.Months != 0 || c.Days != 0 {
+		trigger = hipaa.AddMonths(trigger, sign*c.Months).AddDate(0, 0, sign*c.Days)
+	}
+	return trigger.Add(time.Duration(sign*c.Hours) * time.Hour)
 }
 
 // Clocks lists every clock that the agreement sets, in the order of the catalogue. A

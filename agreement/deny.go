@@ -246,24 +246,6 @@ func EncryptedAtRest(a *snapshot.Agreement) bool {
 // (BAA-R25), whose discovery is the organisation's own (45 CFR 164.404(a)(2)).
 func IsAgent(a *snapshot.Agreement) bool { return termOf(a, "agency_status").word() == "agent" }
 
-// BreachDecidedBy is who decides whether an incident is a breach (BAA-R23).
-func BreachDecidedBy(a *snapshot.Agreement) string {
-	return termOf(a, "breach_assessment_owner").word()
-}
-
-// WeightsArePHI reports whether models trained on PHI count as PHI at the end
-// (BAA-R05): anything but tested_and_cleared, silence too.
-func WeightsArePHI(a *snapshot.Agreement) bool {
-	return termOf(a, "residual_phi_policy").word() != "tested_and_cleared"
-}
-
-// CertificateOwed reports whether the vendor owes a certificate of destruction
-// (BAA-R34).
-func CertificateOwed(a *snapshot.Agreement) bool {
-	r, _ := RowOf("destruction_certificate")
-	return r.fails(termOf(a, "destruction_certificate")) == ""
-}
-
 // Survives lists the clauses that bind after the end (BAA-R36).
 func Survives(a *snapshot.Agreement) []string {
 	out, _ := termOf(a, "survival").words()

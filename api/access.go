@@ -59,7 +59,7 @@ func fieldsOf(r *snapshot.Role, rulings func(profile, path string) []string) Rol
 				f.Type, f.List = typesOf(typ+"."+path, e), e.List
 			}
 			if rulings != nil {
-				f.Becomes = append(f.Becomes, rulings(r.Profile, typ+"."+path)...)
+				f.Becomes = append(f.Becomes, becomes(rulings, r.Profile, typ, path)...)
 			}
 			f.Direct = slices.Contains(f.Becomes, "named")
 			f.Removed = !slices.ContainsFunc(f.Becomes, func(w string) bool {
@@ -70,6 +70,26 @@ func fieldsOf(r *snapshot.Role, rulings func(profile, path string) []string) Rol
 		out.Types = append(out.Types, t)
 	}
 	return out
+}
+
+// becomes is what the profile makes of an element. Inside one that is a direct identifier, or
+// removed, all is ruled on as that is, but for what a role gets by naming it: a State in an
+// address (deid, compiler.rule).
+func becomes(rulings func(profile, path string) []string, profile, typ, path string) []string {
+	own := rulings(profile, typ+"."+path)
+	for i, c := range path {
+		if c != '.' {
+			continue
+		}
+		above := rulings(profile, typ+"."+path[:i])
+		switch {
+		case len(above) != 1 || above[0] != "named" && above[0] != "removed":
+		case above[0] == "named" && len(own) == 1 && own[0] == "asked":
+		default:
+			return above
+		}
+	}
+	return own
 }
 
 // typesOf are the types of an element: all of them where it is a choice that is not
@@ -152,6 +172,22 @@ func (s *server) access() {
 				return nil, s.asProblem(ctx, problem.New(problem.NotFound, "There is no role with this id, or it is not offered to you", "See what can be asked for: GET /v1/my-access"))
 			}
 			return &struct{ Body RoleFields }{fieldsOf(r, s.Rulings)}, nil
+		})
+	huma.Register(s.api, huma.Operation{OperationID: "role-preview", Method: http.MethodPost, Path: "/v1/roles/preview", Tags: []string{"roles"},
+		Summary: "What a role would show, element by element, and what its profile would make of each", Description: "The fields of the act role.define, also before all of them are filled in. Nothing is done, and nothing but the right to define a role is checked."},
+		func(ctx context.Context, in *struct{ Body Fields }) (*struct{ Body RoleFields }, error) {
+			a, err := registry.Decode("role.define", in.Body)
+			if err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			if err := registry.Authorize(s.Acts, s.Registry.View(), actor(ctx), a, s.Now()); err != nil {
+				return nil, s.asProblem(ctx, err)
+			}
+			d, ok := a.(registry.DefineRole)
+			if !ok {
+				return nil, s.asProblem(ctx, problem.New(problem.Internal, "The role cannot be looked at", "Tell the operator"))
+			}
+			return &struct{ Body RoleFields }{fieldsOf(&snapshot.Role{ID: d.ID, Title: d.Title, Resources: d.Resources, Dates: d.Dates, Identifiers: d.Identifiers, DirectIdentifiers: d.DirectIdentifiers, Profile: d.Profile}, s.Rulings)}, nil
 		})
 	huma.Register(s.api, huma.Operation{OperationID: "request-preview", Method: http.MethodPost, Path: "/v1/requests/preview", Tags: []string{"request"},
 		Summary: "What stands in the way of a request, if it were approved now", Description: "The fields of the act request.make. Nothing is done."},

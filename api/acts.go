@@ -40,7 +40,7 @@ type ActResult struct {
 	Repeated bool             `json:"repeated,omitempty" doc:"The idempotency key was seen before: nothing was done now"`
 }
 
-// ActHeader names the act for an idempotent repetition.
+// IdempotencyHeader names the act for a repetition that does nothing twice.
 const IdempotencyHeader = "Idempotency-Key"
 
 func (s *server) acts() {

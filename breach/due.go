@@ -288,7 +288,12 @@ func (x *reckoning) media() {
 	}
 	if !x.counted() || rest > mediaAbove {
 		d.Notes = append(d.Notes, "Residents are not counted by State yet: due if one State has more than 500")
-		d.Done, _ = x.given(snapshot.ToMedia, "", 0)
+		// What the media of a State that was counted were told does nothing for another.
+		for _, n := range x.in.Notices {
+			if n.To == snapshot.ToMedia && x.in.Affected.ByState[n.Region] <= mediaAbove && (d.Done.IsZero() || n.At.Before(d.Done)) {
+				d.Done = n.At
+			}
+		}
 		x.add(x.delayed(x.law("B-406", d, from)))
 	}
 }

@@ -360,3 +360,29 @@ func TestTheContractsHours(t *testing.T) {
 		t.Errorf("without a vendor: got %+v", got)
 	}
 }
+
+// A notice to the media of the State whose residents were counted leaves open what the
+// residents of States that were not counted are owed (164.406(a)).
+func TestMediaOfTheStatesNotCounted(t *testing.T) {
+	told := at(t, "2026-03-10T12:00:00Z")
+	in := &snapshot.Incident{DiscoveredAt: at(t, "2026-03-01T12:00:00Z"), Affected: counted(1200, "US-MA", 600),
+		Notices: []snapshot.Notice{{To: snapshot.ToMedia, Region: "US-MA", At: told}}}
+	done := func() map[string]time.Time {
+		out := map[string]time.Time{}
+		for _, d := range Due(in, Contract{}, zone(t, newYork), told) {
+			out[d.Key()] = d.Done
+		}
+		return out
+	}
+	got := done()
+	if d := got["B-406:US-MA"]; !d.Equal(told) {
+		t.Errorf("Massachusetts: got done at %v, want %v", d, told)
+	}
+	if d, ok := got["B-406"]; !ok || !d.IsZero() {
+		t.Errorf("600 people of States that nobody counted: got %t, done at %v, want it pending", ok, d)
+	}
+	in.Notices = append(in.Notices, snapshot.Notice{To: snapshot.ToMedia, Region: "US-RI", At: told.Add(time.Hour)})
+	if d := done()["B-406"]; !d.Equal(told.Add(time.Hour)) {
+		t.Errorf("after a notice in another State: got done at %v", d)
+	}
+}

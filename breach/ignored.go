@@ -50,6 +50,12 @@ func Ignored(v *snapshot.View, now time.Time) []Neglect {
 	return out
 }
 
+// IgnoredFrom is the moment from which an open incident counts as ignored, if nobody does
+// anything about it until then.
+func IgnoredFrom(in *snapshot.Incident, limit time.Duration) time.Time {
+	return later(in.OpenedAt, in.MovedAt).Add(limit)
+}
+
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b

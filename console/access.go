@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -152,7 +151,7 @@ func requestMine(v *visit, r *snapshot.Request) bool {
 
 func requestKind(r *snapshot.Request) string {
 	if r.Elevates != "" {
-		return "lifts " + string(r.Elevates) + ", ticket " + r.Ticket
+		return "adds to " + string(r.Elevates) + ", ticket " + r.Ticket
 	}
 	return string(r.Engagement)
 }
@@ -173,7 +172,7 @@ func requestMark(r *snapshot.Request, now time.Time) mark {
 func requestSentence(v *snapshot.View, r *snapshot.Request) string {
 	what := roleTitle(v, r.Role)
 	if r.Elevates != "" {
-		what = "to be lifted to " + what
+		what = "elevated access, " + what
 	}
 	return fmt.Sprintf("%s of %s asks for %s, for %s.", personName(v, r.Person), vendorName(v, requestVendor(v, r)), what, lifeWords(r.Life))
 }
@@ -299,23 +298,13 @@ func (p *requestPage) asked(role *snapshot.Role) {
 		p.Of += len(t.Elements)
 	}
 	for _, typ := range slices.Sorted(maps.Keys(scope)) {
-		x := requestType{Type: typ, Interactions: strings.Join(interactionWords(scope[typ].Interactions), ", ")}
+		x := requestType{Type: typ, Interactions: rightsTo(scope[typ].Interactions)}
 		for _, e := range scope[typ].Elements {
 			x.Fields = append(x.Fields, requestField{Name: e})
 			p.Fields++
 		}
 		p.Types = append(p.Types, x)
 	}
-}
-
-// interactionWords are FHIR's interactions as people say them.
-func interactionWords(all []string) []string {
-	plain := map[string]string{"read": "read one", "vread": "read an older version", "search-type": "search", "everything": "fetch a whole record"}
-	var out []string
-	for _, x := range all {
-		out = append(out, cmp.Or(plain[x], words(x)))
-	}
-	return out
 }
 
 func cohortWords(c snapshot.Cohort) string {
@@ -342,6 +331,9 @@ func (s *server) requestCost(v *visit, p *requestPage) {
 	if err := s.ask(v, "/v1/requests/preview", ask, p.Preview); err != nil {
 		x := problem.From(err)
 		p.Preview, p.PreviewNot = nil, sentence(x.Title)+" "+sentence(x.NextStep)
+		if x.Kind == problem.Refused {
+			p.PreviewNot = "It is shown to the data owners who decide, and to who asked."
+		}
 		return
 	}
 	for _, rung := range p.Preview.Rungs {

@@ -54,10 +54,12 @@ type dayCount struct {
 	Releases  uint64
 	Bytes     uint64
 	Patients  uint64 // summed over releases: a patient of two counts twice
+	Hidden    uint64 // of Refused, those that a vendor hears of as of what is not there
 }
 
 func (d *dayCount) add(x dayCount) {
 	d.Permitted, d.Refused, d.Releases, d.Bytes, d.Patients = d.Permitted+x.Permitted, d.Refused+x.Refused, d.Releases+x.Releases, d.Bytes+x.Bytes, d.Patients+x.Patients
+	d.Hidden += x.Hidden
 }
 
 const (
@@ -131,6 +133,9 @@ func (a *activity) take(r disclosure.Row) {
 		day.Permitted = 1
 	case disclosure.Refused:
 		day.Refused = 1
+		if hiddenFromVendor(failingOf(r)) {
+			day.Hidden = 1
+		}
 		seen := ""
 		for _, f := range r.Failing {
 			if f.Gate != seen {
@@ -223,9 +228,10 @@ func (a *activity) Ways(since time.Time, keep func(way) bool) map[way]dayCount {
 	return out
 }
 
-// Gates are how often each gate refused from since on; an empty vendor means all.
-func (a *activity) Gates(since time.Time, vendor id.Vendor) map[string]uint64 {
-	first := dayOf(since)
+// Gates are how often each gate refused from one day to another, both included; an empty
+// vendor means all.
+func (a *activity) Gates(since, until time.Time, vendor id.Vendor) map[string]uint64 {
+	first, last := dayOf(since), dayOf(until)
 	out := map[string]uint64{}
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -234,7 +240,7 @@ func (a *activity) Gates(since time.Time, vendor id.Vendor) map[string]uint64 {
 			continue
 		}
 		for _, d := range newer(days, first) {
-			if d.Day >= first {
+			if d.Day >= first && d.Day <= last {
 				out[g.Gate] += d.Refused
 			}
 		}

@@ -118,6 +118,17 @@ type actsPage struct {
 	End          bool
 }
 
+// Says is what an act of a kind does, in words.
+func (actsPage) Says(kind registry.Kind) string { return saysOf(kind) }
+
+// saysOf is what an act of a kind does, in words.
+func saysOf(kind registry.Kind) string {
+	if spec, ok := registry.Lookup(kind); ok {
+		return spec.Summary
+	}
+	return words(string(kind))
+}
+
 const (
 	actsChunk  = 500
 	actsLooked = 5000   // acts that a page reads at most

@@ -59,7 +59,7 @@ func TestCare(t *testing.T) {
 		"/console/training":                       {"When training lapses", "Northwind AI, Inc.", "No track assigned"},
 		"/console/training?format=dates":          {"week_from"},
 		"/console/requests":                       {"Lin Example of Northwind AI, Inc. asks for", "30 days", "Waits"},
-		"/console/requests?stage=approved":        {"lifts triage-grant"},
+		"/console/requests?stage=approved":        {"adds to triage-grant"},
 		"/console/requests/may":                   {"Calibrate the triage model", "Opens at once", "Approve for 30 days", "life_minutes", "request.deny"},
 		"/console/requests/lift":                  {"What became of it", "End it now"},
 		"/console/elevations":                     {"Running now", "ops-4711", "grant.end-early"},
@@ -96,7 +96,7 @@ func incidentsAndPartings(w *world, grace *client) {
 	b, now := w.b, w.b.Clock.Now()
 	b.Act(registrytest.Grace, registry.OpenIncident{ID: "laptop", Title: "A laptop of the vendor was lost", Vendor: "northwind", OccurredAt: now.Add(-48 * time.Hour), DiscoveredAt: now.Add(-24 * time.Hour),
 		About: []snapshot.Subject{{Noun: snapshot.NounDevice, ID: string(hospitaltest.Device)}}})
-	grace.get("/console/incidents").wants(http.StatusOK, "A laptop of the vendor was lost", "What must be told next", "Presumed")
+	grace.get("/console/incidents").wants(http.StatusOK, "A laptop of the vendor was lost", "What is due next", "Presumed")
 	grace.get("/console/incidents/laptop").wants(http.StatusOK, "Contain it now", "<svg", "What is due when", "incident.describe", "Draft:")
 	grace.get("/console/incidents/laptop?format=clocks").wants(http.StatusOK, "counted_from")
 	grace.get("/console/incidents/laptop/notice?to=individuals&format=md").wants(http.StatusOK, "TO BE WRITTEN")

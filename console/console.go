@@ -101,7 +101,7 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
-	s.drafts = newDrafts()
+	s.drafts = newDrafts(s.Now)
 	s.streams.of = map[id.Session]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
@@ -124,6 +124,7 @@ func New(c Config) (*Console, error) {
 func (c *Console) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() { c.s.activity.run(ctx) })
+	all.Go(func() { c.s.drafts.run(ctx) })
 	all.Go(func() { c.s.ahead.run(ctx) })
 	all.Go(func() { c.s.history.run(ctx) })
 	all.Go(func() { c.s.work.run(ctx) })
@@ -279,8 +280,23 @@ func (s *server) fail(v *visit, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(v.Context(), level, "a screen was refused", "route", v.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
-	v.status, v.title = p.Kind.Status(), "That did not work"
+	v.status, v.title = p.Kind.Status(), failed(p.Kind)
 	s.write(v, "failure", page[failure]{s.frame(v), failure{p}})
+}
+
+// failed is the title of a page that says what went wrong.
+func failed(k problem.Kind) string {
+	switch k {
+	case problem.NotFound:
+		return "Page not found"
+	case problem.Refused:
+		return "You may not do this"
+	case problem.Invalid, problem.Conflict, problem.TooLarge, problem.Unsupported:
+		return "This cannot be done as it is"
+	case problem.Unavailable, problem.UpstreamFail:
+		return "This cannot be done now"
+	}
+	return "Something went wrong here"
 }
 
 func (s *server) asset(kind string, read func() ([]byte, error)) http.HandlerFunc {

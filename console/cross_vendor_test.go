@@ -98,7 +98,7 @@ var rivalNames = []string{"id", "vendor", "engagement", "grant", "from", "elevat
 func (x *rivals) aim(rng *rand.Rand, pattern string) string {
 	plural := ""
 	for p := range x.foreign {
-		if strings.Contains(pattern, "/"+p+"/") {
+		if strings.Contains(pattern, "/"+p+"/") || p == "decisions" && strings.Contains(pattern, "/activity/") {
 			plural = p
 		}
 	}
@@ -212,6 +212,7 @@ func TestNothingOfAnotherFirm(t *testing.T) {
 			}
 		}
 	}
+	t.Run("one request of another firm", func(t *testing.T) { x.in(t).oneRequest(t) })
 	t.Run("no patient", func(t *testing.T) { x.in(t).noPatient(t) })
 	t.Run("links", func(t *testing.T) { x.in(t).links(t) })
 	t.Run("sessions that are over", func(t *testing.T) { x.in(t).over(t) })

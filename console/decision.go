@@ -91,6 +91,7 @@ type decisionView struct {
 	Role       ref
 	Source     ref
 	Asked      string
+	Code       string // the same in FHIR's own words
 	Policy     string // digest of the policies that decided
 	PolicyNow  bool   // they are those in force
 	VersionNow bool   // the registry has not changed since
@@ -164,8 +165,7 @@ func (s *server) decision(v *visit) (decisionView, error) {
 	v.under("Decisions", "/console/decisions")
 	p := decisionView{D: d, State: d.state()}
 	p.fill(s, v)
-	what := strings.TrimSpace(d.Intent.Action + " " + d.Intent.Resource)
-	v.call(p.State.Word + ": " + orWord(what, "a request"))
+	v.call(p.State.Word + ": " + orWord(p.Asked, "a request"))
 
 	x, err := s.explain(v, explainAsk{Decision: d.ID})
 	if err != nil {
@@ -249,7 +249,7 @@ func (p *decisionView) fill(s *server, v *visit) {
 	in, view := &p.D.Intent, v.View
 	p.Vendor, p.Engagement, p.Person, p.Device = refIn(view, in.Vendor), refIn(view, in.Engagement), refIn(view, in.Person), refIn(view, in.Device)
 	p.App, p.Grant, p.Role, p.Source = refIn(view, in.App), refIn(view, in.Grant), refIn(view, in.Role), refIn(view, in.Source)
-	p.Asked = strings.TrimSpace(in.Action + " " + in.Resource)
+	p.Asked, p.Code = askedFor(in.Action, in.Resource), askedCode(in.Action, in.Resource)
 	p.Policy = hexDigest(in.Policy)
 	p.PolicyNow, p.VersionNow = p.Policy == s.Policy.Version(), in.Snapshot == view.Version()
 	for _, e := range p.D.Outcomes {

@@ -300,12 +300,19 @@ func gateCalled(name string) (policy.Gate, bool) {
 }
 
 func gateCites(g policy.Gate) (out []citation) {
+	for _, c := range gateCited(g) {
+		out = append(out, cite(c))
+	}
+	return out
+}
+
+func gateCited(g policy.Gate) (out []hipaa.Citation) {
 	for _, key := range g.Cites {
 		c := hipaa.Policy
 		if x, ok := hipaa.LookupControl(key); ok {
 			c = x.Cite()
 		}
-		out = append(out, cite(c))
+		out = append(out, c)
 	}
 	return out
 }

@@ -111,13 +111,16 @@ func TestTheRecord(t *testing.T) {
 func securityEngineer(w *world) {
 	t, grace := w.t, w.as(registrytest.Grace)
 	// The stream, and its filters.
-	grace.soon("/console/decisions", `(?s)Refused.*Refused.*Permitted.*Permitted`).wants(http.StatusOK, `data-live="log"`, "Decisions over time", "search-type AllergyIntolerance")
+	grace.soon("/console/decisions", `(?s)Refused.*Refused.*Permitted.*Permitted`).wants(http.StatusOK, `data-live="log"`, "Decisions over time", "Search AllergyIntolerance")
 	for path, want := range map[string]int{"": 4, "?result=refused": 2, "?gate=hold": 1, "?gate=role&vendor=Northwind+AI,+Inc.": 1, "?vendor=northwind&result=permitted": 2, "?vendor=nobody": 0, "?person=lin&engagement=triage-eval&app=triage&source=ehr": 4,
 		"?until=2020-01-01": 0, "?since=2020-01-01": 4, "?since=2020-01-01&gate=hold": 1, "?person=ada": 0} {
 		grace.get("/console/decisions" + path).wants(http.StatusOK)
-		list, _, _ := strings.Cut(grace.body, `class="dec-drawn"`)
+		drawn, list, _ := strings.Cut(grace.body, `id="decision-list"`)
 		if got := strings.Count(list, `class="dec-result"`); got != want {
 			t.Errorf("%q lists %d decisions, want %d", path, got, want)
+		}
+		if !strings.Contains(drawn, "Decisions over time") || !strings.Contains(drawn, "Refusals by gate") {
+			t.Errorf("%q: what is drawn does not stand above the list", path)
 		}
 	}
 	grace.get("/console/decisions?since=2026-13-01").wants(http.StatusOK, "A day is written as year, month, day")
@@ -167,7 +170,7 @@ func securityEngineer(w *world) {
 	}
 
 	// The log: how it grows, its entries, and what is not there.
-	grace.soon("/console/log", "(?s)Entries by day.*sallyport verify").wants(http.StatusOK, "The newest checkpoint", "box-1", "Stop everything about a subject", "search-type Patient, refused by hold")
+	grace.soon("/console/log", "(?s)Entries by day.*sallyport verify").wants(http.StatusOK, "The newest checkpoint", "box-1", "Stop everything about a subject", "Search Patient, refused by hold")
 	grace.get("/console/log?kind=refusal").wants(http.StatusOK, "refused by role")
 	if strings.Contains(grace.body, "Make the first person") {
 		t.Error("a list of refusals has an act")
@@ -312,7 +315,7 @@ func recordInBrowser(w *world) {
 	b.Wants("the list keeps itself up to date")
 	before := b.Value(`String(document.querySelectorAll(".dec-result").length)`)
 	w.b.Refusal("/Condition?_count=1")
-	b.Await("search-type Condition")
+	b.Await("Search Condition")
 	if after := b.Value(`String(document.querySelectorAll(".dec-result").length)`); after == before {
 		w.t.Errorf("the list had %s decisions and has %s", before, after)
 	}

@@ -279,7 +279,7 @@ func (s *server) try(v *visit) tryView {
 		}
 	}
 	for _, x := range askedOfAll {
-		t.Interactions = append(t.Interactions, option{x, x, x == t.Interaction})
+		t.Interactions = append(t.Interactions, option{x, interactionLabel(x), x == t.Interaction})
 	}
 	c := caller{Grant: id.Grant(t.Grant)}.filled(v.View)
 	if r, ok := v.View.Roles.Get(c.Role); ok {

@@ -43,25 +43,31 @@ type decisionAsk struct {
 	sinceTime, untilTime                    time.Time
 }
 
+// decisionGates is how many gates are drawn: the list must stand on the first screen.
+const decisionGates = 5
+
 // mostProposed bounds what a field proposes: a page must stay small with a thousand vendors.
 const mostProposed = 150
 
 // decisionsPage is what the screen shows.
 type decisionsPage struct {
-	Ask    decisionAsk
-	Rows   []decisionRow
-	Newer  string
-	Older  string
-	Looked string // how far back an empty page has looked
-	CSV    string
-	Clear  string
-	Live   bool
-	Ready  bool
-	Sums   decisionSums
-	Bars   template.HTML
-	Spans  []decisionSpan
-	Span   string // "day", "week" or "month"
-	Gates  []gateCount
+	Ask       decisionAsk
+	Rows      []decisionRow
+	Newer     string
+	Older     string
+	Looked    string // how far back an empty page has looked
+	CSV       string
+	Clear     string
+	Live      bool
+	Ready     bool
+	Sums      decisionSums
+	Bars      template.HTML
+	Spans     []decisionSpan
+	Span      string    // "day", "week" or "month"
+	From      time.Time // what is drawn, the last day included
+	Until     time.Time
+	Gates     []gateCount // that refused most, and the others
+	MoreGates []gateCount
 	// GatesFor is whose refusals are counted; empty: everybody's.
 	GatesFor string
 	DaysCSV  string
@@ -81,6 +87,9 @@ type decisionRow struct {
 	Gates      []string // that refused, each once
 }
 
+// MoreGates is how many refused beside the first three: all of them are on its own page.
+func (r decisionRow) MoreGates() int { return max(len(r.Gates)-3, 0) }
+
 // decisionSums are the sums of what is drawn.
 type decisionSums struct{ Permitted, Refused, Releases, Patients, Bytes uint64 }
 
@@ -88,6 +97,7 @@ type decisionSums struct{ Permitted, Refused, Releases, Patients, Bytes uint64 }
 type decisionSpan struct {
 	From, Until time.Time
 	N           dayCount
+	Href        string // the list of it alone
 }
 
 // gateCount is how often a gate refused.
@@ -159,7 +169,7 @@ func (a *decisionAsk) kinds() []disclosure.Kind {
 
 func decisionRowOf(view *snapshot.View, r disclosure.Row) decisionRow {
 	out := decisionRow{Row: r, Href: decisionPath(r.Decision), State: stateOf(string(r.Kind)), Vendor: refIn(view, r.Vendor), Engagement: refIn(view, r.Engagement), Person: refIn(view, r.Person),
-		Asked: strings.TrimSpace(r.Action + " " + r.Resource)}
+		Asked: askedFor(r.Action, r.Resource)}
 	for _, f := range r.Failing {
 		if !slices.Contains(out.Gates, f.Gate) {
 			out.Gates = append(out.Gates, f.Gate)
@@ -311,22 +321,28 @@ func (s *server) drawDecisions(v *visit, p *decisionsPage) {
 		return (vendor == "" || w.Vendor == vendor) && (a.Engagement == "" || string(w.Engagement) == a.Engagement) && (a.Source == "" || string(w.Source) == a.Source)
 	})
 	p.Span, p.Spans = spansOf(days)
+	p.From, p.Until = since, until
 	var bars []draw.Bar
-	for _, x := range p.Spans {
+	for i := range p.Spans {
+		x := &p.Spans[i]
+		x.Href = with(v.URL, "since", x.From.Format(time.DateOnly), "until", x.Until.AddDate(0, 0, -1).Format(time.DateOnly), "before", "")
 		p.Sums.Permitted, p.Sums.Refused, p.Sums.Releases = p.Sums.Permitted+x.N.Permitted, p.Sums.Refused+x.N.Refused, p.Sums.Releases+x.N.Releases
 		p.Sums.Bytes, p.Sums.Patients = p.Sums.Bytes+x.N.Bytes, p.Sums.Patients+x.N.Patients
 		bars = append(bars, draw.Bar{Label: x.From.Format("2 Jan"), Tip: fmt.Sprintf("%s: %s permitted, %s refused", x.From.Format("2 Jan 2006"), number(x.N.Permitted), number(x.N.Refused)),
 			Parts: []draw.Part{{N: x.N.Permitted, Class: "good"}, {N: x.N.Refused, Class: "bad"}}})
 	}
-	p.Bars = draw.Bars("decisions-over-time", "Decisions over time", fmt.Sprintf("From %s to %s, by %s: %s permitted, %s refused.", day(since), day(until), p.Span, number(p.Sums.Permitted), number(p.Sums.Refused)), 640, 190, bars)
+	p.Bars = draw.Bars("decisions-over-time", "Decisions over time", fmt.Sprintf("From %s to %s, by %s: %s permitted, %s refused.", day(since), day(until), p.Span, number(p.Sums.Permitted), number(p.Sums.Refused)), 460, 140, bars)
 	p.GatesFor = string(vendor)
 	titles := gateTitles()
-	for name, n := range s.activity.Gates(since, vendor) {
+	for name, n := range s.activity.Gates(since, until, vendor) {
 		p.Gates = append(p.Gates, gateCount{Gate: name, Title: titles[name], N: n, Href: with(v.URL, "gate", name, "result", "", "before", "")})
 	}
 	slices.SortFunc(p.Gates, func(x, y gateCount) int { return cmp.Or(cmp.Compare(y.N, x.N), cmp.Compare(x.Gate, y.Gate)) })
 	for i := range p.Gates {
 		p.Gates[i].Share = max(1, int(p.Gates[i].N*100/p.Gates[0].N))
+	}
+	if len(p.Gates) > decisionGates {
+		p.Gates, p.MoreGates = p.Gates[:decisionGates], p.Gates[decisionGates:]
 	}
 	p.DaysCSV, p.GatesCSV = with(v.URL, "format", "csv", "of", "days", "before", ""), with(v.URL, "format", "csv", "of", "gates", "before", "")
 }
@@ -371,7 +387,7 @@ func (s *server) decisionsCSV(v *visit, a *decisionAsk) error {
 		s.drawDecisions(v, &p)
 		if of == "gates" {
 			rows := [][]string{}
-			for _, g := range p.Gates {
+			for _, g := range slices.Concat(p.Gates, p.MoreGates) {
 				rows = append(rows, []string{g.Gate, g.Title, fmt.Sprint(g.N)})
 			}
 			return tableCSV(v, "refusals-by-gate", []string{"gate", "what_must_hold", "refusals"}, rows)

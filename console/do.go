@@ -3,14 +3,13 @@ package console
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,27 +37,29 @@ func actScreens() []screen {
 
 // doPage is the form of one act, or what it would change.
 type doPage struct {
-	Kind         registry.Kind
-	Action       string // where the form is sent
-	Button, Do   string
-	Subject      *ref // what it is about, where that is known
-	Who          []string
-	Apart        bool // another person must have asked for it
-	Touch        string
-	NoKey        bool // a passkey is needed, and the visitor has none
-	Must, May    []actField
-	MayOpen      bool
-	Reason       string
-	ReasonError  string
-	Next, Key    string
-	Fill         string
-	Given        []string
-	Errors       []formError
-	Back         string
-	File, Single bool
-	Ahead        *doAhead
-	Hidden       []hidden
-	Once         *onceTold
+	Kind        registry.Kind
+	Action      string // where the form is sent
+	Button, Do  string
+	Subject     *ref // what it is about, where that is known
+	Who         []string
+	Apart       bool // another person must have asked for it
+	Touch       string
+	NoKey       bool // a passkey is needed, and the visitor has none
+	Must, May   []actField
+	MayOpen     bool
+	First       bool // what else is asked follows from what is asked here
+	Reason      string
+	ReasonError string
+	Next, Key   string
+	Fill        string
+	Given       []string
+	Errors      []formError
+	Back        string
+	File        *fileField
+	Multipart   bool // it may bring a file
+	Ahead       *doAhead
+	Hidden      []hidden
+	Once        *onceTold
 }
 
 type formError struct{ Href, Text string }
@@ -66,7 +67,7 @@ type formError struct{ Href, Text string }
 type hidden struct{ Name, Value string }
 
 // controls are the form's own names beside the act's fields.
-var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done", "fill"}
+var controls = []string{"next", "reason", "step", "key", "given", "change", "draft", "done", "fill", "held", "open", "add"}
 
 // doForm is what the visitor has typed.
 type doForm struct {
@@ -77,15 +78,11 @@ type doForm struct {
 	next   string
 	key    string
 	step   string
-	fill   string // the field of the next page that gets a stored document's digest
+	fill   string   // the field of the next page that gets a stored document's digest
+	held   string   // where the file waits, while its act is looked at
+	open   []string // types and elements whose parts are shown to be picked
 	file   *upload
 	errs   []fieldError
-}
-
-// upload is the file that came with a form.
-type upload struct {
-	Name, Media string
-	Content     []byte
 }
 
 // admitted is the row of the act, if the visitor may do such an act at all.
@@ -122,6 +119,7 @@ func (s *server) doShown(v *visit) (doPage, error) {
 	f := doForm{spec: spec, typed: url.Values{}, next: q.Get("next"), reason: q.Get("reason"), key: rand.Text(), fill: q.Get("fill")}
 	if kept, ok := s.drafts.take(q.Get("draft"), v, spec.Name); ok {
 		f = kept
+		s.fileOf(v, &f)
 		for name, texts := range q {
 			if !slices.Contains(controls, name) && !isSecret(spec.Name, name) {
 				f.typed[name] = texts
@@ -145,7 +143,9 @@ func (s *server) doShown(v *visit) (doPage, error) {
 	slices.Sort(f.given)
 	s.asItIs(v, &f)
 	f.now(v.Now)
-	_, f.errs = readForm(spec, f.typed) // what the address says wrongly
+	f.readKeys()
+	_, errs := readForm(spec, f.typed) // what the address says wrongly
+	f.errs = append(f.errs, errs...)
 	return s.doPage(v, f), nil
 }
 
@@ -162,83 +162,6 @@ func (f *doForm) now(at time.Time) {
 	}
 }
 
-// posted reads what came by POST.
-func (s *server) posted(v *visit, spec *registry.Spec) (doForm, error) {
-	tooLarge := func(err error) error {
-		var over *http.MaxBytesError
-		if errors.As(err, &over) {
-			return problem.New(problem.TooLarge, "The form is too large", "Send a file of at most 16 MB")
-		}
-		return problem.New(problem.Invalid, "The form cannot be read", "Go back and send it again").Because(err)
-	}
-	if strings.HasPrefix(v.Header.Get("Content-Type"), "multipart/form-data") {
-		if err := v.ParseMultipartForm(maxActForm); err != nil {
-			return doForm{}, tooLarge(err)
-		}
-	} else {
-		v.Body = http.MaxBytesReader(v.w, v.Body, maxForm) // it brings no file
-		if err := v.ParseForm(); err != nil {
-			return doForm{}, tooLarge(err)
-		}
-	}
-	p := v.PostForm
-	f := doForm{spec: spec, typed: url.Values{}, next: p.Get("next"), reason: strings.TrimSpace(p.Get("reason")), key: p.Get("key"), step: cmp.Or(p.Get("step"), "preview"), fill: p.Get("fill"), given: p["given"]}
-	if f.key == "" || len(f.key) > 64 {
-		f.key = rand.Text()
-	}
-	for name, texts := range p {
-		if !slices.Contains(controls, name) {
-			f.typed[name] = texts
-		}
-	}
-	if v.MultipartForm != nil {
-		if heads := v.MultipartForm.File["content"]; len(heads) == 1 && heads[0].Size > 0 {
-			h := heads[0]
-			file, err := h.Open()
-			if err != nil {
-				return doForm{}, tooLarge(err)
-			}
-			defer file.Close()
-			raw, err := io.ReadAll(file)
-			if err != nil {
-				return doForm{}, tooLarge(err)
-			}
-			f.file = &upload{Name: h.Filename, Media: mediaOf(h.Filename, h.Header.Get("Content-Type")), Content: raw}
-		}
-	}
-	return f, nil
-}
-
-// mediaTypes are what files are by their endings.
-var mediaTypes = map[string]string{
-	"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "json": "application/json", "xml": "application/xml",
-	"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "p7s": "application/pkcs7-signature",
-	"docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-
-func mediaOf(name, said string) string {
-	if m, ok := mediaTypes[strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])]; ok {
-		return m
-	}
-	return said
-}
-
-// attach writes into the form what a file says of itself.
-func (f *doForm) attach() {
-	if f.file == nil {
-		return
-	}
-	d := registry.NewDocument(f.file.Media, f.file.Content)
-	digest := "sha256"
-	if slices.ContainsFunc(membersOf(actType(f.spec)), func(m member) bool { return m.Name == "document_sha256" }) {
-		digest = "document_sha256"
-	}
-	f.typed.Set(digest, d.Digest)
-	f.typed.Set("media_type", d.MediaType)
-	f.typed.Set("size", fmt.Sprint(d.Size))
-	f.typed.Set("content", base64.StdEncoding.EncodeToString(f.file.Content))
-}
-
 // doPosted goes on from the form: to what it would change, or does it.
 func (s *server) doPosted(v *visit) (doPage, error) {
 	spec, err := s.admitted(v)
@@ -249,13 +172,25 @@ func (s *server) doPosted(v *visit) (doPage, error) {
 	if err != nil {
 		return doPage{}, err
 	}
-	file := (&actForm{spec: spec}).hasFile()
 	switch {
+	case f.step == "cancel":
+		s.drafts.drop(f.held, v)
+		v.redirect(local(f.next, homeOf(v)))
+		return doPage{}, nil
+	case f.step == "choose" || (&actForm{spec: spec, typed: f.typed, own: true}).undecided():
+		f.choose()
+		return s.doPage(v, f), nil
+	case f.stepScope(v.PostForm.Get("add")):
+		return s.doPage(v, f), nil
+	case f.step == "unfile":
+		s.drafts.drop(f.held, v)
+		f.held, f.file = "", nil
+		return s.doPage(v, f), nil
 	case f.step == "back" || strings.HasPrefix(f.step, "more:"):
 		return s.doPage(v, f), nil
 	case strings.HasPrefix(f.step, "store:"):
 		return s.storeFirst(v, f, strings.TrimPrefix(f.step, "store:"))
-	case f.step == "do" || file:
+	case f.step == "do":
 		return s.do(v, f)
 	}
 	return s.foresee(v, f)
@@ -266,10 +201,17 @@ func (f *doForm) act(v *visit) (registry.Act, json.RawMessage, bool) {
 	f.attach()
 	f.fillSecret(v)
 	a, raw, errs := actOf(f.spec, f.typed)
+	if f.file == nil && needsFile(f.spec) {
+		errs = []fieldError{{"content", "is missing", "Choose the file"}} // what else is wrong says less
+	}
 	if f.reason == "" {
 		errs = append(errs, fieldError{"reason", "The reason is missing", "Say why, in a sentence"})
 	}
-	f.errs = append(f.errs, errs...)
+	for _, e := range errs { // what could not be read at all is told once
+		if !slices.ContainsFunc(f.errs, func(had fieldError) bool { return had.Field != "" && had.Field == e.Field }) {
+			f.errs = append(f.errs, e)
+		}
+	}
 	return a, raw, len(f.errs) == 0
 }
 
@@ -307,6 +249,7 @@ func (s *server) do(v *visit, f doForm) (doPage, error) {
 	case err != nil:
 		return doPage{}, err
 	}
+	s.drafts.drop(f.held, v)
 	var done api.ActResult
 	if err := json.Unmarshal(out.Body.Bytes(), &done); err != nil {
 		return doPage{}, fmt.Errorf("reading the API's answer: %w", err)
@@ -357,12 +300,20 @@ func problems(p *problem.Problem) []fieldError {
 // doPage shows the form as it was typed.
 func (s *server) doPage(v *visit, f doForm) doPage {
 	v.call(f.spec.Summary)
-	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}}
+	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, open: f.open, own: true}
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
-	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given, File: form.hasFile()}
+	p := doPage{Kind: f.spec.Name, Action: "/console/do/" + string(f.spec.Name), Button: "See what it changes", Do: "Do it", Fill: f.fill, Reason: f.reason, Next: local(f.next, ""), Key: f.key, Given: f.given}
 	p.Must, p.May = form.fields()
+	if len(f.errs) > 0 && (f.step == "preview" || f.step == "do") {
+		f.errs = append(f.errs, form.missing(p.Must)...)
+	}
+	s.weighs(v, &f, p.Must)
+	if p.First = form.undecided(); form.hasFile() {
+		p.File = f.fileField()
+	}
+	p.Multipart = p.File != nil || slices.ContainsFunc(append(slices.Clone(p.Must), p.May...), func(x actField) bool { return x.As == "pasted" })
 	p.standing(s, v, f.spec)
 	p.MayOpen = slices.ContainsFunc(p.May, func(x actField) bool { return x.Error != "" || x.Open })
 	for _, e := range f.errs {
@@ -377,10 +328,13 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 				x.Href = "#" + at
 			} else if name == "reason" {
 				x.Href = "#f-reason"
+			} else if name == "content" && p.File != nil {
+				x.Href, p.File.Error = "#f-content", strings.TrimPrefix(x.Text, "File: ")
 			}
 		}
 		p.Errors = append(p.Errors, x)
 	}
+	p.inOrder()
 	if len(p.Errors) > 0 {
 		v.status = http.StatusUnprocessableEntity
 		if v.Method == http.MethodGet {
@@ -395,7 +349,56 @@ func labelAt(kind registry.Kind, name string) string {
 	if name == "reason" {
 		return "Reason"
 	}
+	if parts := strings.Split(name, "."); len(parts) > 2 && parts[0] == "terms" {
+		return termLabel(parts[1], parts[len(parts)-1])
+	}
+	// An entry of a list is called as the list is.
+	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name, '.') {
+		if _, err := strconv.ParseUint(name[i+1:], 10, 31); err != nil {
+			break
+		}
+		name = name[:i]
+	}
 	return cmp.Or(wordOf(kind, name, name[strings.LastIndexByte(name, '.')+1:]).Label, words(name))
+}
+
+// inOrder tells errors as their fields stand on the page; what belongs to none comes first.
+func (p *doPage) inOrder() {
+	at := map[string]int{"#f-content": 1}
+	var number func([]actField)
+	number = func(xs []actField) {
+		for _, x := range xs {
+			at["#"+x.ID] = len(at) + 1
+			number(x.Fields)
+			if x.Expert != nil {
+				at["#"+x.Expert.ID] = len(at) + 1
+			}
+		}
+	}
+	number(p.Must)
+	number(p.May)
+	at["#f-reason"] = len(at) + 1
+	slices.SortStableFunc(p.Errors, func(a, b formError) int { return cmp.Compare(at[a.Href], at[b.Href]) })
+}
+
+// missing are the fields that must be filled in and are empty, beside what else is wrong: who
+// mends a form mends all of it at once.
+func (f *actForm) missing(fields []actField) []fieldError {
+	var out []fieldError
+	for i := range fields {
+		x := &fields[i]
+		at := slices.ContainsFunc(f.errs, func(e fieldError) bool { return e.Field == x.Name })
+		if !x.Required || at || strings.TrimSpace(strings.Join(f.typed[x.Name], "")) != "" {
+			continue
+		}
+		e := fieldError{x.Name, "is missing", "Fill it in"}
+		if len(x.Options) > 0 {
+			e.Next = "Choose one"
+		}
+		out = append(out, e)
+		x.Error = sentence(upperFirst(e.Title)) + " " + sentence(e.Next)
+	}
+	return out
 }
 
 // nearest is the field on the page that shows the name, or the part around it.
@@ -408,6 +411,9 @@ func (f *actForm) nearest(name string, all []actField) string {
 				best, size = x.ID, len(x.Name)
 			}
 			look(x.Fields)
+			if x.Scope != nil {
+				look(x.Scope.fields())
+			}
 		}
 	}
 	look(all)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -29,6 +30,7 @@ type doAhead struct {
 	Looked  int                    // how many grants were asked
 	Beyond  bool                   // there were more
 	Request *api.RequestPreview    // of a request for access: what it would show, and what stands in its way
+	Role    *roleCost              // of a role: what it would show
 	Effect  *registry.Effect       // of an act about an agreement
 	Wording []paperParagraph       // of an agreement that would be written
 	Lacks   []agreement.Deficiency // in it
@@ -49,8 +51,8 @@ type fieldChange struct{ Label, From, To string }
 func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 	if s.untouched(v, f.spec) {
 		f.fillSecret(v)
-		if _, errs := readForm(f.spec, f.typed); len(errs) > 0 {
-			f.errs = errs
+		_, errs := readForm(f.spec, f.typed)
+		if f.errs = append(f.errs, errs...); len(f.errs) > 0 {
 			return s.doPage(v, f), nil
 		}
 		f.dropSecret()
@@ -72,12 +74,20 @@ func (s *server) foresee(v *visit, f doForm) (doPage, error) {
 	p := s.doPage(v, f)
 	v.status = 200
 	ahead := doAhead{Reason: f.reason, Entered: entered(namesFor(v), f.spec, raw)}
+	if f.file != nil {
+		ahead.Entered = slices.Insert(ahead.Entered, 0, enteredRow{"File", f.file.Name})
+	}
 	if f.spec.Name == "request.make" {
 		ahead.Request = new(api.RequestPreview)
 		if err := s.ask(v, "/v1/requests/preview", raw, ahead.Request); err != nil {
 			return doPage{}, err
 		}
 		ahead.Request.Rungs = slices.DeleteFunc(ahead.Request.Rungs, func(r policy.Rung) bool { return r.Pass })
+	}
+	for _, x := range p.Must {
+		if x.Scope != nil {
+			ahead.Role = x.Scope.Cost
+		}
 	}
 	if v.ours() {
 		before := v.View
@@ -173,7 +183,7 @@ func inWords(v *snapshot.View, x reflect.Value) string {
 	case timeType:
 		return when(x.Interface().(time.Time))
 	case rawType:
-		if text := shownTerm(x.Bytes()); len(text) <= 2000 {
+		if text := jsonInWords(x.Bytes()); len(text) <= 2000 {
 			return text
 		}
 		return plural(x.Len(), "byte") + " of JSON"
@@ -232,6 +242,47 @@ func inWords(v *snapshot.View, x reflect.Value) string {
 		return strings.Join(out, "; ")
 	}
 	return fmt.Sprint(x.Interface())
+}
+
+// jsonInWords is a value that came as JSON, for people: public keys by what they are, an
+// object member by member.
+func jsonInWords(raw []byte) string {
+	if keys := keysInWords(raw); keys != "" {
+		return keys
+	}
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if dec.Decode(&v) != nil {
+		return string(raw)
+	}
+	return valueInWords(v)
+}
+
+func valueInWords(v any) string {
+	var out []string
+	switch v := v.(type) {
+	case bool:
+		return map[bool]string{true: "Yes", false: "No"}[v]
+	case string:
+		return v
+	case []any:
+		if len(v) == 0 {
+			return noneWord
+		}
+		for _, x := range v {
+			out = append(out, valueInWords(x))
+		}
+		return strings.Join(out, ", ")
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, words(k)+": "+valueInWords(v[k]))
+		}
+		return strings.Join(out, "; ")
+	case nil:
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 // changesOf compares each changed record with what it was.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"net/url"
@@ -181,7 +182,7 @@ func (r *formReader) read(name string, t reflect.Type) (any, bool) {
 			var v any
 			var there bool
 			if t == termType && m.Type == rawType {
-				v, there = r.raw(below(name, m.Name), true)
+				v, there = r.termValue(below(name, m.Name))
 			} else {
 				v, there = r.read(below(name, m.Name), m.Type)
 			}
@@ -253,10 +254,7 @@ func (r *formReader) list(name string, elem reflect.Type) (any, bool) {
 	if elem.Kind() != reflect.Struct || elem == timeType {
 		r.used[name] = true
 		for _, text := range r.form[name] {
-			for line := range strings.SplitSeq(text, "\n") {
-				if line = strings.TrimSpace(line); line == "" {
-					continue
-				}
+			for line := range entriesIn(text) {
 				if len(out) == maxValues {
 					r.tooMany(name, maxValues)
 					return nil, false
@@ -283,6 +281,33 @@ func (r *formReader) list(name string, elem reflect.Type) (any, bool) {
 		}
 	}
 	return out, len(out) > 0
+}
+
+// entriesIn are the lines of a text that say something; a PEM block is one of them.
+func entriesIn(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		block := ""
+		for line := range strings.SplitSeq(text, "\n") {
+			line = strings.TrimSpace(line)
+			switch {
+			case block != "":
+				block += "\n" + line
+				if !strings.HasPrefix(line, "-----END ") {
+					continue
+				}
+				line, block = block, ""
+			case strings.HasPrefix(line, "-----BEGIN "):
+				block = line
+				continue
+			}
+			if line != "" && !yield(line) {
+				return
+			}
+		}
+		if block != "" {
+			yield(block)
+		}
+	}
 }
 
 // keyed reads a map: of structs by key, of scalars by rows of key and value.
@@ -426,7 +451,7 @@ func write(out url.Values, name string, v reflect.Value, told bool) {
 		for _, m := range membersOf(v.Type()) {
 			if f := v.FieldByIndex(m.index); v.Type() == termType && m.Type == rawType {
 				if !f.IsZero() {
-					out.Set(below(name, m.Name), shownTerm(f.Bytes()))
+					writeTerm(out, below(name, m.Name), f.Bytes())
 				}
 			} else {
 				write(out, below(name, m.Name), f, false)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
 	"slices"
 	"strings"
@@ -12,11 +13,15 @@ import (
 	"github.com/sallyport/sallyport/registry"
 )
 
-// drafts keeps what somebody typed while they touch their passkey: in memory alone, for
-// minutes, for the session that typed it, and a few for each.
+// drafts keeps what somebody typed while they touch their passkey, and the file of an act
+// while the act is looked at: in memory alone, for minutes, for the session that typed it,
+// and a few for each.
 type drafts struct {
-	mu  sync.Mutex
-	all map[string]draft
+	mu    sync.Mutex
+	now   func() time.Time
+	all   map[string]draft
+	files map[string]heldFile
+	bytes int // of the files
 }
 
 type draft struct {
@@ -25,14 +30,109 @@ type draft struct {
 	until   time.Time
 }
 
+type heldFile struct {
+	session id.Session
+	person  id.Person
+	file    *upload
+}
+
 const (
 	draftLife  = 15 * time.Minute
 	draftsEach = 8
 	draftsAll  = 2000
 	maxDraft   = 256 << 10 // bytes of what was typed
+	filesEach  = 2         // of one person, in all their sessions
+	filesAll   = 256 << 20 // bytes of everybody's
 )
 
-func newDrafts() *drafts { return &drafts{all: map[string]draft{}} }
+func newDrafts(now func() time.Time) *drafts {
+	return &drafts{now: now, all: map[string]draft{}, files: map[string]heldFile{}}
+}
+
+// run forgets what is old until ctx ends, and then everything: a file does not stay in
+// memory because nobody comes any more.
+func (d *drafts) run(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.sweep(time.Time{})
+			return
+		case <-tick.C:
+			d.sweep(d.now())
+		}
+	}
+}
+
+// sweep forgets what has reached its time; the zero time: everything.
+func (d *drafts) sweep(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, x := range d.all {
+		if now.IsZero() || !now.Before(x.until) {
+			delete(d.all, key)
+		}
+	}
+	for key, x := range d.files {
+		if now.IsZero() || !now.Before(x.file.until) {
+			d.forget(key)
+		}
+	}
+}
+
+// forget lets go of a file; the caller holds mu.
+func (d *drafts) forget(key string) {
+	if x, ok := d.files[key]; ok {
+		d.bytes -= len(x.file.Content)
+		delete(d.files, key)
+	}
+}
+
+// hold keeps the file of an act until it is done, given up or old, and gives the key under
+// which the same session finds it. A person's oldest makes room for their next.
+func (d *drafts) hold(v *visit, file *upload) (string, error) {
+	d.sweep(v.Now)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var mine []string
+	for key, x := range d.files {
+		if x.person == v.Person.ID {
+			mine = append(mine, key)
+		}
+	}
+	if len(mine) >= filesEach {
+		d.forget(slices.MinFunc(mine, func(a, b string) int { return d.files[a].file.until.Compare(d.files[b].file.until) }))
+	}
+	if d.bytes+len(file.Content) > filesAll {
+		return "", problem.New(problem.Unavailable, "Too many files wait to be looked at", "Try again in some minutes")
+	}
+	key := rand.Text()
+	file.until = v.Now.Add(draftLife)
+	d.files[key] = heldFile{v.Session.ID, v.Person.ID, file}
+	d.bytes += len(file.Content)
+	return key, nil
+}
+
+// heldFor finds the file again, for the session that sent it.
+func (d *drafts) heldFor(key string, v *visit) (*upload, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x, ok := d.files[key]
+	if !ok || x.session != v.Session.ID || !v.Now.Before(x.file.until) {
+		return nil, false
+	}
+	return x.file, true
+}
+
+// drop lets go of a file of the session.
+func (d *drafts) drop(key string, v *visit) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files[key].session == v.Session.ID {
+		d.forget(key)
+	}
+}
 
 // keep gives the key under which the same session finds the form again.
 func (d *drafts) keep(v *visit, f doForm) (string, error) {
@@ -43,14 +143,13 @@ func (d *drafts) keep(v *visit, f doForm) (string, error) {
 	if size > maxDraft {
 		return "", problem.New(problem.TooLarge, "The form is too large to be kept while you touch your passkey", "Touch it first, then fill in the form")
 	}
-	f.errs, f.file = nil, nil
+	f.errs, f.file = nil, nil // the file waits by itself
+	d.sweep(v.Now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var mine []string
 	for key, x := range d.all {
-		if !v.Now.Before(x.until) {
-			delete(d.all, key)
-		} else if x.session == v.Session.ID {
+		if x.session == v.Session.ID {
 			mine = append(mine, key)
 		}
 	}

@@ -20,17 +20,21 @@ import (
 type actField struct {
 	Name, ID    string
 	Label, Help string
-	As          string // text, area, number, time, choice, radio, ticks, tick, document, secret, given, group, rows, pairs
+	As          string // text, area, number, time, choice, radio, ticks, tick, document, secret, given, group, rows, pairs, parts, lines, pasted
 	Value       string
 	Options     []option
 	List        []option // offered beside a text field
-	Required    bool
+	Required    bool     // it must be filled in
+	Optional    bool     // it may be left out, whatever else is said
 	Error       string
 	Fields      []actField // of a group; of rows: one group an entry
-	Ref         *ref       // of a given one: what its value names
-	Change      string     // of a given one: the page with a field in its place
-	Open        bool       // shown unfolded: it holds something, or an error
-	Brief       string     // of a folded group: what it holds
+	Expert      *actField  // the same in one field, for those who have it so
+	Scope       *scopePicker
+	Again       string // of a choice on which the other fields depend: the button that shows them
+	Ref         *ref   // of a given one: what its value names
+	Change      string // of a given one: the page with a field in its place
+	Open        bool   // shown unfolded: it holds something, or an error
+	Brief       string // of a folded group: what it holds
 }
 
 // form makes the fields of an act's form from what was typed so far.
@@ -42,6 +46,8 @@ type actForm struct {
 	more  []string // lists that get another entry
 	errs  []fieldError
 	shown map[string]bool // fields whose error is shown beside them
+	open  []string        // what a picker shows the parts of
+	own   bool            // it is the act's own screen, which has files and steps
 }
 
 // fields are the act's fields: those that must be filled in, then the others.
@@ -50,6 +56,11 @@ func (f *actForm) fields() (must, may []actField) {
 		if registryWrites(m.Name) || m.Type == bytesType && f.hasFile() {
 			continue
 		}
+		asked, needed := f.asks(m.Name)
+		if !asked {
+			continue
+		}
+		m.Optional = m.Optional && !needed
 		x, ok := f.field(m.Name, m, "")
 		if !ok {
 			continue
@@ -76,7 +87,7 @@ var fileFields = []string{"sha256", "media_type", "size"}
 
 func (f *actForm) field(name string, m member, path string) (actField, bool) {
 	w := wordOf(f.spec.Name, name, m.Name)
-	x := actField{Name: name, ID: "f-" + name, Label: w.Label, Help: w.Help, Required: !m.Optional && !strings.Contains(name, "."), Value: f.typed.Get(name)}
+	x := actField{Name: name, ID: "f-" + name, Label: w.Label, Help: w.Help, Required: !m.Optional && path == "", Optional: m.Optional, Value: f.typed.Get(name)}
 	if path == "" && f.hasFile() && slices.Contains(fileFields, name) {
 		return x, false
 	}
@@ -109,6 +120,9 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 		return x, true
 	}
 	f.shape(&x, t, m.Optional)
+	if k, ok := kinds[f.spec.Name]; ok && f.own && name == k.Field && !f.undecided() {
+		x.Again = "Show what this one has"
+	}
 	x.Open = x.Error != "" || x.Value != "" && x.As != "secret" || slices.ContainsFunc(x.Options, func(o option) bool { return o.Chosen && o.Value != "" }) || x.As == "group" && path == "" && !m.Optional ||
 		slices.ContainsFunc(x.Fields, func(y actField) bool { return y.Open })
 	return x, true
@@ -118,7 +132,7 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	last := x.Name[strings.LastIndexByte(x.Name, '.')+1:]
 	if isSecret(f.spec.Name, x.Name) {
-		x.As, x.Required, x.Help = "secret", false, "It is made here when you do this, and shown to you once."
+		x.As, x.Required, x.Optional, x.Help = "secret", false, false, "It is made here when you do this, and shown to you once."
 		return
 	}
 	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Bool {
@@ -131,31 +145,32 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 	closed := closedSet(f.spec.Name, x.Name, t, f.v.View)
 	switch {
 	case t == timeType:
-		x.As = "time"
+		x.As, x.Help = "time", strings.TrimSpace("In UTC. "+x.Help)
 		if at, ok := readTime(x.Value); ok {
 			x.Value = shownTime(at)
 		}
 	case t == rawType && last == "value" && strings.Contains(x.Name, "terms."):
 		f.term(x)
 	case t == rawType:
-		x.As = "area"
-		if x.Help == "" {
-			x.Help = "JSON, as the program that made it wrote it."
-		}
+		f.pasted(x)
 	case t == bytesType:
 		x.As = "text"
 		if picked := f.picked(x.Name); picked != nil {
 			x.As, x.Options = "choice", chosenOf(picked, x.Value)
 		}
 	case t.Kind() == reflect.Bool:
-		x.As = "tick"
+		ask := x.Required
+		x.As, x.Required, x.Optional = "tick", false, false // one that is not ticked is an answer
 		if askYesNo(last) {
+			x.Required = ask
 			x.As, x.Options = "radio", chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}}, x.Value)
 		}
 	case t.Kind() == reflect.String:
 		f.textual(x, t, closed, optional)
 	case t.Kind() == reflect.Slice:
 		f.listed(x, t.Elem(), closed)
+	case f.picksScope(x.Name):
+		f.scope(x)
 	case t.Kind() == reflect.Map:
 		f.mapped(x, t.Elem())
 	case t.Kind() == reflect.Struct:
@@ -167,31 +182,6 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		}
 	default:
 		x.As = "number"
-	}
-}
-
-// term asks for a term of a paper by what it may say.
-func (f *actForm) term(x *actField) {
-	parts := strings.Split(x.Name, ".")
-	t, ok := hipaa.TermByField(parts[len(parts)-2])
-	x.As, x.Label, x.Help = "area", "Says", "JSON: "+t.Type
-	kind, _, _ := strings.Cut(t.Type, "+")
-	args := strings.TrimSuffix(strings.TrimPrefix(kind, "enum["), "]")
-	switch {
-	case !ok:
-		x.Help = "As the paper says it."
-	case kind == "bool":
-		x.As, x.Help = "radio", ""
-		x.Options = chosenOf([]option{{Value: "true", Label: "Yes"}, {Value: "false", Label: "No"}, {Value: "", Label: "The paper does not say"}}, x.Value)
-	case strings.HasPrefix(kind, "enum["):
-		x.As, x.Help = "choice", ""
-		x.Options = []option{{Value: "", Label: "The paper does not say"}}
-		for v := range strings.SplitSeq(args, ",") {
-			x.Options = append(x.Options, option{Value: v, Label: words(v)})
-		}
-		x.Options = chosenOf(x.Options, strings.Trim(x.Value, `"`))
-	case strings.HasPrefix(kind, "int"):
-		x.As, x.Help = "number", ""
 	}
 }
 
@@ -294,11 +284,7 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 		}
 		var have []string
 		for _, text := range f.typed[x.Name] {
-			for line := range strings.SplitSeq(text, "\n") {
-				if line = strings.TrimSpace(line); line != "" {
-					have = append(have, line)
-				}
-			}
+			have = slices.AppendSeq(have, entriesIn(text))
 		}
 		if closed != nil && len(have) <= maxRows {
 			x.As, x.Value, x.Required = "ticks", "", false
@@ -314,7 +300,9 @@ func (f *actForm) listed(x *actField, elem reflect.Type, closed []option) {
 			return
 		}
 		x.As, x.Value = "area", strings.Join(have, "\n")
-		x.Help = strings.TrimSpace(x.Help + " One a line.")
+		if x.Help != pemHelp {
+			x.Help = strings.TrimSpace(x.Help + " One a line.")
+		}
 	}
 }
 
@@ -332,8 +320,8 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 			k, v := below(row, "k"), below(row, "v")
 			kw, vw := wordOf(f.spec.Name, k, "k"), wordOf(f.spec.Name, v, "v")
 			pair := actField{Name: row, ID: "f-" + row, As: "group", Label: x.Label + " " + strconv.Itoa(i+1), Fields: []actField{
-				{Name: k, ID: "f-" + k, Label: kw.Label, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
-				{Name: v, ID: "f-" + v, Label: vw.Label, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
+				{Name: k, ID: "f-" + k, Label: kw.Label, Help: kw.Help, As: "text", Value: f.typed.Get(k), Error: f.errorAt(k)},
+				{Name: v, ID: "f-" + v, Label: vw.Label, Help: vw.Help, As: "text", Value: f.typed.Get(v), Error: f.errorAt(v)}}}
 			pair.Open = pair.Fields[0].Value != ""
 			x.Fields = append(x.Fields, pair)
 		}
@@ -352,7 +340,7 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 		for _, m := range membersOf(elem) {
 			if y, ok := f.field(below(group.Name, m.Name), m, group.Name); ok {
 				y.Required = false
-				group.Fields, group.Open = append(group.Fields, y), group.Open || y.Error != ""
+				group.Fields, group.Open = append(group.Fields, y), group.Open || wrongIn(y)
 				group.Brief = strings.TrimPrefix(group.Brief+brief(y), ", ")
 			}
 		}
@@ -363,9 +351,22 @@ func (f *actForm) mapped(x *actField, elem reflect.Type) {
 	}
 }
 
+// wrongIn reports whether something is wrong with the field, or in it.
+func wrongIn(x actField) bool { return x.Error != "" || slices.ContainsFunc(x.Fields, wrongIn) }
+
 // brief is what a field holds, for the line of a folded group.
 func brief(x actField) string {
 	out := ""
+	for _, y := range x.Fields {
+		if says := strings.TrimPrefix(brief(y), ", "); says != "" && y.Label != "Answer" {
+			out += ", " + y.Label + ": " + says
+		} else if says != "" {
+			out += ", " + says
+		}
+	}
+	if x.Expert != nil && x.Expert.Value != "" {
+		out += ", " + x.Expert.Value
+	}
 	for _, o := range x.Options {
 		if o.Chosen && o.Value != "" {
 			label, _, _ := strings.Cut(o.Label, " (")
@@ -384,6 +385,9 @@ func (f *actForm) keysOf(name string) []option {
 	switch name {
 	case "terms":
 		for _, row := range agreement.Table {
+			if _, ok := agreement.ShapeOf(row.Field); !ok {
+				continue // it stands in the agreement itself
+			}
 			label := words(row.Field)
 			if t, ok := hipaa.TermByField(row.Field); ok {
 				label = t.Title
@@ -393,6 +397,11 @@ func (f *actForm) keysOf(name string) []option {
 			}
 			out = append(out, option{Value: row.Field, Label: label})
 		}
+		for _, field := range hipaa.DataUseAgreementFields() {
+			if _, ok := hipaa.TermByField(field); !ok {
+				out = append(out, option{Value: field, Label: words(field) + " (of a data use agreement)"})
+			}
+		}
 	case "factors":
 		for _, q := range breach.Factors() {
 			out = append(out, option{Value: q.Key, Label: q.Text})
@@ -400,7 +409,9 @@ func (f *actForm) keysOf(name string) []option {
 	case "exception_holds":
 		for _, e := range breach.Exceptions() {
 			for _, q := range e.Needs {
-				out = append(out, option{Value: q.Key, Label: q.Text})
+				if !slices.ContainsFunc(out, func(o option) bool { return o.Value == q.Key }) { // two exceptions ask the same
+					out = append(out, option{Value: q.Key, Label: q.Text})
+				}
 			}
 		}
 	case "resources":

@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/registry"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // An act that goes through its form comes out as it was: for generated values of every act.
@@ -231,4 +234,59 @@ func FuzzActForm(f *testing.F) {
 			t.Fatalf("%s: got %s, want %s of %q", kind, got, want, query)
 		}
 	})
+}
+
+// A term that a form has fields for comes back as it was; what no field can show stays JSON.
+func TestTermsComeBackAsTheyWere(t *testing.T) {
+	byHand := map[string]string{
+		"delegated_obligations": `{"not_applicable":"the vendor carries none out"}`, "mgmt_admin_disclosure": `{"assurance_docs":["letter of 2026-01-01"],"value":true}`,
+		"subprocessor_approval": `{"notice_days":30,"value":"notice_and_object"}`, "flowdown_evidence": `[{"contract_hash":"ab","subprocessor":"cloud"},{"subprocessor":"other"}]`,
+		"min_necessary_spec": `{"fields":["Patient","Observation.value"],"time_window":"2024-01-01/2026-12-31"}`, "deid_use_limits": `{"allowed_uses":["product_improvement"],"onward_terms":"same","recipients":[]}`,
+		"dsp_clause": `{"screening_date":"2026-01-31","value":true}`,
+	}
+	asFields := 0
+	for _, term := range hipaa.Terms() {
+		values := []string{`true`, `false`, `30`, `-1`, `1.5`, `"text"`, `"none"`, `""`, `[]`, `{}`, `["none"]`, `["x","y"]`, `[[1]]`, `{"value":null}`, `{"value":{"value":true}}`, `{"mfa":"yes","tls_min":1}`, `{"fields":["a\nb"," c"]}`, `[{"subprocessor":""}]`, `[1]`}
+		if own, ok := agreement.Recommended()[term.Field]; ok {
+			values = append(values, string(own.Value))
+		}
+		if x, ok := byHand[term.Field]; ok {
+			values = append(values, x)
+		}
+		for i, value := range values {
+			act := registry.DraftAgreement{ID: "a", Terms: map[string]snapshot.Term{term.Field: {Value: json.RawMessage(value)}}}
+			form := console.WriteForm(act)
+			again, wrong := console.ReadForm("agreement.draft", form)
+			got, _ := again.(registry.DraftAgreement)
+			var a, b any
+			if err := json.Unmarshal([]byte(value), &a); err != nil {
+				t.Fatal(err)
+			}
+			if len(wrong) > 0 || json.Unmarshal(got.Terms[term.Field].Value, &b) != nil || !reflect.DeepEqual(a, b) {
+				t.Errorf("%s: %s came back as %s %q\nby %v", term.Field, value, got.Terms[term.Field].Value, wrong, form)
+			}
+			own := strings.ContainsAny(value, "{[") && value != "{}" && i >= 19
+			if _, raw := form["terms."+term.Field+".value"]; own && raw {
+				t.Errorf("%s: %s is JSON in its form", term.Field, value)
+			} else if own {
+				asFields++
+			}
+		}
+	}
+	if asFields < 20 {
+		t.Errorf("only %d terms with parts have fields", asFields)
+	}
+	for form, want := range map[string]string{
+		"terms.exit.value.return_days=soon":                                                     "terms.exit.value.return_days is not a whole number",
+		"terms.exit.value.return_days=3&terms.exit.value={}":                                    "terms.exit.value is said twice",
+		"terms.flowdown_evidence.value.none=true&terms.flowdown_evidence.value.0.terms_check=x": "does not go with the entries",
+		"terms.survival.value.is=everything":                                                    "something else than it can",
+		"terms.purpose_matrix.value.support=perhaps":                                            "something else than it can",
+		"terms.exit.value.colour=red":                                                           "terms.exit.value.colour is not a field",
+	} {
+		q, _ := url.ParseQuery(form)
+		if _, wrong := console.ReadForm("agreement.draft", q); !strings.Contains(strings.Join(wrong, "; "), want) {
+			t.Errorf("%s: got %q, want %q", form, wrong, want)
+		}
+	}
 }

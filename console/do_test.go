@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 )
@@ -47,6 +48,7 @@ func TestEveryActHasAForm(t *testing.T) {
 				if len(c.body) > 150<<10 {
 					t.Errorf("%s: the page has %d bytes", spec.Name, len(c.body))
 				}
+				wholeForm(t, string(spec.Name), c.body)
 			case http.StatusForbidden:
 			default:
 				t.Errorf("%s for %s: %d\n%s", spec.Name, name, c.status, c.body)
@@ -60,6 +62,18 @@ func TestEveryActHasAForm(t *testing.T) {
 	}
 	if forms < 100 {
 		t.Errorf("%d forms", forms)
+	}
+	// Those that ask for more once something is chosen.
+	for _, typ := range hipaa.CertificationTypes() {
+		people["ada"].get("/console/do/certification.record?type=" + typ.ID).wants(http.StatusOK)
+		wholeForm(t, typ.ID, people["ada"].body)
+	}
+	for _, path := range []string{"/console/agreements/compose", "/console/do/role.define?profile=minimum-necessary&resources.Patient.elements=name.family&resources.Observation.elements=valueQuantity.value"} {
+		people["grace"].get(path).wants(http.StatusOK)
+		wholeForm(t, path, people["grace"].body)
+		if n := len(people["grace"].body); n > 150<<10 {
+			t.Errorf("%s has %d bytes", path, n)
+		}
 	}
 }
 
@@ -198,8 +212,23 @@ func TestADocumentIsStoredOnTheWay(t *testing.T) {
 	x := &walker{client: w.as(registrytest.Ada)}
 	x.get("/console/do/agreement.draft?vendor=northwind").wants(http.StatusOK, "Store a file now")
 	x.sends("store:document_sha256", "id", "northwind-second", "reason", "a second paper").wants(http.StatusOK, "Store a paper under its digest", `enctype="multipart/form-data"`)
-	action, form, _ := actForm(t, x.body)
-	paper := "A second paper between us."
+	const paper = "A second paper between us."
+	x.uploads("preview", "content", "second.txt", paper).wants(http.StatusOK, "Nothing is done yet", "second.txt", registry.NewDocument("text/plain", []byte(paper)).Digest, "is forgotten")
+	x.sends("do").wants(http.StatusOK, "Done.", `value="northwind-second"`, "a second paper")
+	digest := registry.NewDocument("text/plain", []byte(paper)).Digest
+	if _, form, _ := actForm(t, x.body); form.Get("document_sha256") != digest {
+		t.Errorf("the form has the digest %q, want %q", form.Get("document_sha256"), digest)
+	}
+}
+
+// uploads sends the act's form of the page with a file.
+func (x *walker) uploads(step, field, name, content string) *client {
+	x.w.t.Helper()
+	action, form, known := actForm(x.w.t, x.body)
+	if !known[field] {
+		x.w.t.Fatalf("%s takes no file as %s:\n%s", x.at, field, x.body)
+	}
+	form.Set("step", step)
 	var body bytes.Buffer
 	m := multipart.NewWriter(&body)
 	for name, texts := range form {
@@ -207,16 +236,147 @@ func TestADocumentIsStoredOnTheWay(t *testing.T) {
 			_ = m.WriteField(name, text) // into memory
 		}
 	}
-	part, err := m.CreateFormFile("content", "second.txt")
+	part, err := m.CreateFormFile(field, name)
 	if err != nil {
-		t.Fatal(err)
+		x.w.t.Fatal(err)
 	}
-	_, _ = io.WriteString(part, paper)
-	_ = m.WriteField("step", "do")
+	_, _ = io.WriteString(part, content)
 	m.Close()
-	x.read(x.Post(w.b.Pages+action, m.FormDataContentType(), &body)).wants(http.StatusOK, "Done.", `value="northwind-second"`, "a second paper")
-	digest := registry.NewDocument("text/plain", []byte(paper)).Digest
-	if _, form, _ := actForm(t, x.body); form.Get("document_sha256") != digest {
-		t.Errorf("the form has the digest %q, want %q", form.Get("document_sha256"), digest)
+	return x.read(x.Post(x.w.b.Pages+action, m.FormDataContentType(), &body))
+}
+
+// The file of an act waits while the act is looked at, and for nobody else; it goes when the
+// act is given up or done, and when somebody takes it away.
+func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	shown := func() *walker {
+		x.get("/console/do/document.put").wants(http.StatusOK)
+		x.uploads("preview", "content", "paper.txt", "The paper.").wants(http.StatusUnprocessableEntity, "The reason is missing", "paper.txt", "waits here until", `href="#f-reason"`)
+		return x
 	}
+	held := func() string {
+		_, form, _ := actForm(t, x.body)
+		return form.Get("held")
+	}
+	stored := func() (n int) {
+		for _, a := range w.b.Acts() {
+			if a.Kind == "document.put" {
+				n++
+			}
+		}
+		return n
+	}
+	before := stored()
+	x.get("/console/do/document.put").wants(http.StatusOK)
+	x.sends("preview", "reason", "for the file").wants(http.StatusUnprocessableEntity, "File: Is missing. Choose the file.", `href="#f-content"`)
+	// Kept over a mistake, and over going back.
+	shown().sends("preview", "reason", "for the file").wants(http.StatusOK, "Nothing is done yet", "paper.txt", "text/plain")
+	x.sends("back").wants(http.StatusOK, "paper.txt", `value="for the file"`)
+	key := held()
+	if key == "" {
+		t.Fatalf("the form does not know its file:\n%s", x.body)
+	}
+	// Nobody else has it.
+	grace := w.as(registrytest.Grace)
+	grace.post("/console/do/document.put", url.Values{"held": {key}, "reason": {"theirs"}, "step": {"do"}}).wants(http.StatusUnprocessableEntity, "The file is not kept any more")
+	x.sends("unfile").wants(http.StatusOK)
+	if strings.Contains(x.body, "paper.txt") {
+		t.Errorf("the file was taken away, and is there:\n%s", x.body)
+	}
+	gone := func(key string) {
+		t.Helper()
+		x.post("/console/do/document.put", url.Values{"held": {key}, "reason": {"again"}}).wants(http.StatusUnprocessableEntity, "The file is not kept any more")
+	}
+	gone(key)
+	shown()
+	key = held()
+	x.sends("cancel")
+	gone(key)
+	// The third of one person is in the place of the first.
+	shown()
+	key = held()
+	shown()
+	shown()
+	gone(key)
+	// Done once, it is gone.
+	shown()
+	key = held()
+	x.sends("preview", "reason", "for the file")
+	x.sends("do").wants(http.StatusOK)
+	if got := stored(); got != before+1 {
+		t.Errorf("%d files were stored, want 1", got-before)
+	}
+	gone(key)
+}
+
+// A report is asked for what its type has, and nothing else; another type asks anew, and what
+// the first one had is left behind.
+func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	asks := func(want []string, not []string) {
+		t.Helper()
+		_, _, known := actForm(t, x.body)
+		for _, name := range want {
+			if !known[name] {
+				t.Errorf("%s is not asked for:\n%s", name, x.body)
+			}
+		}
+		for _, name := range not {
+			if known[name] {
+				t.Errorf("%s is asked for", name)
+			}
+		}
+	}
+	x.get("/console/do/certification.record?vendor=northwind").wants(http.StatusOK, "Go on")
+	asks([]string{"type", "vendor"}, []string{"expires_at", "opinion", "as_of", "limits"})
+	x.sends("choose").wants(http.StatusUnprocessableEntity, "Is missing. Choose one", `href="#f-type"`)
+	x.sends("preview").wants(http.StatusUnprocessableEntity, "Is missing. Choose one")
+	x.sends("choose", "type", "SOC2_T2").wants(http.StatusOK, "Show what this one has")
+	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "document_sha256"}, []string{"limits", "open_high", "person", "soa_version"})
+	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", "2027-01-01T00:00").wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
+	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="2027-01-01T00:00"`)
+	asks([]string{"limits", "ai_exclusion", "tail_months"}, []string{"opinion", "criteria", "period_start"})
+	x.sends("preview", "limits", "10 M USD", "ai_exclusion", "false").wants(http.StatusOK, "Nothing is done yet", "10 M USD")
+	x.sends("do").wants(http.StatusOK)
+	// What a link says is shown, though the type has it not.
+	x.get("/console/do/certification.record?vendor=northwind&type=VULNSCAN&level=2").wants(http.StatusOK)
+	asks([]string{"as_of", "level"}, []string{"opinion"})
+}
+
+// Whoever defines a role sees what becomes of each element under the profile, goes below the
+// top level, and reads what the choice means before it is done.
+func TestARoleIsWeighedWhileItIsPicked(t *testing.T) {
+	w := start(t)
+	x := &walker{client: w.as(registrytest.Ada)}
+	x.get("/console/do/role.define").wants(http.StatusOK, "nothing would be shown", "Choose a profile")
+	x.sends("type").wants(http.StatusUnprocessableEntity, "No type of resource was chosen")
+	x.sends("type", "add", "Patient", "profile", "minimum-necessary").wants(http.StatusOK, "birthDate", "its year only", "Identifier: never leaves")
+	x.sends("open:Patient.address").wants(http.StatusOK, `value="address.state"`)
+	x.sends("weigh", "resources.Patient.elements", "address.state", "resources.Patient.elements", "name", "resources.Patient.elements", "birthDate", "resources.Patient.interactions", "read").
+		wants(http.StatusOK, "<p>3 elements of 1 type are named", "so they do not leave: Patient.name.", "enough for engagements whose class of data is PHI.", "/console/policies/deidentification")
+	// Direct identifiers are told as such.
+	x.sends("weigh", "direct_identifiers", "true").wants(http.StatusOK, "Direct identifiers or free text would leave: Patient.name.", "Named whole: Patient.name.")
+	x.sends("preview", "id", "state-only", "title", "State only", "dates", "year", "identifiers", "pseudonym", "max_page_size", "50", "reason", "for the state").
+		wants(http.StatusOK, "Nothing is done yet", "What it would show", "Direct identifiers or free text would leave: Patient.name.")
+	x.sends("back").wants(http.StatusOK, `value="address.state"`)
+	// A type that is left out is gone; what FHIR does not have is told at its type.
+	x.sends("type", "add", "Observation").wants(http.StatusOK, "Elements of Observation", "value[x]")
+	x.sends("shut:Observation").wants(http.StatusOK, "state-only")
+	if strings.Contains(x.body, "Elements of Observation") {
+		t.Errorf("Observation was left out, and is there:\n%s", x.body)
+	}
+	x.sends("do").wants(http.StatusOK)
+	// What was defined is what the form begins with, when somebody changes it.
+	x.get("/console/do/role.define?id=state-only").wants(http.StatusOK)
+	_, form, _ := actForm(t, x.body)
+	if got := slices.Sorted(slices.Values(form["resources.Patient.elements"])); !slices.Equal(got, []string{"address.state", "birthDate", "name"}) || len(form["resources.Observation.elements"]) > 0 {
+		t.Errorf("the role has %q", got)
+	}
+	x.get("/console/do/role.define?profile=minimum-necessary&resources.Patient.elements=colour&resources.Patient.interactions=read&id=a&title=a&dates=year&identifiers=pseudonym&max_page_size=5").wants(http.StatusOK, "not of FHIR R4")
+	x.sends("preview", "reason", "a colour").wants(http.StatusUnprocessableEntity, "Patient has no element", `href="#f-resources.Patient"`)
+	// The API tells it to those alone who may define a role.
+	w.b.Enlist("iris", registry.Auditor)
+	w.as("iris").get("/console/do/role.define").wants(http.StatusForbidden)
 }

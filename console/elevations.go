@@ -67,7 +67,7 @@ func (s *server) elevations(v *visit) (elevationsPage, error) {
 				x := refIn(v.View, g.Person)
 				return cell{Text: x.Label, Href: x.Href}
 			}},
-			{Key: "role", Label: "Lifted to", Cell: func(g *snapshot.Grant) cell {
+			{Key: "role", Label: "Elevated to", Cell: func(g *snapshot.Grant) cell {
 				return cell{Text: roleTitle(v.View, g.Role), Help: "from " + string(g.Elevates)}
 			}},
 			{Key: "ticket", Label: "Ticket", Cell: func(g *snapshot.Grant) cell { return text(g.Ticket) }},
@@ -81,7 +81,7 @@ func (s *server) elevations(v *visit) (elevationsPage, error) {
 			}},
 		},
 		Sort:  "-begun",
-		Empty: empty{Title: "Nobody was lifted", Text: "An elevation gives somebody more for minutes or hours, for a ticket, on top of a grant that they have. It ends by itself, and anybody here may end it sooner."},
+		Empty: empty{Title: "Nobody had elevated access", Text: "An elevation gives somebody more for minutes or hours, for a ticket, on top of a grant that they have. It ends by itself, and anybody here may end it sooner."},
 	})
 	out.Tabs = accessTabs(v, "elevations", running)
 	return out, nil

@@ -118,7 +118,7 @@ func (s *server) evidence(v *visit) (evidenceView, error) {
 			return p, nil
 		}
 		p.More = max(0, len(found)-mostControls)
-		refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), "")
+		refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), v.Now, "")
 		for _, c := range found[:min(len(found), mostControls)] {
 			story := s.controlStory(c, refused)
 			p.Controls = append(p.Controls, story)

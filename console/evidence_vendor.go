@@ -163,7 +163,7 @@ func (p *vendorFile) trouble(v *visit) {
 	view, key := v.View, p.Vendor.ID
 	var holds []*snapshot.Hold
 	for _, h := range view.Holds.All() {
-		if vendorOf(view, h.On) == key {
+		if view.VendorOf(h.On) == key {
 			holds = append(holds, h)
 		}
 	}

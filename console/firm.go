@@ -264,9 +264,9 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 	case h.Open > 0 && h.Shut == 0:
 		h.Tone, h.Summary = "good", "Data is open for everything that you were given."
 	case h.Open > 0:
-		h.Tone, h.Summary = "warn", fmt.Sprintf("Data is open for %s, and closed for %s. Why stands below.", plural(h.Open, "grant"), plural(h.Shut, "grant"))
+		h.Tone, h.Summary = "warn", fmt.Sprintf("Data is open for %s, and closed for %s. The reasons are below.", plural(h.Open, "grant"), plural(h.Shut, "grant"))
 	case h.Shut > 0:
-		h.Tone, h.Summary = "bad", "Data is closed. What stands in the way, and who can mend it, stands below."
+		h.Tone, h.Summary = "bad", "Data is closed. What is in the way, and who can mend it, is below."
 	default:
 		h.Tone, h.Summary = "wait", "You have no access yet. First come the papers; then ask for the data that your work needs."
 	}

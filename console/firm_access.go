@@ -160,16 +160,10 @@ var (
 	firmCodes = map[snapshot.IdentifierRule]string{snapshot.Pseudonyms: "ids are codes that mean nothing elsewhere", snapshot.KeepIDs: "ids stay as they are"}
 )
 
-var firmDoing = map[string]string{"read": "read one", "vread": "read a version", "search-type": "search", "everything": "everything of a patient", "history-instance": "see its history"}
-
 func firmTypes(of map[string]snapshot.ResourceScope) []firmType {
 	var out []firmType
 	for _, typ := range slices.Sorted(maps.Keys(of)) {
-		var doing []string
-		for _, i := range of[typ].Interactions {
-			doing = append(doing, cmp.Or(firmDoing[i], i))
-		}
-		out = append(out, firmType{typ, strings.Join(doing, ", "), of[typ].Elements})
+		out = append(out, firmType{typ, rightsTo(of[typ].Interactions), of[typ].Elements})
 	}
 	return out
 }

@@ -12,15 +12,14 @@ import (
 
 	"github.com/sallyport/sallyport/console/draw"
 	"github.com/sallyport/sallyport/disclosure"
-	"github.com/sallyport/sallyport/gate"
 	"github.com/sallyport/sallyport/id"
-	"github.com/sallyport/sallyport/policy"
 )
 
 func firmActivityScreens() []screen {
 	return []screen{
 		on("firm_activity", "Your activity", "GET "+firmPath+"/activity", theirs, (*server).firmActivity),
 		on("firm_activity", "Your firm's activity", "GET "+firmPath+"/activity/firm", theirs, (*server).firmActivity),
+		on("firm_decision", "A request", "GET "+firmPath+"/activity/{id}", theirs, (*server).firmDecision),
 	}
 }
 
@@ -82,7 +81,7 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 		out.Days = firmDaysOf(asks, since, v.Now)
 	} else {
 		for _, d := range s.activity.Days(since, v.Now, func(w way) bool { return w.Vendor == f.vendor.ID }) {
-			out.Days = append(out.Days, firmDay{time.Unix(d.Day*86400, 0).UTC(), d.Permitted, d.Refused, d.Releases, d.Bytes})
+			out.Days = append(out.Days, firmDay{time.Unix(d.Day*86400, 0).UTC(), d.Permitted, d.Refused - d.Hidden, d.Releases, d.Bytes})
 		}
 	}
 	if v.URL.Query().Get("format") == "csv" && v.URL.Query().Get("of") == "days" {
@@ -93,10 +92,12 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 	out.List = listOf(v, listing[firmAsk]{
 		Caption: "Requests", Rows: slices.Values(asks),
 		Columns: []column[firmAsk]{
-			{Key: "time", Label: "When", Cell: func(a firmAsk) cell { return cell{Text: when(a.Time), Help: string(a.Decision)} }, Sort: func(a firmAsk) string { return iso(a.Time) }},
+			{Key: "time", Label: "When", Cell: func(a firmAsk) cell { return cell{Text: when(a.Time), Href: firmDecisionPath(a.Decision)} }, Sort: func(a firmAsk) string { return iso(a.Time) }, Wide: true},
+			{Key: "decision", Label: "Id", Cell: func(a firmAsk) cell { return text(string(a.Decision)) }, File: true},
+			{Key: "interaction", Label: "In FHIR", Cell: func(a firmAsk) cell { return text(askedCode(a.Action, a.Resource)) }, File: true},
 			{Key: "outcome", Label: "Outcome", Cell: func(a firmAsk) cell { return marked(a.Outcome) }},
 			{Key: "asked", Label: "Asked for", Cell: func(a firmAsk) cell {
-				return cell{Text: firmAskedFor(a.Row), Help: string(a.Grant)}
+				return cell{Text: askedFor(a.Action, a.Resource), Help: string(a.Grant)}
 			}},
 			{Key: "why", Label: "Why it was refused", Cell: func(a firmAsk) cell { return text(a.Why) }, Fixed: true},
 			{Key: "person", Label: "Who", Cell: func(a firmAsk) cell { return cell{Text: f.name(a.Person), Help: string(a.App)} }},
@@ -108,21 +109,14 @@ func (s *server) firmActivity(v *visit) (firmActivity, error) {
 			{Key: "grant", Label: "Grant", Of: func(a firmAsk) []string { return []string{string(a.Grant)} }},
 		},
 		Search: func(a firmAsk) string {
-			return strings.Join([]string{string(a.Decision), a.Resource, a.Action, string(a.App), string(a.Device), a.Why}, " ")
+			return strings.Join([]string{string(a.Decision), askedFor(a.Action, a.Resource), askedCode(a.Action, a.Resource), string(a.App), string(a.Device), a.Why}, " ")
 		},
 		Empty: empty{Title: "Nothing was asked for yet", Text: "Each request that your programs send is written down here, permitted or refused, with its reason. First connect: the page How to connect has what you need."},
 	})
 	return out, nil
 }
 
-// firmAskedFor is a question in words: "Patient: search".
-func firmAskedFor(r disclosure.Row) string {
-	action := cmp.Or(firmDoing[r.Action], r.Action)
-	if r.Resource == "" {
-		return action
-	}
-	return r.Resource + ": " + action
-}
+func firmDecisionPath(d id.Decision) string { return firmPath + "/activity/" + string(d) }
 
 // firmDayList is the table behind the picture.
 func firmDayList(days []firmDay) listing[firmDay] {
@@ -155,7 +149,7 @@ func (s *server) firmAsks(ctx context.Context, q disclosure.Query) (asks []firmA
 		found, more, err := s.asksSince(ctx, q, after)
 		if err != nil {
 			if asks == nil { // the index is behind or busy: what is in memory is better than nothing
-				for _, r := range s.activity.Newest(firmNewest, func(r disclosure.Row) bool { return firmMatches(q, r) }) {
+				for _, r := range s.activity.Newest(firmNewest, func(r disclosure.Row) bool { return firmMatches(q, r) && !hiddenFromVendor(failingOf(r)) }) {
 					asks = append(asks, firmAskOf(r))
 				}
 			}
@@ -178,8 +172,16 @@ func (s *server) asksSince(ctx context.Context, q disclosure.Query, after uint64
 	at := map[id.Decision]int{}
 	var all []firmAsk
 	err = s.Disclosures.Rows(ctx, q, after, func(r disclosure.Row) error {
+		i, known := at[r.Decision]
 		switch r.Kind {
 		case disclosure.Permitted, disclosure.Refused:
+			if known {
+				all[i].refusedLate(r)
+				return nil
+			}
+			if r.Kind == disclosure.Refused && hiddenFromVendor(failingOf(r)) {
+				return nil // its request is further back
+			}
 			if len(all) >= 4*firmNewest { // drop the older half
 				all, more = slices.Clone(all[len(all)-2*firmNewest:]), true
 				clear(at)
@@ -190,8 +192,7 @@ func (s *server) asksSince(ctx context.Context, q disclosure.Query, after uint64
 			at[r.Decision] = len(all)
 			all = append(all, firmAskOf(r))
 		default:
-			i, ok := at[r.Decision]
-			if !ok {
+			if !known || all[i].Kind == disclosure.Refused {
 				return nil
 			}
 			switch r.Kind {
@@ -215,29 +216,20 @@ func (s *server) asksSince(ctx context.Context, q disclosure.Query, after uint64
 
 func firmAskOf(r disclosure.Row) firmAsk {
 	a := firmAsk{Row: r, Outcome: string(r.Kind)}
-	var why []string
-	for _, g := range r.Failing {
-		if text := firmWhy(g.Gate, g.Reason); !slices.Contains(why, text) {
-			why = append(why, text)
-		}
+	if r.Kind == disclosure.Refused {
+		a.Why = firmWhy(false, failingOf(r))
 	}
-	a.Why = strings.Join(why, " ")
 	return a
 }
 
-// firmWhy is why a gate refused, as a vendor may know it: of the organisation's own
-// conditions, that there was one.
-func firmWhy(gateID, code string) string {
-	at := slices.IndexFunc(gate.All, func(g policy.Gate) bool { return g.ID == gateID })
-	if at < 0 || gate.All[at].Audience != policy.VendorToo {
-		return "A condition that is the organisation's own also stood in the way."
+// refusedLate is what a firm may know of a request that was permitted, and whose answer
+// was not fit to leave.
+func (a *firmAsk) refusedLate(r disclosure.Row) {
+	if failing := failingOf(r); hiddenFromVendor(failing) {
+		a.Outcome = string(disclosure.Withheld)
+	} else {
+		a.Kind, a.Outcome, a.Why = disclosure.Refused, string(disclosure.Refused), firmWhy(true, failing)
 	}
-	for _, r := range gate.All[at].Reasons {
-		if r.Code == code {
-			return sentence(r.Message)
-		}
-	}
-	return sentence("This condition was not met: " + gate.All[at].Title)
 }
 
 // firmDaysOf counts requests by day.

@@ -205,7 +205,7 @@ func (a *firmRequestPage) fill(f firm, sent url.Values) {
 	for _, t := range a.Role.Types {
 		x := askType{Type: t.Type}
 		for _, i := range t.Interactions {
-			x.Interactions = append(x.Interactions, askChoice{i, cmp.Or(firmDoing[i], i), chosen("resources."+t.Type+".interactions", i, true)})
+			x.Interactions = append(x.Interactions, askChoice{i, rightTo(i), chosen("resources."+t.Type+".interactions", i, true)})
 		}
 		for _, e := range t.Elements {
 			el := askElement{askChoice: askChoice{e.Element, e.Element, chosen("resources."+t.Type+".elements", e.Element, !e.Removed)}, Becomes: askBecomes(a.Role, e)}

@@ -80,7 +80,7 @@ func firmAtWork(t *testing.T, w *world) {
 		w.firmPictures(b, "firm-access")
 		// 2. How do I connect?
 		follow("/console/my/connect")
-		b.Wants("What stands below works now", "private_key_jwt", "sallyport agent")
+		b.Wants("What is below works now", "private_key_jwt", "sallyport agent")
 		b.Press(`.tabs a[href*="with=python"]`)
 		b.Tick("button[data-copy=s-python]")
 		b.Await("Copied")
@@ -90,7 +90,7 @@ func firmAtWork(t *testing.T, w *world) {
 		for until := time.Now().Add(time.Minute); !strings.Contains(b.Text(), "Released") && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 			b.Open(w.b.Pages + "/console/my/activity")
 		}
-		b.Wants("Released", "Patient: search")
+		b.Wants("Released", "Search Patient")
 		w.firmPictures(b, "firm-activity")
 		// 4. It is over: why, and ask for it again.
 		w.b.Act(grace, registry.RevokeGrant{ID: hospitaltest.Grant})

@@ -38,7 +38,6 @@ type firmFile struct{ Name, What string }
 // firmSnippet is a text to copy.
 type firmSnippet struct {
 	Key, Title, Needs, File, Text string
-	NotRun                        bool // nothing here has ever run it
 }
 
 // firmMachine is a machine of the firm, how it stands and what comes next.
@@ -71,8 +70,8 @@ func (s *server) firmConnect(v *visit) (firmConnect, error) {
 		if g.State == snapshot.Ended || !v.Now.Before(g.EndsAt) {
 			continue
 		}
-		if out.Grant == nil && (want == "" || want == g.ID) {
-			out.Grant = g
+		if want == g.ID || want == "" && (out.Grant == nil || out.Door.State != "open" && f.door(g).State == "open") {
+			out.Grant, out.Door = g, f.door(g) // the first that works
 		}
 		out.Grants = append(out.Grants, askChoice{string(g.ID), string(g.ID) + ", " + string(g.App), false})
 	}
@@ -94,10 +93,9 @@ func (s *server) firmConnect(v *visit) (firmConnect, error) {
 	}
 	out.Enroll = "sallyport agent enroll --server " + shellWord(s.Gateway) + " --region " + shellWord(cmp.Or(v.Person.Region, "US")) + " --dir ./sallyport-keys"
 	if out.Grant == nil {
-		out.Why = "You have no grant yet, so there is nothing to connect to. Ask for access first; what stands here then is made for your own program and machine."
+		out.Why = "You have no grant yet, so there is nothing to connect to. Ask for access first; what is shown here then is made for your own program and machine."
 		return out, nil
 	}
-	out.Door = f.door(out.Grant)
 	f.snippets(&out)
 	return out, nil
 }
@@ -114,12 +112,18 @@ func (f firm) snippets(out *firmConnect) {
 	out.App, out.Source = app, work.Sources[0]
 	out.Base = out.Gateway + "/fhir/" + string(out.Source)
 	out.Ask = firmFirstQuestion(v, out.Grant)
-	x := snippet{Gateway: out.Gateway, Base: out.Base, Ask: out.Ask, App: string(app.ID), Grant: string(out.Grant.ID), People: f.v.s.People}
+	x := snippet{Gateway: out.Gateway, Base: out.Base, Ask: out.Ask, App: string(app.ID), Grant: string(out.Grant.ID), People: f.v.s.People,
+		Region: cmp.Or(f.v.Person.Region, "US")}
 	x.Device = "the machine"
 	if len(out.Grant.Devices) > 0 {
 		x.Device = string(out.Grant.Devices[0])
 	}
 	out.Files = []firmFile{{"device.crt, device.key", "the certificate of " + x.Device + " and its key"}, {"ca.crt", "the authority that vouches for the gateway; it came with the certificate"}}
+	x.DPoP = app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth
+	if x.DPoP && (app.Public || work.Sealing != "") { // with a person to sign in, or answers to open, it is more than a text to copy
+		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449), and more besides than a short text can show. Use a client library that does; what it needs to know is below."
+		return
+	}
 	if app.Public {
 		if len(app.Redirects) == 0 {
 			out.Why = "The program has no address to which a person is sent back. Ask the organisation to register one."
@@ -138,10 +142,6 @@ func (f firm) snippets(out *firmConnect) {
 	}
 	out.Files = append(out.Files, firmFile{"app.key", "the program's own key (" + x.Alg + "), whose public half is registered"})
 	x.Scope = "system/*.rs"
-	if app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth {
-		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449). Use a client library that does; what it needs to know stands below."
-		return
-	}
 	if work.Sealing != "" { // opening what is sealed is more than a text to copy
 		out.choose(f.v, x.agent())
 		return
@@ -220,10 +220,10 @@ func (f firm) machine(d *snapshot.Device) firmMachine {
 	p, ok := v.Postures.Get(d.ID)
 	switch {
 	case !ok:
-		out.Kept = "It has not said how it is kept. A machine that a person uses has to: sallyport agent posture."
+		out.Kept = "It has not said how it is kept. A machine that a person uses has to: sallyport agent report."
 		return out
 	case !now.Before(p.ReportedAt.Add(v.Settings.PostureFreshness)):
-		out.Kept = "Its last report is of " + when(p.ReportedAt) + ", which is too old. Run sallyport agent connect, or sallyport agent posture."
+		out.Kept = "Its last report is of " + when(p.ReportedAt) + ", which is too old. Run sallyport agent connect, or sallyport agent report."
 	default:
 		out.Kept = "It reported " + ago(now, p.ReportedAt) + "."
 	}

@@ -12,7 +12,8 @@ type snippet struct {
 	Gateway, Base, Ask, People string
 	App, Grant, Device         string
 	KeyID, Alg, Scope          string
-	Redirect                   string
+	Redirect, Region           string
+	DPoP                       bool // each request is signed, by a key that the text makes (RFC 9449)
 }
 
 // Hash is the size of the signature's digest, in bits.
@@ -23,8 +24,21 @@ func (x snippet) Hash() int {
 	return 384
 }
 
-// Size is that of each of the two numbers of an ECDSA signature, in bytes.
-func (x snippet) Size() int { return x.Hash() / 8 }
+// Size is that of each of the two numbers of an ECDSA signature, in bytes; 0: it is RSA's.
+func (x snippet) Size() int {
+	if x.Alg == "RS384" {
+		return 0
+	}
+	return x.Hash() / 8
+}
+
+// Scheme is that of the token in the header Authorization.
+func (x snippet) Scheme() string {
+	if x.DPoP {
+		return "DPoP"
+	}
+	return "Bearer"
+}
 
 // Hex is the same in hexadecimal digits.
 func (x snippet) Hex() int { return x.Hash() / 4 }
@@ -64,13 +78,19 @@ func (x snippet) agent() []firmSnippet {
 		Needs: "The simplest: it enrols the machine, renews its certificate, gets tokens, opens sealed answers, and gives your tools a local address without certificate and token. The first command asks for the code of an invitation."}}
 }
 
-func (x snippet) forPrograms() []firmSnippet {
+// forPrograms are the texts for a program with a key of its own. A shell script that makes
+// proofs would be longer than what it shows.
+func (x snippet) forPrograms() (out []firmSnippet) {
 	files := "Put it beside the files named above."
-	return append(x.agent(),
-		firmSnippet{Key: "curl", Title: "curl", File: "ask.sh", Text: x.text("curl"), Needs: "bash, curl and openssl. " + files},
+	if x.DPoP {
+		files += " This program has to sign each request, too (DPoP): the text makes the key for that itself."
+	} else {
+		out = append(x.agent(), firmSnippet{Key: "curl", Title: "curl", File: "ask.sh", Text: x.text("curl"), Needs: "bash, curl and openssl. " + files})
+	}
+	return append(out,
 		firmSnippet{Key: "python", Title: "Python", File: "ask.py", Text: x.text("python"), Needs: "The standard library and openssl. " + files},
 		firmSnippet{Key: "javascript", Title: "JavaScript", File: "ask.mjs", Text: x.text("javascript"), Needs: "Node.js, nothing else. " + files},
-		firmSnippet{Key: "r", Title: "R", File: "ask.R", Text: x.text("r"), Needs: "httr2, jose and openssl. " + files, NotRun: true})
+		firmSnippet{Key: "r", Title: "R", File: "ask.R", Text: x.text("r"), Needs: "The packages httr2, jsonlite and openssl. " + files})
 }
 
 func (x snippet) forPeople() []firmSnippet {

@@ -2,7 +2,11 @@ package console_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"encoding/json"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -11,14 +15,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
 	"github.com/sallyport/sallyport/internal/need"
+	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -58,17 +66,44 @@ func firmSees(t *testing.T, w *world, lin *client) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "Released", "Patient: search", "Lin Example", "Requests by day")
+		lin.wants(http.StatusOK, "Released", "Search Patient", "Lin Example", "Requests by day")
+		lin.get("/console/my/activity/"+decisionIn(t, lin.body)).wants(http.StatusOK, "Released: Search Patient", "<code>search-type Patient</code>", "Id to quote", "Lin Example")
+		w.b.Refusal("/AllergyIntolerance")
+		lin.awaitAll("/console/my/activity?outcome=refused", "Search AllergyIntolerance")
+		lin.get("/console/my/activity/"+decisionIn(t, lin.body)).wants(http.StatusOK, "Refused: Search AllergyIntolerance", "The role does not cover", "Nothing was fetched and nothing left",
+			"/console/my/ask?engagement=triage-eval&amp;from=triage-grant", "Ask for it", "Those that are the organisation's own are not shown")
+		for _, g := range gate.All {
+			if own := g.Audience == policy.Owner; strings.Contains(lin.body, `id="gate-`+g.ID+`"`) == own {
+				t.Errorf("the gate %s is shown: %v", g.ID, !own)
+			}
+		}
+		if strings.Contains(lin.body, "/console/evidence") || strings.Contains(lin.body, `"/console/decisions`) {
+			t.Error("a vendor is led to a page of the organisation's")
+		}
+		lin.get("/console/my/activity?outcome=refused&q=prover").wants(http.StatusOK, "does not cover a resource type")
 		lin.get("/console/my/activity?format=csv").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm").wants(http.StatusOK, "Released")
 		lin.get("/console/my/activity/firm?format=csv&of=days").wants(http.StatusOK, "permitted")
 		for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-			if lin.get("/console/my/access").wants(http.StatusOK); strings.Contains(lin.body, "3 permitted") || time.Now().After(until) {
+			if lin.get("/console/my/access").wants(http.StatusOK); strings.Contains(lin.body, "4 permitted, 4 refused") || time.Now().After(until) {
 				break
 			}
 		}
-		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "3 permitted, 0 refused")
+		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "4 permitted")
 	})
+	t.Run("who is hidden", func(t *testing.T) { firmHidden(&world{t, w.b}, lin.in(t)) })
+}
+
+var firmRequest = regexp.MustCompile(`"/console/my/activity/([0-9A-Z]{26})"`)
+
+// decisionIn is the first request that a page leads a vendor's person to.
+func decisionIn(t *testing.T, body string) string {
+	t.Helper()
+	m := firmRequest.FindStringSubmatch(body)
+	if m == nil {
+		t.Fatalf("no request is led to:\n%s", body)
+	}
+	return m[1]
 }
 
 // in is the client with another test to fail.
@@ -81,46 +116,99 @@ func (c *client) in(t *testing.T) *client {
 var snippetCode = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
 
 // connects runs what the page has to copy, with the vendor's own keys and nothing else:
-// each gets a patient.
+// each gets a patient, and each tells why it gets no token, or no data. One program's
+// tokens are bound to its machine's certificate, the other's to a key of its own, too.
 func connects(t *testing.T, w *world, lin *client) {
 	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "sallyport agent enroll")
-	dir := w.b.Client.Dir
-	ca, err := os.ReadFile(w.b.Client.CA)
-	if err != nil {
-		t.Fatal(err)
+	prover := proves(t, w)
+	for _, x := range []struct {
+		grant string
+		key   *ecdsa.PrivateKey
+		with  []string
+	}{{"triage-grant", w.b.Client.Key, []string{"curl", "python", "javascript", "r"}}, {"prover-grant", prover, []string{"python", "javascript", "r"}}} {
+		texts := copied(lin, x.grant)
+		dir := t.TempDir()
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(w.b.Client.Dir)), identity.WriteKey(filepath.Join(dir, "app.key"), x.key)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(w.b.Client.CA, filepath.Join(dir, "ca.crt")); err != nil {
+			t.Fatal(err)
+		}
+		for _, with := range x.with {
+			for _, y := range []struct{ name, old, new, want string }{
+				{"a patient", "", "", `"Patient"`},
+				{"no such grant", x.grant, "no-such-grant", "invalid_request"},
+				{"not in the role", "Patient?_count=1", "Medication?_count=1", "The role does not cover a resource type"},
+			} {
+				t.Run(x.grant+", "+with+", "+y.name, func(t *testing.T) {
+					t.Parallel()
+					runs(t, dir, with, strings.ReplaceAll(texts[with], cmp.Or(y.old, "\x00"), y.new), y.old == "", y.want)
+				})
+			}
+		}
+		if _, ok := texts["agent"]; ok != (x.grant == "triage-grant") || ok && !strings.Contains(texts["agent"], "sallyport agent connect") {
+			t.Errorf("%s: the agent makes no proofs of a program's own, and is offered %v:\n%s", x.grant, ok, texts["agent"])
+		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), ca, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := identity.WriteKey(filepath.Join(dir, "app.key"), w.b.Client.Key); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// copied are the texts that the page has for a grant, by their keys.
+func copied(lin *client, grant string) map[string]string {
 	texts := map[string]string{}
 	for _, key := range []string{"agent", "curl", "python", "javascript", "r"} {
-		lin.get("/console/my/connect?grant=triage-grant&with=" + key)
+		lin.get("/console/my/connect?grant="+grant+"&with="+key).wants(http.StatusOK, "What is below works now")
 		for _, m := range snippetCode.FindAllStringSubmatch(lin.body, -1) {
 			texts[m[1]] = html.UnescapeString(m[2])
 		}
 	}
-	lin.wants(http.StatusOK, "has not been run here")
-	for _, x := range []struct{ key, file, program string }{{"curl", "ask.sh", "bash"}, {"python", "ask.py", "python3"}, {"javascript", "ask.mjs", "node"}} {
-		t.Run(x.key, func(t *testing.T) {
-			t.Parallel()
-			if err := os.WriteFile(filepath.Join(dir, x.file), []byte(texts[x.key]), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, need.Tool(t, x.program), x.file)
-			cmd.Dir = dir
-			out, err := cmd.CombinedOutput()
-			if err != nil || !strings.Contains(string(out), `"Bundle"`) || !strings.Contains(string(out), `"Patient"`) {
-				t.Errorf("%s: %v\n%s\n%s", x.program, err, out, texts[x.key])
-			}
-		})
+	return texts
+}
+
+// proves registers a program whose tokens are bound to its own key, too, and gives it
+// what triage has.
+func proves(t *testing.T, w *world) *ecdsa.PrivateKey {
+	key, err := identity.NewKey(384)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(texts["r"], "jwt_encode_sig") || !strings.Contains(texts["agent"], "sallyport agent connect") {
-		t.Errorf("the agent or R is missing:\n%v", texts)
+	keys, err := identity.PublicKeys(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, grace, now := registrytest.Ada, registrytest.Grace, w.b.Clock.Now().UTC().Truncate(time.Second)
+	w.b.Act(ada, registry.RegisterApp{ID: "prover", Vendor: hospitaltest.Vendor, Name: "Prover", Kind: snapshot.Workload, Owner: registrytest.Lin, Keys: keys, TokenBinding: snapshot.BoundToBoth})
+	w.b.Act(grace, registry.ApproveApp{ID: "prover"})
+	w.b.Act(ada, registry.RequestGrant{ID: "prover-grant", Engagement: hospitaltest.Engagement, App: "prover", Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role,
+		Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 1, 0), MaxPatients: 10, MaxDailyBytes: 1 << 20})
+	w.b.Act(grace, registry.ApproveGrant{ID: "prover-grant"})
+	t.Cleanup(func() { w.b.Act(grace, registry.RevokeGrant{ID: "prover-grant"}) })
+	return key
+}
+
+// runs runs a text in the folder of the vendor's keys.
+func runs(t *testing.T, dir, with, text string, ends bool, want string) {
+	program := map[string]string{"curl": "bash", "python": "python3", "javascript": "node", "r": "Rscript"}[with]
+	path := need.Tool(t, program)
+	file, err := os.CreateTemp(dir, "ask-*"+map[string]string{"javascript": ".mjs"}[with])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, file.Name())
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), "there is no package called") {
+		need.Skip(t, "R has not the packages httr2, jsonlite and openssl (Debian: r-cran-httr2, r-cran-jsonlite, r-cran-openssl)")
+	}
+	if (err == nil) != ends || !strings.Contains(string(out), want) {
+		t.Errorf("%s: %v, and it does not say %q:\n%s\n%s", program, err, want, out, text)
 	}
 }
 
@@ -138,13 +226,14 @@ func launches(t *testing.T, w *world, lin *client) {
 	w.b.Act(grace, registry.ApproveGrant{ID: "notebook-grant"})
 	lin.get("/console/my/connect?grant=notebook-grant&with=launch").wants(http.StatusOK, "Python, for a person", "The door is closed now")
 	text := html.UnescapeString(snippetCode.FindStringSubmatch(lin.body)[2])
-	if err := os.WriteFile(filepath.Join(w.b.Client.Dir, "launch.py"), []byte(text), 0o600); err != nil {
+	dir := t.TempDir()
+	if err := errors.Join(os.CopyFS(dir, os.DirFS(w.b.Client.Dir)), os.Link(w.b.Client.CA, filepath.Join(dir, "ca.crt")), os.WriteFile(filepath.Join(dir, "launch.py"), []byte(text), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, need.Tool(t, "python3"), "launch.py")
-	cmd.Dir, cmd.Env = w.b.Client.Dir, append(os.Environ(), "BROWSER=true") // the browser is Lin's, below
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "BROWSER=true") // the browser is Lin's, below
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -170,4 +259,81 @@ func launches(t *testing.T, w *world, lin *client) {
 		t.Errorf("got %v, %s, %s; want the reason", err, more, rest.String())
 	}
 	w.b.Act(grace, registry.RevokeGrant{ID: "notebook-grant"})
+}
+
+// Someone asks for a patient who said no, and for one who is not there. The gateway gives
+// one answer, and so do the pages of the vendor's own people: nothing on them says that
+// there is such a patient (42 CFR 2.13(c)(2)).
+func firmHidden(w *world, lin *client) {
+	t := w.t
+	codes := func() (out []string) {
+		var found struct {
+			Entry []struct {
+				Resource struct{ ResourceType, ID string }
+			}
+		}
+		if err := json.Unmarshal(w.b.Get("/Patient?_count=50").Body, &found); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range found.Entry {
+			if e.Resource.ResourceType == "Patient" {
+				out = append(out, e.Resource.ID)
+			}
+		}
+		return out
+	}
+	custody := func(verb string) {
+		t.Helper()
+		a, err := w.b.People[registrytest.Grace].Do(http.MethodPost, "/v1/custody/"+verb, map[string]any{"source": "ehr", "kind": "restriction", "reason": "the patient asked for it", "patients": hospital.Generate(1, 5).IDs("Patient")[:1]})
+		if err != nil || a.Status != http.StatusOK {
+			t.Fatalf("%s: %v %v", verb, a, err)
+		}
+	}
+	before := codes()
+	custody("hold")
+	after := codes()
+	gone := slices.DeleteFunc(before, func(c string) bool { return slices.Contains(after, c) })
+	if len(gone) != 1 {
+		t.Fatalf("%d patients are gone, want 1", len(gone))
+	}
+	today := func() (permitted, refused string) {
+		rows := lin.get("/console/my/activity/firm?of=days&format=csv").table()
+		last := rows[len(rows)-1]
+		return last[1], last[2]
+	}
+	permitted, refused := today()
+	for _, code := range []string{gone[0], rivalNobody(gone[0])} {
+		if got := w.b.Get("/Patient/" + code); got.Status != http.StatusNotFound {
+			t.Fatalf("a patient who is not to be seen: %s", got)
+		}
+	}
+	custody("release")
+	var told [][]string
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		if told = lin.get("/console/my/activity?format=csv&outcome=withheld").table()[1:]; len(told) > 1 {
+			break
+		}
+	}
+	if len(told) != 2 {
+		t.Fatalf("what was withheld: %q", told)
+	}
+	var pages []string
+	for _, row := range told {
+		lin.get("/console/my/activity/"+row[1]).wants(http.StatusOK, "Withheld: Read one Patient", "Either there is no such record for you")
+		pages = append(pages, rivalBare(rivalSeen{lin.status, lin.header, lin.body}, row[1]))
+		row[0], row[1] = "", ""
+	}
+	if !slices.Equal(told[0], told[1]) {
+		t.Errorf("the list tells a patient who is hidden from one who is not there:\n%q\n%q", told[0], told[1])
+	}
+	if pages[0] != pages[1] {
+		t.Errorf("the page does:\n%s", rivalDifference(pages[0], pages[1]))
+	}
+	counted, got := today()
+	for until := time.Now().Add(10 * time.Second); counted == permitted && time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		counted, got = today() // what is drawn follows the log
+	}
+	if got != refused || counted == permitted {
+		t.Errorf("the days count %s permitted and %s refused; before it was %s and %s", counted, got, permitted, refused)
+	}
 }

@@ -38,10 +38,7 @@ type done struct {
 
 // Summary is what the act does, in words.
 func (d *done) Summary() string {
-	if spec, ok := registry.Lookup(d.Kind); ok {
-		return spec.Summary
-	}
-	return words(string(d.Kind))
+	return saysOf(d.Kind)
 }
 
 const (
@@ -101,7 +98,7 @@ func (h *history) take(v *snapshot.View, e registry.Entry) {
 	if slices.ContainsFunc(noisyActs, func(prefix string) bool { return strings.HasPrefix(string(e.Kind), prefix) }) {
 		return
 	}
-	d := &done{ID: e.ID, Kind: e.Kind, Subject: e.Subject, Vendor: vendorOf(v, e.Subject), Actor: e.Actor, At: e.At, On: e.Subject}
+	d := &done{ID: e.ID, Kind: e.Kind, Subject: e.Subject, Vendor: v.VendorOf(e.Subject), Actor: e.Actor, At: e.At, On: e.Subject}
 	if x, ok := v.Holds.Get(id.Hold(e.Subject.ID)); ok && e.Subject.Noun == snapshot.NounHold {
 		d.On = x.On
 	}
@@ -155,92 +152,6 @@ func (d *done) Closes() bool {
 	return noun != "campaign" && slices.Contains(closingVerbs, verb)
 }
 
-// vendorOf is whose a record is; empty: the organisation's own, or not known.
-func vendorOf(v *snapshot.View, x snapshot.Subject) id.Vendor {
-	switch x.Noun {
-	case snapshot.NounVendor:
-		return id.Vendor(x.ID)
-	case snapshot.NounAssessment:
-		if r, ok := v.Assessments.Get(id.Assessment(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounCertification:
-		if r, ok := v.Certifications.Get(id.Certification(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounAgreement:
-		if r, ok := v.Agreements.Get(id.Agreement(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounEngagement, snapshot.NounKey:
-		return vendorOfEngagement(v, id.Engagement(x.ID))
-	case snapshot.NounDetermination:
-		if r, ok := v.Determinations.Get(id.Determination(x.ID)); ok {
-			return vendorOfEngagement(v, r.Engagement)
-		}
-	case snapshot.NounPerson:
-		if r, ok := v.Persons.Get(id.Person(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounTraining:
-		if r, ok := v.Trainings.Get(id.Training(x.ID)); ok {
-			return vendorOf(v, snapshot.Subject{Noun: snapshot.NounPerson, ID: string(r.Person)})
-		}
-	case snapshot.NounDevice, snapshot.NounPosture:
-		if r, ok := v.Devices.Get(id.Device(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounApp:
-		if r, ok := v.Apps.Get(id.App(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounGrant:
-		if r, ok := v.Grants.Get(id.Grant(x.ID)); ok {
-			return vendorOfEngagement(v, r.Engagement)
-		}
-	case snapshot.NounReview:
-		if r, ok := v.Reviews.Get(id.Review(x.ID)); ok {
-			return vendorOf(v, snapshot.Subject{Noun: snapshot.NounGrant, ID: string(r.Grant)})
-		}
-	case snapshot.NounHold:
-		if r, ok := v.Holds.Get(id.Hold(x.ID)); ok && r.On.Noun != snapshot.NounHold {
-			return vendorOf(v, r.On)
-		}
-	case snapshot.NounConnector:
-		if r, ok := v.Connectors.Get(id.Connector(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounQuestionnaire:
-		if r, ok := v.Questionnaires.Get(id.Questionnaire(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounLink:
-		if r, ok := v.Links.Get(id.Link(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounFinding:
-		if r, ok := v.Findings.Get(id.Finding(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounRequest:
-		if r, ok := v.Requests.Get(id.Request(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounIncident:
-		if r, ok := v.Incidents.Get(id.Incident(x.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounOffboarding:
-		if r, ok := v.Offboardings.Get(id.Offboarding(x.ID)); ok {
-			return r.Vendor
-		}
-	}
-	return ""
-}
-
 func vendorOfEngagement(v *snapshot.View, key id.Engagement) id.Vendor {
-	if r, ok := v.Engagements.Get(key); ok {
-		return r.Vendor
-	}
-	return ""
+	return v.VendorOf(snapshot.Subject{Noun: snapshot.NounEngagement, ID: string(key)})
 }

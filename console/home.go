@@ -27,8 +27,9 @@ func homeScreens() []screen {
 
 // today is what the visitor opens every morning.
 type today struct {
-	Needs   []todayGroup
+	Needs   []needBand
 	Waits   int  // for the visitor, all of them
+	Late    int  // of them, those whose date has passed
 	Begun   bool // there is, or was, a grant
 	Stops   []todayVendor
 	Dates   int
@@ -42,13 +43,6 @@ type today struct {
 }
 
 type todayTile struct{ N, Label, Href string }
-
-// todayGroup is what waits under one heading; More is how many are not shown.
-type todayGroup struct {
-	Label string
-	Items []waiting
-	More  int
-}
 
 // todayVendor is what stops of one vendor.
 type todayVendor struct {
@@ -73,8 +67,6 @@ type todayRefused struct {
 }
 
 const (
-	todayPerGroup  = 6
-	todayAll       = 400 // of one group, where all are asked for: a page stays under its weight
 	todayPerVendor = 4
 	todayVendors   = 25
 	todayBack      = 7  // days of what was stopped
@@ -97,19 +89,10 @@ func (s *server) today(v *visit) (today, error) {
 		t.Begun = true
 		break
 	}
-	for _, w := range waits {
-		n := len(t.Needs)
-		if n == 0 || t.Needs[n-1].Label != w.Group {
-			t.Needs, n = append(t.Needs, todayGroup{Label: w.Group}), n+1
-		}
-		most := todayPerGroup
-		if v.URL.Query().Get("all") == w.Group {
-			most = todayAll
-		}
-		if g := &t.Needs[n-1]; len(g.Items) < most {
-			g.Items = append(g.Items, w)
-		} else {
-			g.More++
+	t.Needs = needsOf(v.URL, waits, v.Now)
+	for i := range waits {
+		if waits[i].Late(v.Now) {
+			t.Late++
 		}
 	}
 	t.stops(s, v)
@@ -118,7 +101,11 @@ func (s *server) today(v *visit) (today, error) {
 	t.Closed = s.history.Newest(todayActs, func(d *done) bool { return d.Closes() && d.At.After(since) })
 	t.Drawn = chartDays("decisions", "Decisions of the last 30 days", s.activity.Days(v.Now.AddDate(0, 0, -todayDrawn+1), v.Now, nil))
 	t.tiles(v)
-	if v.URL.Query().Get("format") == "csv" {
+	switch q := v.URL.Query(); {
+	case q.Get("format") != "csv":
+	case q.Get("of") == "needs":
+		return t, needsCSV(v, waits)
+	default:
 		v.instead(func(w http.ResponseWriter) error { return t.Drawn.csv(w) })
 	}
 	return t, nil
@@ -162,8 +149,12 @@ func (t *today) tiles(v *visit) {
 	for _, d := range days[max(0, len(days)-todayBack):] {
 		refused, asked = refused+d.Refused, asked+d.Refused+d.Permitted
 	}
+	need := "need you"
+	if t.Late > 0 {
+		need += ", " + number(t.Late) + " overdue"
+	}
 	t.Tiles = []todayTile{
-		{number(t.Waits), "need you", "#needs"},
+		{number(t.Waits), need, "#needs"},
 		{number(t.Dates), "dates in " + plural(t.Days, "day"), "#ahead"},
 		{number(refused), "refused in 7 days", "#stopped"},
 		{number(asked), "decisions in 7 days", "#decisions-over-time"},

@@ -38,7 +38,7 @@ func drawClocks(x *snapshot.Incident, clocks []incidentClock, now time.Time) tem
 	}
 	take(x.OccurredAt)
 	take(x.DiscoveredAt)
-	const label, row, top, width = 250.0, 24.0, 34.0, 860.0
+	const label, row, top, width = 300.0, 24.0, 34.0, 920.0
 	if len(rows) == 0 {
 		return ""
 	}
@@ -70,7 +70,7 @@ func drawClocks(x *snapshot.Incident, clocks []incidentClock, now time.Time) tem
 	}
 	for i, r := range rows {
 		y := top + row*float64(i)
-		c.Text(label-10, y+16, "end", "", clipped(r.What, 38))
+		c.Text(label-10, y+16, "end", "", clipped(r.What, 41))
 		class := map[string]string{"good": "good", "warn": "warn", "bad": "bad", "wait": "wait"}[r.Mark.Tone]
 		if class == "" {
 			class = "off"

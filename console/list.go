@@ -38,6 +38,11 @@ type cell struct {
 	Help string // below it, smaller
 }
 
+// Tight reports whether the cell stays on one line: a date, a time, a count.
+func (c cell) Tight() bool {
+	return c.Text != "" && c.Text[0] >= '0' && c.Text[0] <= '9' && len(c.Text) <= len("26 Nov 2026, 10:00 UTC")
+}
+
 // text is a plain cell.
 func text(s string) cell { return cell{Text: s} }
 
@@ -217,7 +222,23 @@ func listOf[R any](v *visit, l listing[R]) list {
 		}
 		out.Rows = append(out.Rows, cells)
 	}
+	if out.Pages == 1 {
+		out.dropSilent()
+	}
 	return out
+}
+
+// dropSilent takes out the columns in which no row says anything.
+func (l *list) dropSilent() {
+	for i := len(l.Columns) - 1; i >= 0 && len(l.Rows) > 0; i-- {
+		if l.Columns[i].Aria == "ascending" || l.Columns[i].Aria == "descending" || slices.ContainsFunc(l.Rows, func(r []cell) bool { return r[i] != cell{} }) {
+			continue
+		}
+		l.Columns = slices.Delete(l.Columns, i, i+1)
+		for j := range l.Rows {
+			l.Rows[j] = slices.Delete(l.Rows[j], i, i+1)
+		}
+	}
 }
 
 // sortRows sorts by a column, downwards where the key begins with "-".

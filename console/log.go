@@ -113,7 +113,7 @@ func (s *server) logPage(v *visit) (logView, error) {
 	if len(p.Days) > 0 {
 		p.Average = sum / uint64(len(p.Days))
 	}
-	p.Growth = draw.Bars("log-growth", "How the log grew", fmt.Sprintf("Entries added on each of the last %s: %s in all.", plural(len(p.Days), "day"), number(sum)), 640, 170, bars)
+	p.Growth = draw.Bars("log-growth", "How the log grew", fmt.Sprintf("Entries added on each of the last %s: %s in all.", plural(len(p.Days), "day"), number(sum)), 450, 170, bars)
 	return p, p.list(s, v)
 }
 
@@ -162,7 +162,7 @@ func logRowOf(view *snapshot.View, e *audit.Entry) logRow {
 	r := logRow{Index: e.Index, Time: e.Time, Kind: logKindSays[e.Kind]}
 	link := func(x any) { r.Links = append(r.Links, refIn(view, x)) }
 	asked := func(in *audit.Intent) {
-		r.Says = strings.TrimSpace(in.Action + " " + in.Resource)
+		r.Says = askedFor(in.Action, in.Resource)
 		if in.Vendor != "" {
 			link(in.Vendor)
 		}

@@ -49,7 +49,7 @@ func (s *server) policies(v *visit) (policiesView, error) {
 	if v.URL.Query().Get("format") == "csv" {
 		return policiesView{}, policiesCSV(v)
 	}
-	refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), "")
+	refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), v.Now, "")
 	p := policiesView{Version: s.Policy.Version(), Try: s.try(v), Numbers: numbersOf(v.View.Settings)}
 	for _, g := range gate.All {
 		cites := gateCites(g)
@@ -151,7 +151,7 @@ type controlCite struct {
 
 func (s *server) policyGate(v *visit) (gateView, error) {
 	name := v.PathValue("gate")
-	refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), "")
+	refused := s.activity.Gates(v.Now.AddDate(0, 0, -29), v.Now, "")
 	v.under("Policies", "/console/policies")
 	if g, ok := gateCalled(name); ok {
 		p := gateView{Gate: g.ID, Title: g.Title, Content: g.Stage == policy.AtContent, Owner: g.Audience == policy.Owner, Policy: strings.TrimSpace(g.Policy), Reasons: g.Reasons, Refused: refused[g.ID], Decisions: decisionsOf("gate", g.ID)}

@@ -292,5 +292,5 @@ func (p *radiusPart) draw() {
 		x := draw.Lying{Label: r.Label, Value: plural(int(r.Patients), "patient"), N: r.Patients, Class: class}
 		rows = append(rows, x)
 	}
-	p.Drawn = draw.Across("radius-"+p.ID, p.Title+", patients", "Each bar is how many patients; the table has releases, resources and bytes as well.", 520, rows)
+	p.Drawn = draw.Across("radius-"+p.ID, p.Title+", patients", "Each bar is how many patients; the table has releases, resources and bytes as well.", 450, rows)
 }

@@ -47,6 +47,15 @@ type Frame struct {
 	v            *visit
 }
 
+// Above is the page right above this one, which tells pages of one title apart in the
+// browser's tabs and history.
+func (f Frame) Above() string {
+	if len(f.Crumbs) == 0 {
+		return ""
+	}
+	return f.Crumbs[len(f.Crumbs)-1].Label
+}
+
 // frame is the frame of a visit.
 func (s *server) frame(v *visit) Frame {
 	f := Frame{Title: v.title, Organisation: s.Organisation, Person: v.Person, Ours: v.ours(), Nav: navigation(v), Crumbs: v.crumbs,
@@ -132,7 +141,7 @@ func actPath(kind registry.Kind, next string, pairs ...any) string {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"when": when, "day": day, "sentence": sentence, "plural": plural, "bytes": anyBytes, "number": anyNumber, "state": stateOf, "ref": refTo,
-		"cite": cite, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "span": span, "wordfor": wordFor, "css": func() string { return assetVersion },
+		"cite": cite, "askedfor": askedFor, "rightsto": rightsTo, "dict": dict, "join": strings.Join, "words": words, "short": short, "iso": iso, "ago": ago, "span": span, "wordfor": wordFor, "css": func() string { return assetVersion },
 	}
 }
 
@@ -248,14 +257,16 @@ func whole(x any) int64 {
 // spaced parts the words of a name.
 var spaced = strings.NewReplacer("-", " ", "_", " ")
 
+// saidOtherwise are names whose parts alone do not make the word that people know.
+var saidOtherwise = map[string]string{"": "", "phi": "PHI", "baa": "BAA", "ehr": "EHR", "tls": "TLS", "id": "ID", "lms": "Learning system", "mtls": "Mutual TLS",
+	"de identified": "De-identified", "deidentification": "De-identification", "no reidentification": "No re-identification", "return destroy": "Return or destruction",
+	"accounting support": "Support with accountings", "hhs books": "Books open to HHS"}
+
 // words makes a name of the code readable: "in_force" is "In force".
 func words(x any) string {
 	text := spaced.Replace(fmt.Sprint(x))
-	switch text { // some are said letter by letter
-	case "":
-		return ""
-	case "phi", "baa", "ehr", "tls", "id":
-		return strings.ToUpper(text)
+	if said, ok := saidOtherwise[text]; ok {
+		return said
 	}
 	if rest, ok := strings.CutSuffix(text, " baa"); ok {
 		text = rest + " BAA"
@@ -307,7 +318,9 @@ func cite(c hipaa.Citation) citation {
 	if out.Verified == "" {
 		out.Verified = words(string(c.Verified))
 	}
-	if c.Text != hipaa.Policy.Text {
+	if c.Text == hipaa.Policy.Text {
+		out.Text = "Policy:"
+	} else {
 		out.Href = "/console/evidence?" + url.Values{"citation": {c.Text}}.Encode()
 	}
 	return out
@@ -393,7 +406,7 @@ var assetVersion = func() string {
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }()
 
-// stylesheet is the base and what the parts add to it.
+// stylesheet is the base, what the parts add to it, and what paper takes from both.
 func stylesheet() ([]byte, error) {
 	out, err := files.ReadFile("assets/console.css")
 	if err != nil {
@@ -404,7 +417,7 @@ func stylesheet() ([]byte, error) {
 		return nil, fmt.Errorf("console: %w", err)
 	}
 	slices.Sort(parts)
-	for _, name := range parts {
+	for _, name := range append(parts, "assets/print.css") {
 		raw, err := files.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("console: %w", err)

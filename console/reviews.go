@@ -260,6 +260,10 @@ func (x *reviewItem) say(v *visit) {
 	if n := len(x.Unused); n > reviewChips {
 		x.Unused, x.More = x.Unused[:reviewChips], n-reviewChips
 	}
+	x.Unused = slices.Clone(x.Unused)
+	for i, text := range x.Unused {
+		x.Unused[i] = rightUnused(text)
+	}
 	x.PeersOf = len(x.CampaignItem.Peers)
 	x.Peers = x.CampaignItem.Peers[:min(x.PeersOf, reviewPeers)]
 	r := x.Review

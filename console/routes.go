@@ -62,10 +62,10 @@ func navigation(v *visit) []section {
 	if v.ours() {
 		out = []section{
 			{"", []navItem{{Label: "Today", Href: "/console", Count: len(v.s.waitsFor(v))}}},
-			{"Partners", []navItem{{Label: "Vendors", Href: "/console/vendors"}, {Label: "Engagements", Href: "/console/engagements"}, {Label: "Agreements", Href: "/console/agreements"}, {Label: "Diligence", Href: "/console/diligence"}}},
-			{"People and access", []navItem{{Label: "People", Href: "/console/people"}, {Label: "Training", Href: "/console/training"}, {Label: "Requests", Href: "/console/requests"}, {Label: "Reviews", Href: "/console/reviews"}}},
+			{"Partners", []navItem{{Label: "Vendors", Href: "/console/vendors"}, {Label: "Engagements", Href: "/console/engagements", Also: []string{"/console/grants", "/console/roles"}}, {Label: "Agreements", Href: "/console/agreements"}, {Label: "Diligence", Href: "/console/diligence", Also: []string{"/console/questionnaires", "/console/certifications"}}}},
+			{"People and access", []navItem{{Label: "People", Href: "/console/people"}, {Label: "Training", Href: "/console/training"}, {Label: "Requests", Href: "/console/requests", Also: []string{"/console/elevations", "/console/emergencies"}}, {Label: "Reviews", Href: "/console/reviews"}}},
 			{"When it goes wrong", []navItem{{Label: "Incidents", Href: "/console/incidents"}, {Label: "Holds", Href: "/console/holds"}, {Label: "Offboarding", Href: "/console/offboardings"}}},
-			{"Data door", []navItem{{Label: "Decisions", Href: "/console/decisions"}, {Label: "Data flow", Href: "/console/flow"}, {Label: "Sources", Href: "/console/sources"}, {Label: "Policies", Href: "/console/policies"}}},
+			{"Data door", []navItem{{Label: "Decisions", Href: "/console/decisions", Also: []string{"/console/releases"}}, {Label: "Data flow", Href: "/console/flow"}, {Label: "Sources", Href: "/console/sources"}, {Label: "Policies", Href: "/console/policies"}}},
 			{"System", []navItem{{Label: "Sessions and devices", Href: "/console/sessions", Also: []string{"/console/devices", "/console/apps", "/console/workloads", "/console/connectors"}}, {Label: "Keys", Href: "/console/keys"}, {Label: "Log and proofs", Href: "/console/log"}, {Label: "Health", Href: "/console/health"}}},
 			{"Evidence", []navItem{{Label: "Search the record", Href: "/console/evidence"}}},
 			{"Help", []navItem{{Label: "First steps", Href: "/console/start"}, {Label: "Words", Href: "/console/words"}, {Label: "Tour", Href: "/console/tour"}}},
@@ -73,8 +73,8 @@ func navigation(v *visit) []section {
 	} else {
 		out = []section{
 			{"", []navItem{{Label: "Where we stand", Href: "/console/my"}}},
-			{"Your work", []navItem{{Label: "What you may use", Href: "/console/my/access"}, {Label: "How to connect", Href: "/console/my/connect"}, {Label: "Your activity", Href: "/console/my/activity"}, {Label: "Your training", Href: "/portal/course"}}},
-			{"Your firm", []navItem{{Label: "Papers", Href: "/console/my/papers"}, {Label: "Questionnaires", Href: "/console/my/questionnaires"}, {Label: "Team", Href: "/console/my/team"}, {Label: "Incidents", Href: "/console/my/incidents"}}},
+			{"Your work", []navItem{{Label: "What you may use", Href: "/console/my/access", Also: []string{"/console/my/ask"}}, {Label: "How to connect", Href: "/console/my/connect"}, {Label: "Your activity", Href: "/console/my/activity"}, {Label: "Your training", Href: "/portal/course"}}},
+			{"Your firm", []navItem{{Label: "Papers", Href: "/console/my/papers", Also: []string{"/console/my/certificates"}}, {Label: "Questionnaires", Href: "/console/my/questionnaires"}, {Label: "Team", Href: "/console/my/team"}, {Label: "Incidents", Href: "/console/my/incidents"}}},
 			{"Help", []navItem{{Label: "Words", Href: "/console/words"}}},
 		}
 	}

@@ -275,7 +275,7 @@ func (s *server) workloads(v *visit) (workloadsPage, error) {
 			return strings.Join([]string{string(a.ID), string(a.Device), string(a.Engagement), a.Image256, a.Key256, a.Builder}, " ")
 		},
 		Sort:  "-at",
-		Empty: empty{Title: "No workload is attested", Text: "An engagement can demand that the vendor's pinned key signed the image that a machine runs, or provenance of it. What is verified stands here. It says what was built; that this machine runs it is its owner's word."}})}, nil
+		Empty: empty{Title: "No workload is attested", Text: "An engagement can demand that the vendor's pinned key signed the image that a machine runs, or its provenance. What was verified is listed here. It shows what was built; that the machine runs it is its owner's word."}})}, nil
 }
 
 func demandWord(k snapshot.DemandKind) string {

@@ -264,7 +264,7 @@ func (s *server) vendorTraffic(v *visit, p *vendorPage) {
 	if v.URL.Query().Get("format") == "csv" {
 		v.instead(func(w http.ResponseWriter) error { return p.Drawn.csv(w) })
 	}
-	for g, n := range s.activity.Gates(v.Now.AddDate(0, 0, -89), p.ID) {
+	for g, n := range s.activity.Gates(v.Now.AddDate(0, 0, -89), v.Now, p.ID) {
 		p.Gates = append(p.Gates, refusalOf(p.ID, g, n))
 	}
 	slices.SortFunc(p.Gates, byOften)

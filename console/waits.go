@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport/sallyport/breach"
 	"github.com/sallyport/sallyport/diligence"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -16,9 +17,10 @@ import (
 
 // waiting is one thing that waits for a person, and the one way on.
 type waiting struct {
-	Group   string // heading under which it stands
 	Text    string
-	Note    string // what it is about, where the text does not say it
+	Note    string   // what it is about, where the text does not say it
+	Reason  string   // why it matters, where its kind's words do not say it
+	Cite    citation // what sets its date; zero: nothing that is cited
 	Subject snapshot.Subject
 	Vendor  id.Vendor
 	Since   time.Time
@@ -27,11 +29,7 @@ type waiting struct {
 
 	kind registry.Kind // whose duties may do it
 	not  []id.Person   // who did the step before, and may not do this one
-	rank int
 }
-
-// The groups, in the order in which they are shown: what the law counts in hours first.
-var waitGroups = []string{"Incidents", "Left lying", "Requests for access", "Papers", "Diligence", "Access reviews", "To approve", "Offboarding"}
 
 // waitsSoon is how far ahead a date calls for somebody today.
 const waitsSoon = 14 * 24 * time.Hour
@@ -90,15 +88,14 @@ type collect struct {
 	out []waiting
 }
 
-func (c *collect) add(w waiting) {
-	w.rank = slices.Index(waitGroups, w.Group)
-	c.out = append(c.out, w)
-}
+func (c *collect) add(w waiting) { c.out = append(c.out, w) }
 
-// act adds an act that waits to be done, with its form.
-func (c *collect) act(group, text string, kind registry.Kind, noun snapshot.Noun, key string, since time.Time, not ...id.Person) {
+// act adds an act that waits to be done, with its form. More can be said of what it
+// returns until the next is added.
+func (c *collect) act(text string, kind registry.Kind, noun snapshot.Noun, key string, since time.Time, not ...id.Person) *waiting {
 	s := snapshot.Subject{Noun: noun, ID: key}
-	c.add(waiting{Group: group, Text: text, Subject: s, Vendor: vendorOf(c.v, s), Since: since, Href: actPath(kind, "/console", "id", key), kind: kind, not: not})
+	c.add(waiting{Text: text, Subject: s, Vendor: c.v.VendorOf(s), Since: since, Href: actPath(kind, "/console", "id", key), kind: kind, not: not})
+	return &c.out[len(c.out)-1]
 }
 
 // waits lists what waits, walking each table once.
@@ -110,22 +107,9 @@ func waits(v *snapshot.View, now time.Time) []waiting {
 	c.approvals()
 	c.access()
 	slices.SortStableFunc(c.out, func(a, b waiting) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), compareDates(a.Due, b.Due), a.Since.Compare(b.Since))
+		return cmp.Or(cmp.Compare(a.Urgency(now), b.Urgency(now)), a.Due.Compare(b.Due), a.Since.Compare(b.Since))
 	})
 	return c.out
-}
-
-// compareDates puts what has no date last.
-func compareDates(a, b time.Time) int {
-	switch {
-	case a.IsZero() && b.IsZero():
-		return 0
-	case a.IsZero():
-		return 1
-	case b.IsZero():
-		return -1
-	}
-	return a.Compare(b)
 }
 
 func (c *collect) incidents() {
@@ -133,6 +117,7 @@ func (c *collect) incidents() {
 	if err != nil {
 		zone = time.UTC // the configuration was checked; a day too early is better than none
 	}
+	limit := c.v.Settings.IncidentIgnoredAfter
 	for _, x := range c.v.Incidents.All() {
 		if !x.Open() {
 			continue
@@ -149,24 +134,32 @@ func (c *collect) incidents() {
 			if d.Kind == breach.Correct {
 				kind = "incident.complete-correction"
 			}
-			c.add(waiting{Group: "Incidents", Text: d.What, Note: x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
+			reason, by := "The organisation sets the date (policy)", citation{}
+			switch {
+			case d.Outer:
+				reason, by = "Without unreasonable delay; the date is an outer limit", cite(d.Citation)
+			case d.Sets == "law":
+				reason, by = "The law sets the date", cite(d.Citation)
+			case d.Sets == "contract":
+				reason, by = "The contract sets the date", cite(d.Citation)
+			}
+			c.add(waiting{Text: d.What, Note: x.Title, Reason: reason, Cite: by, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: d.Due, Href: href, kind: kind})
 		}
 		if a := x.Assessment; a != nil && a.ApprovedBy == "" {
 			dated = true
-			c.act("Incidents", "Stand by the assessment, or do not: "+x.Title, "incident.approve-assessment", snapshot.NounIncident, string(x.ID), a.AssessedAt, a.AssessedBy)
+			c.act("Stand by the assessment, or do not: "+x.Title, "incident.approve-assessment", snapshot.NounIncident, string(x.ID), a.AssessedAt, a.AssessedBy)
 		}
-		if !dated {
-			c.add(waiting{Group: "Incidents", Text: "Deal with an open incident", Note: x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Href: href, kind: "incident.close"})
+		// Nobody may leave it lying, whatever else is due.
+		if due := breach.IgnoredFrom(x, limit); !dated || due.Before(c.now) {
+			w := waiting{Text: "Deal with an open incident", Note: x.Title, Subject: s, Vendor: x.Vendor, Since: x.ReportedAt, Due: due, Href: href, kind: "incident.close"}
+			if due.Before(c.now) {
+				w.Text, w.Reason = "Deal with an incident that nobody has touched", "Known and left lying for more than "+span(limit)
+				w.Cite = cite(hipaa.MustCite("P-504-e-1-ii"))
+			} else if !breach.Conclude(x.Assessment).Breach {
+				w.Reason = "Two people have shown that it is no breach; what is left is to close it"
+			}
+			c.add(w)
 		}
-	}
-	for _, x := range breach.Ignored(c.v, c.now) {
-		if x.Subject.Noun == snapshot.NounFinding {
-			c.add(waiting{Group: "Left lying", Text: "Deal with a finding that nobody has touched", Note: x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
-				Href: actPath("finding.settle", "/console", "id", x.Subject.ID), kind: "finding.settle"})
-			continue
-		}
-		c.add(waiting{Group: "Left lying", Text: "Deal with an incident that nobody has touched", Note: x.Title, Subject: x.Subject, Vendor: x.Vendor, Since: x.Since,
-			Href: refOfSubject(c.v, x.Subject).Href, kind: "incident.close"})
 	}
 	for _, o := range c.v.Offboardings.All() {
 		if !o.CompletedAt.IsZero() {
@@ -177,7 +170,7 @@ func (c *collect) incidents() {
 			text, note = "Finish the parting", plural(len(left), "thing")+" left to do"
 		}
 		s := snapshot.Subject{Noun: snapshot.NounOffboarding, ID: string(o.ID)}
-		c.add(waiting{Group: "Offboarding", Text: text, Note: note, Subject: s, Vendor: o.Vendor, Since: o.BegunAt, Due: o.DueAt, Href: refOfSubject(c.v, s).Href, kind: "offboarding.complete"})
+		c.add(waiting{Text: text, Note: note, Subject: s, Vendor: o.Vendor, Since: o.BegunAt, Due: o.DueAt, Href: refOfSubject(c.v, s).Href, kind: "offboarding.complete"})
 	}
 }
 
@@ -186,7 +179,7 @@ func (c *collect) papers() {
 		key, s := string(a.ID), snapshot.Subject{Noun: snapshot.NounAgreement, ID: string(a.ID)}
 		page := refOfSubject(c.v, s).Href
 		add := func(text string, kind registry.Kind, since time.Time, not ...id.Person) {
-			c.add(waiting{Group: "Papers", Text: text, Subject: s, Vendor: a.Vendor, Since: since, Href: page, kind: kind, not: not})
+			c.add(waiting{Text: text, Subject: s, Vendor: a.Vendor, Since: since, Href: page, kind: kind, not: not})
 		}
 		what := paperName(a.Kind)
 		if a.State == snapshot.Proposed {
@@ -197,18 +190,19 @@ func (c *collect) papers() {
 			case a.SecondReading && a.Reading.By == "":
 				add("Read the "+what+" a second time and enter its terms", "agreement.check-terms", a.RequestedAt, a.RequestedBy)
 			default:
-				c.act("Papers", "Approve the "+what, "agreement.approve", snapshot.NounAgreement, key, a.RequestedAt, a.RequestedBy)
+				w := c.act("Approve the "+what, "agreement.approve", snapshot.NounAgreement, key, a.RequestedAt, a.RequestedBy)
 				if !a.SignedBy(snapshot.VendorParty, c.now) && a.Kind != snapshot.SubcontractorBAA {
-					c.out[len(c.out)-1].Note = "The vendor has not signed it yet."
+					w.Note = "The vendor has not signed it yet."
 				}
 			}
 		}
 		if r, ok := a.Waiting(); ok {
 			add("Put the renewal of the "+what+" into force", "agreement.approve-renewal", r.RequestedAt, r.RequestedBy)
+			c.out[len(c.out)-1].Due = a.EndsAt
 		}
 		for _, n := range a.Notices {
 			if end := n.Ends(); n.CuredAt.IsZero() && end.After(c.now) && end.Sub(c.now) < waitsSoon {
-				c.add(waiting{Group: "Papers", Text: "A breach of the " + what + " is to be cured, or it ends", Subject: s, Vendor: a.Vendor, Since: n.At, Due: end, Href: page, kind: "agreement.cured"})
+				c.add(waiting{Text: "A breach of the " + what + " is to be cured, or it ends", Subject: s, Vendor: a.Vendor, Since: n.At, Due: end, Href: page, kind: "agreement.cured"})
 			}
 		}
 	}
@@ -239,36 +233,41 @@ func (c *collect) diligence() {
 		s := snapshot.Subject{Noun: snapshot.NounAssessment, ID: string(a.ID)}
 		for _, r := range a.Acceptances {
 			if r.AcceptedBy == "" {
-				c.add(waiting{Group: "Diligence", Text: "Accept a risk, or do not: " + r.For, Subject: s, Vendor: key, Since: a.DecidedAt,
+				c.add(waiting{Text: "Accept a risk, or do not: " + r.For, Subject: s, Vendor: key, Since: a.DecidedAt,
 					Href: actPath("assessment.accept-risk", "/console", "id", a.ID, "for", r.For, "owner", r.Owner, "why", r.Why, "until", iso(r.Until)), kind: "assessment.accept-risk", not: []id.Person{a.DecidedBy}})
 			}
 		}
 		for _, x := range a.Conditions {
 			if x.MetAt.IsZero() && x.DueAt.Sub(c.now) < waitsSoon {
-				c.add(waiting{Group: "Diligence", Text: "A condition is due: " + x.Text, Subject: s, Vendor: key, Since: a.DecidedAt, Due: x.DueAt,
+				c.add(waiting{Text: "A condition is due: " + x.Text, Subject: s, Vendor: key, Since: a.DecidedAt, Due: x.DueAt,
 					Href: actPath("assessment.meet-condition", "/console", "id", a.ID, "condition", x.ID), kind: "assessment.meet-condition", not: []id.Person{x.Owner}})
 			}
 		}
 		if w, _ := c.v.Vendors.Get(key); w.State == snapshot.Approved && len(diligence.Reopened(c.v, a, at)) > 0 {
-			c.add(waiting{Group: "Diligence", Text: "The due-diligence decision has to be made anew", Subject: s, Vendor: key, Since: a.DecidedAt, Href: vendorPath(key, "diligence"), kind: "assessment.record"})
+			c.add(waiting{Text: "The due-diligence decision has to be made anew", Subject: s, Vendor: key, Since: a.DecidedAt, Href: vendorPath(key, "diligence"), kind: "assessment.record"})
 		}
 	}
 	for _, x := range c.v.Certifications.All() {
 		if x.VerifiedAt.IsZero() && x.RevokedAt.IsZero() && x.ExpiresAt.After(c.now) {
 			s := snapshot.Subject{Noun: snapshot.NounCertification, ID: string(x.ID)}
-			c.add(waiting{Group: "Diligence", Text: "Verify a report: " + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.IssuedAt,
+			c.add(waiting{Text: "Verify a report: " + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.IssuedAt,
 				Href: refOfSubject(c.v, s).Href, kind: "certification.verify", not: []id.Person{x.RecordedBy}})
 		}
 	}
 	for _, q := range c.v.Questionnaires.All() {
 		if q.Stage == snapshot.QuestionsSubmitted {
 			s := snapshot.Subject{Noun: snapshot.NounQuestionnaire, ID: string(q.ID)}
-			c.add(waiting{Group: "Diligence", Text: "Score the answers of a questionnaire", Subject: s, Vendor: q.Vendor, Since: q.SubmittedAt, Href: refOfSubject(c.v, s).Href, kind: "questionnaire.score-answers"})
+			c.add(waiting{Text: "Score the answers of a questionnaire", Subject: s, Vendor: q.Vendor, Since: q.SubmittedAt, Href: refOfSubject(c.v, s).Href, kind: "questionnaire.score-answers"})
 		}
 	}
 	for _, f := range c.v.Findings.All() {
-		if f.Settled == "" && c.now.Sub(f.RaisedAt) <= c.v.Settings.IncidentIgnoredAfter { // older ones were left lying
-			c.act("Diligence", "Settle a finding: "+f.Title, "finding.settle", snapshot.NounFinding, string(f.ID), f.RaisedAt)
+		if f.Settled != "" {
+			continue
+		}
+		w := c.act("Settle a finding: "+f.Title, "finding.settle", snapshot.NounFinding, string(f.ID), f.RaisedAt)
+		limit := c.v.Settings.IncidentIgnoredAfter
+		if w.Due = f.RaisedAt.Add(limit); w.Due.Before(c.now) {
+			w.Reason, w.Cite = "Known and left lying for more than "+span(limit), cite(hipaa.MustCite("P-504-e-1-ii"))
 		}
 	}
 }
@@ -290,7 +289,7 @@ func (c *collect) approvals() {
 			for _, a := range d.Approvals {
 				not = append(not, a.By)
 			}
-			c.act("To approve", "Destroy the keys of "+string(key)+", for good", "key.approve-destruction", snapshot.NounKey, string(key), d.RequestedAt, not...)
+			c.act("Destroy the keys of "+string(key)+", for good", "key.approve-destruction", snapshot.NounKey, string(key), d.RequestedAt, not...)
 		}
 	}
 }
@@ -301,7 +300,7 @@ func waitsProposed[K ~string, V any, P interface {
 }](c *collect, all iter.Seq2[K, *V], kind registry.Kind, text string, of func(*V) (snapshot.Approval, string)) {
 	for key, r := range all {
 		if a, name := of(r); a.State == snapshot.Proposed {
-			c.act("To approve", text+": "+cmp.Or(name, string(key)), kind, P(r).Noun(), string(key), a.RequestedAt, a.RequestedBy)
+			c.act(text+": "+cmp.Or(name, string(key)), kind, P(r).Noun(), string(key), a.RequestedAt, a.RequestedBy)
 		}
 	}
 }
@@ -310,14 +309,14 @@ func (c *collect) access() {
 	for _, r := range c.v.Requests.All() {
 		if r.Open(c.now) {
 			s := snapshot.Subject{Noun: snapshot.NounRequest, ID: string(r.ID)}
-			c.add(waiting{Group: "Requests for access", Text: fmt.Sprintf("%s asks for %s", refIn(c.v, r.Person).Label, r.Role), Subject: s, Vendor: r.Vendor, Since: r.AskedAt, Due: r.ExpiresAt,
+			c.add(waiting{Text: fmt.Sprintf("%s asks for %s", refIn(c.v, r.Person).Label, r.Role), Subject: s, Vendor: r.Vendor, Since: r.AskedAt, Due: r.ExpiresAt,
 				Href: refOfSubject(c.v, s).Href, kind: "request.approve", not: []id.Person{r.AskedBy, r.Person}})
 		}
 	}
 	for _, x := range c.v.Emergencies.All() {
 		if x.ReviewedAt.IsZero() {
 			s := snapshot.Subject{Noun: snapshot.NounEmergency, ID: string(x.ID)}
-			c.add(waiting{Group: "Access reviews", Text: "Review the emergency access to " + string(x.Source), Subject: s, Since: x.UsedAt, Due: x.DueAt,
+			c.add(waiting{Text: "Review the emergency access to " + string(x.Source), Subject: s, Since: x.UsedAt, Due: x.DueAt,
 				Href: actPath("emergency.review", "/console", "id", x.ID), kind: "emergency.review", not: []id.Person{x.ReportedBy, x.Person}})
 		}
 	}
@@ -334,7 +333,7 @@ func (c *collect) access() {
 		if r.Campaign != "" {
 			href = refIn(c.v, r.Campaign).Href
 		}
-		c.add(waiting{Group: "Access reviews", Text: "Decide whether the access goes on: " + string(g.ID), Subject: s, Vendor: vendorOfEngagement(c.v, g.Engagement), Since: r.DueAt.Add(-waitsSoon), Due: r.DueAt,
+		c.add(waiting{Text: "Decide whether the access goes on: " + string(g.ID), Subject: s, Vendor: vendorOfEngagement(c.v, g.Engagement), Since: r.DueAt.Add(-waitsSoon), Due: r.DueAt,
 			Href: href, kind: "review.complete", not: []id.Person{g.Person, g.RequestedBy}})
 	}
 }

@@ -249,7 +249,7 @@ func (s *scriptless) dataScientist() {
 	s.open("/console/my/connect", "private_key_jwt")
 	s.Press(`.tabs a[href*="with=python"]`)
 	s.Wants("import base64")
-	s.open("/console/my/activity", "Patient: search")
+	s.open("/console/my/activity", "Search Patient")
 
 	s.open("/console/my/ask?engagement=triage-eval&role=triage-reader", "Why you need it")
 	s.Tick("#pick-Patient > summary")

@@ -3,10 +3,14 @@ package console
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sallyport/sallyport/problem"
 )
 
 // work is what takes longer than a page may: it is begun by a page, goes on when the
@@ -103,7 +107,7 @@ func (w *work) one(ctx context.Context, j *job) {
 	ctx, cancel := context.WithTimeout(ctx, workLimit)
 	defer cancel()
 	begun := time.Now()
-	answer, err := j.do(ctx)
+	answer, err := w.answer(ctx, j)
 	if err != nil {
 		what, _, _ := strings.Cut(j.key, " ") // what follows may be as somebody typed it
 		w.s.Logger.InfoContext(ctx, "something that a page asked for could not be worked out", "what", what, "err", fmt.Sprintf("%T", err))
@@ -114,6 +118,22 @@ func (w *work) one(ctx context.Context, j *job) {
 	close(j.settled)
 	close(w.more)
 	w.more = make(chan struct{})
+}
+
+// answer asks the job. A job runs outside any request: what would end one page only
+// must not end the process, and with it the gateway.
+func (w *work) answer(ctx context.Context, j *job) (answer any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			what := fmt.Sprintf("%T", v) // anything but a run-time error may quote what was worked on
+			if e, ok := v.(runtime.Error); ok {
+				what = e.Error()
+			}
+			w.s.Logger.ErrorContext(ctx, "working out what a page asked for panicked; this is a defect", "panic", what, "stack", string(debug.Stack()))
+			answer, err = nil, problem.New(problem.Internal, "This could not be worked out", "Tell the operator: the server's log says where it went wrong")
+		}
+	}()
+	return j.do(ctx)
 }
 
 // More is closed when something is done.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sallyport/sallyport/problem"
 )
 
 func workVisit(s *server) *visit {
@@ -112,5 +114,23 @@ func TestWorkIsBounded(t *testing.T) {
 		}
 		stop()
 		synctest.Wait()
+	})
+}
+
+// A defect in what a page has worked out is that page's error, and not the end of the
+// process, which is the gateway's too.
+func TestWorkThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, stop := atWork(t)
+		defer stop()
+		var none []int
+		_, err := workOut(workVisit(s), "broken", "1", func(context.Context) (int, error) { return none[len(none)], nil })
+		if p := problem.From(err); err == nil || p.Kind != problem.Internal {
+			t.Errorf("got %v, want an internal problem", err)
+		}
+		got, err := workOut(workVisit(s), "whole", "1", func(context.Context) (int, error) { return 7, nil })
+		if err != nil || got.Answer != 7 {
+			t.Errorf("afterwards: got %+v, %v", got, err)
+		}
 	})
 }

@@ -247,6 +247,9 @@ func Lacks(c *snapshot.Certification) []string {
 // Needs lists the fields that a type needs.
 func Needs(typ string) []string { return slices.Clone(rules[typ].needs) }
 
+// Tells lists the fields that a type can say: those that it needs, and others.
+func Tells(typ string) []string { return slices.Concat(rules[typ].needs, rules[typ].may) }
+
 // CountsUntil is how long a certification of its type can count by its dates alone,
 // whatever its own end says; zero: not at all, or its dates do not say.
 func CountsUntil(c *snapshot.Certification) time.Time {

@@ -12,6 +12,7 @@ import (
 type rule struct {
 	never string   // why no such paper satisfies anything; empty: it can count
 	needs []string // fields, by their names in records
+	may   []string // fields that it can say beside them
 	score int      // the most that it can show
 	// ofSecurity: it says something about an organisation's security, so that it can
 	// stand for an organisation that another's report carves out.
@@ -21,10 +22,10 @@ type rule struct {
 
 // rules has one rule for each of the 19 types of the catalogue.
 var rules = map[string]rule{
-	"SOC2_T2": {needs: []string{"issuer", "criteria", "scope", "period_start", "period_end", "opinion", "subservice_method"}, score: 3, ofSecurity: true, judge: socType2},
-	"SOC2_T1": {needs: []string{"issuer", "criteria", "scope", "as_of", "opinion", "subservice_method"}, score: 1, ofSecurity: true, judge: socType1},
-	"SOC3":    {never: "a general-use summary is never enough alone: ask for the SOC 2 report"},
-	"ISO27001": {needs: []string{"issuer", "accreditation_body", "cert_no", "standard", "scope", "soa_version", "issued_at", "expires_at"}, score: 3, ofSecurity: true,
+	"SOC2_T2": {needs: []string{"issuer", "criteria", "scope", "period_start", "period_end", "opinion", "subservice_method"}, may: []string{"issued_at", "exceptions", "carve_outs", "bridge", "next_under_way"}, score: 3, ofSecurity: true, judge: socType2},
+	"SOC2_T1": {needs: []string{"issuer", "criteria", "scope", "as_of", "opinion", "subservice_method"}, may: []string{"issued_at", "exceptions", "carve_outs", "bridge", "next_under_way"}, score: 1, ofSecurity: true, judge: socType1},
+	"SOC3":    {never: "a general-use summary is never enough alone: ask for the SOC 2 report", may: []string{"issuer", "scope", "period_start", "period_end"}},
+	"ISO27001": {needs: []string{"issuer", "accreditation_body", "cert_no", "standard", "scope", "soa_version", "issued_at", "expires_at"}, may: []string{"last_surveillance"}, score: 3, ofSecurity: true,
 		judge: func(j *judging) {
 			version := strings.TrimSpace(j.c.Standard)
 			if !strings.HasSuffix(version, ":2022") {
@@ -33,24 +34,24 @@ var rules = map[string]rule{
 			j.threeYears()
 			j.surveillance()
 		}},
-	"ISO27701": {needs: []string{"issued_at", "expires_at"}, score: 2,
+	"ISO27701": {needs: []string{"issued_at", "expires_at"}, may: []string{"issuer", "accreditation_body", "cert_no", "standard", "scope"}, score: 2,
 		judge: func(j *judging) { j.threeYears() }},
-	"ISO42001": {needs: []string{"issued_at", "expires_at", "scope"}, score: 3,
+	"ISO42001": {needs: []string{"issued_at", "expires_at", "scope"}, may: []string{"issuer", "accreditation_body", "cert_no", "standard", "soa_version", "last_surveillance"}, score: 3,
 		judge: func(j *judging) {
 			j.threeYears()
 			j.surveillance()
 		}},
-	"HITRUST_R2": {needs: []string{"issued_at", "standard", "scope"}, score: 3, ofSecurity: true, judge: hitrustR2},
-	"HITRUST_I1": {needs: []string{"issued_at"}, score: 2, ofSecurity: true, judge: hitrustYear},
-	"HITRUST_E1": {needs: []string{"issued_at"}, score: 1, ofSecurity: true, judge: hitrustYear},
-	"HITRUST_AI": {needs: []string{"issued_at", "underlying"}, score: 2, judge: hitrustAI},
-	"FEDRAMP": {needs: []string{"level", "status", "cert_no", "assessed_at"}, score: 3, ofSecurity: true,
+	"HITRUST_R2": {needs: []string{"issued_at", "standard", "scope"}, may: []string{"issuer", "cert_no", "interim_at", "status"}, score: 3, ofSecurity: true, judge: hitrustR2},
+	"HITRUST_I1": {needs: []string{"issued_at"}, may: []string{"issuer", "cert_no", "standard", "scope", "status"}, score: 2, ofSecurity: true, judge: hitrustYear},
+	"HITRUST_E1": {needs: []string{"issued_at"}, may: []string{"issuer", "cert_no", "standard", "scope", "status"}, score: 1, ofSecurity: true, judge: hitrustYear},
+	"HITRUST_AI": {needs: []string{"issued_at", "underlying"}, may: []string{"issuer", "cert_no", "standard", "scope", "status"}, score: 2, judge: hitrustAI},
+	"FEDRAMP": {needs: []string{"level", "status", "cert_no", "assessed_at"}, may: []string{"issuer", "scope"}, score: 3, ofSecurity: true,
 		judge: func(j *judging) {
 			j.listed("authorized")
 			j.began(j.c.AssessedAt)
 			j.until(monthsFrom(j.c.AssessedAt, 12))
 		}},
-	"PENTEST": {needs: []string{"issuer", "period_end", "scope", "open_high"}, score: 3,
+	"PENTEST": {needs: []string{"issuer", "period_end", "scope", "open_high"}, may: []string{"period_start"}, score: 3,
 		judge: func(j *judging) {
 			if *j.c.OpenHigh != 0 {
 				j.fail(OpenFindings, "high findings are overdue")
@@ -58,7 +59,7 @@ var rules = map[string]rule{
 			j.began(j.c.PeriodEnd)
 			j.until(monthsFrom(j.c.PeriodEnd, 12))
 		}},
-	"VULNSCAN": {needs: []string{"as_of"}, score: 2,
+	"VULNSCAN": {needs: []string{"as_of"}, may: []string{"issuer", "scope"}, score: 2,
 		judge: func(j *judging) {
 			j.began(j.c.AsOf)
 			j.until(dayAfter(j.c.AsOf.AddDate(0, 0, 90)))
@@ -68,16 +69,16 @@ var rules = map[string]rule{
 			j.began(j.c.AsOf)
 			j.until(monthsFrom(j.c.AsOf, 12))
 		}},
-	"TRAINING":   {needs: []string{"person", "course_version", "as_of", "score"}, score: 2, judge: training},
-	"INSURANCE":  {needs: []string{"issuer", "limits", "expires_at", "ai_exclusion"}, score: 3, judge: insurance},
-	"HIPAA_SEAL": {never: "HHS recognises no private HIPAA certification: a seal is information only"},
-	"PCI_AOC": {needs: []string{"as_of"}, score: 0,
+	"TRAINING":   {needs: []string{"person", "course_version", "as_of", "score"}, may: []string{"issuer", "hired_at", "law_changed_at"}, score: 2, judge: training},
+	"INSURANCE":  {needs: []string{"issuer", "limits", "expires_at", "ai_exclusion"}, may: []string{"cert_no", "claims_made", "retro_date", "tail_months"}, score: 3, judge: insurance},
+	"HIPAA_SEAL": {never: "HHS recognises no private HIPAA certification: a seal is information only", may: []string{"issuer", "cert_no", "status"}},
+	"PCI_AOC": {needs: []string{"as_of"}, may: []string{"issuer", "scope", "level", "standard"}, score: 0,
 		judge: func(j *judging) {
 			j.note(NotForPHI, "it is about payment cards, and no evidence for PHI", 0)
 			j.began(j.c.AsOf)
 			j.until(monthsFrom(j.c.AsOf, 12))
 		}},
-	"NAID_AAA": {needs: []string{"status", "expires_at"}, score: 2,
+	"NAID_AAA": {needs: []string{"status", "expires_at"}, may: []string{"issuer", "cert_no", "scope"}, score: 2,
 		judge: func(j *judging) {
 			j.listed("listed")
 			j.until(j.c.ExpiresAt)

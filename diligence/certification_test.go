@@ -1,7 +1,9 @@
 package diligence_test
 
 import (
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -433,4 +435,61 @@ func TestWhatATypeNeedsIsInTheRecord(t *testing.T) {
 	if got := diligence.Judge(&snapshot.Certification{}, nil, time.Time{}); got.Counts {
 		t.Errorf("the zero certification counts: %+v", got)
 	}
+}
+
+// Whatever can change what a paper is worth is among what its type can say: who is asked for
+// these fields alone is asked for all that counts.
+func TestWhatCountsIsAmongWhatATypeTells(t *testing.T) {
+	now, v := day("2026-06-15"), world(carved("cloud", nil))
+	always := []string{"id", "vendor", "type", "expires_at", "document_sha256", "recorded_by", "verified_by", "verified_at", "verified_how", "verified_against", "revoked_at", "fingerprint"}
+	looked := 0
+	var fields func(reflect.Type) []string
+	fields = func(of reflect.Type) (out []string) {
+		for i := range of.NumField() {
+			if of.Field(i).Anonymous {
+				out = append(out, fields(of.Field(i).Type)...)
+			} else if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); !slices.Contains(always, name) {
+				out = append(out, of.Field(i).Name)
+			}
+		}
+		return out
+	}
+	for _, typ := range hipaa.CertificationTypes() {
+		tells := diligence.Tells(typ.ID)
+		if needs := diligence.Needs(typ.ID); len(needs) > len(tells) {
+			t.Errorf("%s needs %v, and tells %v", typ.ID, needs, tells)
+		}
+		want := diligence.Judge(good(typ.ID), v, now)
+		for _, name := range fields(reflect.TypeFor[snapshot.Certification]()) {
+			of, _ := reflect.TypeFor[snapshot.Certification]().FieldByName(name)
+			field, _, _ := strings.Cut(of.Tag.Get("json"), ",")
+			for _, other := range others(of.Type) {
+				c := good(typ.ID)
+				at := reflect.ValueOf(c).Elem().FieldByName(name)
+				at.Set(other)
+				looked++
+				if got := diligence.Judge(c, v, now); !reflect.DeepEqual(got, want) && !slices.Contains(tells, field) {
+					t.Errorf("%s: %s = %v makes %v of %v, and is not among %v", typ.ID, field, other, got, want, tells)
+				}
+			}
+		}
+	}
+	if looked < 1000 {
+		t.Errorf("only %d changes were looked at", looked)
+	}
+}
+
+// others are values of the type, the zero one too.
+func others(of reflect.Type) []reflect.Value {
+	some, yes := 7, true
+	all := []any{day("2020-01-01"), day("2026-06-01"), day("2030-01-01"), "x", true, 7, 0.5, []string{"x"}, &some, &yes, snapshot.Adverse, snapshot.Qualified, snapshot.CarveOut, snapshot.Inclusive,
+		[]snapshot.AuditException{{What: "x"}}, []id.Vendor{"nobody"}, []id.Vendor{"cloud"}, &snapshot.BridgeLetter{By: "x"},
+		&snapshot.BridgeLetter{By: "x", Document: "d", At: day("2026-01-15"), Until: day("2026-03-31")}, id.Certification("below"), id.Person("pat")}
+	out := []reflect.Value{reflect.Zero(of)}
+	for _, x := range all {
+		if v := reflect.ValueOf(x); v.Type() == of {
+			out = append(out, v)
+		}
+	}
+	return out
 }

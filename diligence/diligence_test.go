@@ -391,3 +391,12 @@ func FuzzReadExport(f *testing.F) {
 		}
 	})
 }
+
+// A decision of the last day of August stands to the last of February and not into March:
+// what ends is not carried on by a short month.
+func TestADecisionEndsWithTheMonth(t *testing.T) {
+	decided := time.Date(2026, 8, 31, 9, 0, 0, 0, time.UTC)
+	if got, want := diligence.ValidUntil(diligence.Critical, decided), time.Date(2027, 2, 28, 9, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

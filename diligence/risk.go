@@ -64,7 +64,7 @@ func ValidUntil(l Level, decided time.Time) time.Time {
 	if !ok {
 		months = renewMonths[Unknown]
 	}
-	return decided.AddDate(0, months, 0)
+	return hipaa.AddMonths(decided, months)
 }
 
 // InherentRisk adds up a profile; subcontractors is how many vendors stand behind this

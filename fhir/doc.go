@@ -1,6 +1,5 @@
-// Package fhir reads FHIR R4 as it comes over the wire: documents, references,
-// searches and interactions. It is pure: no I/O of its own, no clock, no
-// goroutines.
+// Package fhir reads FHIR R4 as it comes over the wire: documents, references
+// and searches. It is pure: no I/O of its own, no clock, no goroutines.
 //
 // It is strict where leniency would let two readers of one document disagree:
 // duplicate member names, invalid UTF-8, unknown parameters, escaped paths are

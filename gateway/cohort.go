@@ -45,7 +45,7 @@ type cohortKey struct {
 }
 
 type cohortEntry struct {
-	mu      sync.Mutex // held by the one who asks the source
+	turn    chan struct{} // held by the one who asks the source; guards the rest
 	members members
 	err     error // why they are not known
 	until   time.Time
@@ -84,12 +84,17 @@ func (g *Gateway) membership(ctx context.Context, s *Source, c snapshot.Cohort) 
 		if g.cohorts.known == nil || len(g.cohorts.known) >= maxCohorts {
 			g.cohorts.known = map[cohortKey]*cohortEntry{}
 		}
-		e = &cohortEntry{}
+		e = &cohortEntry{turn: make(chan struct{}, 1)}
 		g.cohorts.known[k] = e
 	}
 	g.cohorts.mu.Unlock()
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	// A source may take long, and who waits for its answer may go away meanwhile.
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return nil, noCohort(context.Cause(ctx))
+	}
 	now := g.Now()
 	if now.Before(e.until) && e.until.Sub(now) <= max(g.CohortLife, cohortRetry) {
 		if e.err != nil {
@@ -127,6 +132,42 @@ type reference struct {
 	Reference string `json:"reference"`
 }
 
+// period is a time of membership (R4, datatypes.html#Period).
+type period struct {
+	Start string `json:"start"`
+	End   string `json:"end"`
+}
+
+// holds reports whether the time lies in the period: from the first moment of its
+// start to the last one of its end. A date without a time is one of the organisation's
+// days. What cannot be read holds never.
+func (p period) holds(now time.Time, zone *time.Location) bool {
+	if p.Start != "" {
+		first, _, ok := moments(p.Start, zone)
+		if !ok || now.Before(first) {
+			return false
+		}
+	}
+	if p.End == "" {
+		return true
+	}
+	_, after, ok := moments(p.End, zone)
+	return ok && now.Before(after)
+}
+
+// moments are the first moment of a FHIR date or dateTime, and the one after its last.
+func moments(s string, zone *time.Location) (first, after time.Time, ok bool) {
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return at, at.Add(time.Second), true
+	}
+	for layout, next := range map[string][3]int{"2006": {1, 0, 0}, "2006-01": {0, 1, 0}, time.DateOnly: {0, 0, 1}} {
+		if at, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return at, at.AddDate(next[0], next[1], next[2]), true
+		}
+	}
+	return first, after, false
+}
+
 // groupDoc is what a Group says of its members (R4, group.html).
 type groupDoc struct {
 	ResourceType string `json:"resourceType"`
@@ -136,9 +177,7 @@ type groupDoc struct {
 	Member       []struct {
 		Entity   reference `json:"entity"`
 		Inactive bool      `json:"inactive"`
-		Period   struct {
-			End string `json:"end"`
-		} `json:"period"`
+		Period   period    `json:"period"`
 	} `json:"member"`
 }
 
@@ -154,10 +193,15 @@ func (g *Gateway) group(ctx context.Context, s *Source, ref string, now time.Tim
 		return nil, errors.New("the cohort's Group is not an actual group of persons")
 	}
 	m := members{}
-	today := now.UTC().Format(time.DateOnly)
+	zone := time.UTC
+	if v := g.Views.View(); v != nil && v.Settings.TimeZone != "" {
+		var err error
+		if zone, err = time.LoadLocation(v.Settings.TimeZone); err != nil {
+			return nil, errors.New("the organisation's time zone is not known here")
+		}
+	}
 	for _, x := range doc.Member {
-		end := x.Period.End
-		if x.Inactive || end != "" && end[:min(len(end), 10)] < today[:min(len(end), 10)] {
+		if x.Inactive || !x.Period.holds(now, zone) {
 			continue
 		}
 		if patientID, ok := s.patient(x.Entity.Reference); ok {

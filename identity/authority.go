@@ -160,10 +160,6 @@ type Subject struct{ kind, id string }
 // DeviceSubject names a vendor's machine.
 func DeviceSubject(d id.Device) Subject { return Subject{"device", string(d)} }
 
-// WorkloadSubject names a machine without a user, which is registered as a
-// device too.
-func WorkloadSubject(d id.Device) Subject { return Subject{"workload", string(d)} }
-
 // PersonSubject names one of the organisation's people.
 func PersonSubject(p id.Person) Subject { return Subject{"person", string(p)} }
 

@@ -134,6 +134,7 @@ func New(c Config) (http.Handler, error) {
 		"POST /cli/step-up":                s.cliStepUpPasskey,
 		"GET /assets/people.css":           s.asset("people.css", "text/css; charset=utf-8"),
 		"GET /assets/people.js":            s.asset("people.js", "text/javascript; charset=utf-8"),
+		"GET /assets/icon.svg":             s.asset("icon.svg", "image/svg+xml"),
 		"/":                                s.rest,
 	} {
 		if pattern != "/" { // Rest bounds its own

@@ -26,7 +26,11 @@ func (s *server) signin(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, next, http.StatusSeeOther)
 		return
 	}
-	s.showSignin(w, r, next, "")
+	notice := ""
+	if c, err := r.Cookie(signin.CookieName); err == nil && c.Value != "" {
+		notice = "Your session has ended. Sign in, and you go on where you were."
+	}
+	s.showSignin(w, r, next, notice)
 }
 
 func (s *server) showSignin(w http.ResponseWriter, r *http.Request, next, notice string) {

@@ -184,7 +184,7 @@ func OfAct(v *snapshot.View, a Act) (Notice, bool) {
 		return Notice{}, false
 	}
 	n := Notice{Key: key("act", string(a.ID)), Class: t.class, Urgent: t.urgent, Step: "done", At: a.At.UTC(), Subject: a.Subject,
-		Vendor: vendorOf(v, a.Subject), Title: t.what + ": " + string(a.Subject.Noun) + " " + a.Subject.ID}
+		Vendor: v.VendorOf(a.Subject), Title: t.what + ": " + string(a.Subject.Noun) + " " + a.Subject.ID}
 	n.ForVendor = t.vendor && n.Vendor != ""
 	by := string(a.Actor)
 	if a.RequestedBy != "" && a.RequestedBy != a.Actor {
@@ -203,55 +203,6 @@ func ToldKinds() []string {
 	}
 	slices.SortFunc(out, cmp.Compare[string])
 	return out
-}
-
-// vendorOf is whose a subject is, as far as its record says.
-func vendorOf(v *snapshot.View, s snapshot.Subject) id.Vendor {
-	switch s.Noun {
-	case snapshot.NounVendor:
-		return id.Vendor(s.ID)
-	case snapshot.NounAgreement:
-		if r, ok := v.Agreements.Get(id.Agreement(s.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounEngagement, snapshot.NounKey:
-		if r, ok := v.Engagements.Get(id.Engagement(s.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounGrant:
-		if r, ok := v.Grants.Get(id.Grant(s.ID)); ok {
-			return vendorOf(v, snapshot.Subject{Noun: snapshot.NounEngagement, ID: string(r.Engagement)})
-		}
-	case snapshot.NounReview:
-		if r, ok := v.Reviews.Get(id.Review(s.ID)); ok {
-			return vendorOf(v, snapshot.Subject{Noun: snapshot.NounGrant, ID: string(r.Grant)})
-		}
-	case snapshot.NounRequest:
-		if r, ok := v.Requests.Get(id.Request(s.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounPerson:
-		if r, ok := v.Persons.Get(id.Person(s.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounDevice:
-		if r, ok := v.Devices.Get(id.Device(s.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounApp:
-		if r, ok := v.Apps.Get(id.App(s.ID)); ok {
-			return r.Vendor
-		}
-	case snapshot.NounHold:
-		if r, ok := v.Holds.Get(id.Hold(s.ID)); ok {
-			return vendorOf(v, r.On)
-		}
-	case snapshot.NounOffboarding:
-		if r, ok := v.Offboardings.Get(id.Offboarding(s.ID)); ok {
-			return r.Vendor
-		}
-	}
-	return ""
 }
 
 // Chore is an act that the registry's own clock does when a time has come: it writes

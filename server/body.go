@@ -12,8 +12,8 @@ const bodyTimeout = 30 * time.Second
 
 // bodyWithin gives the body of every request its time, also where nobody reads
 // it: a stranger who has been answered could else keep the connection by sending
-// a byte now and then. It is not http.Server.ReadTimeout, which goes on counting
-// while the answer is written and would end long downloads.
+// a byte now and then. It is not http.Server.ReadTimeout, of which the handshake
+// and the head would take their parts.
 func bodyWithin(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != nil && r.Body != http.NoBody {

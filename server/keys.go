@@ -138,9 +138,6 @@ func OpenKeys(c *Config) (*Keys, error) {
 // Root is the fingerprint of the root.
 func (k *Keys) Root() string { return k.ring.RootID() }
 
-// Rotating reports whether a rotation of the root is begun and not finished.
-func (k *Keys) Rotating() bool { return k.ring.Rotating() }
-
 // SplitRoot splits the root and writes each share into a file of its own in dir,
 // which must be new or empty. It returns the files.
 func (k *Keys) SplitRoot(dir string, shares, threshold int, now time.Time) (files []string, err error) {

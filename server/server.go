@@ -91,6 +91,7 @@ const (
 	shutdownGrace    = 10 * time.Second
 	headerTimeout    = 10 * time.Second
 	idleTimeout      = 2 * time.Minute
+	answerTimeout    = 40 * time.Minute // of the API: an export, or custody's list of patients, may take half an hour
 	maxHeader        = 32 << 10
 	clockSkew        = 2 * time.Second // as the gate "fresh" allows
 )
@@ -218,7 +219,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	apiServer := &http.Server{Handler: s.caught(s.api), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	peopleServer := &http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
 	healthServer := &http.Server{Handler: s.health(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}

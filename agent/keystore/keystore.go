@@ -174,13 +174,6 @@ func Open(dir string, o Options) (*Store, error) {
 	return nil, problem.BadField(filepath.Join(dir, recordFile), "names no kind of key store", "Restore the folder, or enrol again in a new one")
 }
 
-// NeedsPassphrase says whether the store in dir opens with a passphrase.
-func NeedsPassphrase(dir string) bool {
-	s := &Store{dir: dir}
-	raw, err := s.read(recordFile)
-	return err == nil && json.Unmarshal(raw, &s.record) == nil && s.record.Kind == File && len(s.record.Salt) > 0
-}
-
 func (s *Store) openFiles(o Options) (err error) {
 	if len(s.record.Salt) == 0 {
 		if s.wrap, err = s.read(keyFile); err != nil || len(s.wrap) != wrapLen {

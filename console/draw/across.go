@@ -16,7 +16,7 @@ type Lying struct {
 
 // Across draws bars that lie, the longest as long as there is room.
 func Across(id, title, desc string, w int, rows []Lying) template.HTML {
-	const label, value, height = 170.0, 110.0, 26.0
+	const label, value, height = 180.0, 100.0, 26.0
 	c := New(id, w, int(height)*max(len(rows), 1)+4, title, desc)
 	var most uint64 = 1
 	for _, r := range rows {
@@ -28,7 +28,7 @@ func Across(id, title, desc string, w int, rows []Lying) template.HTML {
 		if r.Href != "" {
 			c.Link(r.Href, r.Label+": "+r.Value)
 		}
-		c.Text(label-8, y+17, "end", "", cut(r.Label, 26))
+		c.Text(label-8, y+17, "end", "", cut(r.Label, 22))
 		long := room * float64(r.N) / float64(most)
 		if r.N > 0 {
 			long = max(long, 2)

@@ -37,7 +37,7 @@ type Band struct {
 // Timeline draws rows over time, with a line at now, and below them how much happened on
 // each day. What is to come is hatched.
 func Timeline(id, title, desc string, from, to, now time.Time, rows []Row, band []Band) template.HTML {
-	const width, label, line, top, high = 940, 168.0, 26.0, 38.0, 54.0
+	const width, label, line, top, high = 940, 230.0, 26.0, 38.0, 54.0
 	h := int(top + line*float64(len(rows)) + 14)
 	if len(band) > 0 {
 		h += int(high) + 10
@@ -70,7 +70,7 @@ func Timeline(id, title, desc string, from, to, now time.Time, rows []Row, band 
 	}
 	for i, r := range rows {
 		y := top + line*float64(i)
-		c.Text(0, y+16, "start", "strong", clip(r.Label, 25))
+		c.Text(0, y+16, "start", "strong", clip(r.Label, 29))
 		for _, s := range r.Spans {
 			x1, x2 := at(s.From), at(s.To)
 			if x2 <= x1 {

@@ -37,7 +37,7 @@ func Tour(id, title, desc string, steps []Station) template.HTML {
 		if y1 == y2 {
 			c.Path(fmt.Sprintf("M%.1f %.1f L%.1f %.1f", x1, y1, x2, y2), class, 3)
 		} else { // around the edge
-			out := step * .42
+			out := step * .54
 			if x1 < width/2 {
 				out = -out
 			}
@@ -53,7 +53,7 @@ func Tour(id, title, desc string, steps []Station) template.HTML {
 		}
 		c.Circle(x, y, r, class, s.Label)
 		c.Text(x, y+4, "middle", number, fmt.Sprint(i+1))
-		for n, line := range wrap(s.Label, 20) {
+		for n, line := range wrap(s.Label, 17) {
 			c.Text(x, y+r+16+14*float64(n), "middle", "strong", line)
 		}
 		c.End()

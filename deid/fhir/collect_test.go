@@ -60,27 +60,21 @@ func TestCosyte(t *testing.T) {
 	}
 }
 
-// TestGather: both forms of a file, for a Collector and an Index at once.
-func TestGather(t *testing.T) {
+// TestCollectorAndIndex: what one pass over the resources tells the next.
+func TestCollectorAndIndex(t *testing.T) {
 	patient := `{"resourceType":"Patient","id":"p","identifier":[{"system":"s","value":"7"}],"name":[{"family":"Levin"}]}`
-	for name, src := range map[string]string{
-		"lines":      patient + "\n\n" + `{"resourceType":"Patient","id":"q","identifier":[{"system":"s","value":"8"}]}`,
-		"a Bundle":   `{"resourceType":"Bundle","type":"collection","entry":[{"resource":` + patient + `},{"request":{"method":"GET","url":"x"}}]}`,
-		"a resource": patient,
-	} {
-		c, x := NewCollector(stars{}), NewIndex(10)
-		must(t, Gather(strings.NewReader(src), name == "lines", func(raw, fullURL []byte) error {
-			x.Add(raw)
-			return c.Add(raw, fullURL)
-		}))
-		if id, ok := x.ID("Patient", "identifier=s|7"); !ok || id != "p" {
-			t.Errorf("%s: got %q, %v, want p", name, id, ok)
-		}
-		if _, ok := c.Of("p"); !ok {
-			t.Errorf("%s: the patient is not known", name)
-		}
+	c, x := NewCollector(stars{}), NewIndex(10)
+	for _, raw := range []string{patient, `{"resourceType":"Patient","id":"q","identifier":[{"system":"s","value":"8"}]}`} {
+		x.Add([]byte(raw))
+		must(t, c.Add([]byte(raw), nil))
 	}
-	x := NewIndex(1)
+	if id, ok := x.ID("Patient", "identifier=s|7"); !ok || id != "p" {
+		t.Errorf("got %q, %v, want p", id, ok)
+	}
+	if _, ok := c.Of("p"); !ok {
+		t.Error("the patient is not known")
+	}
+	x = NewIndex(1)
 	x.Add([]byte(patient))
 	x.Add([]byte(strings.Replace(patient, `"id":"p"`, `"id":"other"`, 1)))
 	if id, ok := x.ID("Patient", "identifier=s%7C7"); ok {

@@ -141,10 +141,6 @@ func (c *Config) Digest() [sha256.Size]byte { return c.digest }
 // Rules is how many rules there are.
 func (c *Config) Rules() int { return len(c.rules) }
 
-// DateShiftScope is what shares one date shift; the caller of an Anonymizer names
-// the file or folder.
-func (c *Config) DateShiftScope() Scope { return c.params.scope }
-
 // String shows nothing of the configuration, which holds keys.
 func (c *Config) String() string { return "configuration " + hex.EncodeToString(c.digest[:6]) }
 

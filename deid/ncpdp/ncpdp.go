@@ -45,19 +45,7 @@ func New(o Options) (*Deidentifier, error) {
 // Copy reads one transmission from r and writes it to w. It is held in memory,
 // up to Options.MaxBytes. On an error nothing is written.
 func (d *Deidentifier) Copy(w io.Writer, r io.Reader) (Manifest, error) {
-	var m Manifest
-	in, err := io.ReadAll(io.LimitReader(r, int64(d.o.MaxBytes)+1))
-	if err != nil {
-		return m, problem.New(problem.Unavailable, "the input cannot be read to its end", "Start again").Because(err)
-	}
-	out, err := d.Append(nil, in, &m)
-	if err != nil {
-		return m, err
-	}
-	if _, err := w.Write(out); err != nil {
-		return m, problem.New(problem.Unavailable, "the output cannot be written", "See that there is room, and start again").Because(err)
-	}
-	return m, nil
+	return message.Copy(w, r, d.o.MaxBytes, d.Append)
 }
 
 // The separators of the standard.

@@ -87,17 +87,14 @@ func SearchCodes(resource string) []string {
 	return slices.Compact(codes)
 }
 
-// ResultParams are the parameters that shape the answer instead of choosing it
+// resultParams are the parameters that shape the answer instead of choosing it
 // (R4, search.html#return): the closed list.
 var resultParams = []string{
 	"_sort", "_count", "_include", "_revinclude", "_summary", "_total",
 	"_elements", "_contained", "_containedType",
 }
 
-// ResultParams lists them.
-func ResultParams() []string { return slices.Clone(resultParams) }
-
-// IsResultParam says whether code is one of ResultParams.
+// IsResultParam says whether code is one of resultParams.
 func IsResultParam(code string) bool { return slices.Contains(resultParams, code) }
 
 // PatientCompartment lists the search parameters by which a resource of the type

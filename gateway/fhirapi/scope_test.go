@@ -132,7 +132,8 @@ func TestCohorts(t *testing.T) {
 		return fmt.Sprintf(`{"entity":{"reference":"Patient/%s"}%s}`, id, more)
 	}
 	group := `{"resourceType":"Group","id":"study","type":"person","actual":true,"member":[` +
-		member(p[0], "") + "," + member(p[1], `,"inactive":true`) + "," + member(p[2], `,"period":{"end":"2020-01-01"}`) + "]}"
+		member(p[0], "") + "," + member(p[1], `,"inactive":true`) + "," + member(p[2], `,"period":{"end":"2020-01-01"}`) + "," +
+		member(p[2], `,"period":{"start":"2999-01-01"}`) + "," + member(p[1], `,"period":{"end":"unknown"}`) + "]}"
 	records := custom(t, group, observation("a", p[0], ""), observation("b", p[1], ""), observation("c", p[2], ""))
 	gender := "male"
 	if r, _ := records.Get("Patient", p[0]); strings.Contains(string(r.JSON), `"female"`) {

@@ -10,14 +10,14 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
 // Theme is what the person prefers: "light" or "dark". Animations are off.
 func (b *Browser) Theme(scheme string) {
 	b.t.Helper()
-	call(b, "choosing colours", emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	b.Medium("", "prefers-color-scheme", scheme, "prefers-reduced-motion", "reduce")
 }
 
 // Zoom shows pages as a window of 1280 pixels does at so many hundredths: text and all
@@ -185,4 +185,23 @@ func HostOf(address string) string {
 	_, rest, _ := strings.Cut(address, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return host
+}
+
+// PDF is the page as it is printed, on A4 and without backgrounds, as browsers print
+// unless they are told otherwise.
+func (b *Browser) PDF() []byte {
+	b.t.Helper()
+	byStyle := true
+	return call(b, "printing", page.PrintToPDF, page.PrintToPDFParams{PreferCSSPageSize: &byStyle, PaperWidth: 8.27, PaperHeight: 11.69}).Data
+}
+
+// Medium shows the page as on paper ("print"), or as on a screen again (""), and with
+// what the person prefers: pairs of a media feature and its value.
+func (b *Browser) Medium(name string, features ...string) {
+	b.t.Helper()
+	p := emulation.SetEmulatedMediaParams{Media: name}
+	for i := 0; i+1 < len(features); i += 2 {
+		p.Features = append(p.Features, &emulation.MediaFeature{Name: features[i], Value: features[i+1]})
+	}
+	call(b, "choosing a medium", emulation.SetEmulatedMedia, p)
 }

@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -54,15 +53,6 @@ func (d Date) Civil() ([3]int, bool) { return [3]int{d.year, d.month, d.day}, d.
 
 // old reports whether a year can show an age over 89 on the day AsOf.
 func (c *Case) old(year int) bool { return c.O.AsOf.IsZero() || year <= c.O.AsOf.Year()-90 }
-
-// Year appends a year under the rule for years.
-func (c *Case) Year(dst []byte, year int) []byte {
-	if c.old(year) {
-		c.Count(DateGone)
-		return dst
-	}
-	return strconv.AppendInt(dst, int64(year), 10)
-}
 
 // When appends a date under the rule for dates.
 func (c *Case) When(dst, b []byte) []byte {

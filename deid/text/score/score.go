@@ -87,9 +87,6 @@ type CategoryRow struct {
 	Masked, Touched, Precision Rate
 }
 
-// F2 weighs recall twice: touched labels against precision.
-func (r CategoryRow) F2() float64 { return f2(r.Precision.Value(), r.Touched.Value()) }
-
 // CategoryOf is the category that a set's own word for a label means. ok is
 // false for words that mean none of them, such as TITLE.
 func CategoryOf(label string) (text.Category, bool) {
