@@ -43,7 +43,7 @@ func unguarded(path string, h http.Header) (lacks []string) {
 	}
 	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	shown := []string{"", "text/html", "text/css", "text/javascript", "text/event-stream", "application/json", "application/problem+json", "application/openapi+json", "text/plain"}
-	if said := h.Get("Content-Disposition"); said != "" && !fileName.MatchString(said) || said == "" && !slices.Contains(shown, kind) {
+	if said := h.Get("Content-Disposition"); said != "" && !fileName.MatchString(said) || said == "" && !slices.Contains(shown, kind) && path != "/assets/icon.svg" {
 		lacks = append(lacks, fmt.Sprintf("%s comes as %q", kind, said))
 	}
 	return lacks
