@@ -80,6 +80,10 @@ func refIn(v *snapshot.View, x any) ref {
 		return ref{string(key), "/console/requests/" + string(key), ""}
 	case id.Campaign:
 		return ref{string(key), "/console/reviews/" + string(key), ""}
+	case id.Finding:
+		if r, ok := v.Findings.Get(key); ok {
+			return ref{r.Title, "/console/diligence?tab=findings&q=" + string(key), string(key)}
+		}
 	case id.Source:
 		return ref{string(key), "/console/sources/" + string(key), ""}
 	case id.Decision:
