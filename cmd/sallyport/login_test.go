@@ -193,6 +193,9 @@ func TestPeopleWithPasskeysAndTheCommandLine(t *testing.T) {
 	if err := os.WriteFile(clock, []byte("6m"), 0o600); err != nil { // a step-up counts for five minutes
 		t.Fatal(err)
 	}
+	if err := waitReady("http://127.0.0.1:" + at("HEALTH") + "/readyz"); err != nil { // the registry is confirmed at the new time
+		t.Fatal(err)
+	}
 	out, err = grace.try("person", "approve", "eve", "-m", "known")
 	if err == nil || !strings.Contains(out, "step-up") || !strings.Contains(out, "sallyport step-up") {
 		t.Fatalf("without a step-up: %v\n%s", err, out)
