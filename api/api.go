@@ -164,6 +164,10 @@ func (s *server) identify(next http.Handler) http.Handler {
 			// The page has looked at the session; what the person may do is asked below.
 		} else if s.Sessions != nil && len(r.Header["Authorization"]) > 0 {
 			person, session, ok := s.Sessions.Bearer(r)
+			if err := s.Sessions.Unsure(r); !ok && err != nil {
+				writeProblem(w, problem.From(err))
+				return
+			}
 			if !ok {
 				reason := s.Sessions.Why(r)
 				s.Logger.InfoContext(r.Context(), "unknown caller of the API", "reason", reason, "next", signin.WayOut(reason))

@@ -175,8 +175,12 @@ func (s *server) guarded(next http.Handler) http.Handler {
 // noted as a use of the session: a page that keeps itself up to date comes here, too.
 func (s *server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, session, _ := s.Sessions.SignedIn(signin.Quiet(r))
-		if err := s.requests.Try(r, string(session), s.Now()); err != nil {
+		_, session, ok := s.Sessions.SignedIn(signin.Quiet(r))
+		err := s.requests.Try(r, string(session), s.Now())
+		if err == nil && !ok && !strings.HasPrefix(r.URL.Path, "/assets/") {
+			err = s.Sessions.Unsure(r)
+		}
+		if err != nil {
 			s.fail(w, signin.Quiet(r), err)
 			return
 		}

@@ -21,11 +21,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -108,22 +110,41 @@ func (s *Sessions) Whose(r *http.Request) (*snapshot.Person, bool) {
 	if v == nil {
 		return nil, false
 	}
-	var secrets []string
-	if cookies := r.CookiesNamed(CookieName); len(cookies) == 1 {
-		secrets = append(secrets, cookies[0].Value)
-	}
-	if scheme, secret, found := strings.Cut(r.Header.Get("Authorization"), " "); found && strings.EqualFold(scheme, "bearer") {
-		secrets = append(secrets, secret)
-	}
-	for _, secret := range secrets {
-		if len(secret) != secretLen {
-			continue
-		}
+	for _, secret := range secretsOf(r) {
 		if x, ok := v.SessionEver(digest(secret)); ok {
 			return v.Persons.Get(x.Person)
 		}
 	}
 	return nil, false
+}
+
+// secretsOf are what the request has in the form of a session's secret.
+func secretsOf(r *http.Request) []string {
+	var out []string
+	if cookies := r.CookiesNamed(CookieName); len(cookies) == 1 {
+		out = append(out, cookies[0].Value)
+	}
+	if scheme, secret, found := strings.Cut(r.Header.Get("Authorization"), " "); found && strings.EqualFold(scheme, "bearer") {
+		out = append(out, secret)
+	}
+	return slices.DeleteFunc(out, func(secret string) bool { return len(secret) != secretLen })
+}
+
+// Unsure is nil, unless the request has the secret of a session that would count if the
+// registry had been confirmed of late: then it is what to tell whoever sent it, who is
+// not let in, but not signed out either.
+func (s *Sessions) Unsure(r *http.Request) error {
+	v, now := s.o.View(), s.o.Now()
+	if v == nil || !stale(v, now) {
+		return nil
+	}
+	for _, secret := range secretsOf(r) {
+		if x, ok := v.SessionBySecret(digest(secret)); ok && mayCount(v, x, now) && (x.Key256 == "" || PeerKey(r) == x.Key256) {
+			return problem.New(problem.Unavailable, "Whether your session still counts cannot be said now",
+				"Try again in a minute: you are not signed out. If it goes on, tell the operator that the registry is not confirmed").After(10 * time.Second)
+		}
+	}
+	return nil
 }
 
 func (s *Sessions) by(r *http.Request, secret string) (id.Person, id.Session, bool) {
@@ -159,7 +180,17 @@ type quietKey struct{}
 // on hold, of an approved vendor, by a provider that is approved still and not on
 // hold, in a view that is fresh.
 func Counts(v *snapshot.View, x *snapshot.Session, now time.Time) bool {
-	if v == nil || !x.Live(now) || x.Idle(now, v.Settings.SessionIdle) || now.Sub(v.Confirmed()) > v.Settings.SnapshotFreshness {
+	return v != nil && !stale(v, now) && mayCount(v, x, now)
+}
+
+// stale says whether a view was not confirmed for so long that nobody counts by it.
+func stale(v *snapshot.View, now time.Time) bool {
+	return now.Sub(v.Confirmed()) > v.Settings.SnapshotFreshness
+}
+
+// mayCount is Counts but for whether the view is fresh.
+func mayCount(v *snapshot.View, x *snapshot.Session, now time.Time) bool {
+	if !x.Live(now) || x.Idle(now, v.Settings.SessionIdle) {
 		return false
 	}
 	if x.Connector != "" {

@@ -346,6 +346,37 @@ func BenchmarkSignedIn(b *testing.B) {
 	}
 }
 
+// While the registry is not confirmed nobody is let in, and who has a session is told
+// that it is not over; nobody else is told anything.
+func TestWhileTheRegistryIsNotConfirmed(t *testing.T) {
+	good, secret := signedInWorld(nil)
+	ended, over := signedInWorld(func(_ *snapshot.Edit, s *snapshot.Session) { s.EndedAt = noon })
+	bound, elsewhere := signedInWorld(func(_ *snapshot.Edit, s *snapshot.Session) { s.Key256 = PeerKey(asked("", []byte("key"))) })
+	other, _ := NewSecret()
+	for name, c := range map[string]struct {
+		view   *snapshot.View
+		secret string
+		after  time.Duration
+		want   bool
+	}{
+		"a session":                 {good, secret, 2 * time.Minute, true},
+		"one that counts":           {good, secret, 30 * time.Second, false},
+		"one that is idle too long": {good, secret, time.Hour, false},
+		"one that ended":            {ended, over, 2 * time.Minute, false},
+		"one without its key":       {bound, elsewhere, 2 * time.Minute, false},
+		"a stranger":                {good, other, 2 * time.Minute, false},
+		"no secret":                 {good, "", 2 * time.Minute, false},
+	} {
+		s := NewSessions(SessionsOptions{View: func() *snapshot.View { return c.view }, Now: func() time.Time { return noon.Add(c.after) }})
+		if _, _, ok := s.SignedIn(asked(c.secret, nil)); ok != (name == "one that counts") {
+			t.Errorf("%s: signed in: %v", name, ok)
+		}
+		if err := s.Unsure(asked(c.secret, nil)); (err != nil) != c.want {
+			t.Errorf("%s is told %v", name, err)
+		}
+	}
+}
+
 // TestAnEndedSessionIsStillSomebodys, for the record of what was tried after the end, and
 // signs nobody in.
 func TestAnEndedSessionIsStillSomebodys(t *testing.T) {
