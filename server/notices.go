@@ -270,7 +270,8 @@ func (t *teller) chores(ctx context.Context, v *snapshot.View, now time.Time) {
 		if t.s.record.registry.May(clock, a, m) != nil {
 			continue
 		}
-		if _, err := t.s.record.registry.Do(ctx, clock, a, m); err != nil && ctx.Err() == nil {
+		// May again, for somebody may have come first.
+		if _, err := t.s.record.registry.Do(ctx, clock, a, m); err != nil && ctx.Err() == nil && t.s.record.registry.May(clock, a, m) == nil {
 			t.s.o.Logger.WarnContext(ctx, "the clock's act is not done yet", "act", c.Kind, "id", c.ID, "err", err)
 		}
 	}

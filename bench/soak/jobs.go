@@ -101,7 +101,7 @@ func jobs(ctx context.Context, s *soak) (_ string, err error) {
 	if j.acts, err = registry.NewEngine(); err != nil {
 		return "", err
 	}
-	if j.outside, err = notifytest.Start(filepath.Join(dir, "outside"), j.now); err != nil {
+	if j.outside, err = notifytest.Start(filepath.Join(dir, "outside")); err != nil {
 		return "", err
 	}
 	defer j.outside.Close()

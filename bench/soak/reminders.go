@@ -51,7 +51,7 @@ func reminders(ctx context.Context, s *soak) (_ string, err error) {
 	if t.site, err = site.New(ctx, site.Options{Dir: filepath.Join(dir, "site"), PKI: pki, URL: "https://127.0.0.1:1/fhir", Now: s.now}); err != nil {
 		return "", err
 	}
-	if t.outside, err = notifytest.Start(filepath.Join(dir, "outside"), s.now); err != nil {
+	if t.outside, err = notifytest.Start(filepath.Join(dir, "outside")); err != nil {
 		return "", err
 	}
 	defer t.outside.Close()

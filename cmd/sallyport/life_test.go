@@ -38,6 +38,7 @@ import (
 //	shut                               it does not even get a token
 //	keep NAME EXPRESSION               what the last output held there is $NAME from now on
 //	mailed TO WANT                     a mail arrived at the mail server, at $MAIL
+//	calm [EXCEPT]                      what ended last warned of nothing else, and of no error
 //	browse CODE-FILE                   the vendor's contact opens a link in a browser
 //	browse get|post PATH [K=V...]      and goes on there; NOW is a form's date and time. What
 //	                                   came is in page.html, the end of its address in $PAGE
@@ -58,7 +59,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 					return err
 				}
 				now := clockOf(filepath.Join(e.WorkDir, ".clock"))
-				post, err := notifytest.Start(filepath.Join(e.WorkDir, ".outside"), now)
+				post, err := notifytest.Start(filepath.Join(e.WorkDir, ".outside"))
 				if err != nil {
 					return err
 				}
@@ -80,6 +81,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 			}
 			p.Cmds["flows"], p.Cmds["stops"], p.Cmds["shut"] = flows, stops, shut
 			p.Cmds["keep"], p.Cmds["mailed"], p.Cmds["browse"] = keep, mailed, browse
+			p.Cmds["calm"] = calm
 			testscript.Run(t, p)
 		})
 	}
@@ -228,6 +230,23 @@ func mailed(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Logf("to %s: %s\n%s", m.To, m.Subject, m.Text)
 			}
 			ts.Fatalf("%s was not told %q", args[0], args[1])
+		}
+	}
+}
+
+// calm prints the lines that should not be there, and nothing of two years beside them.
+func calm(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: calm [EXCEPT]")
+	}
+	var except *regexp.Regexp
+	if len(args) == 1 {
+		except = regexp.MustCompile(args[0])
+	}
+	for line := range strings.Lines(ts.ReadFile("stderr")) {
+		warns := strings.Contains(line, "level=WARN") && (except == nil || !except.MatchString(line))
+		if warns || strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") {
+			ts.Fatalf("it logged %s", line)
 		}
 	}
 }

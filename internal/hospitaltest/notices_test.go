@@ -50,7 +50,7 @@ notify:
 func TestPeopleAreTold(t *testing.T) {
 	t.Parallel()
 	var b *hospitaltest.Box
-	outside, err := notifytest.Start(filepath.Join(t.TempDir(), "outside"), func() time.Time { return b.Clock.Now() })
+	outside, err := notifytest.Start(filepath.Join(t.TempDir(), "outside"))
 	if err != nil {
 		t.Fatal(err)
 	}

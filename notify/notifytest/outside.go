@@ -5,10 +5,17 @@ package notifytest
 import (
 	"bufio"
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,8 +28,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-
-	"github.com/sallyport/sallyport/identity"
 )
 
 // Outside is where notices go: a mail server that wants STARTTLS, and an address for
@@ -58,46 +63,53 @@ type Call struct {
 	Body   []byte
 }
 
-// Start starts both; what they need is in dir, which must not exist. The mail server's
-// certificate is good by the clock, which is that of who sends; that of the address for
-// webhooks by the machine's.
-func Start(dir string, now func() time.Time) (*Outside, error) {
-	o := &Outside{}
-	authority, err := identity.CreateAuthority(dir, "outside", time.Now())
+// Start starts both; what they need is in dir, which must not exist. Their certificate is
+// good for twenty years: a test's clock may jump in the middle of a handshake.
+func Start(dir string) (*Outside, error) {
+	o := &Outside{CAFile: filepath.Join(dir, "outside-ca.pem")}
+	certificate, err := certified(dir, o.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	issued := func(now time.Time) (*tls.Certificate, error) {
-		cred, err := authority.IssueServer([]string{"localhost", "127.0.0.1"}, now)
-		if err != nil {
-			return nil, err
-		}
-		c := cred.TLS()
-		return &c, nil
-	}
-	o.CAFile = filepath.Join(dir, "outside-ca.pem")
-	if err := os.WriteFile(o.CAFile, authority.CertificatePEM(), 0o600); err != nil {
-		return nil, err
-	}
-	config := func(now func() time.Time) *tls.Config {
-		return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return issued(now()) }, MinVersion: tls.VersionTLS12}
-	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	o.smtp = smtp.NewServer(o)
-	o.smtp.Domain, o.smtp.TLSConfig, o.smtp.ErrorLog = "localhost", config(now), quietLog{}
+	o.smtp.Domain, o.smtp.TLSConfig, o.smtp.ErrorLog = "localhost", config, quietLog{}
 	o.smtp.ReadTimeout, o.smtp.WriteTimeout = 10*time.Second, 10*time.Second
 	o.served = make(chan error, 1)
 	go func() { o.served <- o.smtp.Serve(l) }()
 	o.Mail = l.Addr().String()
 	o.hook = httptest.NewUnstartedServer(http.HandlerFunc(o.called))
 	o.hook.Config.ErrorLog = log.New(io.Discard, "", 0)
-	o.hook.TLS = config(time.Now)
+	o.hook.TLS = config
 	o.hook.StartTLS()
 	o.Hook = "https://localhost:" + o.hook.URL[strings.LastIndexByte(o.hook.URL, ':')+1:] + "/events"
 	return o, nil
+}
+
+// certified makes a certificate, of an authority that is itself, and writes it to file.
+func certified(dir, file string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	now := time.Now()
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "outside"}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(20, 0, 0),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return tls.Certificate{}, err
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, os.WriteFile(file, text, 0o600)
 }
 
 // Close ends both.
