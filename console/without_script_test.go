@@ -201,11 +201,11 @@ func (s *scriptless) auditor() {
 	s.Wants("checked against the regulation's text", "Stop everything about a subject")
 	s.follow("/console/policies/hold", "45 CFR 164.308(a)(6)(ii)")
 
-	day := s.b.Clock.Now().UTC().Format(time.DateOnly)
+	since, until := s.lately()
 	s.open("/console/evidence", "Rules: 276")
 	s.Type("#e-vendor", "northwind")
-	s.Type("#e-since", day)
-	s.Type("#e-until", day)
+	s.Type("#e-since", since)
+	s.Type("#e-until", until)
 	s.Press(search)
 	s.Wants("What left", "2 Patient")
 
