@@ -16,25 +16,25 @@ const (
 	briefLine = 400 // bytes of one line
 )
 
-// teller is a test whose scripts tell a failure briefly.
-type teller struct{ *testing.T }
+// storyTest is a test whose scripts tell a failure briefly.
+type storyTest struct{ *testing.T }
 
 // play runs scripts.
 func play(t *testing.T, p testscript.Params) {
 	t.Helper()
-	testscript.RunT(teller{t}, p)
+	testscript.RunT(storyTest{t}, p)
 }
 
 // Run implements testscript.T.
-func (t teller) Run(name string, f func(testscript.T)) {
-	t.T.Run(name, func(t *testing.T) { f(teller{t}) })
+func (t storyTest) Run(name string, f func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { f(storyTest{t}) })
 }
 
 // Verbose implements testscript.T.
-func (t teller) Verbose() bool { return testing.Verbose() }
+func (t storyTest) Verbose() bool { return testing.Verbose() }
 
 // Log implements testscript.T: the whole of what a script did comes in one call.
-func (t teller) Log(args ...any) {
+func (t storyTest) Log(args ...any) {
 	t.Helper()
 	text := fmt.Sprint(args...)
 	if t.Failed() && !testing.Verbose() {
@@ -48,7 +48,7 @@ func (t teller) Log(args ...any) {
 func failedFirst(text string) string {
 	var fail, done []string
 	last := 0
-	lines := strings.SplitAfter(brief(text), "\n")
+	lines := strings.SplitAfter(inBrief(text), "\n")
 	for i, line := range lines {
 		switch {
 		case strings.HasPrefix(line, "FAIL: "):
@@ -63,9 +63,9 @@ func failedFirst(text string) string {
 	return strings.Join(fail, "") + strings.Join(lines[last:], "") + "\nBefore it:\n" + strings.Join(done, "")
 }
 
-// brief is a text without all but the last lines of servers' logs, and without what is
+// inBrief is a text without all but the last lines of servers' logs, and without what is
 // long.
-func brief(text string) string {
+func inBrief(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	logged := 0
 	for _, line := range lines {

@@ -272,7 +272,7 @@ func typePagesIn(t *testing.T, atLeast int, pages ...string) (out []byte, dir st
 	cmd.WaitDelay = 10 * time.Second
 	out, err = cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, brief(string(out)))
+		t.Fatalf("%v\n%s", err, inBrief(string(out)))
 	}
 	return out, dir
 }
@@ -302,7 +302,7 @@ func TestTheFirstHour(t *testing.T) {
 		t.Errorf("got %d refusals of the vendor, want %d", got, want)
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -323,7 +323,7 @@ func TestTheDiligencePage(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -346,7 +346,7 @@ func TestTheAgreementsPage(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -375,7 +375,7 @@ func TestTheAgentsPage(t *testing.T) {
 		t.Errorf("the last answer is neither a page nor a refusal by posture: %s", answer)
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -397,7 +397,7 @@ func TestTheAccessPage(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 	// One answer when the door opened, one of the elevation, one of what is left.
 	var answers [][]byte
@@ -407,7 +407,7 @@ func TestTheAccessPage(t *testing.T) {
 		}
 	}
 	if len(answers) != 3 {
-		t.Fatalf("got %d answers, want 3\n%s", len(answers), brief(string(out)))
+		t.Fatalf("got %d answers, want 3\n%s", len(answers), inBrief(string(out)))
 	}
 	for i, want := range []struct{ has, lacks string }{{"birthDate", "maritalStatus"}, {"gender", "birthDate"}, {"birthDate", "maritalStatus"}} {
 		if !bytes.Contains(answers[i], []byte(`"`+want.has+`"`)) || bytes.Contains(answers[i], []byte(`"`+want.lacks+`"`)) {
@@ -441,7 +441,7 @@ func TestTheIncidentsPage(t *testing.T) {
 		t.Error("after the hold nothing is released")
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -475,7 +475,7 @@ func TestTheOfficersPage(t *testing.T) {
 	for _, want := range []string{"verdict: ", "separation-of-duties", "Nothing was recorded", "separation-of-duties", "has to be made anew: incident", "The gateway gave no token", "auditor-reads-only"} {
 		i := bytes.Index(out[at:], []byte(want))
 		if i < 0 {
-			t.Fatalf("after %d bytes of %d nothing is refused by %q\n%s", at, len(out), want, brief(string(out)))
+			t.Fatalf("after %d bytes of %d nothing is refused by %q\n%s", at, len(out), want, inBrief(string(out)))
 		}
 		at += i
 		i = bytes.Index(out[at:], []byte("refused, as it must be"))
@@ -530,6 +530,6 @@ func TestTheOfficersPage(t *testing.T) {
 		t.Errorf("the calendar has %v, and %v is open", has, open)
 	}
 	if t.Failed() {
-		t.Logf("%s", brief(string(out)))
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
