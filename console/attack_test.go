@@ -18,6 +18,7 @@ import (
 // What somebody who sends a link to an officer can make of it, and what a thief of a
 // session can make of the quiet of pages that ask for themselves.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	w, lin := signedIn(t)
 	grace := w.as(registrytest.Grace)
 

@@ -118,6 +118,7 @@ const (
 // What was decided, what left and the log, as the people see them who must trust them;
 // without script.
 func TestTheRecord(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.b.Enlist(auditor, registry.Auditor)
 	w.asked()

@@ -34,6 +34,7 @@ import (
 
 // What a vendor's own people see, page by page, and then what they do, in one world.
 func TestAVendorsPeople(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	firmSees(t, w, w.visit(registrytest.Lin))
 	firmAtWork(t, w)
@@ -92,7 +93,7 @@ func firmSees(t *testing.T, w *world, lin *client) {
 		}
 		lin.wants(http.StatusOK, "1 of 10,000 used", "Last used", "4 permitted")
 	})
-	t.Run("who is hidden", func(t *testing.T) { firmHidden(&world{t, w.b}, lin.in(t)) })
+	t.Run("who is hidden", func(t *testing.T) { firmHidden(w.in(t), lin.in(t)) })
 }
 
 var firmRequest = regexp.MustCompile(`"/console/my/activity/([0-9A-Z]{26})"`)
@@ -110,7 +111,7 @@ func decisionIn(t *testing.T, body string) string {
 // in is the client with another test to fail.
 func (c *client) in(t *testing.T) *client {
 	d := *c
-	d.w = &world{t, c.w.b}
+	d.w = c.w.in(t)
 	return &d
 }
 

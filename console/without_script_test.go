@@ -22,6 +22,7 @@ const omar = id.Person("omar")
 // The six people who come finish their five commonest tasks in Chromium with its scripts
 // switched off. A passkey alone cannot do without script: it is touched before.
 func TestWithoutScript(t *testing.T) {
+	t.Parallel()
 	w := peopled(t)
 	w.b.Enlist(omar, registry.DataOwner)
 	w.b.Enlist(auditor, registry.Auditor)

@@ -166,6 +166,14 @@ func (b *Box) peoplePort() int {
 	return b.ports[3]
 }
 
+// In is the box for another test to fail, a part of the one that started it or one that
+// shares it. Only who started it may stop it.
+func (b *Box) In(t testing.TB) *Box {
+	in := *b
+	in.t = t
+	return &in
+}
+
 // Rewrite changes the configuration; it counts from the next start.
 func (b *Box) Rewrite(f func(string) string) {
 	b.t.Helper()
