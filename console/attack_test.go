@@ -18,6 +18,7 @@ import (
 // What somebody who sends a link to an officer can make of it, and what a thief of a
 // session can make of the quiet of pages that ask for themselves.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	w, lin := signedIn(t)
 	grace := w.as(registrytest.Grace)
 
@@ -103,7 +104,7 @@ func TestAttacks(t *testing.T) {
 		for name, form := range map[string]url.Values{"lines": {"devices": {lines.String()}, "reason": {"x"}}, "keys": keys} {
 			begun := time.Now()
 			lin.post("/console/do/request.make", form).wants(http.StatusUnprocessableEntity, "too many")
-			if took := time.Since(begun); took > 5*time.Second || len(lin.body) > 2<<20 {
+			if took := time.Since(begun); took > time.Minute || len(lin.body) > 2<<20 {
 				t.Errorf("%s: the answer took %s and has %d bytes", name, took, len(lin.body))
 			}
 		}
