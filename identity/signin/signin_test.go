@@ -254,6 +254,34 @@ func TestTooManyTries(t *testing.T) {
 	}
 }
 
+// A clock that goes back and forth gives nothing twice; and one that was far ahead, and is
+// set right, shuts nobody out for long.
+func TestAClockThatGoesBackAndForthGivesNoTries(t *testing.T) {
+	for _, leap := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
+		l, got := NewLimit(3, time.Second), 0
+		for range 20 {
+			for _, at := range []time.Time{noon, noon.Add(-leap)} {
+				if l.take("one", at) == 0 {
+					got++
+				}
+			}
+		}
+		if got != 3 {
+			t.Errorf("back by %s and forth: got %d tries, want 3", leap, got)
+		}
+	}
+	l := NewLimit(3, time.Second)
+	for l.take("one", noon.AddDate(1, 0, 0)) == 0 {
+	}
+	wait := l.take("one", noon)
+	if wait <= time.Second || wait > time.Hour+time.Second {
+		t.Errorf("after a year too much: wait %s, want an hour at most", wait)
+	}
+	if again := l.take("one", noon.Add(wait)); again != 0 {
+		t.Errorf("after the wait that was told: wait %s more", again)
+	}
+}
+
 // However many come, the memory is bounded, and those beyond it share what one has.
 func TestLimitIsBounded(t *testing.T) {
 	l := NewLimit(3, time.Hour)
