@@ -3,6 +3,7 @@ package console_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/console"
+	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 )
 
@@ -108,6 +110,22 @@ func TestAttacks(t *testing.T) {
 			}
 		}
 		lin.post("/console/do/request.make", url.Values{"why": {strings.Repeat("x", 2<<20)}, "reason": {"x"}}).wants(http.StatusRequestEntityTooLarge)
+	})
+
+	t.Run("a vendor's live page hears nothing of what others do", func(t *testing.T) {
+		other := w.visit("lin")
+		resp, err := other.Get(w.b.Pages + "/console/live")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		w.b.Act(registrytest.Grace, registry.OpenIncident{Title: "A laptop was left on a train"})
+		w.b.Get("/Patient?_count=1")
+		other.post("/signout", nil)
+		said, err := io.ReadAll(resp.Body) // which ends with the session
+		if err != nil || !strings.Contains(string(said), "event: over") || regexp.MustCompile(`event: (log|work)|data: \d`).Match(said) {
+			t.Errorf("it heard %q: %v", said, err)
+		}
 	})
 
 	t.Run("a session holds few streams", func(t *testing.T) {

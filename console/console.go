@@ -102,7 +102,7 @@ func New(c Config) (*Console, error) {
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
 	s.drafts = newDrafts(s.Now)
-	s.streams.of = map[id.Session]int{}
+	s.streams.of = map[id.Person]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
