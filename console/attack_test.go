@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +111,48 @@ func TestAttacks(t *testing.T) {
 			}
 		}
 		lin.post("/console/do/request.make", url.Values{"why": {strings.Repeat("x", 2<<20)}, "reason": {"x"}}).wants(http.StatusRequestEntityTooLarge)
+	})
+
+	t.Run("a vendor's person takes no more memory than one person does", func(t *testing.T) {
+		const size = 5 << 20
+		send := func(body io.Reader) (status int) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.b.Pages+"/console/do/incident.report", body)
+			if err != nil {
+				t.Error(err)
+				return 0
+			}
+			r.ContentLength = size
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+			resp, err := lin.Do(r)
+			if err != nil {
+				return 0 // it was cut off
+			}
+			resp.Body.Close()
+			return resp.StatusCode
+		}
+		var all sync.WaitGroup
+		var begun []*io.PipeWriter
+		for range 3 { // is as much as one may send at once
+			in, out := io.Pipe()
+			begun = append(begun, out)
+			all.Go(func() { send(in) })
+		}
+		until := time.Now().Add(time.Minute)
+		for got := 0; got != http.StatusTooManyRequests; got = send(strings.NewReader(strings.Repeat("x", size))) {
+			if time.Now().After(until) {
+				t.Fatalf("three forms are on their way, and a fourth is answered %d", got)
+			}
+		}
+		for _, out := range begun {
+			out.CloseWithError(io.ErrUnexpectedEOF)
+		}
+		all.Wait()
+		for got := http.StatusTooManyRequests; got == http.StatusTooManyRequests; got = send(strings.NewReader(strings.Repeat("x", size))) {
+			if time.Now().After(until) {
+				t.Fatal("those before have ended, and nobody is let in")
+			}
+		}
+		lin.post("/console/do/incident.report", url.Values{"title": {strings.Repeat("x", size+1<<20)}}).wants(http.StatusRequestEntityTooLarge)
 	})
 
 	t.Run("a vendor's live page hears nothing of what others do", func(t *testing.T) {

@@ -299,6 +299,49 @@ func TestLimitIsBounded(t *testing.T) {
 	}
 }
 
+// What is sent at once has a bound, of each and of all; and leaving gives room once.
+func TestRoomForWhatIsSent(t *testing.T) {
+	x := NewRoom(10<<20, 4<<20)
+	sends := func(who string, size int64) (func(), problem.Kind) {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.ContentLength = size
+		leave, err := x.Take(r, who, 3<<20)
+		if err != nil {
+			return nil, problem.From(err).Kind
+		}
+		return leave, ""
+	}
+	var leave []func()
+	for i, step := range []struct {
+		who  string
+		size int64
+		want problem.Kind
+	}{
+		{"lin", 2 << 20, ""},
+		{"lin", -1, problem.TooMany}, // as long as it may be
+		{"lin", 2 << 20, ""},
+		{"lin", 1 << 20, problem.TooMany},
+		{"lin", 1 << 10, ""}, // a small one is no matter
+		{"mia", 1 << 40, ""}, // no more than that is read
+		{"noa", 2 << 20, ""},
+		{"noa", 2 << 20, problem.Unavailable}, // everybody's
+	} {
+		done, got := sends(step.who, step.size)
+		if got != step.want {
+			t.Errorf("step %d, %s sends %d: got %q, want %q", i, step.who, step.size, got, step.want)
+		}
+		if done != nil {
+			leave = append(leave, done, done)
+		}
+	}
+	for _, f := range leave {
+		f()
+	}
+	if x.total != 0 || len(x.of) != 0 {
+		t.Errorf("all have left, and %d bytes of %v are taken", x.total, x.of)
+	}
+}
+
 // One session uses up its own and nobody else's; strangers use up nothing of theirs.
 func TestRequestsAreCountedApart(t *testing.T) {
 	x, r := NewRequests(), httptest.NewRequest(http.MethodGet, "/", nil)
