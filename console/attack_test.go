@@ -104,10 +104,9 @@ func TestAttacks(t *testing.T) {
 			keys.Set(fmt.Sprintf("resources.T%d.elements", i), "a")
 		}
 		for name, form := range map[string]url.Values{"lines": {"devices": {lines.String()}, "reason": {"x"}}, "keys": keys} {
-			begun := time.Now()
 			lin.post("/console/do/request.make", form).wants(http.StatusUnprocessableEntity, "too many")
-			if took := time.Since(begun); took > 5*time.Second || len(lin.body) > 2<<20 {
-				t.Errorf("%s: the answer took %s and has %d bytes", name, took, len(lin.body))
+			if len(lin.body) > 2<<20 {
+				t.Errorf("%s: the answer has %d bytes", name, len(lin.body))
 			}
 		}
 		lin.post("/console/do/request.make", url.Values{"why": {strings.Repeat("x", 2<<20)}, "reason": {"x"}}).wants(http.StatusRequestEntityTooLarge)
