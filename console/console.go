@@ -305,8 +305,12 @@ func (s *server) fail(v *visit, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(v.Context(), level, "a screen was refused", "route", v.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
+	if problem.ForPrograms(v.Request) {
+		p.Write(v.w)
+		return
+	}
 	v.status, v.title = p.Kind.Status(), failed(p.Kind)
-	p.SetRetryAfter(v.w.Header())
+	p.SetHeaders(v.w.Header())
 	s.write(v, "failure", page[failure]{s.frame(v), failure{p}})
 }
 

@@ -77,7 +77,7 @@ func (s *server) endSession(w http.ResponseWriter, r *http.Request) {
 	}
 	which := id.Session(r.PostFormValue("session"))
 	if y, ok := s.Registry.View().Sessions.Get(which); !ok || y.Person != p.ID {
-		s.fail(w, r, problem.New(problem.NotFound, "You have no such session", "Look again at the list"))
+		s.fail(w, r, problem.New(problem.NotFound, "You have no such session", "It may be over: look at the list of your sessions"))
 		return
 	}
 	if which == x.ID {
@@ -119,7 +119,7 @@ func (s *server) removePasskey(w http.ResponseWriter, r *http.Request) {
 	}
 	credential, err := base64.RawURLEncoding.DecodeString(r.PostFormValue("passkey"))
 	if err != nil {
-		s.fail(w, r, problem.BadField("passkey", "is not one of yours", "Look again at the list"))
+		s.fail(w, r, problem.BadField("passkey", "is not one of yours", "It may be removed: look at the list of your passkeys"))
 		return
 	}
 	if err := s.do(r.Context(), registry.Actor{Person: p.ID, Session: x.ID}, registry.RemovePasskey{ID: p.ID, Credential: credential}, "removed a passkey"); err != nil {

@@ -74,7 +74,7 @@ func (s *Server) openTeller() (*teller, error) {
 	}
 	var err error
 	if t.zone, err = time.LoadLocation(c.Zone); err != nil {
-		return nil, problem.BadField("notify.zone", "is not a time zone of this machine", "Write an IANA name").Because(err)
+		return nil, problem.BadField("notify.zone", "is not a time zone of this machine", "Write an IANA name such as America/New_York").Because(err)
 	}
 	if c.SMTP != nil {
 		if t.mail, err = s.openMail(c); err != nil {
