@@ -205,7 +205,10 @@ func (f *actForm) known(name string, t reflect.Type) iter.Seq[candidate] {
 			return candidate{label: string(x.Person), vendor: x.Vendor, shut: !x.Live(f.v.Now) || !f.v.ours() && x.Person != f.v.Person.ID}
 		})
 	}
-	if !f.v.ours() {
+	switch {
+	case t.PkgPath() != of[id.Vendor]().PkgPath():
+		return nil // no id
+	case !f.v.ours():
 		return func(func(candidate) bool) {} // of the organisation alone
 	}
 	switch t {
