@@ -297,9 +297,24 @@ func problems(p *problem.Problem) []fieldError {
 	return out
 }
 
+// theirSummary is what acts are to a vendor's people, where the table's words are the
+// organisation's.
+var theirSummary = map[registry.Kind]string{
+	"certification.record": "Send a report or certificate, to be verified",
+	"certification.revoke": "Take back a report or certificate that you sent",
+}
+
+// summaryFor is what the act is to one of the organisation's people, or of a vendor's.
+func summaryFor(ours bool, spec *registry.Spec) string {
+	if text, ok := theirSummary[spec.Name]; ok && !ours {
+		return text
+	}
+	return spec.Summary
+}
+
 // doPage shows the form as it was typed.
 func (s *server) doPage(v *visit, f doForm) doPage {
-	v.call(f.spec.Summary)
+	v.call(summaryFor(v.ours(), f.spec))
 	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, open: f.open, own: true, filed: f.file != nil}
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}

@@ -203,7 +203,7 @@ func (w *world) sendsReport(b *browser.Browser) {
 	b.Press(main)
 	b.Wants("Nothing is done yet", "test.pdf", "Example Testers LLP")
 	b.Press(main)
-	b.Wants("Sent, not looked at yet", "By Nora Example", "Take it back")
+	b.Wants("Send a report or certificate, to be verified", "Sent, not looked at yet", "By Nora Example", "Take it back")
 	w.firmPictures(b, "firm-certificates")
 	grace := w.as(registrytest.Grace)
 	grace.get("/console").wants(http.StatusOK, "Verify what the vendor sent, or do not accept it: Independent penetration test letter")

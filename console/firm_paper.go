@@ -213,6 +213,12 @@ func (s *server) firmCertificates(v *visit) (firmCertificates, error) {
 			{Key: "state", Label: "State", Cell: func(c firmCertificate) cell { return f.certificateCell(c) }},
 			{Key: "issuer", Label: "Issuer", Cell: func(c firmCertificate) cell { return text(c.Issuer) }},
 			{Key: "until", Label: "Counts until", Cell: func(c firmCertificate) cell {
+				switch {
+				case c.Waits(v.Now):
+					return cell{Text: day(c.ExpiresAt), Help: "at the latest, once it is verified"}
+				case !c.RevokedAt.IsZero():
+					return cell{}
+				}
 				end := cmp.Or(c.Judged.Until, c.ExpiresAt)
 				return cell{Text: day(end), Help: ago(v.Now, end)}
 			}, Sort: func(c firmCertificate) string { return iso(cmp.Or(c.Judged.Until, c.ExpiresAt)) }},
