@@ -3,6 +3,7 @@ package people
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -35,6 +36,12 @@ type passkeyRow struct {
 // howSignedIn is the method in words.
 var howSignedIn = map[snapshot.SignInMethod]string{
 	snapshot.ByPasskey: "passkey", snapshot.ByOIDC: "your organisation's sign-in", snapshot.ByCertificate: "personal certificate",
+}
+
+// duty is a duty in words: "privacy-officer" is "Privacy officer".
+func duty(d string) string {
+	text := strings.ReplaceAll(d, "-", " ")
+	return strings.ToUpper(text[:min(len(text), 1)]) + text[min(len(text), 1):]
 }
 
 // first is where a person begins.

@@ -90,7 +90,7 @@ func parse(ago func(time.Time) string) (map[string]*template.Template, error) {
 		if name == "pages/layout.html" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": ago, "sentence": sentence}).ParseFS(pages, "pages/layout.html", name)
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": ago, "sentence": sentence, "duty": duty}).ParseFS(pages, "pages/layout.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
