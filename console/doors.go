@@ -40,6 +40,8 @@ type doors struct {
 	Grants       int // that were asked about
 	Left         int // live grants that were not, because there are many
 	Passing      int // for how many both are open
+	Next         []forecast.Stop
+	More         int // dates to come that are not in Next
 }
 
 // doorSide is one door.
@@ -48,8 +50,8 @@ type doorSide struct {
 	Mark    mark
 	Passing int // for how many grants it is open
 	Gates   []doorGate
-	Closes  time.Time // when the first of its gates closes; zero: none in a year
-	By      string
+	Asked   int // gates that were asked
+	Hold    int // of them, those that let every grant pass
 }
 
 // doorGate is one condition.
@@ -74,8 +76,17 @@ func (g doorGate) Mark() mark {
 	return mark{"Shut", "bad"}
 }
 
-// doorsAsked bounds how many grants a page decides on.
-const doorsAsked = 60
+const (
+	// doorsAsked bounds how many grants a page decides on.
+	doorsAsked = 60
+	// doorsNext is how many dates to come stand between the doors.
+	doorsNext = 4
+)
+
+// comes puts dates to come between the doors, the earliest first.
+func (d *doors) comes(stops []forecast.Stop) {
+	d.Next, d.More = stops[:min(len(stops), doorsNext)], max(0, len(stops)-doorsNext)
+}
 
 // doorsOf decides, for each of the grants that is live, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
@@ -211,9 +222,12 @@ func doorSideOf(label string, names []string, gates map[string]*doorGate, closes
 		g := *gates[name]
 		if x, ok := closes[name]; ok && g.Passing > 0 {
 			g.Closes, g.Then = x.At, x.Message
-			if d.Closes.IsZero() || x.At.Before(d.Closes) {
-				d.Closes, d.By = x.At, g.Name
-			}
+		}
+		if g.Of > 0 {
+			d.Asked++
+		}
+		if g.Of > 0 && g.Passing == g.Of {
+			d.Hold++
 		}
 		d.Gates = append(d.Gates, g)
 	}

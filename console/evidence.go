@@ -449,12 +449,22 @@ type controlRow struct {
 	marks []mark
 }
 
+// last is 1 for what stands below the others.
+func (r controlRow) last() int {
+	if r.c.Kind == "definition" {
+		return 1
+	}
+	return 0
+}
+
 // controlList is the catalogue.
 func (s *server) controlList(v *visit) list {
 	all := make([]controlRow, 0, len(hipaa.Controls()))
 	for _, c := range hipaa.Controls() {
 		all = append(all, controlRow{c, s.controlStory(c, nil).Marks})
 	}
+	// A definition asks nothing of anybody: it stands below what does.
+	slices.SortStableFunc(all, func(a, b controlRow) int { return cmp.Compare(a.last(), b.last()) })
 	names := func(r controlRow) []string {
 		out := make([]string, len(r.marks))
 		for i, m := range r.marks {
@@ -475,7 +485,7 @@ func (s *server) controlList(v *visit) list {
 			}},
 			{Key: "title", Label: "What it is about", Cell: func(r controlRow) cell { return cell{Text: r.c.Title, Help: r.c.Label} }},
 			{Key: "binds", Label: "Binds", Cell: func(r controlRow) cell {
-				return text(cmp.Or(map[string]string{"CE": "the organisation", "BA": "the vendor", "both": "both"}[r.c.Obligation], "nobody by itself"))
+				return text(cmp.Or(map[string]string{"CE": "the organisation", "BA": "the vendor", "both": "both"}[r.c.Obligation], "nobody: it defines a word"))
 			}},
 			{Key: "here", Label: "Here", Cell: func(r controlRow) cell {
 				out := cell{Text: strings.Join(names(r), "; "), Mark: &r.marks[0]}
@@ -490,8 +500,7 @@ func (s *server) controlList(v *visit) list {
 			{Key: "kind", Label: "Kind", Of: func(r controlRow) []string { return []string{r.c.Kind} }},
 			{Key: "here", Label: "Here", Of: names, Options: answer},
 		},
-		Search: func(r controlRow) string { return r.c.Citation + " " + r.c.Title + " " + r.c.Text },
-		Empty:  empty{Title: "No rules", Text: "The catalogue is part of the program"},
+		Empty: empty{Title: "No rules", Text: "The catalogue is part of the program"},
 	})
 }
 

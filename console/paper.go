@@ -217,6 +217,7 @@ type paperSignature struct {
 	How    string
 	Act    id.Act
 	Lacks  bool
+	Note   *actLink // where it is noted that it was signed on paper; nil: not by the visitor
 }
 
 func (s *server) paperShown(v *visit) (paperPage, error) {
@@ -272,7 +273,7 @@ func (p *paperPage) buttons(f Frame, g *snapshot.Agreement) {
 	}
 	for i, party := range partiesOf(g.Kind) {
 		if p.Signatures[i].Lacks {
-			add("agreement.sign", "Note the signature of the "+strings.ToLower(words(string(party))), "party", string(party))
+			p.Signatures[i].Note = f.May("agreement.sign", "id", string(g.ID), "party", string(party)).As("Signed on paper: note it")
 		}
 	}
 	if p.Signatures[0].Lacks && g.Kind != snapshot.SubcontractorBAA && f.May("agreement.sign-here") != nil {

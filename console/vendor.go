@@ -149,8 +149,7 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 	}
 	p.Doors = s.doorsOf(v, "doors", p.ID, s.grantsOf(v, all))
 	p.Doors.asked(v)
-	next := s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
-	p.Next = next[:min(len(next), 5)]
+	p.Doors.comes(s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID }))
 	for _, x := range s.partners.waiting(v.View, v.Now) {
 		if x.Vendor == p.ID && len(p.Waits) < 10 {
 			if strings.HasPrefix(x.Href, "/console/do/") && !waitsMay(x.kind, v.Person) {
