@@ -148,6 +148,7 @@ var fieldWords = map[string]word{
 	"about":                               {"About", ""},
 	"how":                                 {"How you verified it", ""},
 	"against":                             {"Against what", "Such as the issuer's portal, or whom you wrote to."},
+	"finding.settle settled":              {"Settled how", "Mended: it was wrong, and is right now. Mistaken: there was nothing. Incident: it was worse, and the incident is open already; name it below."},
 	"settled":                             {"Settled how", ""},
 	"justified":                           {"Was it justified?", ""},
 	"unsecured":                           {"Was the PHI unsecured?", "45 CFR 164.402: not made unusable to others by encryption or destruction."},

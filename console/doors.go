@@ -80,7 +80,7 @@ const (
 	// doorsAsked bounds how many grants a page decides on.
 	doorsAsked = 60
 	// doorsNext is how many dates to come stand between the doors.
-	doorsNext = 4
+	doorsNext = 3
 )
 
 // comes puts dates to come between the doors, the earliest first.

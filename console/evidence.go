@@ -485,7 +485,7 @@ func (s *server) controlList(v *visit) list {
 			}},
 			{Key: "title", Label: "What it is about", Cell: func(r controlRow) cell { return cell{Text: r.c.Title, Help: r.c.Label} }},
 			{Key: "binds", Label: "Binds", Cell: func(r controlRow) cell {
-				return text(cmp.Or(map[string]string{"CE": "the organisation", "BA": "the vendor", "both": "both"}[r.c.Obligation], "nobody: it defines a word"))
+				return text(cmp.Or(map[string]string{"CE": "the organisation", "BA": "the vendor", "both": "both"}[r.c.Obligation], "nobody by itself"))
 			}},
 			{Key: "here", Label: "Here", Cell: func(r controlRow) cell {
 				out := cell{Text: strings.Join(names(r), "; "), Mark: &r.marks[0]}

@@ -214,6 +214,7 @@ type firmHome struct {
 	Papers     []firmLine
 	Doors      []firmWork
 	Next       []firmStop
+	Later      []firmStop // folded
 	Made       time.Time
 	MayWait    bool // the forecast is not there yet
 	Open, Shut int  // grants
@@ -235,7 +236,10 @@ type firmWork struct {
 	Mine                bool         // the visitor has a grant in it
 }
 
-const firmAhead = 90 * 24 * time.Hour
+const (
+	firmAhead = 90 * 24 * time.Hour
+	firmStops = 4 // dates that are not folded
+)
 
 func (s *server) firmHome(v *visit) (firmHome, error) {
 	f, err := firmOf(v)
@@ -252,6 +256,9 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 		if x.ForVendor && x.Vendor == f.vendor.ID {
 			h.Next = append(h.Next, f.stop(x))
 		}
+	}
+	if len(h.Next) > firmStops+1 {
+		h.Next, h.Later = h.Next[:firmStops], h.Next[firmStops:]
 	}
 	// The first door is shut where a paper stands in the way of what was granted; what is
 	// only unfinished shuts nothing.

@@ -197,6 +197,11 @@ type paperParagraph struct {
 	Heading  bool
 }
 
+// Effects are what a term that is missing switches off, in words.
+func (paperPage) Effects() map[string]string {
+	return map[string]string{"deny_all": "No data flows under the paper", "deny_purpose": "No data flows for a purpose", "block_onboarding": "No new vendor, work or access is approved", "warn": "It is listed; nothing stops"}
+}
+
 // paperTerm is one of the terms: what the paper says, and what that switches.
 type paperTerm struct {
 	Field, Title, ID   string

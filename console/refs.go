@@ -57,7 +57,10 @@ func refIn(v *snapshot.View, x any) ref {
 			if noun == "clock" {
 				return ref{"the clock", "", "done by the product itself when the time came"}
 			}
-			return ref{noun + " " + rest, "", ""}
+			if l, ok := v.Links.Get(id.Link(rest)); ok && noun == "link" {
+				return ref{"the link for " + l.Contact, "", rest}
+			}
+			return ref{noun + " " + short(rest), "", rest}
 		}
 		return ref{string(key), "/console/people/" + string(key), ""}
 	case id.Grant:
@@ -77,6 +80,9 @@ func refIn(v *snapshot.View, x any) ref {
 	case id.Certification:
 		return ref{string(key), "/console/certifications/" + string(key), ""}
 	case id.Request:
+		if r, ok := v.Requests.Get(key); ok {
+			return ref{"request of " + refIn(v, r.Person).Label, "/console/requests/" + string(key), string(key)}
+		}
 		return ref{string(key), "/console/requests/" + string(key), ""}
 	case id.Campaign:
 		return ref{string(key), "/console/reviews/" + string(key), ""}
@@ -132,6 +138,8 @@ func refOfSubject(v *snapshot.View, x snapshot.Subject) ref {
 		key = id.Request(x.ID)
 	case snapshot.NounCampaign:
 		key = id.Campaign(x.ID)
+	case snapshot.NounFinding:
+		key = id.Finding(x.ID)
 	}
 	return refIn(v, key)
 }
