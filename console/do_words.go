@@ -55,6 +55,7 @@ var fieldWords = map[string]word{
 	"until":                               {"Until", ""},
 	"text":                                {"What", "In a sentence. Never patient data."},
 	"owner":                               {"Owner", "Who looks after it."},
+	"offboarding.begin due_at":            {"The vendor tells by", "Until then it must say what became of every form of the data: returned, destroyed, or neither and why. The agreement may set an earlier date."},
 	"due_at":                              {"Due at", ""},
 	"expires_at":                          {"Expires at", ""},
 	"starts_at":                           {"Starts at", ""},

@@ -84,6 +84,18 @@ func refIn(v *snapshot.View, x any) ref {
 			return ref{"request of " + refIn(v, r.Person).Label, "/console/requests/" + string(key), string(key)}
 		}
 		return ref{string(key), "/console/requests/" + string(key), ""}
+	case id.Session:
+		if x, ok := v.Sessions.Get(key); ok {
+			return ref{"session of " + refIn(v, x.Person).Label + ", since " + when(x.StartedAt), "", string(key)}
+		}
+	case id.Review:
+		if x, ok := v.Reviews.Get(key); ok {
+			return ref{"review of " + string(x.Grant), refIn(v, x.Grant).Href, string(key)}
+		}
+	case id.Attempt:
+		if x, ok := v.Attempts.Get(key); ok {
+			return ref{"course of " + refIn(v, x.Person).Label, "", string(key)}
+		}
 	case id.Campaign:
 		return ref{string(key), "/console/reviews/" + string(key), ""}
 	case id.Finding:
@@ -140,6 +152,12 @@ func refOfSubject(v *snapshot.View, x snapshot.Subject) ref {
 		key = id.Campaign(x.ID)
 	case snapshot.NounFinding:
 		key = id.Finding(x.ID)
+	case snapshot.NounSession:
+		key = id.Session(x.ID)
+	case snapshot.NounReview:
+		key = id.Review(x.ID)
+	case snapshot.NounAttempt:
+		key = id.Attempt(x.ID)
 	}
 	return refIn(v, key)
 }
