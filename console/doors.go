@@ -54,6 +54,19 @@ type doorSide struct {
 	Hold    int // of them, those that let every grant pass
 }
 
+// Says is how many of its conditions hold, in a sentence.
+func (d doorSide) Says() string {
+	switch {
+	case d.Asked == 0:
+		return "Nothing is asked here before there is a grant."
+	case d.Asked < len(d.Gates):
+		return fmt.Sprintf("%d of %d conditions hold. The others are asked once there is a grant.", d.Hold, d.Asked)
+	case d.Hold == d.Asked:
+		return fmt.Sprintf("All %d conditions hold.", d.Asked)
+	}
+	return fmt.Sprintf("%d of %d conditions hold for every grant.", d.Hold, d.Asked)
+}
+
 // doorGate is one condition.
 type doorGate struct {
 	Gate, Name, Title string

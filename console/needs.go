@@ -32,14 +32,23 @@ type needRow struct {
 	Of    int
 }
 
+// needsShown is what the template of rows takes.
+type needsShown struct {
+	Rows []needRow
+	F    Frame
+}
+
+// Needing are rows with the page that shows them.
+func (f Frame) Needing(rows []needRow) needsShown { return needsShown{rows, f} }
+
 const (
 	// needsMany is how many of one kind stand in one row: fewer are seen at once.
 	needsMany = 3
 	// needsLater is how many rows of what is due later are not folded: they are for another day.
 	needsLater = 3
-	// needsShown is how many of them are in a row that opens, and needsPage how many where
+	// needsFirst is how many of them are in a row that opens, and needsPage how many where
 	// somebody asks for all: a page stays under its weight.
-	needsShown = 10
+	needsFirst = 10
 	needsPage  = 100
 )
 
@@ -115,7 +124,7 @@ func needRows(at *url.URL, waits []waiting, band string, now time.Time) []needRo
 func needMany(at *url.URL, all []*waiting, key string, now time.Time) needRow {
 	q := at.Query()
 	row := needRow{Key: key, Many: manyOf(all, now), Open: q.Get("all") == key, Of: len(all)}
-	from, size := 0, needsShown
+	from, size := 0, needsFirst
 	if row.Open {
 		from, _ = strconv.Atoi(q.Get("from")) // what is no number is the first page
 		from, size = min(max(from, 0), len(all)-1), needsPage
