@@ -84,6 +84,13 @@ func (a *ahead) Within(ctx context.Context, now time.Time, d time.Duration) ([]f
 	return out, a.at
 }
 
+// none reports whether there is no forecast yet.
+func (a *ahead) none() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.at.IsZero()
+}
+
 // together makes one date of a vendor's access reviews that are due at one moment: they are
 // of one campaign, and somebody sees to them in one go.
 func together(stops []forecast.Stop) []forecast.Stop {

@@ -41,7 +41,8 @@ type doors struct {
 	Left         int // live grants that were not, because there are many
 	Passing      int // for how many both are open
 	Next         []forecast.Stop
-	More         int // dates to come that are not in Next
+	More         int  // dates to come that are not in Next
+	Making       bool // there is no forecast yet
 }
 
 // doorSide is one door.
@@ -97,7 +98,9 @@ const (
 )
 
 // comes puts dates to come between the doors, the earliest first.
-func (d *doors) comes(stops []forecast.Stop) {
+func (d *doors) comes(a *ahead, now time.Time, keep func(forecast.Stop) bool) {
+	stops := a.about(now, keep)
+	d.Making = a.none()
 	d.Next, d.More = stops[:min(len(stops), doorsNext)], max(0, len(stops)-doorsNext)
 }
 

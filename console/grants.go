@@ -50,7 +50,7 @@ func (s *server) grant(v *visit) (grantPage, error) {
 			}
 		}
 	}
-	p.Doors.comes(s.ahead.about(v.Now, func(x forecast.Stop) bool { return containsGrant(x, g.ID) }))
+	p.Doors.comes(s.ahead, v.Now, func(x forecast.Stop) bool { return containsGrant(x, g.ID) })
 	p.Latest = s.activity.Newest(15, func(r disclosure.Row) bool { return r.Grant == g.ID })
 	return p, nil
 }

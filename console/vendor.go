@@ -149,7 +149,7 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 	}
 	p.Doors = s.doorsOf(v, "doors", p.ID, s.grantsOf(v, all))
 	p.Doors.asked(v)
-	p.Doors.comes(s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID }))
+	p.Doors.comes(s.ahead, v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
 	var waits []waiting
 	for _, x := range s.partners.waiting(v.View, v.Now) {
 		if x.Vendor == p.ID {
