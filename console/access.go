@@ -285,8 +285,8 @@ func (s *server) request(v *visit) (requestPage, error) {
 	out.Long, out.Shorter = lifeWords(r.Life), shorter(r.Life)
 	if out.Waits {
 		s.requestCost(v, &out)
-		for _, p := range v.View.Persons.All() {
-			if p.State == snapshot.Approved && p.Vendor == "" && waitsMay("request.approve", p) && len(out.Deciders) < requestsShown {
+		for _, p := range v.View.PersonsOf("") {
+			if p.State == snapshot.Approved && waitsMay("request.approve", p) && len(out.Deciders) < requestsShown {
 				out.Deciders = append(out.Deciders, refIn(v.View, p.ID))
 			}
 		}
