@@ -50,6 +50,7 @@ type doorSide struct {
 	Label   string
 	Mark    mark
 	Passing int // for how many grants it is open
+	Of      int // grants that were asked about
 	Gates   []doorGate
 	Asked   int // gates that were asked
 	Hold    int // of them, those that let every grant pass
@@ -65,7 +66,11 @@ func (d doorSide) Says() string {
 	case d.Hold == d.Asked:
 		return fmt.Sprintf("All %d conditions hold.", d.Asked)
 	}
-	return fmt.Sprintf("%d of %d conditions hold for every grant.", d.Hold, d.Asked)
+	text := fmt.Sprintf("%d of %d conditions hold", d.Hold, d.Asked)
+	if d.Of > 1 {
+		text += " for every grant"
+	}
+	return text + "."
 }
 
 // doorGate is one condition.
@@ -233,7 +238,7 @@ func doorTake(gates map[string]*doorGate, names []string, seen policy.Foresight)
 }
 
 func doorSideOf(label string, names []string, gates map[string]*doorGate, closes map[string]forecast.Stop, passing, of int) doorSide {
-	d := doorSide{Label: label, Passing: passing}
+	d := doorSide{Label: label, Passing: passing, Of: of}
 	for _, name := range names {
 		g := *gates[name]
 		if x, ok := closes[name]; ok && g.Passing > 0 {
