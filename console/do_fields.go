@@ -103,7 +103,7 @@ func (f *actForm) field(name string, m member, path string) (actField, bool) {
 	t := m.Type
 	if slices.Contains(f.given, name) && x.Error == "" && len(f.typed[name]) == 1 {
 		x.As, x.Change = "given", f.without(name)
-		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
+		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && (r.Href != "" || r.Help != "") { // it leads somewhere, or people call it otherwise
 			x.Ref = &r
 		}
 		for _, o := range closedSet(f.spec.Name, name, t, f.v.View) {

@@ -304,7 +304,12 @@ func (s *server) firmQuestionnaires(v *visit) (firmQuestionnaires, error) {
 			{Key: "answered", Label: "Answered", Cell: func(q *snapshot.Questionnaire) cell {
 				return cell{Text: fmt.Sprintf("%d of %d", answered(q), len(q.Asked)), Help: firmGivenTo(q, v.Person)}
 			}, Sort: func(q *snapshot.Questionnaire) string { return fmt.Sprintf("%06d", answered(q)) }},
-			{Key: "due", Label: "Due", Cell: func(q *snapshot.Questionnaire) cell { return cell{Text: day(q.DueAt), Help: ago(v.Now, q.DueAt)} }, Sort: func(q *snapshot.Questionnaire) string { return iso(q.DueAt) }},
+			{Key: "due", Label: "Due", Cell: func(q *snapshot.Questionnaire) cell {
+				if q.Withdrawn || q.Stage != snapshot.QuestionsSent {
+					return text(day(q.DueAt))
+				}
+				return cell{Text: day(q.DueAt), Help: ago(v.Now, q.DueAt)}
+			}, Sort: func(q *snapshot.Questionnaire) string { return iso(q.DueAt) }},
 		},
 		Empty: empty{Title: "Nothing was asked yet", Text: "Before the organisation shares data it asks how your firm protects it. The questions come here, are answered a part at a time, by several of you if you like, and answers that are still true are carried over to the next time."},
 	})}, nil
@@ -321,7 +326,7 @@ func firmQuestionnaireCell(q *snapshot.Questionnaire, now time.Time) cell {
 	case q.Stage == snapshot.QuestionsSubmitted:
 		return cell{Text: "Handed in", Mark: &mark{"Handed in", "good"}, Help: "On " + day(q.SubmittedAt) + ". The organisation reads your answers."}
 	}
-	return marked(string(q.Stage))
+	return markOf(mark{"Answered", "off"})
 }
 
 // firmGivenTo says how many open questions a colleague has given to the visitor.

@@ -98,7 +98,7 @@ var acts = []Spec{
 		doorPath + "passkey", []Duty{SecurityOfficer}, func() Act { return new(AddPasskey) }, []Admission{Self, Invited}},
 	{"person.remove-passkey", "person", "remove-passkey", "Take a passkey away, and end the person's sessions",
 		"/v1/persons/{id}/remove-passkey", []Duty{SecurityOfficer, Operator}, func() Act { return new(RemovePasskey) }, []Admission{Self}},
-	{"session.start", "session", "start", "Begin a person's session, by the door that saw them sign in",
+	{"session.start", "session", "start", "Sign a person in: their session begins",
 		doorPath + "session", []Duty{SecurityOfficer}, func() Act { return new(StartSession) }, []Admission{Self}},
 	{"session.step-up", "session", "step-up", "Note that the person has just touched a passkey",
 		doorPath + "step-up", []Duty{SecurityOfficer}, func() Act { return new(StepUpSession) }, []Admission{Self}},
