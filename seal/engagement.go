@@ -96,30 +96,18 @@ func (d *engagementDoc) make(root *rootKey) (err error) {
 // the same ones. Keys that were destroyed, and keys that were made and are gone,
 // are an error and are never made again; see IsDestroyed.
 func (k *Keyring) Engagement(engagement id.Engagement) (*EngagementKey, error) {
-	if e := k.held(engagement); e != nil {
-		return e, nil
-	}
-	if err := id.Check(engagement); err != nil {
-		return nil, fmt.Errorf("engagement key: %w", err)
-	}
-	k.making.Lock()
-	defer k.making.Unlock()
-	if e := k.held(engagement); e != nil {
-		return e, nil
-	}
-	keys, err := k.load(engagement, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		keys, err = k.makeEngagement(engagement)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return k.hold(engagement, keys), nil
+	return k.find(engagement, k.makeEngagement)
 }
 
 // Find gives the keys of an engagement that has some, and makes none: fs.ErrNotExist
 // where there are none.
 func (k *Keyring) Find(engagement id.Engagement) (*EngagementKey, error) {
+	return k.find(engagement, nil)
+}
+
+// find gives the keys of an engagement; those that were never made are made by
+// missing, unless it is nil.
+func (k *Keyring) find(engagement id.Engagement, missing func(id.Engagement) (*engagementKeys, error)) (*EngagementKey, error) {
 	if e := k.held(engagement); e != nil {
 		return e, nil
 	}
@@ -132,6 +120,9 @@ func (k *Keyring) Find(engagement id.Engagement) (*EngagementKey, error) {
 		return e, nil
 	}
 	keys, err := k.load(engagement, false)
+	if errors.Is(err, fs.ErrNotExist) && missing != nil {
+		keys, err = missing(engagement)
+	}
 	if err != nil {
 		return nil, err
 	}
