@@ -159,13 +159,7 @@ func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, 
 	if err := k.destroyedOrNil(engagement); err != nil {
 		return nil, err
 	}
-	keys, err := k.readEngagement(engagement)
-	if err != nil {
-		// Wrapped under a root that this process has not seen yet?
-		if rereadErr := k.reread(); rereadErr == nil && !errors.Is(err, fs.ErrNotExist) {
-			keys, err = k.readEngagement(engagement)
-		}
-	}
+	keys, err := k.current(engagement)
 	switch {
 	case err == nil:
 	case !errors.Is(err, fs.ErrNotExist):
@@ -304,6 +298,16 @@ func (k *Keyring) putEngagement(doc engagementDoc) error {
 	return k.mark(doc.Engagement)
 }
 
+// current reads the engagement's file; if it is wrapped under a root that this process has
+// not seen yet, after it has looked for one. k.making is held.
+func (k *Keyring) current(engagement id.Engagement) (*engagementKeys, error) {
+	keys, err := k.readEngagement(engagement)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && k.reread() == nil {
+		keys, err = k.readEngagement(engagement)
+	}
+	return keys, err
+}
+
 func (k *Keyring) readEngagement(engagement id.Engagement) (*engagementKeys, error) {
 	path := k.file(engagementsDir, engagement)
 	var keys *engagementKeys
@@ -400,7 +404,7 @@ func (k *Keyring) refresh(e *EngagementKey) error {
 	if err != nil {
 		return fmt.Errorf("look at engagement key: %w", err)
 	}
-	next, err := k.readEngagement(e.engagement)
+	next, err := k.current(e.engagement)
 	if err != nil {
 		if IsDestroyed(k.destroyedOrNil(e.engagement)) { // while it was read
 			k.forget(e)

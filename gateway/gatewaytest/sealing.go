@@ -138,7 +138,7 @@ func (c Case) sealedUnderWay(t *testing.T) {
 			if _, err := io.Copy(io.Discard, resp.Body); err == nil {
 				t.Error("the answer came to its end")
 			}
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
 			if resp.Trailer.Get("Sallyport-Manifest") != "" {
