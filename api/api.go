@@ -225,7 +225,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 			}
 			leave, err := room.Take(r, string(p.ID), most)
 			if err != nil {
-				writeProblem(w, problem.From(err))
+				problem.From(err).Write(w)
 				return
 			}
 			defer leave()
