@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"sheet":         {"problem"}, // records as CSV, there and back
 	// KNOWLEDGE
 	"fhir":          {"fhir/spec", "phi", "problem"},
-	"deid":          {"deid/internal/*", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid":          {"deid/internal/*", "internal/nearest", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/*":        {"deid", "deid/internal/*", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "internal/yamldoc", "phi", "problem"},
 	"deid/table/*":  {"deid/table/csv", "problem"},
@@ -63,7 +63,7 @@ var layers = map[string][]string{
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
 	"audit/faultfs": {"audit"},
-	"seal":          {"audit", "deid", "id", "problem", "seal/sealed"},
+	"seal":          {"audit", "deid", "id", "internal/secretfile", "problem", "seal/sealed"},
 	"seal/sealed":   {"id", "problem"},   // what both ends of a sealed release have in common
 	"seal/kms":      {"problem", "seal"}, // key services; apart, because their clients are large
 	"seal/kms/*":    {"problem", "seal", "seal/kms"},
@@ -71,12 +71,12 @@ var layers = map[string][]string{
 	"behavior":      {"audit", "hipaa", "id"},
 	"disclosure":    {"audit", "hipaa", "id", "problem", "sheet"}, // who was given what, by an index over the log that can be rebuilt from it
 	// GOVERNANCE
-	"registry":              {"agreement", "audit", "breach", "course", "diligence", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
+	"registry":              {"agreement", "audit", "breach", "course", "diligence", "fhir/spec", "hipaa", "id", "internal/nearest", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
-	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
+	"identity":            {"fhir/spec", "hipaa", "id", "internal/secretfile", "problem", "snapshot"},
 	"identity/signin":     {"id", "problem", "snapshot"}, // proves who a person is; what follows is an act, by people and api
 	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
@@ -98,15 +98,17 @@ var layers = map[string][]string{
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
-	"agent/keystore":        {"problem"},
+	"agent/keystore":        {"internal/secretfile", "problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "living", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/secretfile", "internal/yamldoc", "living", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"living":                {"*"}, // an organisation with a past, for the demo and for tests
 	"internal/need":         {},
 	"internal/yamldoc":      {},
+	"internal/nearest":      {},                // what somebody may have meant
+	"internal/secretfile":   {},                // files that only their owner may use
 	"internal/browser":      {"internal/need"}, // Chromium, for tests
 	"bench":                 {"*"},
 	"bench/*":               {"*"},

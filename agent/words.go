@@ -145,11 +145,6 @@ func marshal(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-var issueCodes = map[problem.Kind]string{
-	problem.Invalid: "invalid", problem.Unknown: "login", problem.Refused: "forbidden", problem.NotFound: "not-found", problem.Conflict: "conflict",
-	problem.TooLarge: "too-long", problem.Unsupported: "not-supported", problem.WrongMethod: "not-supported", problem.Unavailable: "transient", problem.UpstreamFail: "transient",
-}
-
 // write answers with a problem of the agent's own, in the form that the path's
 // clients understand.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
@@ -164,11 +159,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		return
 	}
 	h.Set("Content-Type", "application/fhir+json")
-	code := issueCodes[p.Kind]
-	if code == "" {
-		code = "exception"
-	}
-	body, err := marshal(outcome{"OperationOutcome", []issue{{Severity: "error", Code: code,
+	body, err := marshal(outcome{"OperationOutcome", []issue{{Severity: "error", Code: p.Kind.Issue(),
 		Details: &details{Coding: []coding{{"urn:sallyport:agent", string(p.Kind)}}, Text: p.Title}, Diagnostics: p.NextStep}}})
 	if err != nil { // strings only: cannot happen, and must not pass as success
 		w.WriteHeader(http.StatusInternalServerError)

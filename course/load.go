@@ -446,15 +446,6 @@ func (c *Catalogue) DrillsFor(track, module string) []Task {
 	return out
 }
 
-// Lesson finds a lesson by id.
-func (c *Catalogue) Lesson(id string) (Lesson, bool) {
-	i := slices.IndexFunc(c.Lessons, func(l Lesson) bool { return l.ID == id })
-	if i < 0 {
-		return Lesson{}, false
-	}
-	return c.Lessons[i], true
-}
-
 // Exercise finds an exercise by id.
 func (c *Catalogue) Exercise(id string) (Exercise, bool) {
 	i := slices.IndexFunc(c.Exercises, func(e Exercise) bool { return e.ID == id })

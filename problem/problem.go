@@ -63,6 +63,32 @@ func (k Kind) Status() int {
 	}
 }
 
+// Issue is the kind as R4's type of an issue (valueset-issue-type).
+func (k Kind) Issue() string {
+	switch k {
+	case Invalid:
+		return "invalid"
+	case Unknown:
+		return "login"
+	case Refused:
+		return "forbidden"
+	case NotFound:
+		return "not-found"
+	case WrongMethod, Unsupported:
+		return "not-supported"
+	case Conflict:
+		return "conflict"
+	case TooLarge:
+		return "too-long"
+	case TooMany:
+		return "throttled"
+	case Unavailable, UpstreamFail:
+		return "transient"
+	default:
+		return "exception"
+	}
+}
+
 // Reason is one of several causes of a refusal, for the reader.
 type Reason struct {
 	Gate     string `json:"gate"`               // the gate that refused, such as "baa"

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -80,9 +79,9 @@ type renderCmd struct {
 
 // Run fetches the rendering.
 func (c *renderCmd) Run(ctx context.Context) error {
-	format, ok := map[string]string{".pdf": "pdf", ".docx": "docx", ".txt": "text"}[strings.ToLower(filepath.Ext(c.Out))]
-	if !ok {
-		return problem.BadField("out", "is of a form that is not written", "End it in .pdf, .docx or .txt")
+	format, err := paperFormat(c.Out)
+	if err != nil {
+		return err
 	}
 	var raw []byte
 	if err := c.call(ctx, http.MethodGet, agreementPath(c.ID, "paper?format="+format), nil, &raw); err != nil {

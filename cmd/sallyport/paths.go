@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/sallyport/sallyport/problem"
@@ -33,4 +34,13 @@ func unwritable(field, name string, err error) *problem.Problem {
 		title, next = "cannot be written: you may not write there", "Name a folder of your own"
 	}
 	return problem.BadField(field, strings.TrimSpace(name+" "+title), next).Because(err)
+}
+
+// paperFormat is the form in which a paper is written, by the ending of the file's name.
+func paperFormat(out string) (string, error) {
+	format, ok := map[string]string{".pdf": "pdf", ".docx": "docx", ".txt": "text"}[strings.ToLower(filepath.Ext(out))]
+	if !ok {
+		return "", problem.BadField("out", "is of a form that is not written", "End it in .pdf, .docx or .txt")
+	}
+	return format, nil
 }

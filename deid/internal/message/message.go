@@ -27,20 +27,6 @@ const (
 	bases
 )
 
-// Citation is where the law says so.
-func (b Basis) Citation() string {
-	switch b {
-	case LimitedDataSet:
-		return "45 CFR 164.514(e)(2)"
-	case ExpertDetermination:
-		return "45 CFR 164.514(b)(1)"
-	case MinimumNecessary:
-		return "45 CFR 164.514(d)"
-	default:
-		return "45 CFR 164.514(b)(2)"
-	}
-}
-
 // Dates is what becomes of a date.
 type Dates uint8
 
