@@ -147,12 +147,10 @@ func New(c Config) (http.Handler, error) {
 			mux.Handle(pattern, h)
 		}
 	}
-	// The command line is no browser, and has no cookies to be made use of.
-	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	elsewhere := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem.New(problem.Refused, "The form came from another site", "Go back to the page here and send it again"))
-	}))
-	return s.guarded(s.bounded(cross.Handler(mux))), nil
+	})
+	return s.guarded(s.bounded(signin.SameOrigin(mux, elsewhere))), nil
 }
 
 // guarded sets what every answer has. Nothing is stored, framed or sent elsewhere.
