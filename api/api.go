@@ -140,11 +140,9 @@ func New(c Config) http.Handler {
 // certificate, as it does a cookie, whoever's page sends the request; and no answer, a
 // refusal neither, is for a cache, a page or a frame.
 func Guard(next http.Handler) http.Handler {
-	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	guarded := signin.SameOrigin(next, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		problem.New(problem.Refused, "The request came from another site's page", "Use the command line, or a page of this server").Write(w)
 	}))
-	guarded := cross.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")

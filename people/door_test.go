@@ -127,7 +127,8 @@ func TestOtherSitesCannotPost(t *testing.T) {
 	hc := w.client(nil)
 	for _, path := range []string{"/signin", "/signin/certificate", "/enroll", "/enroll/passkey", "/step-up", "/passkeys/remove", "/sessions/end", "/sessions/end-all", "/signout",
 		"/cli/signin", "/cli/signin/session", "/cli/session", "/cli/step-up", "/cli/step-up/begin", "/cli/step-up/end"} {
-		for header, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
+		for _, said := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}, {"Origin", strings.Replace(w.base, "https:", "http:", 1)}} {
+			header, value := said[0], said[1]
 			req, err := http.NewRequest(http.MethodPost, w.base+path, strings.NewReader("code=x"))
 			if err != nil {
 				t.Fatal(err)

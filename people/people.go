@@ -143,12 +143,10 @@ func New(c Config) (http.Handler, error) {
 		mux.Handle(pattern, http.MaxBytesHandler(h, maxForm))
 	}
 	routes := problem.Routes(mux, "Begin at the first page", s.rest)
-	// The command line is no browser, and has no cookies to be made use of.
-	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	elsewhere := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem.New(problem.Refused, "The form came from another site", "Go back to the page here and send it again"))
-	}))
-	return s.guarded(s.bounded(cross.Handler(routes))), nil
+	})
+	return s.guarded(s.bounded(signin.SameOrigin(routes, elsewhere))), nil
 }
 
 // guarded sets what every answer has. Nothing is stored, framed or sent elsewhere.
