@@ -247,6 +247,39 @@ func TestIndexesAreWhatAWalkFinds(t *testing.T) {
 	}
 }
 
+// Acts put records while they walk through the same table.
+func TestAWalkSeesTheTableAsItBegan(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	e := new(View).Edit()
+	for range 1000 {
+		e.Put(&Hold{ID: id.Hold(fmt.Sprint(r.IntN(5000)))})
+	}
+	for range 8 {
+		want := map[id.Hold]*Hold{}
+		for k, h := range e.View().Holds.All() {
+			want[k] = h
+		}
+		seen := 0
+		for k, h := range e.View().Holds.All() {
+			if want[k] != h {
+				t.Fatalf("%s was put after the walk began", k)
+			}
+			seen++
+			e.Put(&Hold{ID: k, Cause: HoldLegal})
+			if r.IntN(5) == 0 {
+				e.Put(&Hold{ID: k + "x"})
+				e.Put(&Hold{ID: id.Hold(fmt.Sprint(r.IntN(5000)))})
+			}
+		}
+		if seen != len(want) {
+			t.Fatalf("saw %d records, want %d", seen, len(want))
+		}
+		if r.IntN(3) == 0 {
+			e = e.Publish(1, 1, now).Edit()
+		}
+	}
+}
+
 // BenchmarkPublish is what one act costs the registry's view where there is much.
 func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{1000, 50_000} {

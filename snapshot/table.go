@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync/atomic"
 )
 
 // Table is an immutable map from ids to records, in the order of the ids. The next table
@@ -26,8 +27,10 @@ type run[K ~string, V any] struct {
 // runMost is how many records a piece holds: it is copied for one that is put.
 const runMost = 256
 
-// turn is one edit. What it made itself it may change in place: nobody else has it yet.
-type turn struct{ _ byte } // not of size zero, so that each is another
+// turn is a part of an edit. What it made itself it may change in place, until it is over:
+// when the edit is published, or somebody begins to walk through what it made. A walk
+// sees a table as it was when it began, whatever is put meanwhile.
+type turn struct{ over atomic.Bool }
 
 // Get finds a record. The record must not be changed.
 func (t Table[K, V]) Get(key K) (*V, bool) { return t.rows.get(key) }
@@ -48,6 +51,9 @@ func (t Table[K, V]) After(key K) iter.Seq2[K, *V] {
 }
 
 func (t Table[K, V]) from(i, j int) iter.Seq2[K, *V] {
+	if t.of != nil && !t.of.over.Load() {
+		t.of.over.Store(true)
+	}
 	return func(yield func(K, *V) bool) {
 		j := j
 		for _, r := range t.runs[min(i, len(t.runs)):] {

@@ -314,6 +314,9 @@ func (e *Edit) Put(r Record) {
 
 func put[K ~string, V any, P recordOf[V]](e *Edit, t *Table[K, V], key K, r P) {
 	e.touched[r.Noun()] = true
+	if e.turn.over.Load() {
+		e.turn = new(turn)
+	}
 	t.put(e.turn, key, r)
 }
 
@@ -324,6 +327,6 @@ func (e *Edit) Publish(version, logIndex uint64, t time.Time) *View {
 	v.version, v.logIndex, v.confirmed = version, logIndex, t
 	v.index = e.base.index
 	v.index.follow(e, &v)
-	e.turn = new(turn) // what is published changes no more, whatever is put now
+	e.turn.over.Store(true)
 	return &v
 }
