@@ -156,10 +156,7 @@ func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View)
 		}) (*struct{ Body List[*V] }, error) {
 			v := s.Registry.View()
 			out := List[*V]{Version: v.Version(), Items: []*V{}}
-			for k, row := range table(v).All() {
-				if string(k) <= in.After {
-					continue
-				}
+			for _, row := range table(v).After(K(in.After)) {
 				if len(out.Items) == in.Limit {
 					break
 				}
