@@ -82,7 +82,7 @@ func (s *server) reads() {
 		}) (*struct{ Body List[actEntry] }, error) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
-			entries, err := s.Registry.Acts(ctx, in.After, in.Limit)
+			entries, err := s.Registry.Told(ctx, in.After, in.Limit)
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}

@@ -183,7 +183,7 @@ func (s *server) personsActs(v *visit, p id.Person, out *personPage) error {
 	if n := v.View.Version(); n > personLook {
 		from = n - personLook
 	}
-	all, err := s.Registry.Acts(v.Context(), from, personLook)
+	all, err := s.Registry.Told(v.Context(), from, personLook)
 	if err != nil {
 		return err
 	}
