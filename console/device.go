@@ -198,7 +198,7 @@ func (s *server) devices(v *visit) (devicesPage, error) {
 		},
 		Filters: []filter[*snapshot.Device]{
 			{Key: "state", Label: "State", Of: func(d *snapshot.Device) []string { return []string{deviceState(v, d).Word} },
-				Options: wordOptions([]string{"Invited", "Proposed", "Approved", "On hold", "Trust has run out", "Ended"})},
+				Options: wordOptions([]string{"Invited", "Proposed", "Approved", "Suspended", "On hold", "Trust has run out", "Ended"})},
 			{Key: "posture", Label: "Posture", Of: func(d *snapshot.Device) []string { return []string{standing(d).Key} }, Options: standingOptions()},
 			{Key: "store", Label: "Key kept in", Of: func(d *snapshot.Device) []string { return []string{string(d.KeyStore)} },
 				Options: []option{{Value: string(snapshot.InTPM), Label: keyStores[snapshot.InTPM]}, {Value: string(snapshot.InOSStore), Label: keyStores[snapshot.InOSStore]}, {Value: string(snapshot.InFile), Label: keyStores[snapshot.InFile]}}},

@@ -11,10 +11,11 @@ import (
 // table it shares with the one before it what did not change.
 type lookup[S comparable, V any] struct{ groups shared[S, []*V] }
 
-// all are the records that have it, in their order. They must not be changed.
+// all are the records that have it, in their order. They must not be changed; what is
+// appended to them is the caller's own.
 func (x *lookup[S, V]) all(of S) []*V {
 	g, _ := x.groups.get(of)
-	return g
+	return slices.Clip(g)
 }
 
 // last is the one with the last id.
@@ -60,56 +61,77 @@ type recordOf[V any] interface {
 	Record
 }
 
+// diff is what a group of records loses and gets.
+type diff[V any] struct{ out, in []*V }
+
 // follow brings a lookup to what the table has become. of says what a record is found by;
 // order sorts those that are found by the same, nil: their ids do.
 func follow[S comparable, K ~string, V any, P recordOf[V]](x *lookup[S, V], c changes[K, V], of func(v *V, by func(S)), order func(a, b *V) int) {
-	compare := func(a, b *V) int {
-		d := 0
-		if order != nil {
-			d = order(a, b)
-		}
-		return cmp.Or(d, cmp.Compare(P(a).Key(), P(b).Key()))
-	}
-	if len(c.keys) > c.after.Len()/8 { // so much changed that all of it is made anew
-		x.groups = shared[S, []*V]{}
-		groups := map[S][]*V{}
-		for _, v := range c.after.All() {
-			of(v, func(s S) {
-				if g := groups[s]; len(g) == 0 || g[len(g)-1] != v {
-					groups[s] = append(g, v)
-				}
-			})
-		}
-		for s, g := range groups {
-			if order != nil {
-				slices.SortFunc(g, compare)
-			}
-			x.groups.set(c.by, s, slices.Clip(g))
-		}
-		return
-	}
-	for _, key := range c.keys {
-		if old, ok := c.before.Get(key); ok {
-			of(old, func(s S) {
-				g := x.all(s)
-				i, ok := slices.BinarySearchFunc(g, old, compare)
-				switch {
-				case !ok: // it has it twice
-				case len(g) == 1:
-					x.groups.drop(c.by, s)
-				default:
-					x.groups.set(c.by, s, slices.Concat(g[:i], g[i+1:]))
-				}
-			})
-		}
-		v, _ := c.after.Get(key)
+	diffs := map[S]diff[V]{}
+	in := func(v *V) {
 		of(v, func(s S) {
-			g := x.all(s)
-			if i, ok := slices.BinarySearchFunc(g, v, compare); !ok {
-				x.groups.set(c.by, s, slices.Concat(g[:i], []*V{v}, g[i:]))
+			if d := diffs[s]; len(d.in) == 0 || d.in[len(d.in)-1] != v { // it may have it twice
+				d.in = append(d.in, v)
+				diffs[s] = d
 			}
 		})
 	}
+	out := func(v *V) {
+		of(v, func(s S) {
+			d := diffs[s]
+			d.out = append(d.out, v)
+			diffs[s] = d
+		})
+	}
+	if len(c.keys) > c.after.Len()/8 { // so much changed that all of it is made anew
+		x.groups = shared[S, []*V]{}
+		for _, v := range c.after.All() {
+			in(v)
+		}
+	} else {
+		for _, key := range c.keys {
+			if v, ok := c.before.Get(key); ok {
+				out(v)
+			}
+			if v, ok := c.after.Get(key); ok {
+				in(v)
+			}
+		}
+	}
+	compare := func(a, b *V) int {
+		if order != nil {
+			if d := order(a, b); d != 0 {
+				return d
+			}
+		}
+		return cmp.Compare(P(a).Key(), P(b).Key())
+	}
+	for s, d := range diffs {
+		if g := d.apply(x.all(s), compare); len(g) > 0 {
+			x.groups.set(c.by, s, g)
+		} else {
+			x.groups.drop(c.by, s)
+		}
+	}
+}
+
+// apply is the group with the change, in its order; the group itself stays as it is. What
+// goes is found by what it is and not by its place, so that no order can keep it.
+func (d diff[V]) apply(g []*V, compare func(a, b *V) int) []*V {
+	slices.SortFunc(d.in, compare)
+	if len(d.out) > 0 {
+		g = slices.DeleteFunc(slices.Clone(g), func(v *V) bool { return slices.Contains(d.out, v) })
+	}
+	if len(g) == 0 {
+		return d.in
+	}
+	next := make([]*V, 0, len(g)+len(d.in))
+	for _, v := range d.in {
+		i, _ := slices.BinarySearchFunc(g, v, compare)
+		next = append(append(next, g[:i]...), v)
+		g = g[i:]
+	}
+	return append(next, g...)
 }
 
 // index holds the lookups that decisions and pages need, from a subject to records.

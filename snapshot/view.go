@@ -234,7 +234,8 @@ func (v *View) Edit() *Edit {
 }
 
 // View is the state so far, to check against and to read from. It lacks the
-// indexes of what was put since Edit; Publish makes them.
+// indexes of what was put since Edit; Publish makes them. It is not for keeping,
+// nor for beginning another edit: Publish makes what is.
 func (e *Edit) View() *View { return &e.next }
 
 // Changed lists the records that were put, each once, as last put, in the
