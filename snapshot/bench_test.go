@@ -80,26 +80,29 @@ func BenchmarkPublish(b *testing.B) {
 			e.Put(&Person{ID: id.Person(fmt.Sprint("own-", i)), Directory: Directory{Connector: "scim"}})
 		}
 		v = e.Publish(1, 1, now)
-		for what, record := range map[string]func(key string, i int) Record{
-			"session": func(key string, i int) Record {
+		for _, x := range []struct {
+			what   string
+			record func(key string, i int) Record
+		}{
+			{"session", func(key string, i int) Record {
 				return &Session{ID: id.Session("session-" + key), Person: id.Person("person-" + key), Secret256: key, SeenAt: now}
-			},
-			"new-session": func(key string, i int) Record {
+			}},
+			{"new-session", func(key string, i int) Record {
 				return &Session{ID: id.Session(fmt.Sprint("new-", i)), Person: id.Person("person-" + key), Secret256: fmt.Sprint("new-", i)}
-			},
-			"grant": func(key string, i int) Record {
+			}},
+			{"grant", func(key string, i int) Record {
 				return &Grant{ID: id.Grant("grant-" + key), App: "app-0-1", Engagement: "work-0", Person: id.Person("person-" + key), Devices: []id.Device{id.Device("device-" + key)}}
-			},
-			"own-person": func(key string, i int) Record {
+			}},
+			{"own-person", func(key string, i int) Record {
 				return &Person{ID: id.Person(fmt.Sprint("own-", i%many)), Directory: Directory{Connector: "scim"}}
-			},
+			}},
 		} {
-			b.Run(fmt.Sprintf("%s/people=%d", what, many), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/people=%d", x.what, many), func(b *testing.B) {
 				b.ReportAllocs()
 				v, i := v, 0
 				for b.Loop() {
 					e := v.Edit()
-					e.Put(record(fmt.Sprint(i%vendors, "-", i%50), i))
+					e.Put(x.record(fmt.Sprint(i%vendors, "-", i%50), i))
 					v = e.Publish(2, 2, now)
 					i++
 				}
