@@ -70,8 +70,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// maxBody bounds a request: the largest act carries a document, in base64.
-const maxBody = 32 << 20
+// maxBody bounds a request: the largest act carries a document, in base64. A vendor's
+// person sends evidence at most.
+const (
+	maxBody    = 32 << 20
+	maxOutside = registry.MaxEvidence/3*4 + 64<<10
+)
 
 // readTimeout bounds how long a read may take.
 const readTimeout = 30 * time.Second
@@ -83,6 +87,8 @@ type server struct {
 	looking     sync.Map              // who has the log looked through now
 	outside     *signin.Limit         // acts of vendors' people: each is in the log for good
 	requests    *signin.Requests      // of everybody
+	ours        *signin.Room          // for what is sent
+	theirs      *signin.Room          // for what vendors' people send
 }
 
 func newOutside() *signin.Limit { return signin.NewLimit(240, 500*time.Millisecond) }
@@ -106,6 +112,7 @@ func New(c Config) http.Handler {
 	}
 	hc.Security = []map[string][]string{{"certificate": {}}, {"session": {}}}
 	s := &server{Config: c, api: humago.New(mux, hc), collections: map[string]collection{}, outside: newOutside(), requests: signin.NewRequests()}
+	s.ours, s.theirs = signin.NewRooms()
 	s.acts()
 	s.reads()
 	s.incidents()
@@ -205,6 +212,19 @@ func (s *server) identify(next http.Handler) http.Handler {
 		if err := s.tooMany(p, r); err != nil {
 			writeProblem(w, problem.From(err))
 			return
+		}
+		if !inside { // the page has made room
+			room, most := s.ours, int64(maxBody)
+			if p.Vendor != "" {
+				room, most = s.theirs, maxOutside
+				r.Body = http.MaxBytesReader(w, r.Body, maxOutside)
+			}
+			leave, err := room.Take(r, string(p.ID), most)
+			if err != nil {
+				writeProblem(w, problem.From(err))
+				return
+			}
+			defer leave()
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, by)))
 	})

@@ -24,6 +24,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -77,6 +78,8 @@ type server struct {
 	templates map[string]*template.Template
 	style     []byte
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
+	room      *signin.Room  // for forms and files of the organisation's people
+	theirs    *signin.Room  // and of vendors'
 	drafts    *drafts
 	streams   streams
 	activity  *activity
@@ -101,8 +104,9 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
+	s.room, s.theirs = signin.NewRooms()
 	s.drafts = newDrafts(s.Now)
-	s.streams.of = map[id.Session]int{}
+	s.streams.of = map[id.Person]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
@@ -218,10 +222,12 @@ func (s *server) enter(x screen) http.Handler {
 			return
 		}
 		if r.Method == http.MethodPost {
-			if err := s.acts.Try(r, v.Now); err != nil {
+			leave, err := s.admit(v)
+			if err != nil {
 				s.fail(v, err)
 				return
 			}
+			defer leave()
 		}
 		data, err := x.show(s, v)
 		switch {
@@ -237,6 +243,23 @@ func (s *server) enter(x screen) http.Handler {
 			s.write(v, x.Name, data)
 		}
 	})
+}
+
+// maxTheirs bounds what a vendor's person may post: evidence is the longest.
+const maxTheirs = registry.MaxEvidence + 64<<10
+
+// admit lets a form in, if there are not too many, and room for it. The caller calls leave
+// when it is done with.
+func (s *server) admit(v *visit) (leave func(), err error) {
+	if err := s.acts.Try(v.Request, v.Now); err != nil {
+		return nil, err
+	}
+	room, most := s.room, cmp.Or(v.screen.Max, maxForm)
+	if !v.ours() {
+		room, most = s.theirs, min(most, maxTheirs)
+		v.Body = http.MaxBytesReader(v.w, v.Body, most)
+	}
+	return room.Take(v.Request, string(v.Person.ID), most)
 }
 
 // visit finds who asks, and whether this screen is for them. Not ok: it is answered.

@@ -127,6 +127,7 @@ func rivalFill(rng *rand.Rand, pattern, key string) string {
 // vendor and of the organisation, in path, query and form. Nothing of them is in an
 // answer, whether it is there makes no difference, and nothing of theirs has changed.
 func TestNothingOfAnotherFirm(t *testing.T) {
+	t.Parallel()
 	x := startRivals(t)
 	before := x.records()
 	seed := uint64(20261126)
@@ -220,7 +221,7 @@ func TestNothingOfAnotherFirm(t *testing.T) {
 }
 
 func (x *rivals) in(t *testing.T) *rivals {
-	x.world = &world{t, x.b}
+	x.world = x.world.in(t)
 	return x
 }
 

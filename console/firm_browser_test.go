@@ -70,7 +70,7 @@ func firmAtWork(t *testing.T, w *world) {
 	domain := hipaa.Questions()[0].Domain
 
 	t.Run("the data scientist", func(t *testing.T) {
-		w := &world{t, w.b}
+		w := w.in(t)
 		b := w.outside(registrytest.Lin)
 		follow := func(path string) { t.Helper(); b.Press(`nav.side a[href="` + path + `"]`) }
 		w.b.Get("/Patient?_count=2")
@@ -121,7 +121,7 @@ func firmAtWork(t *testing.T, w *world) {
 	})
 
 	t.Run("the contact", func(t *testing.T) {
-		w := &world{t, w.b}
+		w := w.in(t)
 		b := w.outside(nora)
 		follow := func(path string) { t.Helper(); b.Press(`nav.side a[href="` + path + `"]`) }
 		// 1. Where we stand.

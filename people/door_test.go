@@ -118,6 +118,7 @@ func TestSignInsLeadBack(t *testing.T) {
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := start(t)
+	w.stand()
 	for _, c := range []struct{ at, kind, text string }{
 		{w.base + "/assets/people.css", "text/html; charset=utf-8", "too many requests from your address"},
 		{w.api + "/v1/whoami", "application/problem+json", `"type":"urn:sallyport:problem:too-many"`},
@@ -154,6 +155,7 @@ func TestRequestsAreBounded(t *testing.T) {
 func TestCodesAreTriedAFewTimes(t *testing.T) {
 	t.Parallel()
 	w := start(t)
+	w.stand()
 	_, code, err := w.server.FirstRun()
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -38,6 +39,7 @@ func (s *server) signinAway(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	signin.ForgetWays(w, r)
 	http.SetCookie(w, away.Cookie)
 	http.Redirect(w, r, away.URL, http.StatusSeeOther)
 }

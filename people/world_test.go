@@ -36,6 +36,7 @@ type world struct {
 
 	mu    sync.Mutex
 	ahead time.Duration
+	still time.Time // zero: the clock goes on
 }
 
 type output struct {
@@ -58,12 +59,26 @@ func (o *output) String() string {
 func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.still.IsZero() {
+		return w.still
+	}
 	return time.Now().Add(w.ahead)
+}
+
+// stand stops the clock but for forward, so that a rate does not depend on how fast the
+// machine is.
+func (w *world) stand() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.still = time.Now().Add(w.ahead)
 }
 
 func (w *world) forward(d time.Duration) {
 	w.mu.Lock()
 	w.ahead += d
+	if !w.still.IsZero() {
+		w.still = w.still.Add(d)
+	}
 	w.mu.Unlock()
 	if err := w.server.Refresh(w.t.Context()); err != nil {
 		w.t.Fatal(err)

@@ -71,6 +71,7 @@ type server struct {
 	templates map[string]*template.Template
 	codes     *signin.Limit // tries of links' codes
 	acts      *signin.Limit // acts: each is in the log for good
+	room      *signin.Room  // for files
 }
 
 // maxForm bounds what a browser may post, in bytes, but for the routes that say
@@ -85,19 +86,38 @@ func New(c Config) (http.Handler, error) {
 	}
 	s := &server{Config: c,
 		codes: signin.NewLimit(10, 30*time.Second), acts: signin.NewLimit(240, 500*time.Millisecond)}
+	_, s.room = signin.NewRooms()
 	var err error
 	if s.templates, err = parse(c.Layout); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	for _, x := range s.routes() {
-		limit := x.max
+		limit, h := x.max, x.h
 		if limit == 0 {
 			limit = maxForm
+		} else {
+			h = s.roomy(h, limit)
 		}
-		mux.Handle(x.pattern, http.MaxBytesHandler(x.h, limit))
+		mux.Handle(x.pattern, http.MaxBytesHandler(h, limit))
 	}
 	return mux, nil
+}
+
+// roomy answers a form with a file while there is room for it. Of whom nobody knows, the
+// page reads nothing.
+func (s *server) roomy(next http.HandlerFunc, most int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if all := s.visitors(r); len(all) > 0 {
+			leave, err := s.room.Take(r, string(all[0].Actor.Name()), most)
+			if err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			defer leave()
+		}
+		next(w, r)
+	}
 }
 
 // parse reads the pages' templates, each in the door's layout.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/agreement"
@@ -433,15 +432,7 @@ func (a AcceptDisposition) apart(v *snapshot.View) []id.Person {
 	if !ok {
 		return nil
 	}
-	by := o.Dispositions[a.Form].By
-	out := []id.Person{by}
-	// Whoever sent a link has had its secret, and could have attested by it.
-	if key, ok := strings.CutPrefix(string(by), linkPrefix); ok {
-		if l, ok := v.Links.Get(id.Link(key)); ok {
-			out = append(out, l.IssuedBy)
-		}
-	}
-	return out
+	return actors(v, o.Dispositions[a.Form].By)
 }
 
 func (a AcceptDisposition) check(v *snapshot.View, _ Actor, _ time.Time) error {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/sallyport/sallyport/problem"
 )
@@ -102,7 +104,13 @@ func (c *actsCmd) Run(ctx context.Context) error {
 				}
 				continue
 			}
-			fmt.Printf("%5d  %s  %-24s %-20s by %s: %s\n", a.Version, a.At, a.Kind, a.Subject.ID, a.Actor, a.Reason)
+			fmt.Printf("%5d  %s  %-24s %-20s by %s: %s\n", a.Version, a.At, a.Kind, a.Subject.ID, a.Actor, onALine(a.Reason))
 		}
 	}
+}
+
+// onALine is what somebody typed, as a list shows it: a second line would look like an
+// entry of the list.
+func onALine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }

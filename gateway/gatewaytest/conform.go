@@ -246,7 +246,7 @@ func Conform(t *testing.T, c Case) {
 				}
 				took := time.Since(began)
 				t.Logf("cut after %v", took)
-				if took > 10*time.Second { // bench measures how soon; the answer's own end is minutes away
+				if took > time.Minute { // bench measures how soon; the answer's own end is minutes away
 					t.Errorf("it took %v", took)
 				}
 				Eventually(t, "a log that says that it is incomplete, and who refused", func() bool { return w.incomplete(decision) && w.refused(decision, "agreement") })
