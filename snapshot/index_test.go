@@ -429,13 +429,22 @@ func TestIndexesAreWhatAWalkFinds(t *testing.T) {
 
 // Tables of many runs, and lookups of many parts.
 func TestLargeTables(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		key := []func(i int) string{
 			func(i int) string { return fmt.Sprintf("%06d", i) },
 			func(i int) string { return fmt.Sprintf("%06d", 999_999-i) },
 			func(int) string { return fmt.Sprint(r.IntN(20_000)) },
-		}[seed%3]
+			func(i int) string { // full runs, and then what comes between them
+				switch {
+				case i < 3500:
+					return fmt.Sprintf("%06d", 2*i)
+				case i%2 == 0:
+					return fmt.Sprintf("%06d", 2*runMost*(1+r.IntN(13))-1)
+				}
+				return fmt.Sprintf("%06d", 1+2*r.IntN(3500))
+			},
+		}[seed%4]
 		type moment struct {
 			v *View
 			p plain
