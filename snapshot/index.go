@@ -84,10 +84,10 @@ func follow[S comparable, K ~string, V any, P recordOf[V]](x *lookup[S, V], c ch
 		})
 	}
 	if len(c.keys) > c.after.Len()/8 { // so much changed that all of it is made anew
-		x.groups = shared[S, []*V]{}
 		for _, v := range c.after.All() {
 			in(v)
 		}
+		x.groups = sharedFor[S, []*V](c.by, len(diffs))
 	} else {
 		for _, key := range c.keys {
 			if v, ok := c.before.Get(key); ok {

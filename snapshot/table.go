@@ -137,6 +137,19 @@ const partMost = 64
 
 var hashSeed = maphash.MakeSeed()
 
+// sharedFor is an empty map with room for n keys.
+func sharedFor[K comparable, V any](by *turn, n int) shared[K, V] {
+	many := 1
+	for many*partMost <= n {
+		many *= 2
+	}
+	m := shared[K, V]{parts: make([]*part[K, V], many), of: by}
+	for i := range m.parts {
+		m.parts[i] = &part[K, V]{of: by, rows: make(map[K]V, n/many)}
+	}
+	return m
+}
+
 func (m *shared[K, V]) part(key K) int {
 	if len(m.parts) == 1 {
 		return 0
@@ -184,13 +197,11 @@ func (m *shared[K, V]) own(by *turn, key K) *part[K, V] {
 // grow doubles the number of parts.
 func (m *shared[K, V]) grow(by *turn) {
 	old := m.parts
-	m.parts, m.of = make([]*part[K, V], max(1, 2*len(old))), by
-	for i := range m.parts {
-		m.parts[i] = &part[K, V]{of: by, rows: map[K]V{}}
-	}
+	*m = sharedFor[K, V](by, len(old)*partMost)
 	for _, p := range old {
 		for k, v := range p.rows {
 			m.parts[m.part(k)].rows[k] = v
+			m.n++
 		}
 	}
 }
