@@ -253,13 +253,8 @@ func seesRole(v *snapshot.View, who id.Person, role id.Role) bool {
 	if !ok || p.Vendor == "" {
 		return ok
 	}
-	for _, w := range v.Engagements.All() {
-		if w.Vendor == p.Vendor && slices.Contains(registry.RolesFor(v, w.ID), role) {
-			return true
-		}
-	}
-	for _, g := range v.Grants.All() {
-		if w, ok := v.Engagements.Get(g.Engagement); ok && w.Vendor == p.Vendor && g.Role == role {
+	for _, w := range v.EngagementsOf(p.Vendor) {
+		if slices.Contains(registry.RolesFor(v, w.ID), role) || slices.ContainsFunc(v.GrantsOf(w.ID), func(g *snapshot.Grant) bool { return g.Role == role }) {
 			return true
 		}
 	}
@@ -280,27 +275,25 @@ func accessOf(v *snapshot.View, who id.Person) MyAccess {
 			out.Requests = append(out.Requests, r)
 		}
 	}
-	for _, g := range v.Grants.All() {
-		if g.Person == who {
-			out.Grants = append(out.Grants, MyGrant{g.ID, g.Engagement, g.App, g.Role, string(g.State), g.StartsAt, g.EndsAt, g.Elevates, g.Ticket})
-		}
+	for _, g := range v.GrantsOfPerson(who) {
+		out.Grants = append(out.Grants, MyGrant{g.ID, g.Engagement, g.App, g.Role, string(g.State), g.StartsAt, g.EndsAt, g.Elevates, g.Ticket})
 	}
 	if p.Vendor == "" {
 		return out // the organisation's people have no vendor's things
 	}
-	for _, w := range v.Engagements.All() {
-		if w.Vendor == p.Vendor && w.State == snapshot.Approved {
+	for _, w := range v.EngagementsOf(p.Vendor) {
+		if w.State == snapshot.Approved {
 			out.Offers = append(out.Offers, Offer{w.ID, append([]id.Role{}, registry.RolesFor(v, w.ID)...)})
 		}
 	}
-	for k, a := range v.Apps.All() {
-		if a.Vendor == p.Vendor && a.State == snapshot.Approved {
-			out.Apps = append(out.Apps, k)
+	for _, a := range v.AppsOf(p.Vendor) {
+		if a.State == snapshot.Approved {
+			out.Apps = append(out.Apps, a.ID)
 		}
 	}
-	for k, d := range v.Devices.All() {
-		if d.Vendor == p.Vendor && d.State == snapshot.Approved {
-			out.Devices = append(out.Devices, k)
+	for _, d := range v.DevicesOf(p.Vendor) {
+		if d.State == snapshot.Approved {
+			out.Devices = append(out.Devices, d.ID)
 		}
 	}
 	return out
@@ -395,8 +388,8 @@ func procedures(v *snapshot.View) []Procedure {
 
 func page[K ~string, V any](version uint64, t snapshot.Table[K, V], after string, limit int, want func(*V) bool) List[*V] {
 	out := List[*V]{Version: version, Items: []*V{}}
-	for k, row := range t.All() {
-		if string(k) <= after || !want(row) {
+	for _, row := range t.After(K(after)) {
+		if !want(row) {
 			continue
 		}
 		if len(out.Items) == limit {

@@ -90,7 +90,7 @@ func (s *server) actReads() {
 		}) (*struct{ Body List[actEntry] }, error) {
 			ctx, cancel := context.WithTimeout(ctx, readTimeout)
 			defer cancel()
-			entries, err := s.Registry.Acts(ctx, in.After, in.Limit)
+			entries, err := s.Registry.Told(ctx, in.After, in.Limit)
 			if err != nil {
 				return nil, s.asProblem(ctx, err)
 			}
@@ -166,10 +166,7 @@ func noun[K ~string, V any](s *server, plural string, table func(*snapshot.View)
 		}) (*struct{ Body List[*V] }, error) {
 			v := s.Registry.View()
 			out := List[*V]{Version: v.Version(), Items: []*V{}}
-			for k, row := range table(v).All() {
-				if string(k) <= in.After {
-					continue
-				}
+			for _, row := range table(v).After(K(in.After)) {
 				if len(out.Items) == in.Limit {
 					break
 				}

@@ -389,7 +389,13 @@ func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
 	b.report.table(t)
 	b.report.atMost("console, first byte of the slowest kind of page, p99", slowest, pageLimit.Seconds()*1e3, " ms")
 	b.report.atMost("console, heaviest page", heaviest/1e3, pageWeight/1e3, " kB")
-	return nil
+	c.secret = secret
+	for _, more := range []func(context.Context, *bench, *pageClient) error{h.together, h.memory, h.streams} {
+		if err := more(ctx, b, c); err != nil {
+			return err
+		}
+	}
+	return h.lists(ctx, b, reads)
 }
 
 // warm asks for the first page until what is kept beside it is ready: when the log was read

@@ -267,8 +267,8 @@ func (s *server) request(v *visit) (requestPage, error) {
 	if role, ok := v.View.Roles.Get(r.Role); ok {
 		out.asked(role)
 	}
-	for _, g := range v.View.Grants.All() {
-		if g.Person == r.Person && g.Live(v.Now) {
+	for _, g := range v.View.GrantsOfPerson(r.Person) {
+		if g.Live(v.Now) {
 			out.Has = append(out.Has, g)
 		}
 	}

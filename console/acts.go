@@ -174,7 +174,7 @@ func (s *server) actList(v *visit) (actsPage, error) {
 		if before > actsChunk {
 			low = before - 1 - actsChunk
 		}
-		entries, err := s.Registry.Acts(v.Context(), low, int(before-1-low))
+		entries, err := s.Registry.Told(v.Context(), low, int(before-1-low))
 		if err != nil {
 			return p, err
 		}

@@ -23,6 +23,7 @@ type deviceCheck struct {
 
 // deviceStanding is what is wrong with a device, in a word and in whole.
 type deviceStanding struct {
+	Key    string // of standingOptions
 	Mark   mark
 	Why    string
 	Checks []deviceCheck
@@ -44,21 +45,19 @@ func deviceNext(code string) string {
 	return ""
 }
 
-// serveWorkloads are the devices that only workloads ask from.
-func serveWorkloads(v *snapshot.View) map[id.Device]bool {
-	out := map[id.Device]bool{}
-	for _, g := range v.Grants.All() {
+// servesWorkloads reports whether only workloads ask from the device.
+func servesWorkloads(v *snapshot.View, d id.Device) bool {
+	any := false
+	for _, g := range v.GrantsOfDevice(d) {
 		if g.State == snapshot.Ended {
 			continue
 		}
-		a, ok := v.Apps.Get(g.App)
-		workload := ok && a.Kind == snapshot.Workload
-		for _, d := range g.Devices {
-			before, seen := out[d]
-			out[d] = workload && (before || !seen)
+		if a, ok := v.Apps.Get(g.App); !ok || a.Kind != snapshot.Workload {
+			return false
 		}
+		any = true
 	}
-	return out
+	return any
 }
 
 var (
@@ -94,16 +93,16 @@ func checkOf(name string, rule snapshot.PostureRule, d *snapshot.Device, p *snap
 
 // standingOf is a device's posture as the gate looks at it. What an agreement demands
 // besides, the gate alone knows. Whole: with each check, for a page of its own.
-func standingOf(v *visit, d *snapshot.Device, workload, whole bool) deviceStanding {
+func standingOf(v *visit, d *snapshot.Device, whole bool) deviceStanding {
 	rule := v.View.Settings.Posture
 	p, ok := v.View.Postures.Get(d.ID)
 	switch {
 	case d.State == snapshot.Ended:
-		return deviceStanding{Mark: mark{"Not looked at", "off"}, Why: "It asks for nothing any more"}
-	case rule.WorkloadsExempt && (d.SPIFFE != "" || workload):
-		return deviceStanding{Mark: mark{"Exempt", "off"}, Why: "A workload, without a screen or a user: it is judged by its provenance"}
+		return deviceStanding{Key: "ended", Mark: mark{"Not looked at", "off"}, Why: "It asks for nothing any more"}
+	case rule.WorkloadsExempt && (d.SPIFFE != "" || servesWorkloads(v.View, d.ID)):
+		return deviceStanding{Key: "exempt", Mark: mark{"Exempt", "off"}, Why: "A workload, without a screen or a user: it is judged by its provenance"}
 	case !ok:
-		out := deviceStanding{Mark: mark{"No report", "bad"}}
+		out := deviceStanding{Key: "none", Mark: mark{"No report", "bad"}}
 		if whole {
 			out.Why = deviceNext("not-reported")
 		}
@@ -133,16 +132,20 @@ func standingOf(v *visit, d *snapshot.Device, workload, whole bool) deviceStandi
 	fresh := p.ReportedAt.Add(v.View.Settings.PostureFreshness)
 	switch {
 	case !v.Now.Before(fresh):
-		out.Mark = mark{"Report too old", "bad"}
+		out.Key, out.Mark = "old", mark{"Report too old", "bad"}
 		if whole {
 			out.Why = deviceNext("stale")
 		}
 	case wrong > 0:
-		out.Mark = mark{plural(wrong, "check") + " wrong", "bad"}
+		out.Key, out.Mark = "wrong", mark{plural(wrong, "check") + " wrong", "bad"}
 	default:
-		out.Mark = mark{"In order", "good"}
+		out.Key, out.Mark = "fine", mark{"In order", "good"}
 	}
 	return out
+}
+
+func standingOptions() []option {
+	return []option{{Value: "fine", Label: "In order"}, {Value: "wrong", Label: "A check is wrong"}, {Value: "old", Label: "Report too old"}, {Value: "none", Label: "No report"}, {Value: "exempt", Label: "Exempt"}, {Value: "ended", Label: "Not looked at"}}
 }
 
 // deviceState is whether a device is trusted now.
@@ -171,36 +174,37 @@ func (s *server) devices(v *visit) (devicesPage, error) {
 		}
 		return "machine"
 	}
-	workload := serveWorkloads(v.View)
-	standing := func(d *snapshot.Device) deviceStanding { return standingOf(v, d, workload[d.ID], false) }
+	standing := func(d *snapshot.Device) deviceStanding { return standingOf(v, d, false) }
 	return devicesPage{machineTabs("Devices"), listOf(v, listing[*snapshot.Device]{Caption: "Devices", Rows: values(v.View.Devices.All()),
 		Columns: []column[*snapshot.Device]{
 			{Key: "id", Label: "Device", Cell: func(d *snapshot.Device) cell {
 				c := link(d.ID)
 				c.Help = d.SPIFFE
 				return c
-			}},
-			{Key: "vendor", Label: "Vendor", Cell: func(d *snapshot.Device) cell { return link(d.Vendor) }},
+			}, Sort: func(d *snapshot.Device) string { return string(d.ID) }},
+			{Key: "vendor", Label: "Vendor", Cell: func(d *snapshot.Device) cell { return link(d.Vendor) }, Sort: func(d *snapshot.Device) string { return vendorName(v.View, d.Vendor) }},
 			{Key: "owner", Label: "Owner", Cell: func(d *snapshot.Device) cell {
 				if d.Owner == "" {
 					return cell{}
 				}
 				return link(d.Owner)
-			}},
+			}, Sort: func(d *snapshot.Device) string { return personName(v.View, d.Owner) }},
 			{Key: "region", Label: "Region", Cell: func(d *snapshot.Device) cell { return cell{Text: d.Region, Help: "declared"} }},
 			{Key: "store", Label: "Key kept in", Cell: func(d *snapshot.Device) cell { return text(keyStores[d.KeyStore]) }},
 			{Key: "posture", Label: "Posture", Cell: func(d *snapshot.Device) cell {
 				x := standing(d)
 				return cell{Text: x.Mark.Word, Mark: &x.Mark}
 			}},
-			{Key: "trusted", Label: "Trusted until", Cell: func(d *snapshot.Device) cell { return text(day(d.TrustedUntil)) }, Sort: func(d *snapshot.Device) string { return iso(d.TrustedUntil) }},
+			{Key: "trusted", Label: "Trusted until", Cell: func(d *snapshot.Device) cell { return text(day(d.TrustedUntil)) }, Time: func(d *snapshot.Device) time.Time { return d.TrustedUntil }},
 			{Key: "state", Label: "State", Cell: func(d *snapshot.Device) cell { m := deviceState(v, d); return cell{Text: m.Word, Mark: &m} }},
 		},
 		Filters: []filter[*snapshot.Device]{
-			{Key: "state", Label: "State", Of: func(d *snapshot.Device) []string { return []string{deviceState(v, d).Word} }},
-			{Key: "posture", Label: "Posture", Of: func(d *snapshot.Device) []string { return []string{standing(d).Mark.Word} }},
-			{Key: "store", Label: "Key kept in", Of: func(d *snapshot.Device) []string { return []string{string(d.KeyStore)} }},
-			{Key: "kind", Label: "Kind", Of: func(d *snapshot.Device) []string { return []string{kind(d)} }},
+			{Key: "state", Label: "State", Of: func(d *snapshot.Device) []string { return []string{deviceState(v, d).Word} },
+				Options: wordOptions([]string{"Invited", "Proposed", "Approved", "Suspended", "On hold", "Trust has run out", "Ended"})},
+			{Key: "posture", Label: "Posture", Of: func(d *snapshot.Device) []string { return []string{standing(d).Key} }, Options: standingOptions()},
+			{Key: "store", Label: "Key kept in", Of: func(d *snapshot.Device) []string { return []string{string(d.KeyStore)} },
+				Options: []option{{Value: string(snapshot.InTPM), Label: keyStores[snapshot.InTPM]}, {Value: string(snapshot.InOSStore), Label: keyStores[snapshot.InOSStore]}, {Value: string(snapshot.InFile), Label: keyStores[snapshot.InFile]}}},
+			{Key: "kind", Label: "Kind", Of: func(d *snapshot.Device) []string { return []string{kind(d)} }, Options: wordOptions([]string{"machine", "workload"})},
 		},
 		Search: func(d *snapshot.Device) string {
 			return strings.Join([]string{string(d.ID), string(d.Vendor), string(d.Owner), d.Region, d.SPIFFE}, " ")
@@ -239,7 +243,7 @@ func (s *server) device(v *visit) (devicePage, error) {
 	v.call("Device " + string(d.ID))
 	v.under("Devices", "/console/devices")
 	f := s.frame(v)
-	p := devicePage{Device: d, Mark: deviceState(v, d), Store: keyStores[d.KeyStore], Standing: standingOf(v, d, serveWorkloads(v.View)[d.ID], true), Hold: holdOn(v.View, snapshot.NounDevice, string(d.ID)),
+	p := devicePage{Device: d, Mark: deviceState(v, d), Store: keyStores[d.KeyStore], Standing: standingOf(v, d, true), Hold: holdOn(v.View, snapshot.NounDevice, string(d.ID)),
 		Attested: v.View.AttestationsOf(d.ID), Decisions: "/console/decisions?" + url.Values{"device": {string(d.ID)}}.Encode()}
 	if x, ok := v.View.Postures.Get(d.ID); ok {
 		p.Posture, p.FreshUntil = x, x.ReportedAt.Add(v.View.Settings.PostureFreshness)
@@ -247,15 +251,15 @@ func (s *server) device(v *visit) (devicePage, error) {
 	for _, r := range d.SealTo {
 		p.Seals = append(p.Seals, sealWord(r))
 	}
-	for _, g := range v.View.Grants.All() {
-		if slices.Contains(g.Devices, d.ID) && g.State != snapshot.Ended && len(p.Grants) < deviceMost {
+	for _, g := range v.View.GrantsOfDevice(d.ID) {
+		if g.State != snapshot.Ended && len(p.Grants) < deviceMost {
 			p.Grants = append(p.Grants, g)
 		}
 	}
 	if d.Key256 != "" && d.Owner != "" {
 		for _, x := range v.View.SessionsOf(d.Owner) {
 			if x.Key256 == d.Key256 && x.Live(v.Now) {
-				p.Sessions = append(p.Sessions, sessionRow{x, sessionSeen(x), sessionState(v, x), x.ID == v.Session.ID})
+				p.Sessions = append(p.Sessions, sessionRow{x, sessionSeen(x)})
 			}
 		}
 	}

@@ -42,11 +42,10 @@ func (s *server) engagements(v *visit) (engagementsPage, error) {
 		sum.add(n)
 		sums[way.Engagement] = sum
 	}
-	index := s.partners.of(v.View)
 	rows := func(yield func(engagementRow) bool) {
 		for key, e := range v.View.Engagements.All() {
 			r := engagementRow{Engagement: e, Name: vendorName(v.View, e.Vendor), Stands: engagementMark(v.View, e, v.Now), Next: first[key], Sum: sums[key]}
-			for _, g := range index.grants[key] {
+			for _, g := range v.View.GrantsOf(key) {
 				if g.Live(v.Now) {
 					r.Grants++
 				}
@@ -161,8 +160,7 @@ func (s *server) engagement(v *visit) (engagementPage, error) {
 			p.Holds = append(p.Holds, h)
 		}
 	}
-	own := []*snapshot.Engagement{e}
-	grants := s.grantsOf(v, own)
+	own, grants := []*snapshot.Engagement{e}, v.View.GrantsOf(e.ID)
 	mine := func(x way) bool { return x.Engagement == e.ID }
 	switch p.Tab {
 	case "access":

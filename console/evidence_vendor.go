@@ -141,21 +141,11 @@ func (p *vendorFile) people(v *visit) {
 		line.Current = line.Trained.After(now)
 		p.People = append(p.People, line)
 	}
-	var devices []*snapshot.Device
-	for _, d := range view.Devices.All() {
-		if d.Vendor == key {
-			devices = append(devices, d)
-		}
-	}
-	var apps []*snapshot.App
 	var grants []*snapshot.Grant
-	for _, a := range view.Apps.All() {
-		if a.Vendor == key {
-			apps = append(apps, a)
-			grants = append(grants, view.GrantsOfApp(a.ID)...)
-		}
+	for _, a := range view.AppsOf(key) {
+		grants = append(grants, view.GrantsOfApp(a.ID)...)
 	}
-	p.Devices, p.Apps, p.Grants = some(p, "devices", devices), some(p, "apps", apps), some(p, "grants", grants)
+	p.Devices, p.Apps, p.Grants = some(p, "devices", view.DevicesOf(key)), some(p, "apps", view.AppsOf(key)), some(p, "grants", grants)
 }
 
 // trouble is what went wrong, and how one parted.

@@ -274,20 +274,20 @@ func (x *finder) own() {
 			x.add(p.Name, link("team", string(p.ID)), "person · "+string(p.ID))
 		}
 	}
-	for key, d := range v.Devices.All() {
+	for _, d := range v.DevicesOf(vendor) {
 		if x.looked++; x.full() {
 			return
 		}
-		if d.Vendor == vendor && x.fits(string(key)) {
-			x.add(string(key), link("team", string(key)), "device")
+		if x.fits(string(d.ID)) {
+			x.add(string(d.ID), link("team", string(d.ID)), "device")
 		}
 	}
-	for key, a := range v.Apps.All() {
+	for _, a := range v.AppsOf(vendor) {
 		if x.looked++; x.full() {
 			return
 		}
-		if a.Vendor == vendor && x.fits(string(key), a.Name) {
-			x.add(string(key), link("team", string(key)), "program · "+a.Name)
+		if x.fits(string(a.ID), a.Name) {
+			x.add(string(a.ID), link("team", string(a.ID)), "program · "+a.Name)
 		}
 	}
 	for key, i := range v.Incidents.All() {

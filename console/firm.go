@@ -53,37 +53,19 @@ func (f firm) has(e id.Engagement) bool {
 
 // grants are the firm's, or those of one of its people, in the order of their ids.
 func (f firm) grants(of id.Person) []*snapshot.Grant {
-	own := map[id.Engagement]bool{}
-	for _, e := range f.v.View.EngagementsOf(f.vendor.ID) {
-		own[e.ID] = true
+	all := grantsOf(f.v.View, f.vendor.ID)
+	if of == "" {
+		return all
 	}
-	var out []*snapshot.Grant
-	for _, g := range f.v.View.Grants.All() {
-		if own[g.Engagement] && (of == "" || g.Person == of) {
-			out = append(out, g)
-		}
-	}
-	return out
+	return slices.DeleteFunc(all, func(g *snapshot.Grant) bool { return g.Person != of })
 }
 
 func (f firm) devices() []*snapshot.Device {
-	var out []*snapshot.Device
-	for _, d := range f.v.View.Devices.All() {
-		if d.Vendor == f.vendor.ID {
-			out = append(out, d)
-		}
-	}
-	return out
+	return f.v.View.DevicesOf(f.vendor.ID)
 }
 
 func (f firm) apps() []*snapshot.App {
-	var out []*snapshot.App
-	for _, a := range f.v.View.Apps.All() {
-		if a.Vendor == f.vendor.ID {
-			out = append(out, a)
-		}
-	}
-	return out
+	return f.v.View.AppsOf(f.vendor.ID)
 }
 
 // name is a person as the firm may know them: its own people by name, and of the

@@ -284,24 +284,24 @@ func (s *server) flowStations(v *visit, rows []flowRow, filtered bool) []*flowSt
 
 // flowStates asks the policy which of the engagements that are drawn are open.
 func (s *server) flowStates(v *visit, drawn []*flowStation) {
-	at := map[id.Engagement]*flowStation{}
 	for _, x := range drawn {
 		x.State, x.Why = "no grant", "Nobody was given access yet"
-		at[x.ID] = x
-	}
-	asked := map[id.Engagement]int{}
-	for _, g := range v.View.Grants.All() {
-		x := at[g.Engagement]
-		if x == nil || x.State == "open" || g.State == snapshot.Ended || g.Elevates != "" || asked[g.Engagement] >= flowAsked {
-			continue
-		}
-		asked[g.Engagement]++
-		if refusal := forecast.Refusal(s.Policy, v.View, g, v.Now); refusal == nil {
-			x.State, x.Why = "open", ""
-		} else {
-			x.State = "closed"
-			if len(refusal.Failures) > 0 {
-				x.Why = refusal.Failures[0].Message
+		asked := 0
+		for _, g := range v.View.GrantsOf(x.ID) {
+			if x.State == "open" || asked == flowAsked {
+				break
+			}
+			if g.State == snapshot.Ended || g.Elevates != "" {
+				continue
+			}
+			asked++
+			if refusal := forecast.Refusal(s.Policy, v.View, g, v.Now); refusal == nil {
+				x.State, x.Why = "open", ""
+			} else {
+				x.State = "closed"
+				if len(refusal.Failures) > 0 {
+					x.Why = refusal.Failures[0].Message
+				}
 			}
 		}
 	}

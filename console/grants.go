@@ -44,7 +44,7 @@ func (s *server) grant(v *visit) (grantPage, error) {
 	if e, ok := v.View.Engagements.Get(g.Engagement); ok {
 		p.Doors = s.doorsOf(v, "doors", p.Vendor, []*snapshot.Grant{g})
 		p.Doors.asked(v)
-		for _, other := range s.grantsOf(v, []*snapshot.Engagement{e}) {
+		for _, other := range v.View.GrantsOf(e.ID) {
 			if other.Elevates == g.ID {
 				p.Lifted = append(p.Lifted, other)
 			}

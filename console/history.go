@@ -81,7 +81,7 @@ func (h *history) turn(ctx context.Context) error {
 		if v.Version() <= next {
 			return nil
 		}
-		acts, err := h.s.Registry.Acts(ctx, next, historyAtOnce)
+		acts, err := h.s.Registry.Told(ctx, next, historyAtOnce)
 		if err != nil || len(acts) == 0 {
 			return err
 		}

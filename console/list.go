@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sallyport/sallyport/sheet"
 )
@@ -21,10 +22,11 @@ type column[R any] struct {
 	Key   string // in the address and in CSV
 	Label string
 	Cell  func(R) cell
-	// Sort is what rows are compared by; nil: the cell's text. The column cannot be
-	// sorted by where Fixed is set.
+	// Time or Sort is what rows are compared by; neither: the cell's text. The column
+	// cannot be sorted by where Fixed is set.
+	Time  func(R) time.Time
 	Sort  func(R) string
-	Num   bool // numbers, at the right; compared as numbers where Sort is nil
+	Num   bool // numbers, at the right; compared as numbers where Time and Sort are nil
 	Fixed bool
 	Wide  bool // several words, which stay together
 	File  bool // in CSV alone: what few look at
@@ -117,8 +119,10 @@ type chosen struct {
 	Options    []option
 }
 
-// listOf makes a list by what the address says of it. Rows are walked once. With
-// format=csv it answers with all matching rows as CSV, and the page is not shown.
+// listOf makes a list by what the address says of it. Rows are walked once; filters and
+// columns are asked of those rows alone that must be, which for a filter with options of
+// its own that nobody asks is none. With format=csv it answers with all matching rows as
+// CSV, and the page is not shown.
 func listOf[R any](v *visit, l listing[R]) list {
 	q := v.URL.Query()
 	out := list{Caption: l.Caption, Path: v.URL.Path, Search: l.Search != nil, Query: strings.TrimSpace(q.Get("q")), Empty: l.Empty}
@@ -190,7 +194,6 @@ func listOf[R any](v *visit, l listing[R]) list {
 	}
 	out.Sort = q.Get("sort")
 	by := cmp.Or(out.Sort, l.Sort)
-	sortRows(rows, l.Columns, by)
 	shown := slices.DeleteFunc(slices.Clone(l.Columns), func(c column[R]) bool { return c.File })
 	for _, c := range shown {
 		out.Columns = append(out.Columns, headOf(v.URL, c.Key, c.Label, c.Num, c.Fixed, by))
@@ -198,7 +201,7 @@ func listOf[R any](v *visit, l listing[R]) list {
 	}
 	out.CSV = with(v.URL, "format", "csv", "page", "")
 	if q.Get("format") == "csv" {
-		v.instead(func(w http.ResponseWriter) error { return writeCSV(w, l, rows) })
+		v.instead(func(w http.ResponseWriter) error { return writeCSV(w, l, sorted(rows, l.Columns, by, 0, len(rows))) })
 		return out
 	}
 	out.Pages = max(1, (len(rows)+perPage-1)/perPage)
@@ -212,7 +215,7 @@ func listOf[R any](v *visit, l listing[R]) list {
 	if out.Page < out.Pages {
 		out.After = with(v.URL, "page", strconv.Itoa(out.Page+1))
 	}
-	for _, r := range rows[min((out.Page-1)*perPage, len(rows)):min(out.Page*perPage, len(rows))] {
+	for _, r := range sorted(rows, l.Columns, by, min((out.Page-1)*perPage, len(rows)), min(out.Page*perPage, len(rows))) {
 		cells := make([]cell, len(shown))
 		for i, c := range shown {
 			cells[i] = c.Cell(r)
@@ -241,41 +244,114 @@ func (l *list) dropSilent() {
 	}
 }
 
-// sortRows sorts by a column, downwards where the key begins with "-".
-func sortRows[R any](rows []R, columns []column[R], by string) {
+// sorted are the rows from one place up to another as they stand when all are sorted by a
+// column, downwards where the key begins with "-".
+func sorted[R any](rows []R, columns []column[R], by string, from, to int) []R {
 	key, down := strings.CutPrefix(by, "-")
 	i := slices.IndexFunc(columns, func(c column[R]) bool { return c.Key == key && !c.Fixed })
 	if i < 0 {
-		return
+		return rows[from:to]
 	}
 	c := columns[i]
 	type keyed struct {
-		row    R
 		text   string
 		number float64
 		at     int // as the rows came
 	}
 	all := make([]keyed, len(rows))
 	for i, r := range rows {
-		all[i].row, all[i].at = r, i
-		if c.Sort != nil {
-			all[i].text = c.Sort(r)
-		} else if all[i].text = c.Cell(r).Text; c.Num {
-			all[i].number, _ = strconv.ParseFloat(strings.ReplaceAll(all[i].text, ",", ""), 64) // what is no number sorts as 0
-			all[i].text = ""
+		x := &all[i]
+		x.at = i
+		switch {
+		case c.Time != nil:
+			x.number = float64(c.Time(r).Unix())
+		case c.Sort != nil:
+			x.text = c.Sort(r)
+		case c.Num:
+			x.number, _ = strconv.ParseFloat(strings.ReplaceAll(c.Cell(r).Text, ",", ""), 64) // what is no number sorts as 0
+		default:
+			x.text = c.Cell(r).Text
 		}
-		all[i].text = strings.ToLower(all[i].text)
 	}
-	slices.SortFunc(all, func(a, b keyed) int {
-		d := cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.text, b.text))
+	partSort(all, from, to, func(a, b keyed) int {
+		d := cmp.Compare(a.number, b.number)
+		if d == 0 {
+			d = compareFold(a.text, b.text)
+		}
 		if down {
 			d = -d
 		}
-		return cmp.Or(d, a.at-b.at)
+		if d == 0 {
+			d = a.at - b.at
+		}
+		return d
 	})
-	for i := range all {
-		rows[i] = all[i].row
+	out := make([]R, 0, to-from)
+	for _, x := range all[from:to] {
+		out = append(out, rows[x.at])
 	}
+	return out
+}
+
+// partSort brings to the places from up to to what sorting would bring there, and leaves the
+// rest as it falls: a page of fifty thousand rows is fifty of them.
+func partSort[T any](all []T, from, to int, compare func(a, b T) int) {
+	for turn := 0; from < to; turn++ {
+		// Short ones, and those that fall badly again and again, are sorted as they are.
+		if len(all) < 2*perPage || turn > 40 {
+			slices.SortFunc(all, compare)
+			return
+		}
+		// What is before the middle of three goes before it, the rest behind.
+		last := len(all) - 1
+		first, middle := &all[0], &all[len(all)/2]
+		if compare(*middle, *first) < 0 {
+			*middle, *first = *first, *middle
+		}
+		if compare(all[last], *first) < 0 {
+			all[last], *first = *first, all[last]
+		}
+		if compare(*middle, all[last]) < 0 {
+			*middle, all[last] = all[last], *middle
+		}
+		at := 0
+		for i := range last {
+			if compare(all[i], all[last]) < 0 {
+				all[i], all[at] = all[at], all[i]
+				at++
+			}
+		}
+		all[at], all[last] = all[last], all[at]
+		switch {
+		case to <= at:
+			all = all[:at]
+		case from > at:
+			all, from, to = all[at+1:], from-at-1, to-at-1
+		default:
+			partSort(all[:at], from, at, compare)
+			all, from, to = all[at+1:], 0, to-at-1
+		}
+	}
+}
+
+// compareFold compares without regard to case. Of plain letters it makes no copy.
+func compareFold(a, b string) int {
+	for i := 0; i < len(a) && i < len(b); i++ {
+		x, y := a[i], b[i]
+		if x >= 0x80 || y >= 0x80 {
+			return strings.Compare(strings.ToLower(a[i:]), strings.ToLower(b[i:]))
+		}
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if 'A' <= y && y <= 'Z' {
+			y += 'a' - 'A'
+		}
+		if x != y {
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 func headOf(u *url.URL, key, label string, num, fixed bool, by string) head {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"math/rand/v2"
 	"net/http/httptest"
 	"slices"
 	"strconv"
@@ -92,5 +93,44 @@ func TestListsLeadVendorsNowhereElse(t *testing.T) {
 	}
 	if want := []string{"", "/console/my/team", "/portal/training", ""}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A page of a sorted list is what sorting all of it gives there.
+func TestPartSortIsThePartOfASort(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		n := r.IntN(2000)
+		all := make([]int, n)
+		for i := range all {
+			switch r.IntN(3) {
+			case 0:
+				all[i] = i // much is in order already
+			default:
+				all[i] = r.IntN(1 + r.IntN(2000))
+			}
+		}
+		want := slices.Sorted(slices.Values(all))
+		from := r.IntN(n + 1)
+		to := from + r.IntN(n-from+1)
+		partSort(all, from, to, func(a, b int) int { return a - b })
+		if !slices.Equal(all[from:to], want[from:to]) {
+			t.Fatalf("%d to %d of %d are not what a sort gives", from, to, n)
+		}
+		slices.Sort(all)
+		if !slices.Equal(all, want) {
+			t.Fatal("something was lost")
+		}
+	}
+}
+
+func TestCompareFold(t *testing.T) {
+	words := []string{"", "a", "A", "ab", "Ab", "AC", "b", "É", "é", "éa", "Éb", "z", "_", "aé", "AÉ", "[", "Z"}
+	for _, a := range words {
+		for _, b := range words {
+			if got, want := compareFold(a, b), strings.Compare(strings.ToLower(a), strings.ToLower(b)); got != want {
+				t.Errorf("%q, %q: got %d, want %d", a, b, got, want)
+			}
+		}
 	}
 }

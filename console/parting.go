@@ -302,20 +302,18 @@ func partingDeaths(v *snapshot.View, o *snapshot.Offboarding, now time.Time) []p
 			d.Lives++
 		}
 	}
-	for _, g := range v.Grants.All() {
-		if o.Covers(g.Engagement) {
-			count(&grants, g.State == snapshot.Ended)
+	for _, e := range v.EngagementsOf(o.Vendor) {
+		if o.Covers(e.ID) {
+			for _, g := range v.GrantsOf(e.ID) {
+				count(&grants, g.State == snapshot.Ended)
+			}
 		}
 	}
-	for _, d := range v.Devices.All() {
-		if d.Vendor == o.Vendor {
-			count(&devices, d.State == snapshot.Ended)
-		}
+	for _, d := range v.DevicesOf(o.Vendor) {
+		count(&devices, d.State == snapshot.Ended)
 	}
-	for _, a := range v.Apps.All() {
-		if a.Vendor == o.Vendor {
-			count(&apps, a.State == snapshot.Ended)
-		}
+	for _, a := range v.AppsOf(o.Vendor) {
+		count(&apps, a.State == snapshot.Ended)
 	}
 	for _, p := range v.PersonsOf(o.Vendor) {
 		count(&people, p.State == snapshot.Ended)

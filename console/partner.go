@@ -1,7 +1,9 @@
 package console
 
 import (
+	"cmp"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,12 +27,10 @@ func partnerScreens() []screen {
 	}
 }
 
-// partners keeps what is looked up in the registry in a way that the view has no index
-// for. It is made anew for each version, once.
+// partners keeps what takes long to find out about the registry. It is made anew for each
+// version, once.
 type partners struct {
-	mu      sync.Mutex
-	version uint64
-	index   *partnerIndex
+	mu sync.Mutex
 
 	waitsVersion uint64
 	waitsAt      time.Time
@@ -56,40 +56,14 @@ func (p *partners) judge(v *snapshot.View, c *snapshot.Certification, now time.T
 	return j
 }
 
-type partnerIndex struct {
-	grants  map[id.Engagement][]*snapshot.Grant
-	devices map[id.Vendor][]*snapshot.Device
-	apps    map[id.Vendor][]*snapshot.App
-}
-
-// of is the index of the view that the visitor looks at.
-func (p *partners) of(v *snapshot.View) *partnerIndex {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.index != nil && p.version == v.Version() {
-		return p.index
-	}
-	x := &partnerIndex{grants: map[id.Engagement][]*snapshot.Grant{}, devices: map[id.Vendor][]*snapshot.Device{}, apps: map[id.Vendor][]*snapshot.App{}}
-	for _, g := range v.Grants.All() {
-		x.grants[g.Engagement] = append(x.grants[g.Engagement], g)
-	}
-	for _, d := range v.Devices.All() {
-		x.devices[d.Vendor] = append(x.devices[d.Vendor], d)
-	}
-	for _, a := range v.Apps.All() {
-		x.apps[a.Vendor] = append(x.apps[a.Vendor], a)
-	}
-	p.version, p.index = v.Version(), x
-	return x
-}
-
-// grantsOf are the grants on engagements, ended ones too.
-func (s *server) grantsOf(v *visit, engagements []*snapshot.Engagement) []*snapshot.Grant {
-	index := s.partners.of(v.View)
+// grantsOf are the grants on a vendor's engagements, ended ones too, in the order of
+// their ids.
+func grantsOf(v *snapshot.View, vendor id.Vendor) []*snapshot.Grant {
 	var out []*snapshot.Grant
-	for _, e := range engagements {
-		out = append(out, index.grants[e.ID]...)
+	for _, e := range v.EngagementsOf(vendor) {
+		out = append(out, v.GrantsOf(e.ID)...)
 	}
+	slices.SortFunc(out, func(a, b *snapshot.Grant) int { return cmp.Compare(a.ID, b.ID) })
 	return out
 }
 

@@ -68,15 +68,20 @@ func (s *server) people(v *visit) (peoplePage, error) {
 		Columns: []column[*snapshot.Person]{
 			{Key: "name", Label: "Name", Cell: func(p *snapshot.Person) cell {
 				return cell{Text: cmp.Or(p.Name, string(p.ID)), Href: "/console/people/" + string(p.ID), Help: string(p.ID)}
-			}},
+			}, Sort: func(p *snapshot.Person) string { return cmp.Or(p.Name, string(p.ID)) }},
 			{Key: "vendor", Label: "Works for", Cell: func(p *snapshot.Person) cell {
 				if p.Vendor == "" {
 					return text("Us")
 				}
 				r := refIn(v.View, p.Vendor)
 				return cell{Text: r.Label, Href: r.Href}
+			}, Sort: func(p *snapshot.Person) string {
+				if p.Vendor == "" {
+					return "Us"
+				}
+				return vendorName(v.View, p.Vendor)
 			}},
-			{Key: "state", Label: "State", Cell: func(p *snapshot.Person) cell { return marked(p.State) }},
+			{Key: "state", Label: "State", Cell: func(p *snapshot.Person) cell { return marked(p.State) }, Sort: func(p *snapshot.Person) string { return string(p.State) }},
 			{Key: "duties", Label: "Duties or standing", Cell: func(p *snapshot.Person) cell { return text(personStands(p)) }},
 			{Key: "training", Label: "Training", Cell: func(p *snapshot.Person) cell {
 				t := trainingOf(v.View, p, v.Now)
@@ -84,7 +89,7 @@ func (s *server) people(v *visit) (peoplePage, error) {
 			}, Sort: func(p *snapshot.Person) string { return trainingOf(v.View, p, v.Now).order() }},
 			{Key: "passkeys", Label: "Passkeys", Num: true, Cell: func(p *snapshot.Person) cell { return text(number(len(p.Passkeys))) }},
 			{Key: "seen", Label: "Last seen", Cell: func(p *snapshot.Person) cell { return text(ago(v.Now, lastSeen(v.View, p.ID))) },
-				Sort: func(p *snapshot.Person) string { return iso(lastSeen(v.View, p.ID)) }},
+				Time: func(p *snapshot.Person) time.Time { return lastSeen(v.View, p.ID) }},
 		},
 		Empty: empty{Title: "Nobody is enrolled", Text: "Everybody who decides here, and everybody of a vendor who works with data, is a person of their own. Ask to enrol the first; another of you approves them.", Act: mayDo(s, v, "person.propose")},
 	})

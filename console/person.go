@@ -112,19 +112,9 @@ func (s *server) person(v *visit) (personPage, error) {
 		}
 	}
 	out.Sessions, out.Live = personsSessions(v.View, p.ID, v.Now)
-	for _, d := range v.View.Devices.All() {
-		if d.Owner == p.ID {
-			out.Devices = append(out.Devices, d)
-		}
-	}
-	for _, a := range v.View.Apps.All() {
-		if a.Owner == p.ID {
-			out.Apps = append(out.Apps, a)
-		}
-	}
-	for _, g := range v.View.Grants.All() {
+	out.Devices, out.Apps = v.View.DevicesOwnedBy(p.ID), v.View.AppsOwnedBy(p.ID)
+	for _, g := range v.View.GrantsOfPerson(p.ID) {
 		switch {
-		case g.Person != p.ID:
 		case g.State == snapshot.Ended || !v.Now.Before(g.EndsAt):
 			out.Ended++
 		default:
@@ -193,7 +183,7 @@ func (s *server) personsActs(v *visit, p id.Person, out *personPage) error {
 	if n := v.View.Version(); n > personLook {
 		from = n - personLook
 	}
-	all, err := s.Registry.Acts(v.Context(), from, personLook)
+	all, err := s.Registry.Told(v.Context(), from, personLook)
 	if err != nil {
 		return err
 	}

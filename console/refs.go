@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/sallyport/sallyport/id"
@@ -36,7 +37,7 @@ func refTo(x any) ref { return refIn(&snapshot.View{}, x) }
 
 // refIn finds what people call a record. An id that names nothing is shown as it is.
 func refIn(v *snapshot.View, x any) ref {
-	if fmt.Sprint(x) == "" {
+	if k := reflect.ValueOf(x); k.Kind() == reflect.String && k.Len() == 0 {
 		return ref{Label: "none"}
 	}
 	switch key := x.(type) {

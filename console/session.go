@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -19,17 +20,23 @@ type sessionsPage struct {
 	List  list
 }
 
-// sessionRow is one session.
+// sessionRow is a session, and when it was last used.
 type sessionRow struct {
 	*snapshot.Session
-	Seen  time.Time
-	State string // "live", "idle", "ended" or "expired"
-	Mine  bool
+	Seen time.Time
 }
 
 var sessionMethods = map[snapshot.SignInMethod]string{snapshot.ByPasskey: "Passkey", snapshot.ByOIDC: "Identity provider", snapshot.ByCertificate: "Certificate"}
 
-// sessionState says whether a session counts.
+func methodOptions() []option {
+	var out []option
+	for _, m := range []snapshot.SignInMethod{snapshot.ByPasskey, snapshot.ByOIDC, snapshot.ByCertificate} {
+		out = append(out, option{Value: string(m), Label: sessionMethods[m]})
+	}
+	return out
+}
+
+// sessionState says whether a session counts: "live", "idle", "ended" or "expired".
 func sessionState(v *visit, x *snapshot.Session) string {
 	switch {
 	case !x.EndedAt.IsZero():
@@ -59,51 +66,56 @@ func (s *server) sessions(v *visit) (sessionsPage, error) {
 	} else {
 		p.Other = with(v.URL, "ended", "1", "page", "")
 	}
-	rows := func(yield func(sessionRow) bool) {
+	rows := func(yield func(*snapshot.Session) bool) {
 		for _, x := range v.View.Sessions.All() {
-			state := sessionState(v, x)
-			if state == "live" {
+			if sessionState(v, x) == "live" {
 				p.Live++
 			} else if !p.Ended {
 				continue
 			}
-			if !yield(sessionRow{x, sessionSeen(x), state, x.ID == v.Session.ID}) {
+			if !yield(x) {
 				return
 			}
 		}
 	}
 	f := s.frame(v)
-	name := func(r sessionRow) string { return f.Ref(r.Person).Label }
-	p.List = listOf(v, listing[sessionRow]{Caption: "Sessions", Rows: rows, Keep: []string{"ended"},
-		Columns: []column[sessionRow]{
-			{Key: "person", Label: "Person", Cell: func(r sessionRow) cell {
+	name := func(r *snapshot.Session) string { return personName(v.View, r.Person) }
+	p.List = listOf(v, listing[*snapshot.Session]{Caption: "Sessions", Rows: rows, Keep: []string{"ended"},
+		Columns: []column[*snapshot.Session]{
+			{Key: "person", Label: "Person", Cell: func(r *snapshot.Session) cell {
 				c := cell{Text: name(r), Href: f.Ref(r.Person).Href, Help: string(r.Person)}
-				if r.Mine {
+				if r.ID == v.Session.ID {
 					c.Help = "you, here"
 				}
 				return c
-			}},
-			{Key: "of", Label: "Of", Cell: func(r sessionRow) cell {
+			}, Sort: name},
+			{Key: "of", Label: "Of", Cell: func(r *snapshot.Session) cell {
 				if r.Vendor == "" {
 					return text(s.Organisation)
 				}
 				x := f.Ref(r.Vendor)
 				return cell{Text: x.Label, Href: x.Href}
+			}, Sort: func(r *snapshot.Session) string {
+				if r.Vendor == "" {
+					return s.Organisation
+				}
+				return vendorName(v.View, r.Vendor)
 			}},
-			{Key: "method", Label: "Signed in by", Cell: func(r sessionRow) cell {
+			{Key: "method", Label: "Signed in by", Cell: func(r *snapshot.Session) cell {
 				c := cell{Text: sessionMethods[r.Method], Help: r.Client}
 				if r.Connector != "" {
 					c.Text += ", " + string(r.Connector)
 				}
 				return c
 			}},
-			{Key: "with", Label: "With", File: true, Cell: func(r sessionRow) cell { return text(r.Client) }},
-			{Key: "started", Label: "Since", File: true, Cell: func(r sessionRow) cell { return cell{Text: when(r.StartedAt)} }, Sort: func(r sessionRow) string { return iso(r.StartedAt) }},
-			{Key: "seen", Label: "Last used", Wide: true, Cell: func(r sessionRow) cell {
-				return cell{Text: when(r.Seen), Help: ago(v.Now, r.Seen) + "; began " + ago(v.Now, r.StartedAt)}
-			}, Sort: func(r sessionRow) string { return iso(r.Seen) }},
-			{Key: "passkey", Label: "Passkey touched", File: true, Cell: func(r sessionRow) cell { return text(when(r.SteppedUpAt)) }, Sort: func(r sessionRow) string { return iso(r.SteppedUpAt) }},
-			{Key: "programs", Label: "Programs that act", File: true, Cell: func(r sessionRow) cell {
+			{Key: "with", Label: "With", File: true, Cell: func(r *snapshot.Session) cell { return text(r.Client) }},
+			{Key: "started", Label: "Since", File: true, Cell: func(r *snapshot.Session) cell { return cell{Text: when(r.StartedAt)} }, Time: func(r *snapshot.Session) time.Time { return r.StartedAt }},
+			{Key: "seen", Label: "Last used", Wide: true, Cell: func(r *snapshot.Session) cell {
+				seen := sessionSeen(r)
+				return cell{Text: when(seen), Help: ago(v.Now, seen) + "; began " + ago(v.Now, r.StartedAt)}
+			}, Time: func(r *snapshot.Session) time.Time { return sessionSeen(r) }},
+			{Key: "passkey", Label: "Passkey touched", File: true, Cell: func(r *snapshot.Session) cell { return text(when(r.SteppedUpAt)) }, Time: func(r *snapshot.Session) time.Time { return r.SteppedUpAt }},
+			{Key: "programs", Label: "Programs that act", File: true, Cell: func(r *snapshot.Session) cell {
 				var out []string
 				for i := range r.Apps {
 					if a := &r.Apps[i]; a.Live() && !slices.Contains(out, string(a.App)) {
@@ -112,14 +124,14 @@ func (s *server) sessions(v *visit) (sessionsPage, error) {
 				}
 				return text(strings.Join(out, ", "))
 			}},
-			{Key: "state", Label: "State", Cell: func(r sessionRow) cell { return marked(r.State) }},
-			{Key: "act", Label: "Act", Fixed: true, Cell: func(r sessionRow) cell { return sessionAct(f, r) }},
+			{Key: "state", Label: "State", Cell: func(r *snapshot.Session) cell { return marked(sessionState(v, r)) }},
+			{Key: "act", Label: "Act", Fixed: true, Cell: func(r *snapshot.Session) cell { return sessionAct(v, f, r) }},
 		},
-		Filters: []filter[sessionRow]{
-			{Key: "method", Label: "Signed in by", Of: func(r sessionRow) []string { return []string{string(r.Method)} }},
-			{Key: "vendor", Label: "Vendor", Of: func(r sessionRow) []string { return []string{string(r.Vendor)} }},
+		Filters: []filter[*snapshot.Session]{
+			{Key: "method", Label: "Signed in by", Of: func(r *snapshot.Session) []string { return []string{string(r.Method)} }, Options: methodOptions()},
+			vendorFilter(v, func(r *snapshot.Session) id.Vendor { return r.Vendor }),
 		},
-		Search: func(r sessionRow) string {
+		Search: func(r *snapshot.Session) string {
 			return strings.Join([]string{string(r.ID), string(r.Person), name(r), string(r.Vendor), r.Client}, " ")
 		},
 		Sort:  "-seen",
@@ -128,11 +140,11 @@ func (s *server) sessions(v *visit) (sessionsPage, error) {
 }
 
 // sessionAct ends a session: one's own by signing out, another's by killing it.
-func sessionAct(f Frame, r sessionRow) cell {
-	if r.State != "live" && r.State != "idle" {
+func sessionAct(v *visit, f Frame, r *snapshot.Session) cell {
+	if state := sessionState(v, r); state != "live" && state != "idle" {
 		return cell{}
 	}
-	if r.Mine {
+	if r.ID == v.Session.ID {
 		return text("sign out, above")
 	}
 	if a := f.May("session.kill", "id", r.ID); a != nil {

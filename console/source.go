@@ -191,9 +191,9 @@ func (s *server) sourceGrants(v *visit, key id.Source) listing[sourceGrant] {
 			{Key: "person", Label: "Person", Cell: func(r sourceGrant) cell { return linked(r.Person) }},
 			{Key: "app", Label: "Program", Cell: func(r sourceGrant) cell { return linked(r.App) }},
 			{Key: "role", Label: "What of a record", Cell: func(r sourceGrant) cell { return linked(r.Role) }},
-			{Key: "ends", Label: "Until", Cell: func(r sourceGrant) cell { return text(day(r.EndsAt)) }, Sort: func(r sourceGrant) string { return iso(r.EndsAt) }},
+			{Key: "ends", Label: "Until", Cell: func(r sourceGrant) cell { return text(day(r.EndsAt)) }, Time: func(r sourceGrant) time.Time { return r.EndsAt }},
 		},
-		Filters: []filter[sourceGrant]{{Key: "vendor", Label: "Vendor", Of: func(r sourceGrant) []string { return []string{string(r.Vendor)} }}},
+		Filters: []filter[sourceGrant]{vendorFilter(v, func(r sourceGrant) id.Vendor { return r.Vendor })},
 		Search: func(r sourceGrant) string {
 			return strings.Join([]string{string(r.ID), string(r.Vendor), string(r.Engagement), string(r.Person), string(r.App)}, " ")
 		},

@@ -105,8 +105,8 @@ func (s *server) start(v *visit) (startPage, error) {
 // find takes the vendor that is asked for, or else the newest, and what belongs to it.
 func (c *starter) find(p *startPage) {
 	view := c.v.View
-	for _, x := range view.Persons.All() {
-		if x.Vendor == "" && x.State != snapshot.Ended {
+	for _, x := range view.PersonsOf("") {
+		if x.State != snapshot.Ended {
 			c.own = append(c.own, x)
 		}
 	}
@@ -135,10 +135,9 @@ func (c *starter) find(p *startPage) {
 			c.paper = x
 		}
 	}
-	for _, x := range view.Grants.All() {
-		e, ok := view.Engagements.Get(x.Engagement)
+	for _, x := range grantsOf(view, key) {
 		approved := func(g *snapshot.Grant) bool { return g.State == snapshot.Approved }
-		if ok && e.Vendor == key && x.State != snapshot.Ended && (better(c.grant != nil, c.grant, approved(x), approved) || approved(x) == approved(c.grant) && x.RequestedAt.After(c.grant.RequestedAt)) {
+		if x.State != snapshot.Ended && (better(c.grant != nil, c.grant, approved(x), approved) || approved(x) == approved(c.grant) && x.RequestedAt.After(c.grant.RequestedAt)) {
 			c.grant = x
 		}
 	}
@@ -152,23 +151,23 @@ func (c *starter) find(p *startPage) {
 		}
 		return
 	}
-	for _, x := range view.Engagements.All() {
-		if x.Vendor == key && x.State != snapshot.Ended && better(c.engagement != nil, c.engagement, x.State == snapshot.Approved, func(o *snapshot.Engagement) bool { return o.State == snapshot.Approved }) {
+	for _, x := range view.EngagementsOf(key) {
+		if x.State != snapshot.Ended && better(c.engagement != nil, c.engagement, x.State == snapshot.Approved, func(o *snapshot.Engagement) bool { return o.State == snapshot.Approved }) {
 			c.engagement = x
 		}
 	}
-	for _, x := range view.Persons.All() {
-		if x.Vendor == key && x.State != snapshot.Ended && better(c.engineer != nil, c.engineer, x.State == snapshot.Approved, func(o *snapshot.Person) bool { return o.State == snapshot.Approved }) {
+	for _, x := range view.PersonsOf(key) {
+		if x.State != snapshot.Ended && better(c.engineer != nil, c.engineer, x.State == snapshot.Approved, func(o *snapshot.Person) bool { return o.State == snapshot.Approved }) {
 			c.engineer = x
 		}
 	}
-	for _, x := range view.Devices.All() {
-		if x.Vendor == key && x.State != snapshot.Ended && better(c.device != nil, c.device, x.State == snapshot.Approved, func(o *snapshot.Device) bool { return o.State == snapshot.Approved }) {
+	for _, x := range view.DevicesOf(key) {
+		if x.State != snapshot.Ended && better(c.device != nil, c.device, x.State == snapshot.Approved, func(o *snapshot.Device) bool { return o.State == snapshot.Approved }) {
 			c.device = x
 		}
 	}
-	for _, x := range view.Apps.All() {
-		if x.Vendor == key && x.State != snapshot.Ended && better(c.app != nil, c.app, x.State == snapshot.Approved, func(o *snapshot.App) bool { return o.State == snapshot.Approved }) {
+	for _, x := range view.AppsOf(key) {
+		if x.State != snapshot.Ended && better(c.app != nil, c.app, x.State == snapshot.Approved, func(o *snapshot.App) bool { return o.State == snapshot.Approved }) {
 			c.app = x
 		}
 	}

@@ -73,7 +73,10 @@ func systemStory(w *world, grace *client) {
 	if strings.Contains(grace.body, "/console/do/hold.lift") {
 		t.Error("who placed a hold is offered to lift it")
 	}
-	grace.get("/console/devices?posture=Exempt").wants(http.StatusOK, "On hold")
+	grace.get("/console/devices?posture=exempt&state=On+hold").wants(http.StatusOK, "northwind-gpu-1")
+	if grace.get("/console/devices?posture=none"); strings.Contains(grace.body, "northwind-gpu-1") {
+		t.Error("a machine that is exempt is listed as one without a report")
+	}
 	grace.get("/console/holds").wants(http.StatusOK, "northwind-gpu-1", "another must lift it", "2 holds in force")
 	grace.get("/console/apps").wants(http.StatusOK, "triage", "the machine")
 	grace.get("/console/apps/triage").wants(http.StatusOK, "triage-grant", "Lin Example", "/console/do/app.revoke?id=triage")

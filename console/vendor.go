@@ -130,7 +130,7 @@ func (s *server) vendor(v *visit) (vendorPage, error) {
 }
 
 func (s *server) vendorOverview(v *visit, p *vendorPage) {
-	index, month := s.partners.of(v.View), v.Now.AddDate(0, 0, -30)
+	month := v.Now.AddDate(0, 0, -30)
 	all := v.View.EngagementsOf(p.ID)
 	sums := map[id.Engagement]dayCount{}
 	for way, n := range s.activity.Ways(month, func(x way) bool { return x.Vendor == p.ID }) {
@@ -140,14 +140,14 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 	}
 	for _, e := range all {
 		x := vendorWork{Engagement: e, Bytes: sums[e.ID].Bytes, Refused: sums[e.ID].Refused}
-		for _, g := range index.grants[e.ID] {
+		for _, g := range v.View.GrantsOf(e.ID) {
 			if g.Live(v.Now) {
 				x.Grants++
 			}
 		}
 		p.Work = append(p.Work, x)
 	}
-	p.Doors = s.doorsOf(v, "doors", p.ID, s.grantsOf(v, all))
+	p.Doors = s.doorsOf(v, "doors", p.ID, grantsOf(v.View, p.ID))
 	p.Doors.asked(v)
 	p.Doors.comes(s.ahead, v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
 	var waits []waiting
@@ -250,11 +250,10 @@ func trainedUntil(v *snapshot.View, p id.Person, now time.Time) time.Time {
 // thingsOf are a vendor's machines and programs.
 func (s *server) thingsOf(v *visit, key id.Vendor) []vendorThing {
 	var out []vendorThing
-	index := s.partners.of(v.View)
-	for _, d := range index.devices[key] {
+	for _, d := range v.View.DevicesOf(key) {
 		out = append(out, vendorThing{What: "Machine", Ref: d.ID, Name: string(d.ID), State: d.State, Until: d.TrustedUntil, Owner: d.Owner, Kind: "in " + d.Region})
 	}
-	for _, a := range index.apps[key] {
+	for _, a := range v.View.AppsOf(key) {
 		out = append(out, vendorThing{What: "Program", Ref: a.ID, Name: a.Name, State: a.State, Owner: a.Owner, Kind: words(string(a.Kind))})
 	}
 	return out[:min(len(out), 200)]

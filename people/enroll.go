@@ -77,8 +77,8 @@ func stands(v *snapshot.View, p *snapshot.Person) bool {
 // passkey. Nil: nobody; later passkeys come by invitation.
 func FirstPerson(v *snapshot.View) *snapshot.Person {
 	var first *snapshot.Person
-	for _, p := range v.Persons.All() {
-		if p.Vendor != "" || p.ApprovedAt.IsZero() {
+	for _, p := range v.PersonsOf("") {
+		if p.ApprovedAt.IsZero() {
 			continue
 		}
 		if first != nil {

@@ -102,19 +102,19 @@ func (s *server) reportForm(x visitor, vendor *snapshot.Vendor, sent url.Values)
 		value := string(noun) + " " + key
 		p.Choices = append(p.Choices, choice{value, text, slices.Contains(sent["about"], value)})
 	}
-	for _, e := range v.Engagements.All() {
-		if e.Vendor == vendor.ID && e.State == snapshot.Approved {
+	for _, e := range v.EngagementsOf(vendor.ID) {
+		if e.State == snapshot.Approved {
 			add(snapshot.NounEngagement, string(e.ID), "The work "+string(e.ID))
 		}
 	}
 	if x.Person != nil { // who has no account is not shown what the vendor has here
-		for _, a := range v.Apps.All() {
-			if a.Vendor == vendor.ID && a.State == snapshot.Approved {
+		for _, a := range v.AppsOf(vendor.ID) {
+			if a.State == snapshot.Approved {
 				add(snapshot.NounApp, string(a.ID), "The program "+a.Name)
 			}
 		}
-		for _, d := range v.Devices.All() {
-			if d.Vendor == vendor.ID && d.State == snapshot.Approved {
+		for _, d := range v.DevicesOf(vendor.ID) {
+			if d.State == snapshot.Approved {
 				add(snapshot.NounDevice, string(d.ID), "The machine "+string(d.ID))
 			}
 		}

@@ -36,6 +36,9 @@ type Store interface {
 	// Since reads, in order, up to limit acts after seq that are in a log, with
 	// the records they changed, up to the first that is not.
 	Since(ctx context.Context, seq uint64, limit int) ([]Entry, error)
+	// Told reads the same acts without the records, which are nearly all that there is
+	// to read of most.
+	Told(ctx context.Context, seq uint64, limit int) ([]Entry, error)
 	// SeqAt is the last act done at or before t, or 0.
 	SeqAt(ctx context.Context, t time.Time) (uint64, error)
 

@@ -43,8 +43,8 @@ func (d *devices) standing(w http.ResponseWriter, r *http.Request) {
 	if p, ok := view.Postures.Get(dev.ID); ok {
 		out.ReportedAt, out.FreshUntil, out.Source = p.ReportedAt, p.ReportedAt.Add(view.Settings.PostureFreshness), string(p.Source)
 	}
-	for _, g := range view.Grants.All() {
-		if g.State == snapshot.Ended || !slices.Contains(g.Devices, dev.ID) {
+	for _, g := range view.GrantsOfDevice(dev.ID) {
+		if g.State == snapshot.Ended {
 			continue
 		}
 		e, ok := view.Engagements.Get(g.Engagement)

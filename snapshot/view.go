@@ -8,11 +8,6 @@
 package snapshot
 
 import (
-	"cmp"
-	"iter"
-	"maps"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -83,113 +78,68 @@ func (v *View) WithSettings(s Settings) *View {
 	return &w
 }
 
-// Table is an immutable map from ids to records.
-type Table[K ~string, V any] struct {
-	rows map[K]*V
-	// keys are the ids in order, once somebody asked. Tables with the same ids share them:
-	// most acts change a record and add none.
-	keys *atomic.Pointer[[]K]
-}
-
-// Get finds a record. The record must not be changed.
-func (t Table[K, V]) Get(key K) (*V, bool) {
-	v, ok := t.rows[key]
-	return v, ok
-}
-
-// Len is the number of records.
-func (t Table[K, V]) Len() int { return len(t.rows) }
-
-// All yields the records in the order of their ids.
-func (t Table[K, V]) All() iter.Seq2[K, *V] {
-	return func(yield func(K, *V) bool) {
-		for _, k := range t.sorted() {
-			if !yield(k, t.rows[k]) {
-				return
-			}
-		}
-	}
-}
-
-func (t Table[K, V]) sorted() []K {
-	if t.keys == nil {
-		return nil // nothing was ever put
-	}
-	if kept := t.keys.Load(); kept != nil {
-		return *kept
-	}
-	made := slices.Sorted(maps.Keys(t.rows))
-	t.keys.Store(&made)
-	return made
-}
-
-// index holds the lookups that a decision needs, from a subject to records.
-type index struct {
-	deviceByKey      map[KeyDigest]*Device
-	deviceBySPIFFE   map[string]*Device
-	personByKey      map[KeyDigest]*Person
-	grantsByApp      map[id.App][]*Grant
-	assessments      map[id.Vendor][]*Assessment
-	certifications   map[id.Vendor][]*Certification
-	determinations   map[id.Engagement][]*Determination
-	trainings        map[id.Person][]*Training
-	reviews          map[id.Grant][]*Review
-	holds            map[Subject][]*Hold
-	agreementsVendor map[id.Vendor][]*Agreement
-	personByLogin    map[Login]*Person
-	personByPasskey  map[string]*Person
-	sessions         map[id.Person][]*Session
-	directories      map[id.Connector][]*Person
-	attestations     map[id.Device][]*Attestation
-	sessionBySecret  map[string]*Session
-	linkBySecret     map[string]*Link
-	questionnaires   map[id.Vendor][]*Questionnaire
-	findings         map[id.Vendor][]*Finding
-	attempts         map[id.Person][]*Attempt
-	engagements      map[id.Vendor][]*Engagement
-	persons          map[id.Vendor][]*Person
-}
-
 // DeviceByKey finds the device whose certificate has this public key.
 func (v *View) DeviceByKey(k KeyDigest) (*Device, bool) {
-	d, ok := v.index.deviceByKey[k]
-	return d, ok
+	return v.index.deviceByKey.last(k)
 }
 
 // DeviceBySPIFFE finds the workload that is registered under this SPIFFE id.
 func (v *View) DeviceBySPIFFE(spiffe string) (*Device, bool) {
-	d, ok := v.index.deviceBySPIFFE[spiffe]
-	return d, ok
+	// A workload that was revoked may be registered anew under its id.
+	return v.index.deviceBySPIFFE.still(spiffe, func(d *Device) bool { return d.State == Ended })
 }
 
 // PersonByKey finds the organisation's person whose certificate has this
 // public key.
 func (v *View) PersonByKey(k KeyDigest) (*Person, bool) {
-	p, ok := v.index.personByKey[k]
-	return p, ok
+	return v.index.personByKey.last(k)
 }
 
+// DevicesOf lists a vendor's devices, ended ones too, in the order of their ids.
+func (v *View) DevicesOf(x id.Vendor) []*Device { return v.index.devices.all(x) }
+
+// DevicesOwnedBy lists the devices that a person answers for, ended ones too.
+func (v *View) DevicesOwnedBy(p id.Person) []*Device { return v.index.devicesOwned.all(p) }
+
+// AppsOf lists a vendor's applications, ended ones too, in the order of their ids.
+func (v *View) AppsOf(x id.Vendor) []*App { return v.index.apps.all(x) }
+
+// AppsOwnedBy lists the applications that a person answers for, ended ones too.
+func (v *View) AppsOwnedBy(p id.Person) []*App { return v.index.appsOwned.all(p) }
+
+// GrantsOf lists the grants on an engagement, ended ones too, in the order of their ids.
+func (v *View) GrantsOf(e id.Engagement) []*Grant { return v.index.grants.all(e) }
+
+// GrantsOfPerson lists a person's grants, ended ones too, in the order of their ids.
+func (v *View) GrantsOfPerson(p id.Person) []*Grant { return v.index.grantsByPerson.all(p) }
+
+// GrantsOfDevice lists the grants that a device may use, ended ones too, in the order of
+// their ids.
+func (v *View) GrantsOfDevice(d id.Device) []*Grant { return v.index.grantsByDevice.all(d) }
+
 // GrantsOfApp lists the grants of an application, oldest id first.
-func (v *View) GrantsOfApp(a id.App) []*Grant { return v.index.grantsByApp[a] }
+func (v *View) GrantsOfApp(a id.App) []*Grant { return v.index.grantsByApp.all(a) }
 
 // AssessmentsOf lists a vendor's assessments, oldest decision first.
-func (v *View) AssessmentsOf(x id.Vendor) []*Assessment { return v.index.assessments[x] }
+func (v *View) AssessmentsOf(x id.Vendor) []*Assessment { return v.index.assessments.all(x) }
 
 // CertificationsOf lists a vendor's certifications.
-func (v *View) CertificationsOf(x id.Vendor) []*Certification { return v.index.certifications[x] }
+func (v *View) CertificationsOf(x id.Vendor) []*Certification { return v.index.certifications.all(x) }
 
 // DeterminationsOf lists the expert determinations about an engagement, oldest
 // first.
-func (v *View) DeterminationsOf(e id.Engagement) []*Determination { return v.index.determinations[e] }
+func (v *View) DeterminationsOf(e id.Engagement) []*Determination {
+	return v.index.determinations.all(e)
+}
 
 // TrainingsOf lists a person's completions, oldest first.
-func (v *View) TrainingsOf(p id.Person) []*Training { return v.index.trainings[p] }
+func (v *View) TrainingsOf(p id.Person) []*Training { return v.index.trainings.all(p) }
 
 // ReviewsOf lists a grant's reviews, earliest due first.
-func (v *View) ReviewsOf(g id.Grant) []*Review { return v.index.reviews[g] }
+func (v *View) ReviewsOf(g id.Grant) []*Review { return v.index.reviews.all(g) }
 
 // HoldsOn lists the holds on a subject, lifted ones too.
-func (v *View) HoldsOn(s Subject) []*Hold { return v.index.holds[s] }
+func (v *View) HoldsOn(s Subject) []*Hold { return v.index.holds.all(s) }
 
 // ConnectorInForce finds a connector that is approved and not on hold: one that is
 // listened to.
@@ -207,23 +157,23 @@ func (v *View) ConnectorInForce(key id.Connector) (*Connector, bool) {
 }
 
 // AgreementsOf lists the agreements with a vendor.
-func (v *View) AgreementsOf(x id.Vendor) []*Agreement { return v.index.agreementsVendor[x] }
+func (v *View) AgreementsOf(x id.Vendor) []*Agreement { return v.index.agreements.all(x) }
 
 // PersonByLogin finds the person who is this subject to this connector.
 func (v *View) PersonByLogin(l Login) (*Person, bool) {
-	p, ok := v.index.personByLogin[l]
-	return p, ok
+	// A login that passed on, as when a person is hired again, is the one's who is still
+	// there.
+	return v.index.personByLogin.still(l, func(p *Person) bool { return p.State == Ended })
 }
 
 // PersonByPasskey finds the person who has the WebAuthn credential with this id.
 func (v *View) PersonByPasskey(credential []byte) (*Person, bool) {
-	p, ok := v.index.personByPasskey[string(credential)]
-	return p, ok
+	return v.index.personByPasskey.last(string(credential))
 }
 
 // PersonsOfDirectory lists the people whom a SCIM client knows, ended ones too, in
 // the order of their ids.
-func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.directories[c] }
+func (v *View) PersonsOfDirectory(c id.Connector) []*Person { return v.index.directories.all(c) }
 
 // SessionBySecret finds the session, not ended, whose secret has this SHA-256 in
 // hex. Whether its time is over is Live's question.
@@ -237,49 +187,42 @@ func (v *View) SessionBySecret(secret256 string) (*Session, bool) {
 
 // SessionEver is the same of sessions that have ended, too. It signs nobody in.
 func (v *View) SessionEver(secret256 string) (*Session, bool) {
-	if secret256 == "" {
-		return nil, false
-	}
-	s, ok := v.index.sessionBySecret[secret256]
-	return s, ok
+	return v.index.sessionBySecret.still(secret256, func(s *Session) bool { return !s.EndedAt.IsZero() })
 }
 
 // SessionsOf lists a person's sessions, ended ones too, oldest first.
-func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions[p] }
+func (v *View) SessionsOf(p id.Person) []*Session { return v.index.sessions.all(p) }
 
 // AttestationsOf lists what is attested of a device, oldest first, revoked ones
 // too.
-func (v *View) AttestationsOf(d id.Device) []*Attestation { return v.index.attestations[d] }
+func (v *View) AttestationsOf(d id.Device) []*Attestation { return v.index.attestations.all(d) }
 
 // LinkBySecret finds the link, not revoked, whose secret has this SHA-256 in hex.
 // Whether it is open now is Open's question.
 func (v *View) LinkBySecret(secret256 string) (*Link, bool) {
-	if secret256 == "" {
-		return nil, false
-	}
-	l, ok := v.index.linkBySecret[secret256]
-	return l, ok
+	return v.index.linkBySecret.last(secret256)
 }
 
 // QuestionnairesOf lists a vendor's questionnaires, oldest first.
-func (v *View) QuestionnairesOf(x id.Vendor) []*Questionnaire { return v.index.questionnaires[x] }
+func (v *View) QuestionnairesOf(x id.Vendor) []*Questionnaire { return v.index.questionnaires.all(x) }
 
 // FindingsOf lists the findings about a vendor, settled ones too, oldest first.
-func (v *View) FindingsOf(x id.Vendor) []*Finding { return v.index.findings[x] }
+func (v *View) FindingsOf(x id.Vendor) []*Finding { return v.index.findings.all(x) }
 
 // AttemptsOf lists a person's attempts at the course, oldest first.
-func (v *View) AttemptsOf(p id.Person) []*Attempt { return v.index.attempts[p] }
+func (v *View) AttemptsOf(p id.Person) []*Attempt { return v.index.attempts.all(p) }
 
 // EngagementsOf lists a vendor's engagements, ended ones too, in the order of their ids.
-func (v *View) EngagementsOf(x id.Vendor) []*Engagement { return v.index.engagements[x] }
+func (v *View) EngagementsOf(x id.Vendor) []*Engagement { return v.index.engagements.all(x) }
 
 // PersonsOf lists a vendor's people, ended ones too, in the order of their ids.
-func (v *View) PersonsOf(x id.Vendor) []*Person { return v.index.persons[x] }
+func (v *View) PersonsOf(x id.Vendor) []*Person { return v.index.persons.all(x) }
 
 // Edit is a view being changed. It belongs to one goroutine.
 type Edit struct {
 	base    *View
 	next    View
+	turn    *turn
 	touched map[Noun]bool
 	changed []Record
 	places  map[Subject]int // in changed
@@ -287,11 +230,12 @@ type Edit struct {
 
 // Edit begins a change of the view; the view itself stays as it is.
 func (v *View) Edit() *Edit {
-	return &Edit{base: v, next: *v, touched: map[Noun]bool{}, places: map[Subject]int{}}
+	return &Edit{base: v, next: *v, turn: new(turn), touched: map[Noun]bool{}, places: map[Subject]int{}}
 }
 
 // View is the state so far, to check against and to read from. It lacks the
-// indexes of what was put since Edit; Publish makes them.
+// indexes of what was put since Edit; Publish makes them. It is not for keeping,
+// nor for beginning another edit: Publish makes what is.
 func (e *Edit) View() *View { return &e.next }
 
 // Changed lists the records that were put, each once, as last put, in the
@@ -369,20 +313,12 @@ func (e *Edit) Put(r Record) {
 	e.changed = append(e.changed, r)
 }
 
-func put[K ~string, V any, P interface {
-	*V
-	Record
-}](e *Edit, t *Table[K, V], key K, r P) {
-	if noun := r.Noun(); !e.touched[noun] {
-		e.touched[noun] = true
-		rows := make(map[K]*V, len(t.rows)+1)
-		maps.Copy(rows, t.rows)
-		t.rows = rows
+func put[K ~string, V any, P recordOf[V]](e *Edit, t *Table[K, V], key K, r P) {
+	e.touched[r.Noun()] = true
+	if e.turn.over.Load() {
+		e.turn = new(turn)
 	}
-	if _, ok := t.rows[key]; !ok {
-		t.keys = new(atomic.Pointer[[]K])
-	}
-	t.rows[key] = (*V)(r)
+	t.put(e.turn, key, r)
 }
 
 // Publish ends the edit and returns the new view: version acts made it, the
@@ -391,130 +327,7 @@ func (e *Edit) Publish(version, logIndex uint64, t time.Time) *View {
 	v := e.next
 	v.version, v.logIndex, v.confirmed = version, logIndex, t
 	v.index = e.base.index
-	v.index.rebuild(&v, e.touched)
+	v.index.follow(e, &v)
+	e.turn.over.Store(true)
 	return &v
-}
-
-func (x *index) rebuild(v *View, touched map[Noun]bool) {
-	if touched[NounDevice] {
-		x.deviceByKey = make(map[KeyDigest]*Device, v.Devices.Len())
-		x.deviceBySPIFFE = map[string]*Device{}
-		for _, d := range v.Devices.All() {
-			// One of both: a record with neither, or with both, is found by nothing.
-			if d.Key256 != "" && d.SPIFFE == "" {
-				x.deviceByKey[d.Key256] = d
-			}
-			if d.SPIFFE != "" && d.Key256 == "" {
-				// A workload that was revoked may be registered anew under its id.
-				if old, ok := x.deviceBySPIFFE[d.SPIFFE]; !ok || old.State == Ended {
-					x.deviceBySPIFFE[d.SPIFFE] = d
-				}
-			}
-		}
-	}
-	if touched[NounPerson] {
-		x.personByKey = map[KeyDigest]*Person{}
-		for _, p := range v.Persons.All() {
-			if p.Key256 != "" {
-				x.personByKey[p.Key256] = p
-			}
-		}
-		x.personByLogin, x.personByPasskey = map[Login]*Person{}, map[string]*Person{}
-		for _, p := range v.Persons.All() {
-			// A login that passed on, as when a person is hired again, is the one's who
-			// is still there.
-			if old, ok := x.personByLogin[p.Login]; p.Login != (Login{}) && (!ok || old.State == Ended) {
-				x.personByLogin[p.Login] = p
-			}
-			for _, k := range p.Passkeys {
-				x.personByPasskey[string(k.ID)] = p
-			}
-		}
-	}
-	if touched[NounPerson] {
-		x.directories = group(v.Persons, func(p *Person) id.Connector { return p.Directory.Connector }, nil)
-		delete(x.directories, "")
-	}
-	if touched[NounPerson] {
-		x.persons = group(v.Persons, func(p *Person) id.Vendor { return p.Vendor }, nil)
-	}
-	if touched[NounEngagement] {
-		x.engagements = group(v.Engagements, func(e *Engagement) id.Vendor { return e.Vendor }, nil)
-	}
-	if touched[NounGrant] {
-		x.grantsByApp = group(v.Grants, func(g *Grant) id.App { return g.App }, nil)
-	}
-	if touched[NounAssessment] {
-		x.assessments = group(v.Assessments, func(a *Assessment) id.Vendor { return a.Vendor },
-			func(a, b *Assessment) int { return a.DecidedAt.Compare(b.DecidedAt) })
-	}
-	if touched[NounCertification] {
-		x.certifications = group(v.Certifications, func(c *Certification) id.Vendor { return c.Vendor }, nil)
-	}
-	if touched[NounDetermination] {
-		x.determinations = group(v.Determinations, func(d *Determination) id.Engagement { return d.Engagement },
-			func(a, b *Determination) int { return a.DeterminedAt.Compare(b.DeterminedAt) })
-	}
-	if touched[NounTraining] {
-		x.trainings = group(v.Trainings, func(t *Training) id.Person { return t.Person },
-			func(a, b *Training) int { return a.CompletedAt.Compare(b.CompletedAt) })
-	}
-	if touched[NounAttestation] {
-		x.attestations = group(v.Attestations, func(a *Attestation) id.Device { return a.Device },
-			func(a, b *Attestation) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
-	}
-	if touched[NounReview] {
-		x.reviews = group(v.Reviews, func(r *Review) id.Grant { return r.Grant },
-			func(a, b *Review) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
-	}
-	if touched[NounHold] {
-		x.holds = group(v.Holds, func(h *Hold) Subject { return h.On }, nil)
-	}
-	if touched[NounSession] {
-		x.sessions = group(v.Sessions, func(s *Session) id.Person { return s.Person },
-			func(a, b *Session) int { return a.StartedAt.Compare(b.StartedAt) })
-		x.sessionBySecret = map[string]*Session{}
-		for _, s := range v.Sessions.rows {
-			if old, ok := x.sessionBySecret[s.Secret256]; !ok || !old.EndedAt.IsZero() {
-				x.sessionBySecret[s.Secret256] = s
-			}
-		}
-	}
-	if touched[NounLink] {
-		x.linkBySecret = map[string]*Link{}
-		for _, l := range v.Links.rows {
-			if l.RevokedAt.IsZero() && l.Secret256 != "" {
-				x.linkBySecret[l.Secret256] = l
-			}
-		}
-	}
-	if touched[NounQuestionnaire] {
-		x.questionnaires = group(v.Questionnaires, func(q *Questionnaire) id.Vendor { return q.Vendor },
-			func(a, b *Questionnaire) int { return a.SentAt.Compare(b.SentAt) })
-	}
-	if touched[NounFinding] {
-		x.findings = group(v.Findings, func(f *Finding) id.Vendor { return f.Vendor },
-			func(a, b *Finding) int { return a.RaisedAt.Compare(b.RaisedAt) })
-	}
-	if touched[NounAttempt] {
-		x.attempts = group(v.Attempts, func(a *Attempt) id.Person { return a.Person },
-			func(a, b *Attempt) int { return a.StartedAt.Compare(b.StartedAt) })
-	}
-	if touched[NounAgreement] {
-		x.agreementsVendor = group(v.Agreements, func(a *Agreement) id.Vendor { return a.Vendor }, nil)
-	}
-}
-
-func group[K ~string, V any, S comparable](t Table[K, V], by func(*V) S, order func(a, b *V) int) map[S][]*V {
-	m := make(map[S][]*V)
-	for _, v := range t.All() {
-		s := by(v)
-		m[s] = append(m[s], v)
-	}
-	if order != nil {
-		for _, vs := range m {
-			slices.SortStableFunc(vs, order)
-		}
-	}
-	return m
 }

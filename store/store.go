@@ -211,7 +211,16 @@ func (s *Store) changed(ctx context.Context, q querier, entries []registry.Entry
 }
 
 // Since implements registry.Store.
-func (s *Store) Since(ctx context.Context, seq uint64, limit int) (out []registry.Entry, err error) {
+func (s *Store) Since(ctx context.Context, seq uint64, limit int) ([]registry.Entry, error) {
+	return s.after(ctx, seq, limit, true)
+}
+
+// Told implements registry.Store.
+func (s *Store) Told(ctx context.Context, seq uint64, limit int) ([]registry.Entry, error) {
+	return s.after(ctx, seq, limit, false)
+}
+
+func (s *Store) after(ctx context.Context, seq uint64, limit int, records bool) (out []registry.Entry, err error) {
 	if seq > math.MaxInt64 || limit < 1 {
 		return nil, nil
 	}
@@ -225,6 +234,9 @@ func (s *Store) Since(ctx context.Context, seq uint64, limit int) (out []registr
 				out = out[:i]
 				break
 			}
+		}
+		if !records {
+			return nil
 		}
 		return s.changed(ctx, tx, out)
 	})
