@@ -58,7 +58,7 @@ func told(v *visit) (done, undo string) {
 		return "", ""
 	}
 	if spec, ok := registry.Lookup(e.Kind); ok {
-		done = spec.Summary
+		done = summaryFor(v.ours(), spec)
 		if label := refOfSubject(v.View, e.Subject).Label; label != "" && label != string(e.ID) {
 			done += ": " + label
 		}

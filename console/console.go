@@ -24,6 +24,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -77,6 +78,8 @@ type server struct {
 	templates map[string]*template.Template
 	style     []byte
 	acts      *signin.Limit // forms that are posted: each may be in the log for good
+	room      *signin.Room  // for forms and files of the organisation's people
+	theirs    *signin.Room  // and of vendors'
 	drafts    *drafts
 	streams   streams
 	activity  *activity
@@ -101,8 +104,9 @@ func New(c Config) (*Console, error) {
 		return nil, errors.New("console: the configuration is not complete")
 	}
 	s := &server{Config: c, screens: screens(), acts: signin.NewLimit(240, 500*time.Millisecond), stopping: make(chan struct{})}
+	s.room, s.theirs = signin.NewRooms()
 	s.drafts = newDrafts(s.Now)
-	s.streams.of = map[id.Session]int{}
+	s.streams.of = map[id.Person]int{}
 	s.activity = newActivity(s)
 	s.ahead = newAhead(s)
 	s.history = newHistory(s)
@@ -218,10 +222,12 @@ func (s *server) enter(x screen) http.Handler {
 			return
 		}
 		if r.Method == http.MethodPost {
-			if err := s.acts.Try(r, v.Now); err != nil {
+			leave, err := s.admit(v)
+			if err != nil {
 				s.fail(v, err)
 				return
 			}
+			defer leave()
 		}
 		data, err := x.show(s, v)
 		switch {
@@ -237,6 +243,23 @@ func (s *server) enter(x screen) http.Handler {
 			s.write(v, x.Name, data)
 		}
 	})
+}
+
+// maxTheirs bounds what a vendor's person may post: evidence is the longest.
+const maxTheirs = registry.MaxEvidence + 64<<10
+
+// admit lets a form in, if there are not too many, and room for it. The caller calls leave
+// when it is done with.
+func (s *server) admit(v *visit) (leave func(), err error) {
+	if err := s.acts.Try(v.Request, v.Now); err != nil {
+		return nil, err
+	}
+	room, most := s.room, cmp.Or(v.screen.Max, maxForm)
+	if !v.ours() {
+		room, most = s.theirs, min(most, maxTheirs)
+		v.Body = http.MaxBytesReader(v.w, v.Body, most)
+	}
+	return room.Take(v.Request, string(v.Person.ID), most)
 }
 
 // visit finds who asks, and whether this screen is for them. Not ok: it is answered.
@@ -282,8 +305,12 @@ func (s *server) fail(v *visit, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(v.Context(), level, "a screen was refused", "route", v.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
+	if problem.ForPrograms(v.Request) {
+		p.Write(v.w)
+		return
+	}
 	v.status, v.title = p.Kind.Status(), failed(p.Kind)
-	p.SetRetryAfter(v.w.Header())
+	p.SetHeaders(v.w.Header())
 	s.write(v, "failure", page[failure]{s.frame(v), failure{p}})
 }
 

@@ -15,7 +15,7 @@ import (
 
 // drafts keeps what somebody typed while they touch their passkey, and the file of an act
 // while the act is looked at: in memory alone, for minutes, for the session that typed it,
-// and a few for each.
+// and a few for each person.
 type drafts struct {
 	mu    sync.Mutex
 	now   func() time.Time
@@ -26,6 +26,7 @@ type drafts struct {
 
 type draft struct {
 	session id.Session
+	person  id.Person
 	form    doForm
 	until   time.Time
 }
@@ -38,10 +39,10 @@ type heldFile struct {
 
 const (
 	draftLife  = 15 * time.Minute
-	draftsEach = 8
+	draftsEach = 8 // of one person, in all their sessions
 	draftsAll  = 2000
 	maxDraft   = 256 << 10 // bytes of what was typed
-	filesEach  = 2         // of one person, in all their sessions
+	filesEach  = 2         // likewise
 	filesAll   = 256 << 20 // bytes of everybody's
 )
 
@@ -149,7 +150,7 @@ func (d *drafts) keep(v *visit, f doForm) (string, error) {
 	defer d.mu.Unlock()
 	var mine []string
 	for key, x := range d.all {
-		if x.session == v.Session.ID {
+		if x.person == v.Person.ID {
 			mine = append(mine, key)
 		}
 	}
@@ -161,7 +162,7 @@ func (d *drafts) keep(v *visit, f doForm) (string, error) {
 		return "", problem.New(problem.Unavailable, "Too many forms wait for a passkey", "Touch it first, then fill in the form")
 	}
 	key := rand.Text()
-	d.all[key] = draft{v.Session.ID, f, v.Now.Add(draftLife)}
+	d.all[key] = draft{v.Session.ID, v.Person.ID, f, v.Now.Add(draftLife)}
 	return key, nil
 }
 

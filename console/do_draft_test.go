@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,4 +58,25 @@ func TestWhatWaitsIsForgotten(t *testing.T) {
 			t.Errorf("the console stopped, and %d files wait", len(d.files))
 		}
 	})
+}
+
+// Whoever signs in again and again keeps no more forms than one person, and leaves room
+// for everybody else's.
+func TestFormsThatWaitAreCountedByPerson(t *testing.T) {
+	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	d := newDrafts(func() time.Time { return now })
+	keep := func(who id.Person, session int) {
+		t.Helper()
+		v := &visit{Now: now, Person: &snapshot.Person{ID: who}, Session: &snapshot.Session{ID: id.Session(fmt.Sprintf("%s-%d", who, session))}}
+		if _, err := d.keep(v, doForm{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep("ada", 1)
+	for i := range 3 * draftsEach {
+		keep("lin", i)
+	}
+	if got, want := len(d.all), draftsEach+1; got != want {
+		t.Errorf("%d forms wait, want %d", got, want)
+	}
 }

@@ -294,6 +294,7 @@ var fieldWords = map[string]word{
 	"next_under_way":                      {"The next examination is under way", ""},
 	"criteria":                            {"Criteria", "Trust services criteria that the report covers."},
 	"certification.record scope":          {"Scope", "Services or systems that it covers."},
+	"certification.revoke why":            {"Why", "The vendor is told, in these words. Never patient data."},
 }
 
 // wordOf is what the form calls a field.

@@ -167,7 +167,7 @@ func (f firm) reason(r problem.Reason, g *snapshot.Grant) firmReason {
 	case "agreement", "permitted_use", "subcontractors", "region":
 		to("See your papers", firmPath+"/papers")
 	case "certification":
-		to("See your certificates", firmPath+"/certificates")
+		to("Send the certificate", firmPath+"/certificates")
 	case "assessment", "screening":
 		to("See your questionnaires", firmPath+"/questionnaires")
 	case "device", "posture", "app", "workload", "sealing", "transport":
@@ -330,18 +330,21 @@ func (f firm) paperLines() []firmLine {
 		lines[0].Mark, lines[0].Help = mark{"None in force", "bad"}, plural(over, "agreement")+" ended or suspended."
 	}
 	cert := firmLine{What: "Certificates", Href: firmPath + "/certificates", Mark: mark{"None recorded", "off"}}
-	counts, weak := 0, 0
+	counts, weak, waits := 0, 0, 0
 	for _, c := range v.CertificationsOf(f.vendor.ID) {
-		if c.Type == "" || c.Person != "" {
-			continue
-		}
-		if diligence.Judge(c, v, now).Counts {
+		switch {
+		case c.Type == "" || c.Person != "" || c.VerifiedAt.IsZero() && !c.RevokedAt.IsZero(): // one that was never accepted is over
+		case c.Waits(now):
+			waits++
+		case diligence.Judge(c, v, now).Counts:
 			counts++
-		} else {
+		default:
 			weak++
 		}
 	}
 	switch {
+	case waits > 0:
+		cert.Mark, cert.Help = mark{fmt.Sprintf("%d not verified yet", waits), "wait"}, fmt.Sprintf("%d count.", counts)
 	case weak > 0:
 		cert.Mark, cert.Help = mark{fmt.Sprintf("%d do not count", weak), "warn"}, fmt.Sprintf("%d count.", counts)
 	case counts > 0:

@@ -16,8 +16,8 @@ const (
 	// liveLife ends a stream; the browser asks for the next, and is looked at anew.
 	liveLife = 5 * time.Minute
 	livePath = "/console/live"
-	// liveEach is how many streams one session may have, and liveAll all of them together:
-	// more pages than anybody has open.
+	// liveEach is how many streams one person may have, in all their sessions, and liveAll
+	// all people together: more pages than anybody has open.
 	liveEach = 16
 	liveAll  = 5000
 	// quietHeader is sent by a page that asks for itself again, which is nobody's use of
@@ -27,8 +27,11 @@ const (
 
 // live tells a page that something is new, by server-sent events: "registry" when an act
 // was done, "log" when requests were decided, "work" when something that a page waits for
-// is worked out. It tells nothing else: the page asks for
-// itself again, as its visitor. It ends at once when the session does.
+// is worked out. It tells nothing else: the page asks for itself again, as its visitor.
+// It ends at once when the session does.
+//
+// A vendor's page is told to look again at every beat, whatever was done: when and how
+// often others act is nothing that it should learn.
 func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	if _, _, ok := s.Sessions.SignedIn(r); !ok {
 		w.WriteHeader(http.StatusNoContent) // to a sign-in page it could not be led; this ends it
@@ -38,11 +41,11 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if !s.streams.begin(v.Session.ID) {
+	if !s.streams.begin(v.Person.ID) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	defer s.streams.end(v.Session.ID)
+	defer s.streams.end(v.Person.ID)
 	out := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
@@ -66,12 +69,15 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		changed := s.Registry.Changed()
 		more, _ := s.activity.More()
 		done := s.work.More()
+		if !v.ours() {
+			more, done = nil, nil
+		}
 		view := s.Registry.View()
 		if sessionOver(view, v.Session.ID, s.Now()) {
 			send("event: over\ndata: session\n\n")
 			return
 		}
-		if n := view.Version(); n != version {
+		if n := view.Version(); n != version && v.ours() {
 			version = n
 			if !send(fmt.Sprintf("event: registry\ndata: %d\n\n", n)) {
 				return
@@ -86,7 +92,11 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 		case <-end.C:
 			return
 		case <-beat.C:
-			if !send(": here\n\n") {
+			here := ": here\n\n"
+			if !v.ours() {
+				here = "event: registry\ndata: look\n\n"
+			}
+			if !send(here) {
 				return
 			}
 		case <-changed:
@@ -106,37 +116,33 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 // confirmed for a while ends no page: it refuses the next one until it has.
 func sessionOver(view *snapshot.View, key id.Session, now time.Time) bool {
 	x, ok := view.Sessions.Get(key)
-	if !ok || !x.Live(now) || x.Idle(now, view.Settings.SessionIdle) {
-		return true
-	}
-	p, ok := view.Persons.Get(x.Person)
-	return !ok || !signin.MaySignIn(view, p)
+	return !ok || !signin.Stands(view, x, now)
 }
 
 // streams counts those that are open.
 type streams struct {
 	mu  sync.Mutex
-	of  map[id.Session]int
+	of  map[id.Person]int
 	all int
 }
 
-// begin reports whether the session may have one more.
-func (x *streams) begin(key id.Session) bool {
+// begin reports whether the person may have one more.
+func (x *streams) begin(who id.Person) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.of[key] >= liveEach || x.all >= liveAll {
+	if x.of[who] >= liveEach || x.all >= liveAll {
 		return false
 	}
-	x.of[key]++
+	x.of[who]++
 	x.all++
 	return true
 }
 
-func (x *streams) end(key id.Session) {
+func (x *streams) end(who id.Person) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.all--
-	if x.of[key]--; x.of[key] == 0 {
-		delete(x.of, key)
+	if x.of[who]--; x.of[who] == 0 {
+		delete(x.of, who)
 	}
 }

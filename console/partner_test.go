@@ -60,13 +60,14 @@ func (w *world) conditional() {
 
 // One organisation, for all that is asked of these pages.
 func TestPartners(t *testing.T) {
+	t.Parallel()
 	w := peopled(t)
 	t.Run("pages", func(t *testing.T) { partnerPages(t, w.in(t)) })
 	t.Run("by keyboard", func(t *testing.T) { partnersByKeyboard(t, w.in(t)) })
 }
 
 // in is the world for a part of a test.
-func (w *world) in(t *testing.T) *world { return &world{t, w.b} }
+func (w *world) in(t *testing.T) *world { return &world{t, w.b.In(t)} }
 
 // The pages of vendors and their papers say what is so, without script, and weigh little;
 // what is not there is not.

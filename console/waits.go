@@ -249,9 +249,13 @@ func (c *collect) diligence() {
 		}
 	}
 	for _, x := range c.v.Certifications.All() {
-		if x.VerifiedAt.IsZero() && x.RevokedAt.IsZero() && x.ExpiresAt.After(c.now) {
+		if x.Waits(c.now) {
+			text := "Verify a report: "
+			if c.v.SentByVendor(x) {
+				text = "Verify what the vendor sent, or do not accept it: "
+			}
 			s := snapshot.Subject{Noun: snapshot.NounCertification, ID: string(x.ID)}
-			c.add(waiting{Text: "Verify a report: " + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.IssuedAt,
+			c.add(waiting{Text: text + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.RecordedAt,
 				Href: refOfSubject(c.v, s).Href, kind: "certification.verify", not: []id.Person{x.RecordedBy}})
 		}
 	}

@@ -2,6 +2,7 @@ package people_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,22 @@ func TestOtherSitesCannotActByACertificate(t *testing.T) {
 		t.Errorf("%d holds were placed", n)
 	}
 	w.must(ada, "/v1/holds", hold) // a command line says nothing of sites
+	// What is asked of the server as a whole has the door before it, too.
+	for _, base := range []string{w.base, w.api} {
+		u, err := url.Parse(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Opaque = "*"
+		resp, err := w.client(nil).Do(&http.Request{Method: http.MethodOptions, URL: u, Header: http.Header{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode < http.StatusBadRequest || resp.Header.Get("Content-Security-Policy") == "" {
+			t.Errorf("OPTIONS * of %s: got %d %v", base, resp.StatusCode, resp.Header)
+		}
+	}
 }
 
 func holdsOf(w *world) (out []string) {

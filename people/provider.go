@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/snapshot"
@@ -38,6 +39,7 @@ func (s *server) signinAway(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	signin.ForgetWays(w, r)
 	http.SetCookie(w, away.Cookie)
 	http.Redirect(w, r, away.URL, http.StatusSeeOther)
 }
@@ -72,7 +74,7 @@ func (s *server) backchannel(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code string, err error) {
 		p := problem.From(err)
 		s.Logger.WarnContext(r.Context(), "a logout token was refused", "connector", r.PathValue("connector"), "cause", cause(p))
-		p.SetRetryAfter(w.Header())
+		p.SetHeaders(w.Header())
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(`{"error":"` + code + `"}` + "\n")) // the provider has gone: nothing to do

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/problem"
@@ -105,13 +107,23 @@ func shortText(field, v string) error {
 	if len(v) > MaxText {
 		return badField(field, fmt.Sprintf("is %d bytes long", len(v)), fmt.Sprintf("Use at most %d", MaxText))
 	}
-	for _, r := range v {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
-			return badField(field, "holds a control character or is not UTF-8", "Use plain text on one line")
-		}
-		// Embeddings, overrides and isolates (UAX #9, section 2): a name with one changes how
-		// the id beside it reads to who approves it.
-		if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+	return plainText(field, v, false)
+}
+
+// plainText wants what only says something; it may have several lines. A control character,
+// of C1 too, acts on the terminal of whoever lists it. Embeddings, overrides and
+// isolates (UAX #9, section 2) change how the id beside a text reads to who approves it.
+func plainText(field, v string, lines bool) error {
+	next := "Use plain text on one line"
+	if lines {
+		next = "Use plain text"
+	}
+	for i, r := range v {
+		switch {
+		case lines && (r == '\n' || r == '\t' || r == '\r' && strings.HasPrefix(v[i+1:], "\n")):
+		case unicode.IsControl(r) || r == utf8.RuneError:
+			return badField(field, "holds a control character or is not UTF-8", next)
+		case r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
 			return badField(field, "holds a character that turns the text around", "Write it without direction marks")
 		}
 	}

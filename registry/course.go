@@ -50,6 +50,9 @@ func (a ProposeCourse) check(v *snapshot.View, _ Actor, now time.Time) error {
 		if u, err := url.Parse(a.Activity); err != nil || u.Scheme == "" || len(a.Activity) > MaxText {
 			return badField("activity", "is not an IRI", "Copy it from the course's xAPI statements, such as https://lms.example.com/courses/privacy-101")
 		}
+		if err := shortText("activity", a.Activity); err != nil {
+			return err
+		}
 	}
 	for _, c := range v.Courses.All() {
 		if c.State == snapshot.Ended {

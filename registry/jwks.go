@@ -70,6 +70,9 @@ func checkKey(at string, raw json.RawMessage) (*jose.JSONWebKey, error) {
 	if k.KeyID == "" || len(k.KeyID) > 128 {
 		return nil, badField(at+".kid", "is missing or longer than 128 bytes", "Give each key a short kid of its own")
 	}
+	if err := shortText(at+".kid", k.KeyID); err != nil { // who approves the key sees it
+		return nil, err
+	}
 	if k.Use != "" && k.Use != "sig" {
 		return nil, badField(at+".use", fmt.Sprintf("is %q", k.Use), `Write "sig"`)
 	}

@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/id"
@@ -176,4 +177,16 @@ func linkHeld(v *snapshot.View, l *snapshot.Link) bool {
 func linkVendor(v *snapshot.View, l *snapshot.Link) bool {
 	of, ok := v.Vendors.Get(l.Vendor)
 	return ok && (of.State != snapshot.Ended || l.For == snapshot.LinkAttestation)
+}
+
+// actors are who may have acted under a name: who sent a link has had its secret, and could
+// have acted by it.
+func actors(v *snapshot.View, name id.Person) []id.Person {
+	out := []id.Person{name}
+	if key, ok := strings.CutPrefix(string(name), linkPrefix); ok {
+		if l, ok := v.Links.Get(id.Link(key)); ok {
+			out = append(out, l.IssuedBy)
+		}
+	}
+	return out
 }

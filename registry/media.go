@@ -113,8 +113,8 @@ func activeName(b []byte) string {
 func unhex(c byte) int { return strings.IndexByte("0123456789abcdef", c|0x20) }
 
 const (
-	maxParts    = 5000    // files in an office document
-	maxPartText = 4 << 20 // of a part that is read
+	maxParts     = 5000    // files in an office document
+	maxPartsText = 4 << 20 // of all parts that are read, unpacked
 )
 
 // officeOnly wants an office document (ISO/IEC 29500) with the main part, and without
@@ -129,6 +129,7 @@ func officeOnly(main string) func([]byte) error {
 			return errors.New("it has too many parts")
 		}
 		found := map[string]bool{}
+		left := maxPartsText
 		for _, f := range z.File {
 			name := strings.ToLower(f.Name)
 			if found[name] {
@@ -143,10 +144,11 @@ func officeOnly(main string) func([]byte) error {
 			if name != "[content_types].xml" && !strings.HasSuffix(name, ".rels") {
 				continue
 			}
-			text, err := wholePart(f)
+			text, err := wholePart(f, left)
 			if err != nil {
 				return err
 			}
+			left -= len(text)
 			// In another encoding, or letter by letter, a word would not be found below.
 			if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 || bytes.Contains(text, []byte("&#")) || bytes.Contains(text, []byte("<!")) {
 				return errors.New("a part that says what it holds is not plain UTF-8")
@@ -164,15 +166,17 @@ func officeOnly(main string) func([]byte) error {
 	}
 }
 
-func wholePart(f *zip.File) ([]byte, error) {
+// wholePart unpacks a part. However many parts there are, and though a few bytes unpack to
+// many, the registry looks at little: it looks while others wait.
+func wholePart(f *zip.File, most int) ([]byte, error) {
 	r, err := f.Open()
 	if err != nil {
 		return nil, errors.New("it is damaged")
 	}
 	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, maxPartText+1))
-	if err != nil || len(text) > maxPartText {
-		return nil, errors.New("it is damaged, or a part is too long")
+	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	if err != nil || len(text) > most {
+		return nil, errors.New("it is damaged, or its parts are too long")
 	}
 	return text, nil
 }

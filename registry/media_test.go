@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,6 +41,10 @@ const pdf = "%PDF-1.7\n1 0 obj <</Type /Catalog>> endobj\n2 0 obj <</Length 9>> 
 // TestADocumentIsWhatItIsSaidToBe, and nothing that acts when it is opened.
 func TestADocumentIsWhatItIsSaidToBe(t *testing.T) {
 	types := "[Content_Types].xml"
+	bomb := []string{types, "<Types/>", "word/document.xml", "<w/>"}
+	for i := range 8 {
+		bomb = append(bomb, fmt.Sprintf("word/_rels/%d.rels", i), strings.Repeat(" ", 1<<20))
+	}
 	for _, tt := range []struct {
 		name, media, content string
 		ok                   bool
@@ -63,6 +68,7 @@ func TestADocumentIsWhatItIsSaidToBe(t *testing.T) {
 		{"the same, by an entity", docx, office(types, "<Types/>", "word/document.xml", "<w/>", "word/_rels/settings.xml.rels", `<!DOCTYPE R [<!ENTITY t "T">]><R Type="x/attached&t;emplate" Target="https://e"/>`), false},
 		{"the same, in UTF-16", docx, office(types, "<Types/>", "word/document.xml", "<w/>", "word/_rels/settings.xml.rels", "\xff\xfe<\x00R\x00"), false},
 		{"Word with an object", docx, office(types, "<Types/>", "word/document.xml", "<w/>", "word/embeddings/a.bin", "x"), false},
+		{"parts that unpack to more than anybody reads", docx, office(bomb...), false},
 		{"a part twice", docx, office(types, "<Types/>", "word/document.xml", "<w/>", "WORD/document.xml", "<w/>"), false},
 		{"cut off", docx, office(types, "<Types/>", "word/document.xml", "<w/>")[:40], false},
 		{"PNG", "image/png", "\x89PNG\r\n\x1a\n....", true},

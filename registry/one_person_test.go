@@ -85,6 +85,23 @@ func TestNobodyScoresTheirOwnAnswers(t *testing.T) {
 	w.must("grace", registry.CloseQuestionnaire{ID: "q2"})
 }
 
+// Who sent the link by which a vendor answers has had its secret, and could have answered.
+func TestWhoSentALinkScoresNothingThatCameByIt(t *testing.T) {
+	w := demoWorld(t)
+	w.must("ada", profile2)
+	w.must("eve", questions2)
+	if err := w.as(registry.Actor{Link: id.Link(w.last)}, answer2); err != nil {
+		t.Fatal(err)
+	}
+	w.answerAll("q2")
+	w.must("ada", registry.SubmitQuestionnaire{ID: "q2"})
+	score := registry.ScoreAnswers{ID: "q2", Scores: []registry.AnswerScore{{Question: "GOV-01", Score: 3, Note: "seen"}}}
+	if err := w.do("eve", score); !refusedBy(err, "separation-of-duties") {
+		t.Errorf("got %v", err)
+	}
+	w.must("grace", score)
+}
+
 // A score opens nothing, and takes nothing back, until the questionnaire is closed, which
 // is a decision.
 func TestAScoreCountsFromTheClose(t *testing.T) {

@@ -45,7 +45,8 @@ func (a RequestPatientList) check(v *snapshot.View, _ Actor, _ time.Time) error 
 		return err
 	}
 	if err := first(sha256Hex("radius_sha256", a.Radius), formedAll("vendors", a.Vendors), formedAll("engagements", a.Engagements), formedAll("persons", a.Persons),
-		formedAll("devices", a.Devices), formedAll("apps", a.Apps), formedAll("grants", a.Grants), formedAll("sources", a.Sources)); err != nil {
+		formedAll("devices", a.Devices), formedAll("apps", a.Apps), formedAll("grants", a.Grants), formedAll("sources", a.Sources),
+		shortText("log", a.Log)); err != nil {
 		return err
 	}
 	switch {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/hipaa"
@@ -185,12 +184,7 @@ func longText(field, v string) error {
 	if len(v) > MaxAnswer {
 		return badField(field, fmt.Sprintf("is %d bytes long", len(v)), fmt.Sprintf("Use at most %d, and attach the rest as a file", MaxAnswer))
 	}
-	for _, r := range v {
-		if r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f || r == utf8.RuneError {
-			return badField(field, "holds a control character or is not UTF-8", "Use plain text")
-		}
-	}
-	return nil
+	return plainText(field, v, true)
 }
 
 func (a AnswerQuestion) apply(e *snapshot.Edit, s Stamp) {
@@ -356,7 +350,8 @@ type AnswerScore struct {
 // Subject implements Act.
 func (a ScoreAnswers) Subject() snapshot.Subject { return subject(snapshot.NounQuestionnaire, a.ID) }
 
-// Whoever wrote an answer down for the vendor, or asked for the vendor, does not score it.
+// Whoever wrote an answer down for the vendor, or sent the link by which it came, or asked
+// for the vendor, does not score it.
 func (a ScoreAnswers) apart(v *snapshot.View) []id.Person {
 	q, ok := v.Questionnaires.Get(a.ID)
 	if !ok {
@@ -364,9 +359,7 @@ func (a ScoreAnswers) apart(v *snapshot.View) []id.Person {
 	}
 	out := vendorAskedBy(v, q.Vendor)
 	for _, s := range a.Scores {
-		if by := q.Answers[s.Question].AnsweredBy; !isProgram(by) {
-			out = append(out, by)
-		}
+		out = append(out, actors(v, q.Answers[s.Question].AnsweredBy)...)
 	}
 	return out
 }

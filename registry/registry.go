@@ -203,7 +203,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 	v := r.view.Load()
 	spec, ok := SpecOf(a)
 	if !ok {
-		return nil, nil, problem.New(problem.Invalid, "No such act", "Use an act of the table")
+		return nil, nil, problem.New(problem.Invalid, "There is no such act", "List them: sallyport acts (GET /v1/act-kinds)")
 	}
 	stored, document := a, (*Document)(nil)
 	if d, ok := a.(detaching); ok {
@@ -533,8 +533,11 @@ func checkMeta(m Meta) error {
 	if strings.TrimSpace(m.Reason) == "" {
 		return badField("reason", "is missing", "Say why, in a sentence; no patient's data")
 	}
-	if len(m.Reason) > MaxReason || strings.ToValidUTF8(m.Reason, "") != m.Reason || strings.ContainsRune(m.Reason, 0) {
-		return badField("reason", "is too long or not text", fmt.Sprintf("Use at most %d bytes of text", MaxReason))
+	if len(m.Reason) > MaxReason {
+		return badField("reason", "is too long", fmt.Sprintf("Use at most %d bytes", MaxReason))
+	}
+	if err := plainText("reason", m.Reason, true); err != nil {
+		return err
 	}
 	if m.IdempotencyKey != "" && (len(m.IdempotencyKey) > 128 || strings.ToValidUTF8(m.IdempotencyKey, "") != m.IdempotencyKey || strings.ContainsRune(m.IdempotencyKey, 0)) {
 		return badField("idempotency_key", "is too long or not text", "Use at most 128 bytes, such as a UUID")

@@ -196,6 +196,7 @@ func TestEveryActIsAllowedAndRefused(t *testing.T) {
 			}
 			before := dump(t, w.view)
 			a := s.allowed(w)
+			w.takesNoMarks(a)
 			if err := w.do("grace", a); err != nil {
 				t.Fatalf("allowed: %v", err)
 			}

@@ -218,12 +218,12 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	tlsConfig := s.TLS()
 	quiet := slog.NewLogLogger(s.o.Logger.With("from", "http").Handler(), slog.LevelDebug) // TLS handshakes of strangers
 	gatewayServer := &http.Server{Handler: s.caught(s.gateway), TLSConfig: tlsConfig, ConnContext: s.verifier.ConnContext,
-		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+		ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet, DisableGeneralOptionsHandler: true}
 	apiServer := &http.Server{Handler: s.caught(s.api), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet, DisableGeneralOptionsHandler: true}
 	peopleServer := &http.Server{Handler: s.caught(s.people), TLSConfig: tlsConfig.Clone(), ConnContext: s.verifier.ConnContext,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
-	healthServer := &http.Server{Handler: s.health(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet, DisableGeneralOptionsHandler: true}
+	healthServer := &http.Server{Handler: s.health(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet, DisableGeneralOptionsHandler: true}
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.record.registry.Run(ctx); return nil })
@@ -360,7 +360,7 @@ func (s *Server) health() http.Handler {
 		fmt.Fprintln(w, "ready")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	return mux
+	return problem.Routes(mux, "Use /healthz, /readyz or /metrics", func(w http.ResponseWriter, _ *http.Request, p *problem.Problem) { p.Write(w) })
 }
 
 func (s *Server) notReady() (why []string) {

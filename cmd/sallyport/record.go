@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-
-	"github.com/sallyport/sallyport/problem"
+	"strings"
+	"unicode"
 )
 
 type checkpointCmd struct {
@@ -45,7 +45,7 @@ func output(file string, text []byte) error {
 		return err
 	}
 	if err := os.WriteFile(file, text, 0o644); err != nil {
-		return problem.BadField("out", file+" cannot be written", "Check the path").Because(err)
+		return unwritable("out", file, err)
 	}
 	return nil
 }
@@ -102,7 +102,13 @@ func (c *actsCmd) Run(ctx context.Context) error {
 				}
 				continue
 			}
-			fmt.Printf("%5d  %s  %-24s %-20s by %s: %s\n", a.Version, a.At, a.Kind, a.Subject.ID, a.Actor, a.Reason)
+			fmt.Printf("%5d  %s  %-24s %-20s by %s: %s\n", a.Version, a.At, a.Kind, a.Subject.ID, a.Actor, onALine(a.Reason))
 		}
 	}
+}
+
+// onALine is what somebody typed, as a list shows it: a second line would look like an
+// entry of the list.
+func onALine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }

@@ -25,7 +25,7 @@ type Limit struct {
 
 type bucket struct {
 	left float64
-	at   time.Time
+	at   time.Time // as of when; see since
 }
 
 const (
@@ -33,6 +33,9 @@ const (
 	maxBuckets = 10_000
 	// sweepEvery bounds the work of looking for room while there is none.
 	sweepEvery = time.Second
+	// maxAhead is how far a bucket stays ahead of a clock that was set back: a clock that
+	// was wrong by a year shuts nobody out for one.
+	maxAhead = time.Hour
 )
 
 // NewLimit allows burst tries at once, and one more each every.
@@ -78,7 +81,7 @@ func (l *Limit) take(key string, now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, known := l.buckets[key]; !known && len(l.buckets) >= maxBuckets {
-		if since := now.Sub(l.swept); since >= sweepEvery || since < 0 {
+		if passed := now.Sub(l.swept); passed >= sweepEvery || passed < 0 {
 			l.swept = now
 			for k, b := range l.buckets {
 				if l.filled(b, now) >= l.burst {
@@ -91,23 +94,29 @@ func (l *Limit) take(key string, now time.Time) (wait time.Duration) {
 		}
 	}
 	b, known := l.buckets[key]
-	left := l.burst
-	if known {
-		left = l.filled(b, now)
+	if !known {
+		b = bucket{l.burst, now}
 	}
-	if left < 1 {
-		l.buckets[key] = bucket{left, now}
-		return max(1, time.Duration((1-left)*float64(l.every)))
+	b = bucket{l.filled(b, now), since(b, now)}
+	if b.left < 1 {
+		l.buckets[key] = b
+		return max(1, b.at.Sub(now)+time.Duration((1-b.left)*float64(l.every)))
 	}
-	l.buckets[key] = bucket{left - 1, now}
+	b.left--
+	l.buckets[key] = b
 	return 0
 }
 
+// filled is what the bucket has by now. While the clock is behind the bucket, nothing
+// comes in.
 func (l *Limit) filled(b bucket, now time.Time) float64 {
-	if now.Before(b.at) {
-		return b.left
-	}
-	return min(l.burst, b.left+float64(now.Sub(b.at))/float64(l.every))
+	return min(l.burst, b.left+float64(max(0, now.Sub(b.at)))/float64(l.every))
+}
+
+// since is the time from which a bucket fills on. It does not go back with the clock:
+// what was given for a time would be given for it again.
+func since(b bucket, now time.Time) time.Time {
+	return now.Add(min(max(0, b.at.Sub(now)), maxAhead))
 }
 
 // Requests bounds how much one session, and one address, may ask a door for, whatever

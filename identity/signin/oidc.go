@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -221,7 +222,25 @@ type onTheWay struct {
 
 // wayCookie is one for each sign-in under way, so that two tabs do not disturb each
 // other.
-func wayCookie(state string) string { return "__Host-sallyport-way-" + digest(state)[:12] }
+func wayCookie(state string) string { return wayPrefix + digest(state)[:12] }
+
+const (
+	wayPrefix = "__Host-sallyport-way-"
+	maxWays   = 4
+)
+
+// ForgetWays takes the sign-ins that are under way out of the browser, if there are more
+// than a person has begun. Another site's page can begin as many as it likes, and a browser
+// that brings them all would be turned away for what it brings.
+func ForgetWays(w http.ResponseWriter, r *http.Request) {
+	ways := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, wayPrefix) })
+	if len(ways) < maxWays {
+		return
+	}
+	for _, c := range ways {
+		http.SetCookie(w, &http.Cookie{Name: c.Name, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	}
+}
 
 func purposeOf(c id.Connector) string { return "provider " + string(c) }
 

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -222,6 +223,27 @@ func TestWhatABrowserBringsBackFitsACookie(t *testing.T) {
 
 // Everything wrong that a response and its ID token can be: nobody is signed in, and
 // the reason is the right one.
+// However many sign-ins a page of another site begins, the browser brings few of them back.
+func TestABrowserCarriesFewSignIns(t *testing.T) {
+	jar := map[string]int{"__Host-sallyport": 43}
+	for i := range 100 {
+		r, w := httptest.NewRequest(http.MethodGet, "/signin/with/idp", nil), httptest.NewRecorder()
+		for name, n := range jar {
+			r.AddCookie(&http.Cookie{Name: name, Value: strings.Repeat("x", n)})
+		}
+		ForgetWays(w, r)
+		http.SetCookie(w, &http.Cookie{Name: wayCookie(strconv.Itoa(i)), Value: strings.Repeat("x", 3000)})
+		for _, c := range w.Result().Cookies() {
+			if jar[c.Name] = len(c.Value); c.MaxAge < 0 {
+				delete(jar, c.Name)
+			}
+		}
+		if len(jar) > maxWays+1 || jar["__Host-sallyport"] == 0 {
+			t.Fatalf("after %d sign-ins the browser carries %v", i+1, jar)
+		}
+	}
+}
+
 func TestForgedSignIns(t *testing.T) {
 	stranger := rsaKeys()[2]
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

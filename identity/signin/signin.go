@@ -139,7 +139,7 @@ func (s *Sessions) Unsure(r *http.Request) error {
 		return nil
 	}
 	for _, secret := range secretsOf(r) {
-		if x, ok := v.SessionBySecret(digest(secret)); ok && mayCount(v, x, now) && (x.Key256 == "" || PeerKey(r) == x.Key256) {
+		if x, ok := v.SessionBySecret(digest(secret)); ok && Stands(v, x, now) && (x.Key256 == "" || PeerKey(r) == x.Key256) {
 			return problem.New(problem.Unavailable, "Whether your session still counts cannot be said now",
 				"Try again in a minute: you are not signed out. If it goes on, tell the operator that the registry is not confirmed").After(10 * time.Second)
 		}
@@ -180,7 +180,7 @@ type quietKey struct{}
 // on hold, of an approved vendor, by a provider that is approved still and not on
 // hold, in a view that is fresh.
 func Counts(v *snapshot.View, x *snapshot.Session, now time.Time) bool {
-	return v != nil && !stale(v, now) && mayCount(v, x, now)
+	return v != nil && !stale(v, now) && Stands(v, x, now)
 }
 
 // stale says whether a view was not confirmed for so long that nobody counts by it.
@@ -188,8 +188,8 @@ func stale(v *snapshot.View, now time.Time) bool {
 	return now.Sub(v.Confirmed()) > v.Settings.SnapshotFreshness
 }
 
-// mayCount is Counts but for whether the view is fresh.
-func mayCount(v *snapshot.View, x *snapshot.Session, now time.Time) bool {
+// Stands is Counts but for whether the view is fresh.
+func Stands(v *snapshot.View, x *snapshot.Session, now time.Time) bool {
 	if !x.Live(now) || x.Idle(now, v.Settings.SessionIdle) {
 		return false
 	}

@@ -248,9 +248,37 @@ func TestTooManyTries(t *testing.T) {
 	}
 	p := problem.From(l.Try(from("[2001:db8::3]:1"), noon))
 	h := http.Header{}
-	p.SetRetryAfter(h)
+	p.SetHeaders(h)
 	if got, want := []string{h.Get("Retry-After"), fmt.Sprint(p.Kind.Status())}, []string{"1", "429"}; !slices.Equal(got, want) {
 		t.Errorf("one too many: got %q, want %q", got, want)
+	}
+}
+
+// A clock that goes back and forth gives nothing twice; and one that was far ahead, and is
+// set right, shuts nobody out for long.
+func TestAClockThatGoesBackAndForthGivesNoTries(t *testing.T) {
+	for _, leap := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
+		l, got := NewLimit(3, time.Second), 0
+		for range 20 {
+			for _, at := range []time.Time{noon, noon.Add(-leap)} {
+				if l.take("one", at) == 0 {
+					got++
+				}
+			}
+		}
+		if got != 3 {
+			t.Errorf("back by %s and forth: got %d tries, want 3", leap, got)
+		}
+	}
+	l := NewLimit(3, time.Second)
+	for l.take("one", noon.AddDate(1, 0, 0)) == 0 {
+	}
+	wait := l.take("one", noon)
+	if wait <= time.Second || wait > time.Hour+time.Second {
+		t.Errorf("after a year too much: wait %s, want an hour at most", wait)
+	}
+	if again := l.take("one", noon.Add(wait)); again != 0 {
+		t.Errorf("after the wait that was told: wait %s more", again)
 	}
 }
 
@@ -268,6 +296,49 @@ func TestLimitIsBounded(t *testing.T) {
 	}
 	if l.take("a new one", noon.Add(24*time.Hour)) != 0 {
 		t.Error("when those before have gone, there is no room still")
+	}
+}
+
+// What is sent at once has a bound, of each and of all; and leaving gives room once.
+func TestRoomForWhatIsSent(t *testing.T) {
+	x := NewRoom(10<<20, 4<<20)
+	sends := func(who string, size int64) (func(), problem.Kind) {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.ContentLength = size
+		leave, err := x.Take(r, who, 3<<20)
+		if err != nil {
+			return nil, problem.From(err).Kind
+		}
+		return leave, ""
+	}
+	var leave []func()
+	for i, step := range []struct {
+		who  string
+		size int64
+		want problem.Kind
+	}{
+		{"lin", 2 << 20, ""},
+		{"lin", -1, problem.TooMany}, // as long as it may be
+		{"lin", 2 << 20, ""},
+		{"lin", 1 << 20, problem.TooMany},
+		{"lin", 1 << 10, ""}, // a small one is no matter
+		{"mia", 1 << 40, ""}, // no more than that is read
+		{"noa", 2 << 20, ""},
+		{"noa", 2 << 20, problem.Unavailable}, // everybody's
+	} {
+		done, got := sends(step.who, step.size)
+		if got != step.want {
+			t.Errorf("step %d, %s sends %d: got %q, want %q", i, step.who, step.size, got, step.want)
+		}
+		if done != nil {
+			leave = append(leave, done, done)
+		}
+	}
+	for _, f := range leave {
+		f()
+	}
+	if x.total != 0 || len(x.of) != 0 {
+		t.Errorf("all have left, and %d bytes of %v are taken", x.total, x.of)
 	}
 }
 
