@@ -72,10 +72,10 @@ type Config struct {
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64. A vendor's
-// person sends evidence at most.
+// person sends a report at most.
 const (
 	maxBody    = 32 << 20
-	maxOutside = registry.MaxEvidence/3*4 + 64<<10
+	maxOutside = registry.MaxDocument/3*4 + 64<<10
 )
 
 // readTimeout bounds how long a read may take.

@@ -245,8 +245,8 @@ func (s *server) enter(x screen) http.Handler {
 	})
 }
 
-// maxTheirs bounds what a vendor's person may post: evidence is the longest.
-const maxTheirs = registry.MaxEvidence + 64<<10
+// maxTheirs bounds what a vendor's person may post: a report is the longest.
+const maxTheirs = registry.MaxDocument + 64<<10
 
 // admit lets a form in, if there are not too many, and room for it. The caller calls leave
 // when it is done with.
