@@ -172,7 +172,7 @@ func (t *today) tiles(v *visit) {
 	case t.halts > 0:
 		stops.Mark = &mark{"First " + ago(v.Now, t.halt), "warn"}
 	}
-	than := func(text string) *mark { return &mark{text + " in the 7 before", "off"} }
+	than := func(text string) *mark { return &mark{"Before: " + text, "off"} }
 	t.Tiles = []todayTile{
 		need, stops,
 		{number(week.Refused), "refused in 7 days", "#stopped", than(number(before.Refused))},

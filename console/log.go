@@ -194,7 +194,10 @@ func logRowOf(view *snapshot.View, e *audit.Entry) logRow {
 		if e.Act.Subject != "" {
 			x := refIn(view, snapshot.Subject{Noun: snapshot.Noun(e.Act.Subject), ID: e.Act.ID})
 			if x.Href == "" {
-				x.Label = words(e.Act.Subject) + " " + short(x.Label)
+				if x.Help == "" { // an id
+					x.Label = short(x.Label)
+				}
+				x.Label = words(e.Act.Subject) + " " + x.Label
 			}
 			r.Links = append(r.Links, x)
 		}

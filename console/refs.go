@@ -82,20 +82,20 @@ func refIn(v *snapshot.View, x any) ref {
 		return ref{string(key), "/console/certifications/" + string(key), ""}
 	case id.Request:
 		if r, ok := v.Requests.Get(key); ok {
-			return ref{"request of " + refIn(v, r.Person).Label, "/console/requests/" + string(key), string(key)}
+			return ref{refIn(v, r.Person).Label + ", " + string(r.Role), "/console/requests/" + string(key), string(key)}
 		}
 		return ref{string(key), "/console/requests/" + string(key), ""}
 	case id.Session:
 		if x, ok := v.Sessions.Get(key); ok {
-			return ref{"session of " + refIn(v, x.Person).Label + ", since " + when(x.StartedAt), "", string(key)}
+			return ref{refIn(v, x.Person).Label + ", " + when(x.StartedAt), "", string(key)}
 		}
 	case id.Review:
 		if x, ok := v.Reviews.Get(key); ok {
-			return ref{"review of " + string(x.Grant), refIn(v, x.Grant).Href, string(key)}
+			return ref{string(x.Grant), refIn(v, x.Grant).Href, string(key)}
 		}
 	case id.Attempt:
 		if x, ok := v.Attempts.Get(key); ok {
-			return ref{"course of " + refIn(v, x.Person).Label, "", string(key)}
+			return ref{refIn(v, x.Person).Label + ", " + x.Course, "", string(key)}
 		}
 	case id.Campaign:
 		return ref{string(key), "/console/reviews/" + string(key), ""}
