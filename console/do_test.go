@@ -336,7 +336,7 @@ func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
 	x.sends("choose").wants(http.StatusUnprocessableEntity, "Is missing. Choose one", `href="#f-type"`)
 	x.sends("preview").wants(http.StatusUnprocessableEntity, "Is missing. Choose one")
 	x.sends("choose", "type", "SOC2_T2").wants(http.StatusOK, "Show what this one has")
-	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "document_sha256"}, []string{"limits", "open_high", "person", "soa_version"})
+	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "content"}, []string{"document_sha256", "limits", "open_high", "person", "soa_version"})
 	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", ends).wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
 	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="`+ends+`"`)
 	asks([]string{"limits", "ai_exclusion", "tail_months"}, []string{"opinion", "criteria", "period_start"})
