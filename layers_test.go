@@ -4,8 +4,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,7 +181,7 @@ func TestLayers(t *testing.T) {
 			}
 			if slices.Contains(pure, pkg) && slices.Contains(impure, imported) {
 				if pkg == "problem" && imported == "net/http" {
-					continue // status codes only
+					continue // status codes, and how a problem is written
 				}
 				t.Errorf("%s imports %s, but %s is pure", file, imported, pkg)
 			}
@@ -187,6 +190,40 @@ func TestLayers(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// trusted are the files that make markup of text by a conversion, with the reason why no
+// stranger's word can become markup there. Everything else is written by templates.
+var trusted = map[string]string{
+	"console/draw/draw.go": "pictures: every word was escaped where it was drawn",
+	"course/render.go":     "the course's own Markdown, in which HTML is refused",
+}
+
+var conversion = regexp.MustCompile(`template\.(HTML|HTMLAttr|CSS|JS|JSStr|URL|Srcset)\(`)
+
+func TestNothingElseMakesMarkup(t *testing.T) {
+	unused := maps.Clone(trusted)
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(file)
+		if err != nil || !conversion.Match(source) {
+			return err
+		}
+		name := filepath.ToSlash(file)
+		if trusted[name] == "" {
+			t.Errorf("%s makes markup of text: write a template, or say here why it may", name)
+		}
+		delete(unused, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range unused {
+		t.Errorf("%s makes no markup of text any more: take it off the list", name)
 	}
 }
 

@@ -44,6 +44,7 @@ func careScene(w *world) {
 
 // Every screen of these says what it is about, by every way that lists are asked.
 func TestCare(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	careScene(w)
 	grace := w.as(registrytest.Grace)

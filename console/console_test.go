@@ -13,7 +13,7 @@ import (
 
 // Whoever signs in begins here; a stranger is sent to sign in; what is not there is not.
 func TestTheFirstPage(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	grace := w.as(registrytest.Grace)
 	grace.wants(http.StatusOK, "<h1>Today</h1>", "What needs you")
 	if grace.at != "/console" {
@@ -41,6 +41,7 @@ func TestTheFirstPage(t *testing.T) {
 
 // A live page hears of an act at once, and is told when its session is over.
 func TestLivePagesHear(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	grace := w.as(registrytest.Grace)
 	resp, err := grace.Get(w.b.Pages + "/console/live")
@@ -78,7 +79,7 @@ func TestLivePagesHear(t *testing.T) {
 
 // The skeleton in the real browser: light, dark, on a phone, and its own script alone.
 func TestTheFrame(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	b := w.browser(registrytest.Grace)
 	b.Picture("frame", 1280, false)
 	b.Picture("frame-dark", 1280, true)

@@ -98,6 +98,8 @@ func standingOf(v *visit, d *snapshot.Device, workload, whole bool) deviceStandi
 	rule := v.View.Settings.Posture
 	p, ok := v.View.Postures.Get(d.ID)
 	switch {
+	case d.State == snapshot.Ended:
+		return deviceStanding{Mark: mark{"Not looked at", "off"}, Why: "It asks for nothing any more"}
 	case rule.WorkloadsExempt && (d.SPIFFE != "" || workload):
 		return deviceStanding{Mark: mark{"Exempt", "off"}, Why: "A workload, without a screen or a user: it is judged by its provenance"}
 	case !ok:
@@ -264,9 +266,10 @@ func (s *server) device(v *visit) (devicePage, error) {
 	case snapshot.Invited, snapshot.Suspended:
 		p.Revoke = f.May("device.revoke", "id", d.ID).As("Revoke for good")
 	}
-	if p.Hold == nil {
+	switch {
+	case p.Hold == nil && d.State != snapshot.Ended:
 		p.Stop = f.May("hold.place", "on.noun", snapshot.NounDevice, "on.id", d.ID).As("Hold: stop it now")
-	} else if p.Hold.PlacedBy != v.Person.ID {
+	case p.Hold != nil && p.Hold.PlacedBy != v.Person.ID:
 		p.Lift = f.May("hold.lift", "id", p.Hold.ID).As("Lift the hold")
 	}
 	return p, nil

@@ -39,7 +39,7 @@ func TestKeysAreReadBeforeAnythingIsDone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	w := start(t)
+	w := shared(t)
 	x := &walker{client: w.as(registrytest.Ada)}
 	hidden := func(why string) {
 		t.Helper()

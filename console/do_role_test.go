@@ -15,7 +15,7 @@ import (
 // The picker promises nothing that does not leave: what it does not mark as never leaving is
 // what the de-identification lets out, at the top level and below it.
 func TestThePickerPromisesNothingThatDoesNotLeave(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	c := w.as(registrytest.Grace)
 	open := url.Values{
 		"resources.Patient.elements":     {"address.use", "name.family", "identifier.value", "contact.name.family", "contact.address.state", "communication.language"},

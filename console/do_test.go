@@ -22,7 +22,7 @@ import (
 
 // Every act that the API offers has a form, for whoever has the duty, and for nobody else.
 func TestEveryActHasAForm(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	people := map[string]*client{}
 	for _, person := range []struct {
 		name string
@@ -80,6 +80,7 @@ func TestEveryActHasAForm(t *testing.T) {
 // A form is looked at before it is done; it is done once, however often it is sent; and it
 // is told, with the way back.
 func TestAnActIsSeenThenDoneThenTold(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	c := w.as(registrytest.Grace)
 	c.get("/console/do/hold.place?on.noun=vendor&on.id=northwind&cause=owner&next=/console/vendors").wants(http.StatusOK, "Stop everything about a subject")
@@ -106,6 +107,7 @@ func TestAnActIsSeenThenDoneThenTold(t *testing.T) {
 
 // A vendor's person has forms for what is their own, and lists in them that hold their own.
 func TestAVendorsPersonActsOnTheirOwn(t *testing.T) {
+	t.Parallel()
 	w, lin := signedIn(t)
 	w.b.Act(registrytest.Ada, registry.ProposeVendor{ID: "other", Name: "Other AI"})
 	w.b.Act(registrytest.Ada, registry.ProposePerson{ID: "mia", Vendor: "other", Name: "Mia Other", Classification: "business-associate", Basis: "employee of the vendor", Region: "US"})
@@ -149,9 +151,8 @@ func TestAVendorsPersonActsOnTheirOwn(t *testing.T) {
 
 // Who only reads is told so, clearly.
 func TestAnAuditorChangesNothing(t *testing.T) {
-	w := start(t)
-	w.b.Enlist("iris", registry.Auditor)
-	iris := w.as("iris")
+	w := shared(t)
+	iris := w.as(auditor)
 	iris.get("/console/do/vendor.suspend?id=northwind").wants(http.StatusForbidden, "Your duties do not let you do this", "privacy officer")
 	iris.post("/console/do/vendor.suspend", url.Values{"id": {"northwind"}, "reason": {"x"}, "step": {"do"}}).wants(http.StatusForbidden)
 	iris.get("/console/agreements/northwind-baa").wants(http.StatusOK, "In force", "Its terms, and what each does")
@@ -208,7 +209,7 @@ func TestLinksToActsNameTheirFields(t *testing.T) {
 
 // A file is stored on the way to the form that names it, and nothing typed is lost.
 func TestADocumentIsStoredOnTheWay(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	x := &walker{client: w.as(registrytest.Ada)}
 	x.get("/console/do/agreement.draft?vendor=northwind").wants(http.StatusOK, "Store a file now")
 	x.sends("store:document_sha256", "id", "northwind-second", "reason", "a second paper").wants(http.StatusOK, "Store a paper under its digest", `enctype="multipart/form-data"`)
@@ -248,7 +249,7 @@ func (x *walker) uploads(step, field, name, content string) *client {
 // The file of an act waits while the act is looked at, and for nobody else; it goes when the
 // act is given up or done, and when somebody takes it away.
 func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	x := &walker{client: w.as(registrytest.Ada)}
 	shown := func() *walker {
 		x.get("/console/do/document.put").wants(http.StatusOK)
@@ -313,7 +314,7 @@ func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
 // A report is asked for what its type has, and nothing else; another type asks anew, and what
 // the first one had is left behind.
 func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	x := &walker{client: w.as(registrytest.Ada)}
 	asks := func(want []string, not []string) {
 		t.Helper()
@@ -334,7 +335,7 @@ func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
 	x.sends("choose").wants(http.StatusUnprocessableEntity, "Is missing. Choose one", `href="#f-type"`)
 	x.sends("preview").wants(http.StatusUnprocessableEntity, "Is missing. Choose one")
 	x.sends("choose", "type", "SOC2_T2").wants(http.StatusOK, "Show what this one has")
-	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "document_sha256"}, []string{"limits", "open_high", "person", "soa_version"})
+	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "content"}, []string{"document_sha256", "limits", "open_high", "person", "soa_version"})
 	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", "2027-01-01T00:00").wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
 	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="2027-01-01T00:00"`)
 	asks([]string{"limits", "ai_exclusion", "tail_months"}, []string{"opinion", "criteria", "period_start"})
@@ -348,7 +349,7 @@ func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
 // Whoever defines a role sees what becomes of each element under the profile, goes below the
 // top level, and reads what the choice means before it is done.
 func TestARoleIsWeighedWhileItIsPicked(t *testing.T) {
-	w := start(t)
+	w := shared(t)
 	x := &walker{client: w.as(registrytest.Ada)}
 	x.get("/console/do/role.define").wants(http.StatusOK, "nothing would be shown", "Choose a profile")
 	x.sends("type").wants(http.StatusUnprocessableEntity, "No type of resource was chosen")
@@ -377,6 +378,5 @@ func TestARoleIsWeighedWhileItIsPicked(t *testing.T) {
 	x.get("/console/do/role.define?profile=minimum-necessary&resources.Patient.elements=colour&resources.Patient.interactions=read&id=a&title=a&dates=year&identifiers=pseudonym&max_page_size=5").wants(http.StatusOK, "not of FHIR R4")
 	x.sends("preview", "reason", "a colour").wants(http.StatusUnprocessableEntity, "Patient has no element", `href="#f-resources.Patient"`)
 	// The API tells it to those alone who may define a role.
-	w.b.Enlist("iris", registry.Auditor)
-	w.as("iris").get("/console/do/role.define").wants(http.StatusForbidden)
+	w.as(auditor).get("/console/do/role.define").wants(http.StatusForbidden)
 }

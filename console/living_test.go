@@ -23,7 +23,7 @@ var mercy struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	var errs []error
+	errs := []error{office.ends.end()}
 	if mercy.org != nil {
 		errs = append(errs, mercy.org.Stop())
 	}
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		errs = append(errs, os.RemoveAll(mercy.dir))
 	}
 	if err := errors.Join(errs...); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the living organisation:", err)
+		fmt.Fprintln(os.Stderr, "stopping the organisations that tests share:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)

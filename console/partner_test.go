@@ -60,13 +60,14 @@ func (w *world) conditional() {
 
 // One organisation, for all that is asked of these pages.
 func TestPartners(t *testing.T) {
+	t.Parallel()
 	w := peopled(t)
 	t.Run("pages", func(t *testing.T) { partnerPages(t, w.in(t)) })
 	t.Run("by keyboard", func(t *testing.T) { partnersByKeyboard(t, w.in(t)) })
 }
 
 // in is the world for a part of a test.
-func (w *world) in(t *testing.T) *world { return &world{t, w.b} }
+func (w *world) in(t *testing.T) *world { return &world{t, w.b.In(t)} }
 
 // The pages of vendors and their papers say what is so, without script, and weigh little;
 // what is not there is not.
@@ -255,13 +256,13 @@ func partnersByKeyboard(t *testing.T, w *world) {
 
 	w.conditional()
 	// The papers' door is shut as soon as a decision has a risk that nobody answers for.
-	open("/console/vendors/northwind", "Nobody passes now")
+	open("/console/vendors/northwind", "Both doors are open for 0 of 1 grant")
 	open("/console/diligence?tab=risks", "Nobody has accepted it")
 	k.Wants("the test is booked for next month", "A new penetration test")
 	open("/console", "A condition is due")
 	k.press("Accept a risk, or do not: northwind-pen", "Who may do this")
 	done("assessment.accept-risk")
-	open("/console/vendors/northwind", "Both doors are open")
+	open("/console/vendors/northwind", "Both doors are open for 1 of 1 grant")
 
 	open("/console/vendors/northwind", "Place on hold")
 	k.press("Place on hold", "Who may do this")

@@ -25,6 +25,7 @@ import (
 // the forms are read and sent as a browser without script does. The vendor's machine and
 // program make their keys by the documented commands.
 func TestFirstStepsToTheFirstRelease(t *testing.T) {
+	t.Parallel()
 	b := hospitaltest.Start(t, hospitaltest.Options{People: true})
 	w := &world{t, b}
 	_, code := b.FirstRun()
@@ -305,6 +306,7 @@ func walkHTML(t testing.TB, body string, f func(e xml.StartElement, text string)
 
 // A form that is filled in survives the way through the passkey.
 func TestWhatWasTypedSurvivesThePasskey(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.b.Act(registrytest.Ada, registry.ProposeVendor{ID: id.Vendor("fresh"), Name: "Fresh AI"})
 	b := w.browser(registrytest.Grace)

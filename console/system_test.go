@@ -27,6 +27,7 @@ func (c *client) await(path string, text string) *client {
 
 // What is of the organisation's data door and system, and help, in one installation.
 func TestSystem(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	grace := w.as(registrytest.Grace)
 	helpStory(w, grace)

@@ -1,11 +1,17 @@
 package console_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,11 +29,69 @@ type world struct {
 	b *hospitaltest.Box
 }
 
+// start makes a world for one test, which may do with it what it likes.
 func start(t *testing.T) *world {
 	t.Helper()
 	b := hospitaltest.Start(t, hospitaltest.Options{People: true})
 	b.Paper()
 	return &world{t, b}
+}
+
+// office is the one world of the tests that only look, or whose acts are in nobody's way.
+var office struct {
+	once sync.Once
+	w    *world
+	ends binaryEnds
+}
+
+// shared is the office. Who shares it stops nothing, holds nothing and moves no clock.
+func shared(t *testing.T) *world {
+	t.Helper()
+	office.once.Do(func() {
+		office.ends.TB = t
+		b := hospitaltest.Start(&office.ends, hospitaltest.Options{People: true})
+		b.Paper()
+		b.Enlist(auditor, registry.Auditor)
+		office.w = &world{t, b}
+	})
+	if office.w == nil {
+		t.Fatal("the office could not be started: see the test before")
+	}
+	return office.w.in(t)
+}
+
+// binaryEnds is a test in whose name something is started that lives until the binary's
+// end.
+type binaryEnds struct {
+	testing.TB
+	cleanups []func()
+	errs     []error
+}
+
+func (e *binaryEnds) Cleanup(f func()) { e.cleanups = append(e.cleanups, f) }
+
+func (e *binaryEnds) Context() context.Context { return context.Background() }
+
+func (e *binaryEnds) TempDir() string {
+	dir, err := os.MkdirTemp("", "sallyport-console")
+	if err != nil {
+		e.Fatal(err)
+	}
+	e.Cleanup(func() { e.errs = append(e.errs, os.RemoveAll(dir)) })
+	return dir
+}
+
+// end does what is to be done at the end; what fails then fails the binary.
+func (e *binaryEnds) end() error {
+	for _, f := range slices.Backward(e.cleanups) {
+		f()
+	}
+	return errors.Join(e.errs...)
+}
+
+// Errorf notes what fails at the end, when the test is over.
+func (e *binaryEnds) Errorf(format string, args ...any) {
+	e.errs = append(e.errs, fmt.Errorf(format, args...))
 }
 
 // client is a browser without script, with cookies of its own.

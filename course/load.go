@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"io/fs"
 	"path"
@@ -56,7 +57,7 @@ type Lesson struct {
 	Tracks  []string
 	Minutes int
 	Cites   []Cite
-	HTML    string // of the Markdown; nothing else makes it
+	HTML    template.HTML // of the Markdown; nothing else makes it
 }
 
 // Exercise is a synthetic screen on which the learner finds what breaks a rule.

@@ -47,9 +47,11 @@ const (
 	writeTimeout = 60 * time.Second
 	// shortRelease fits into any connection's buffer: writing it waits only for a
 	// caller that has stopped reading, and that one is cut after shortTimeout,
-	// which is no longer than a watch may take. So it needs none.
+	// which is no longer than a revocation may take. So it needs none. On a machine
+	// that has too much to do, a caller that reads is not cut: to be put off for
+	// 50 ms between two lines is nothing unusual there.
 	shortRelease = 8 << 10
-	shortTimeout = 50 * time.Millisecond
+	shortTimeout = 250 * time.Millisecond
 )
 
 // short says whether a whole answer of n bytes needs no watch.

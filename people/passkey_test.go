@@ -457,7 +457,7 @@ func (x *terminal) code(t *testing.T) string {
 	select {
 	case code := <-x.codes:
 		return code
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the browser brought no code")
 		return ""
 	}

@@ -26,16 +26,18 @@ import (
 
 // world is a whole Sallyport in this process, whose clock a test can set forward.
 type world struct {
-	t      *testing.T
-	server *server.Server
-	config *server.Config
-	base   string // the pages
-	api    string
-	log    *output
-	ca     string
+	t       *testing.T
+	server  *server.Server
+	config  *server.Config
+	base    string // the pages
+	api     string
+	gateway string
+	log     *output
+	ca      string
 
 	mu    sync.Mutex
 	ahead time.Duration
+	still time.Time // zero: the clock goes on
 }
 
 type output struct {
@@ -58,12 +60,26 @@ func (o *output) String() string {
 func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.still.IsZero() {
+		return w.still
+	}
 	return time.Now().Add(w.ahead)
+}
+
+// stand stops the clock but for forward, so that a rate does not depend on how fast the
+// machine is.
+func (w *world) stand() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.still = time.Now().Add(w.ahead)
 }
 
 func (w *world) forward(d time.Duration) {
 	w.mu.Lock()
 	w.ahead += d
+	if !w.still.IsZero() {
+		w.still = w.still.Add(d)
+	}
 	w.mu.Unlock()
 	if err := w.server.Refresh(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -84,7 +100,7 @@ func start(t *testing.T, configure ...func(string) string) *world {
 		}
 		ports[i] = l[i].Addr().(*net.TCPAddr).Port
 	}
-	w.api, w.base = fmt.Sprintf("https://localhost:%d", ports[1]), fmt.Sprintf("https://localhost:%d", ports[3])
+	w.gateway, w.api, w.base = fmt.Sprintf("https://localhost:%d", ports[0]), fmt.Sprintf("https://localhost:%d", ports[1]), fmt.Sprintf("https://localhost:%d", ports[3])
 	dir := filepath.Join(t.TempDir(), "box")
 	file, err := server.Init(t.Context(), server.Setup{Dir: dir, Organisation: "Mercy Valley Health", Node: "node", Person: "ada", PersonName: "Ada Example",
 		SourceID: "ehr", SourceURL: "https://fhir.example.org/r4", Host: "localhost", GatewayPort: ports[0], APIPort: ports[1], HealthPort: ports[2], PeoplePort: ports[3], Now: w.now})

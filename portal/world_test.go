@@ -32,6 +32,7 @@ type world struct {
 
 	mu    sync.Mutex
 	ahead time.Duration
+	still time.Time // zero: the clock goes on
 }
 
 type safeBuffer struct {
@@ -96,7 +97,18 @@ func start(t *testing.T) *world {
 func (w *world) now() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.still.IsZero() {
+		return w.still
+	}
 	return time.Now().Add(w.ahead)
+}
+
+// stand stops the clock but for forward, so that a rate does not depend on how fast the
+// machine is.
+func (w *world) stand() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.still = time.Now().Add(w.ahead)
 }
 
 // forward lets time pass; the registry is heard from in it.
@@ -104,6 +116,9 @@ func (w *world) forward(d time.Duration) {
 	w.t.Helper()
 	w.mu.Lock()
 	w.ahead += d
+	if !w.still.IsZero() {
+		w.still = w.still.Add(d)
+	}
 	w.mu.Unlock()
 	if err := w.reg.Refresh(w.t.Context()); err != nil {
 		w.t.Fatal(err)

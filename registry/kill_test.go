@@ -69,12 +69,11 @@ func processLog(dir string) (*audit.Log, error) {
 	}
 	// Between fork and exec, a process that another test starts holds a copy of the lock
 	// that was let go here.
-	for again := 0; ; again++ {
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		log, err := audit.Open(audit.Options{Dir: filepath.Join(dir, "log"), Origin: origin, Signer: signer, Verifier: verifier, Now: time.Now})
-		if !errors.Is(err, audit.ErrLocked) || again == 100 {
+		if !errors.Is(err, audit.ErrLocked) || time.Now().After(until) {
 			return log, err
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 

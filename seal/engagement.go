@@ -550,5 +550,5 @@ func (e *EngagementKey) Derive(label string) []byte {
 
 func errMissing(engagement id.Engagement) error {
 	return problem.New(problem.Unavailable, fmt.Sprintf("the keys of engagement %q were made, and are not in the key store", string(engagement)),
-		"Restore the key store from its newest backup: sallyport key restore-store. New keys would make every code that was given out unreadable.")
+		"Restore the key store from its newest backup: sallyport key restore-store. New keys would make every code that was given out unreadable")
 }

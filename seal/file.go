@@ -199,7 +199,7 @@ func lockStore(dir string) (unlock func(), err error) {
 		}
 		if time.Now().After(until) {
 			return nil, problem.New(problem.Unavailable, "another process is at work on the key store in "+dir,
-				"Wait until it has ended, then try again.").Because(err)
+				"Wait until it has ended, then try again").Because(err)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func readWhole(path string, read func() error) (seen, error) {
 			return after, err
 		}
 	}
-	return seen{}, problem.New(problem.Unavailable, path+" is being replaced again and again", "Try again.")
+	return seen{}, problem.New(problem.Unavailable, path+" is being replaced again and again", "Try again")
 }
 
 // syncDir makes a new name in dir durable.
@@ -268,7 +268,7 @@ func readSecret(path string) ([]byte, error) {
 		return nil, fileProblem(path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, problem.BadField("keyring", path+" is not a regular file", "Restore the file from its backup.")
+		return nil, problem.BadField("keyring", path+" is not a regular file", "Restore the file from its backup")
 	}
 	if err := private(path, info); err != nil {
 		return nil, err
@@ -339,10 +339,10 @@ func fileProblem(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return problem.New(problem.Unavailable, path+" does not exist",
-			"Restore it from its backup, or make a new keyring where nothing has been sealed yet.").Because(err)
+			"Restore it from its backup, or make a new keyring where nothing has been sealed yet").Because(err)
 	case errors.Is(err, fs.ErrPermission):
 		return problem.New(problem.Unavailable, path+" cannot be read by this user",
-			"Run as the owner of the file, or give it to this user.").Because(err)
+			"Run as the owner of the file, or give it to this user").Because(err)
 	default:
 		return fmt.Errorf("read key file: %w", err)
 	}
@@ -350,5 +350,5 @@ func fileProblem(path string, err error) error {
 
 func errDamaged(path string, err error) error {
 	return problem.New(problem.Unavailable, path+" is damaged, or is not a key file of this version",
-		"Restore the file from its backup.").Because(err)
+		"Restore the file from its backup").Because(err)
 }

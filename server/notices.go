@@ -74,7 +74,7 @@ func (s *Server) openTeller() (*teller, error) {
 	}
 	var err error
 	if t.zone, err = time.LoadLocation(c.Zone); err != nil {
-		return nil, problem.BadField("notify.zone", "is not a time zone of this machine", "Write an IANA name").Because(err)
+		return nil, problem.BadField("notify.zone", "is not a time zone of this machine", "Write an IANA name such as America/New_York").Because(err)
 	}
 	if c.SMTP != nil {
 		if t.mail, err = s.openMail(c); err != nil {
@@ -313,8 +313,11 @@ func (t *teller) addressed(v *snapshot.View, n reminder.Notice, now time.Time) [
 	for _, target := range slices.Sorted(maps.Keys(to)) {
 		item := notify.Item{Key: n.Key, Class: string(n.Class), Step: n.Step, Urgent: n.Urgent, At: n.At, Noun: string(n.Subject.Noun), ID: n.Subject.ID,
 			Vendor: string(n.Vendor), Title: n.Title, Text: n.Text}
-		if !to[target] && n.By != "" {
+		switch {
+		case !to[target] && n.By != "":
 			item.Text += "\n" + n.By
+		case to[target] && n.Page != "" && t.s.config.PeopleURL != "":
+			item.Text += "\nOn your page: " + t.s.config.PeopleURL + n.Page
 		}
 		body, err := json.Marshal(item)
 		if err != nil {

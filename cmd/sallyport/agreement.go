@@ -125,7 +125,7 @@ func (c *signHereCmd) Run(ctx context.Context) error {
 	if c.Document != "" {
 		raw, err := os.ReadFile(c.Document)
 		if err != nil {
-			return problem.BadField("document", c.Document+" cannot be read", "Check the path").Because(err)
+			return unreadable("document", c.Document, err)
 		}
 		if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != s.Document {
 			return problem.BadField("document", "is not the agreement's document", "Read what is to be signed: sallyport agreement document "+c.ID+" --out FILE")

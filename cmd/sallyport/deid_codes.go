@@ -166,7 +166,7 @@ func (c *deidKeyCmd) Run() error {
 	case errors.Is(err, fs.ErrExist):
 		return problem.BadField("file", "is there already", "Name a new file: a key that is overwritten takes its shifts and codes along")
 	case err != nil:
-		return problem.BadField("file", "cannot be written", "Check the path").Because(err)
+		return unwritable("file", "", err)
 	}
 	_, err = f.Write(key)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {

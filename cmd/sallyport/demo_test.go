@@ -21,17 +21,14 @@ import (
 	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/internal/browser"
+	"github.com/sallyport/sallyport/internal/need"
 )
 
 // The demo is a promise: what it tells must come out so, in the real binary, and nothing
 // may be written outside the folder that it names.
 func TestTheDemoTellsTheTruth(t *testing.T) {
 	t.Parallel()
-	home := t.TempDir()
-	program := filepath.Join(home, "sallyport")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	program := need.Program(t)
 	t.Run("in ten steps", func(t *testing.T) { tenSteps(t, program) })
 	t.Run("and stays up", func(t *testing.T) { staysUp(t, program) })
 }

@@ -82,7 +82,7 @@ func TestTheLifeOfAVendor(t *testing.T) {
 			p.Cmds["flows"], p.Cmds["stops"], p.Cmds["shut"] = flows, stops, shut
 			p.Cmds["keep"], p.Cmds["mailed"], p.Cmds["browse"] = keep, mailed, browse
 			p.Cmds["calm"] = calm
-			testscript.Run(t, p)
+			play(t, p)
 		})
 	}
 }

@@ -33,7 +33,7 @@ type deskOf struct {
 }
 
 func (d deskOf) cmd(args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	d.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, d.program, args...)
 	cmd.Env = append(os.Environ(), append(d.env, "SALLYPORT_SESSION="+d.session)...)

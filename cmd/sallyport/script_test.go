@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -106,7 +105,7 @@ func advance(ts *testscript.TestScript, neg bool, args []string) {
 func TestScript(t *testing.T) {
 	p := stage(t)
 	p.Dir = "testdata/script"
-	testscript.Run(t, p)
+	play(t, p)
 }
 
 // stage is what scripts play on.
@@ -136,30 +135,11 @@ func stage(t *testing.T) testscript.Params {
 	}
 }
 
-var lastPort atomic.Int32
-
-// ports finds six that are free now, and that no other script of this run has. They are
-// below 32768, where Linux takes the ports of connections from: a program that is
-// started a moment later finds them free still.
+// ports are six that no other script has.
 func ports(t testing.TB) map[string]int {
-	lastPort.CompareAndSwap(0, int32(20000+os.Getpid()%1000*10))
-	for range 200 {
-		base := int(lastPort.Add(6)) - 6
-		free := true
-		for i := range 6 {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+i))
-			if err != nil {
-				free = false
-				break
-			}
-			_ = l.Close() // it was only tried
-		}
-		if free {
-			return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "PEOPLE": base + 3, "EHR": base + 4, "AGENT": base + 5}
-		}
-	}
-	t.Fatal("there are no six free ports together")
-	return nil
+	t.Helper()
+	base := need.Ports(t, 6)
+	return map[string]int{"PORT": base, "API": base + 1, "HEALTH": base + 2, "PEOPLE": base + 3, "EHR": base + 4, "AGENT": base + 5}
 }
 
 // waitReady waits for a server's answer of 200.
@@ -292,7 +272,7 @@ func typePagesIn(t *testing.T, atLeast int, pages ...string) (out []byte, dir st
 	cmd.WaitDelay = 10 * time.Second
 	out, err = cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, inBrief(string(out)))
 	}
 	return out, dir
 }
@@ -322,7 +302,7 @@ func TestTheFirstHour(t *testing.T) {
 		t.Errorf("got %d refusals of the vendor, want %d", got, want)
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -343,7 +323,7 @@ func TestTheDiligencePage(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -366,7 +346,7 @@ func TestTheAgreementsPage(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -395,7 +375,7 @@ func TestTheAgentsPage(t *testing.T) {
 		t.Errorf("the last answer is neither a page nor a refusal by posture: %s", answer)
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -417,7 +397,7 @@ func TestTheAccessPage(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 	// One answer when the door opened, one of the elevation, one of what is left.
 	var answers [][]byte
@@ -427,7 +407,7 @@ func TestTheAccessPage(t *testing.T) {
 		}
 	}
 	if len(answers) != 3 {
-		t.Fatalf("got %d answers, want 3\n%s", len(answers), out)
+		t.Fatalf("got %d answers, want 3\n%s", len(answers), inBrief(string(out)))
 	}
 	for i, want := range []struct{ has, lacks string }{{"birthDate", "maritalStatus"}, {"gender", "birthDate"}, {"birthDate", "maritalStatus"}} {
 		if !bytes.Contains(answers[i], []byte(`"`+want.has+`"`)) || bytes.Contains(answers[i], []byte(`"`+want.lacks+`"`)) {
@@ -461,7 +441,7 @@ func TestTheIncidentsPage(t *testing.T) {
 		t.Error("after the hold nothing is released")
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 }
 
@@ -495,7 +475,7 @@ func TestTheOfficersPage(t *testing.T) {
 	for _, want := range []string{"verdict: ", "separation-of-duties", "Nothing was recorded", "separation-of-duties", "has to be made anew: incident", "The gateway gave no token", "auditor-reads-only"} {
 		i := bytes.Index(out[at:], []byte(want))
 		if i < 0 {
-			t.Fatalf("after %d bytes of %d nothing is refused by %q\n%s", at, len(out), want, out)
+			t.Fatalf("after %d bytes of %d nothing is refused by %q\n%s", at, len(out), want, inBrief(string(out)))
 		}
 		at += i
 		i = bytes.Index(out[at:], []byte("refused, as it must be"))
@@ -550,6 +530,6 @@ func TestTheOfficersPage(t *testing.T) {
 		t.Errorf("the calendar has %v, and %v is open", has, open)
 	}
 	if t.Failed() {
-		t.Logf("%s", out)
+		t.Logf("%s", inBrief(string(out)))
 	}
 }

@@ -3,13 +3,17 @@ package fhirapi
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/gate/gatetest"
 	"github.com/sallyport/sallyport/gateway/gatewaytest"
 	"github.com/sallyport/sallyport/hospital"
@@ -216,17 +220,23 @@ func TestNoWindowNoDelay(t *testing.T) {
 	frame(1, 5, 1, enc(":method", "GET", ":scheme", "https", ":authority", "127.0.0.1", ":path", path, "authorization", "Bearer "+tok))
 	got := ""
 	revoked := false
-	c.SetReadDeadline(time.Now().Add(6 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
+	ended := func(err error) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the gateway neither gave an answer nor ended it")
+		}
+		t.Logf("end: %v", err)
+	}
 loop:
 	for {
 		var h [9]byte
 		if _, err := io.ReadFull(c, h[:]); err != nil {
-			t.Logf("end: %v", err)
+			ended(err)
 			break
 		}
 		payload := make([]byte, int(h[0])<<16|int(h[1])<<8|int(h[2]))
 		if _, err := io.ReadFull(c, payload); err != nil {
-			t.Logf("end: %v", err)
+			ended(err)
 			break
 		}
 		switch h[3] {
@@ -238,7 +248,9 @@ loop:
 			if !revoked {
 				revoked = true
 				w.TerminateBAA()
-				time.Sleep(1500 * time.Millisecond)
+				gatewaytest.Eventually(t, "a log that says who refused it", func() bool {
+					return slices.ContainsFunc(w.Entries(), func(e audit.Entry) bool { return e.Refusal != nil })
+				})
 				frame(8, 0, 1, []byte{0, 16, 0, 0})
 			}
 		case 0:
@@ -250,6 +262,9 @@ loop:
 			t.Logf("reset or goaway %x", payload)
 			break loop
 		}
+	}
+	if !revoked {
+		t.Error("no answer began")
 	}
 	if strings.Contains(got, "gender") {
 		t.Errorf("left after the BAA ended: %s", got)

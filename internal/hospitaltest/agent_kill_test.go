@@ -19,6 +19,7 @@ import (
 
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -34,7 +35,7 @@ func TestTheAgentIsKilledAndStartedAgain(t *testing.T) {
 		t.Skip("builds the program")
 	}
 	t.Parallel()
-	program := hospitaltest.Program(t)
+	program := need.Program(t)
 	b := hospitaltest.Start(t, hospitaltest.Options{Configure: waive(everyCheck), Terms: func(terms map[string]snapshot.Term) {
 		// A paper that demands encryption at rest is not waived by a configuration.
 		terms["security_schedule"] = snapshot.Term{Value: json.RawMessage(`{"mfa": true}`), Clause: "§ 16"}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/server"
@@ -120,7 +121,7 @@ func Start(t testing.TB, o Options) *Box {
 		t.Cleanup(srv.Close)
 		b.Upstream = srv.URL + "/fhir"
 	}
-	held := b.hold()
+	b.places()
 	var err error
 	b.File, err = server.Init(t.Context(), server.Setup{Dir: b.Dir, Organisation: "Mercy Valley Health", Node: Node,
 		Person: registrytest.Ada, PersonName: "Ada Example", SourceID: Source, SourceURL: b.Upstream, Host: "localhost",
@@ -132,9 +133,6 @@ func Start(t testing.TB, o Options) *Box {
 		b.Rewrite(o.Configure)
 	}
 	b.enrol()
-	for _, l := range held {
-		l.Close()
-	}
 	t.Cleanup(func() {
 		if err := b.Stop(); err != nil {
 			t.Errorf("stopping Sallyport: %v", err)
@@ -148,20 +146,17 @@ func Start(t testing.TB, o Options) *Box {
 	return b
 }
 
-// hold finds four free ports, and keeps them until they are needed.
-func (b *Box) hold() (held [4]net.Listener) {
-	for i := range held {
-		var err error
-		if held[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			b.t.Fatal(err)
-		}
-		b.ports[i] = held[i].Addr().(*net.TCPAddr).Port
+// places chooses the ports.
+func (b *Box) places() {
+	b.t.Helper()
+	first := need.Ports(b.t, len(b.ports))
+	for i := range b.ports {
+		b.ports[i] = first + i
 	}
 	b.Gateway = fmt.Sprintf("https://localhost:%d", b.ports[0])
 	b.API = fmt.Sprintf("https://localhost:%d", b.ports[1])
 	b.Health = fmt.Sprintf("http://127.0.0.1:%d", b.ports[2])
 	b.Pages = fmt.Sprintf("https://localhost:%d", b.ports[3])
-	return held
 }
 
 func (b *Box) peoplePort() int {
@@ -169,6 +164,14 @@ func (b *Box) peoplePort() int {
 		return 0
 	}
 	return b.ports[3]
+}
+
+// In is the box for another test to fail, a part of the one that started it or one that
+// shares it. Only who started it may stop it.
+func (b *Box) In(t testing.TB) *Box {
+	in := *b
+	in.t = t
+	return &in
 }
 
 // Rewrite changes the configuration; it counts from the next start.
@@ -239,7 +242,7 @@ func (b *Box) Metrics() string {
 }
 
 func (b *Box) plain(path string) (int, string) {
-	hc := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	hc := &http.Client{Timeout: readyLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := hc.Get(b.Health + path)
 	if err != nil {
 		return 0, err.Error()
@@ -332,14 +335,7 @@ func (b *Box) runHere() (running, error) {
 	}
 	var l [4]net.Listener
 	for i, port := range b.ports {
-		// While Sallyport was stopped, a connection of another test may have got the
-		// port; it is soon over.
-		for until := time.Now().Add(readyLimit); ; time.Sleep(50 * time.Millisecond) {
-			if l[i], err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil || time.Now().After(until) {
-				break
-			}
-		}
-		if err != nil {
+		if l[i], err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
 			return nil, errors.Join(err, closeAll(l[:i]))
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -150,7 +151,7 @@ func TestACohortByList(t *testing.T) {
 	b := hospitaltest.Start(t, hospitaltest.Options{Records: records})
 	b.Paper()
 	ids := records.IDs("Patient")
-	program, sent := hospitaltest.Program(t), map[string][]byte{}
+	program, sent := need.Program(t), map[string][]byte{}
 	list := filepath.Join(t.TempDir(), "ids.txt")
 	command := func(by id.Person, patients []string, args ...string) (string, error) {
 		t.Helper()

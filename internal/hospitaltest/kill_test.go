@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/internal/hospitaltest"
+	"github.com/sallyport/sallyport/internal/need"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
 	"github.com/sallyport/sallyport/snapshot"
@@ -22,7 +23,7 @@ func TestKilledAndStartedAgain(t *testing.T) {
 		t.Skip("builds the program")
 	}
 	t.Parallel()
-	b := hospitaltest.Start(t, hospitaltest.Options{Program: hospitaltest.Program(t)})
+	b := hospitaltest.Start(t, hospitaltest.Options{Program: need.Program(t)})
 	b.Paper()
 	var released, acted atomic.Uint64
 	for round := range 2 {

@@ -57,6 +57,9 @@ func TestPeopleAreTold(t *testing.T) {
 	t.Cleanup(outside.Close)
 	configure, secret := told(t, outside)
 	b = hospitaltest.Start(t, hospitaltest.Options{Configure: configure})
+	// At noon the quiet hours are far from their end, and so is the next digest.
+	now := b.Clock.Now().UTC()
+	b.Advance(now.Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(now))
 	b.Paper()
 	const canary = "Jane Roe MRN 4711"
 	done, err := b.People[registrytest.Grace].Act(registry.SuspendVendor{ID: hospitaltest.Vendor}, canary)

@@ -5,31 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
-
-// programVar names a sallyport program that is built already.
-const programVar = "SALLYPORT_PROGRAM"
-
-// Program builds the sallyport program, as its users get it, unless SALLYPORT_PROGRAM
-// names one.
-func Program(t testing.TB) string {
-	t.Helper()
-	if built := os.Getenv(programVar); built != "" {
-		return built
-	}
-	out := filepath.Join(t.TempDir(), "sallyport")
-	cmd := exec.Command("go", "build", "-o", out, "github.com/sallyport/sallyport/cmd/sallyport")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building sallyport: %v\n%s", err, text)
-	}
-	return out
-}
 
 // process is a Sallyport in a process of its own.
 type process struct {

@@ -17,6 +17,7 @@ const (
 	DataVar     = "SALLYPORT_DATA"          // the folder of public sample data
 	PostgresVar = "SALLYPORT_TEST_POSTGRES" // the URL of a PostgreSQL database in which schemas may be made
 	NodeVar     = "SALLYPORT_NODE_PARTS"    // a folder with the node_modules of internal/hospitaltest/node
+	ProgramVar  = "SALLYPORT_PROGRAM"       // a sallyport program that is built already
 	dataFolder  = "../shared/data"          // beside the module, where DataVar is not set
 )
 
@@ -86,6 +87,22 @@ func Tool(t testing.TB, name string) string {
 		Skip(t, "the program "+name+" is not on the PATH")
 	}
 	return path
+}
+
+// Program is the sallyport program as its users get it: what SALLYPORT_PROGRAM names, or
+// else it is built.
+func Program(t testing.TB) string {
+	t.Helper()
+	if built := os.Getenv(ProgramVar); built != "" {
+		return built
+	}
+	out := filepath.Join(t.TempDir(), "sallyport")
+	cmd := exec.Command("go", "build", "-o", out, "github.com/sallyport/sallyport/cmd/sallyport")
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building sallyport: %v\n%s", err, text)
+	}
+	return out
 }
 
 // AgeVersion is the release of the age tool that sealed releases are tested with.

@@ -1,6 +1,8 @@
 package need_test
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -93,5 +95,24 @@ func TestWhatIsThereIsGiven(t *testing.T) {
 	}
 	if got := need.Tool(t, "go"); !strings.HasSuffix(got, "go") {
 		t.Errorf("tool: got %s, want the path of go", got)
+	}
+}
+
+// Each test gets ports of its own, at which a server can listen.
+func TestPortsAreFree(t *testing.T) {
+	seen := map[int]bool{}
+	for range 40 {
+		first := need.Ports(t, 4)
+		for port := first; port < first+4; port++ {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if seen[port] || port >= 32768 {
+				t.Errorf("port %d was given before, or is one of connections that go out", port)
+			}
+			seen[port] = true
+		}
 	}
 }
