@@ -4,8 +4,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +41,7 @@ var layers = map[string][]string{
 	"sheet":         {"problem"}, // records as CSV, there and back
 	// KNOWLEDGE
 	"fhir":          {"fhir/spec", "phi", "problem"},
-	"deid":          {"deid/internal/*", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
+	"deid":          {"deid/internal/*", "internal/nearest", "internal/yamldoc", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/*":        {"deid", "deid/internal/*", "deid/text", "fhir", "fhir/spec", "hipaa", "phi", "problem"},
 	"deid/table":    {"deid", "deid/internal/*", "deid/table/*", "hipaa", "internal/yamldoc", "phi", "problem"},
 	"deid/table/*":  {"deid/table/csv", "problem"},
@@ -60,7 +63,7 @@ var layers = map[string][]string{
 	"audit/verify":  {},
 	"audit":         {"audit/verify", "hipaa", "id", "problem"},
 	"audit/faultfs": {"audit"},
-	"seal":          {"audit", "deid", "id", "problem", "seal/sealed"},
+	"seal":          {"audit", "deid", "id", "internal/secretfile", "problem", "seal/sealed"},
 	"seal/sealed":   {"id", "problem"},   // what both ends of a sealed release have in common
 	"seal/kms":      {"problem", "seal"}, // key services; apart, because their clients are large
 	"seal/kms/*":    {"problem", "seal", "seal/kms"},
@@ -68,12 +71,12 @@ var layers = map[string][]string{
 	"behavior":      {"audit", "hipaa", "id"},
 	"disclosure":    {"audit", "hipaa", "id", "problem", "sheet"}, // who was given what, by an index over the log that can be rebuilt from it
 	// GOVERNANCE
-	"registry":              {"agreement", "audit", "breach", "course", "diligence", "fhir/spec", "hipaa", "id", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
+	"registry":              {"agreement", "audit", "breach", "course", "diligence", "fhir/spec", "hipaa", "id", "internal/nearest", "policy", "problem", "provenance", "snapshot"}, // provenance: an attestation is verified in the act
 	"registry/registrytest": {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "fhir/spec", "hipaa", "id", "policy", "problem", "registry", "snapshot"},
 	"store":                 {"hipaa", "id", "problem", "registry", "seal", "snapshot"},
 	"evidence":              {"agreement", "breach", "course", "diligence", "disclosure", "forecast", "paper", "audit", "behavior", "fairness", "hipaa", "id", "registry", "snapshot"},
 	// DATA PATH
-	"identity":            {"fhir/spec", "hipaa", "id", "problem", "snapshot"},
+	"identity":            {"fhir/spec", "hipaa", "id", "internal/secretfile", "problem", "snapshot"},
 	"identity/signin":     {"id", "problem", "snapshot"}, // proves who a person is; what follows is an act, by people and api
 	"gateway":             {"audit", "deid", "deid/*", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
 	"gateway/*":           {"gateway", "audit", "deid", "deid/*", "fairness", "fhir", "fhir/spec", "hipaa", "id", "identity", "phi", "policy", "problem", "seal", "seal/sealed", "snapshot", "vault"},
@@ -95,15 +98,17 @@ var layers = map[string][]string{
 	// ASSEMBLY
 	"server":                {"*"},
 	"agent":                 {"agent/*", "audit/verify", "id", "identity", "problem", "seal", "seal/sealed"},
-	"agent/keystore":        {"problem"},
+	"agent/keystore":        {"internal/secretfile", "problem"},
 	"agent/posture":         {"identity", "problem"},
 	"agent/wire":            {"problem"},
-	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/yamldoc", "living", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
+	"cmd/sallyport":         {"snapshot", "agreement", "breach", "course", "diligence", "forecast", "paper", "agent", "agent/*", "api", "audit/verify", "deid", "deid/*", "disclosure", "hipaa", "hospital", "id", "identity", "identity/signin", "internal/secretfile", "internal/yamldoc", "living", "people", "problem", "registry", "scan", "seal/sealed", "server", "sheet"}, // identity: commands are TLS clients; hipaa: `sallyport terms`
 	"hospital":              {"fhir"},
 	"internal/hospitaltest": {"*"},
 	"living":                {"*"}, // an organisation with a past, for the demo and for tests
 	"internal/need":         {},
 	"internal/yamldoc":      {},
+	"internal/nearest":      {},                // what somebody may have meant
+	"internal/secretfile":   {},                // files that only their owner may use
 	"internal/browser":      {"internal/need"}, // Chromium, for tests
 	"bench":                 {"*"},
 	"bench/*":               {"*"},
@@ -178,7 +183,7 @@ func TestLayers(t *testing.T) {
 			}
 			if slices.Contains(pure, pkg) && slices.Contains(impure, imported) {
 				if pkg == "problem" && imported == "net/http" {
-					continue // status codes only
+					continue // status codes, and how a problem is written
 				}
 				t.Errorf("%s imports %s, but %s is pure", file, imported, pkg)
 			}
@@ -187,6 +192,40 @@ func TestLayers(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// trusted are the files that make markup of text by a conversion, with the reason why no
+// stranger's word can become markup there. Everything else is written by templates.
+var trusted = map[string]string{
+	"console/draw/draw.go": "pictures: every word was escaped where it was drawn",
+	"course/render.go":     "the course's own Markdown, in which HTML is refused",
+}
+
+var conversion = regexp.MustCompile(`template\.(HTML|HTMLAttr|CSS|JS|JSStr|URL|Srcset)\(`)
+
+func TestNothingElseMakesMarkup(t *testing.T) {
+	unused := maps.Clone(trusted)
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(file)
+		if err != nil || !conversion.Match(source) {
+			return err
+		}
+		name := filepath.ToSlash(file)
+		if trusted[name] == "" {
+			t.Errorf("%s makes markup of text: write a template, or say here why it may", name)
+		}
+		delete(unused, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range unused {
+		t.Errorf("%s makes no markup of text any more: take it off the list", name)
 	}
 }
 

@@ -334,8 +334,8 @@ func unreachable(err error) error {
 }
 
 // kinds are the problem kinds by HTTP status.
-var kinds = map[int]problem.Kind{400: problem.Invalid, 401: problem.Unknown, 403: problem.Refused, 404: problem.NotFound, 409: problem.Conflict,
-	413: problem.TooLarge, 501: problem.Unsupported, 502: problem.UpstreamFail, 503: problem.Unavailable}
+var kinds = map[int]problem.Kind{400: problem.Invalid, 401: problem.Unknown, 403: problem.Refused, 404: problem.NotFound, 405: problem.WrongMethod, 409: problem.Conflict,
+	413: problem.TooLarge, 429: problem.TooMany, 501: problem.Unsupported, 502: problem.UpstreamFail, 503: problem.Unavailable}
 
 func answered(status int, raw []byte) error {
 	p := new(problem.Problem)

@@ -213,7 +213,7 @@ func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/datasets" || strings.HasPrefix(path, "/datasets/"):
 		writeProblem(w, r, notOffered("Data sets"))
 	default:
-		writeProblem(w, r, problem.New(problem.NotFound, "There is nothing here", "Use "+l.base+fhirPath))
+		writeProblem(w, r, problem.NotThere("Use "+l.base+fhirPath))
 	}
 }
 

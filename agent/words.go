@@ -145,11 +145,6 @@ func marshal(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-var issueCodes = map[problem.Kind]string{
-	problem.Invalid: "invalid", problem.Unknown: "login", problem.Refused: "forbidden", problem.NotFound: "not-found", problem.Conflict: "conflict",
-	problem.TooLarge: "too-long", problem.Unsupported: "not-supported", problem.Unavailable: "transient", problem.UpstreamFail: "transient",
-}
-
 // write answers with a problem of the agent's own, in the form that the path's
 // clients understand.
 func writeProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
@@ -159,24 +154,13 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
 		h.Set("Retry-After", "5")
 	}
 	fhir := r.URL.Path == fhirPath || strings.HasPrefix(r.URL.Path, fhirPath+"/")
-	var body []byte
-	var err error
-	if fhir && !strings.Contains(strings.Join(r.Header["Accept"], ","), wire.ProblemType) {
-		h.Set("Content-Type", "application/fhir+json")
-		code := issueCodes[p.Kind]
-		if code == "" {
-			code = "exception"
-		}
-		body, err = marshal(outcome{"OperationOutcome", []issue{{Severity: "error", Code: code,
-			Details: &details{Coding: []coding{{"urn:sallyport:agent", string(p.Kind)}}, Text: p.Title}, Diagnostics: p.NextStep}}})
-	} else {
-		h.Set("Content-Type", wire.ProblemType)
-		body, err = marshal(struct {
-			Type   string `json:"type"`
-			Status int    `json:"status"`
-			*problem.Problem
-		}{"urn:sallyport:problem:" + string(p.Kind), p.Kind.Status(), p})
+	if !fhir || strings.Contains(strings.Join(r.Header["Accept"], ","), problem.MediaType) {
+		p.Write(w)
+		return
 	}
+	h.Set("Content-Type", "application/fhir+json")
+	body, err := marshal(outcome{"OperationOutcome", []issue{{Severity: "error", Code: p.Kind.Issue(),
+		Details: &details{Coding: []coding{{"urn:sallyport:agent", string(p.Kind)}}, Text: p.Title}, Diagnostics: p.NextStep}}})
 	if err != nil { // strings only: cannot happen, and must not pass as success
 		w.WriteHeader(http.StatusInternalServerError)
 		return

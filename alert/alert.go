@@ -114,14 +114,11 @@ func (x *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		identity.WriteUnknown(w)
 		return
 	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
+	if !problem.Takes(w, r, http.MethodPost) {
 		return
 	}
 	if !x.allow(c.ID) {
-		w.Header().Set("Retry-After", "60")
-		w.WriteHeader(http.StatusTooManyRequests)
+		problem.New(problem.TooMany, "There were too many reports from this system", "Send this one again in a minute").After(time.Minute).Write(w)
 		return
 	}
 	receipt, err := x.receive(w, r, c)
@@ -212,11 +209,7 @@ func (x *Receiver) refuse(w http.ResponseWriter, r *http.Request, c *snapshot.Co
 		w.Header().Set("Retry-After", "2")
 	}
 	x.c.Log.LogAttrs(r.Context(), level, "incident report refused", slog.String("connector", string(c.ID)), slog.String("kind", string(p.Kind)), slog.String("field", fieldWord(p.Field)))
-	write(w, p.Kind.Status(), "application/problem+json", struct {
-		Type   string `json:"type"`
-		Status int    `json:"status"`
-		*problem.Problem
-	}{"urn:sallyport:problem:" + string(p.Kind), p.Kind.Status(), p})
+	p.Write(w)
 }
 
 // fieldWord keeps a sender's own words, which a name of a field can be, out of the log.

@@ -64,8 +64,6 @@ func (s *server) acts() {
 			Responses: map[string]*huma.Response{
 				"200": {Description: "Done, and in the audit log", Content: map[string]*huma.MediaType{
 					"application/json": {Schema: schemas.Schema(reflect.TypeFor[ActResult](), true, "")}}},
-				"default": {Description: "Not done", Content: map[string]*huma.MediaType{
-					problemType: {Schema: schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")}}},
 			},
 		}
 		hasID := strings.Contains(spec.Path, "{id}")
@@ -165,16 +163,9 @@ func writeHuma(ctx huma.Context, out any, s *server, err error) {
 	status, kind := http.StatusOK, "application/json"
 	if err != nil {
 		p := s.asProblem(ctx.Context(), err).(statusProblem)
-		status, kind, out = p.Status, problemType, p
+		status, kind, out = p.Status, problem.MediaType, p
 	}
 	ctx.SetHeader("Content-Type", kind)
 	ctx.SetStatus(status)
 	_ = json.NewEncoder(ctx.BodyWriter()).Encode(out) // the client has gone: nothing to do
-}
-
-func writeProblem(w http.ResponseWriter, p *problem.Problem) {
-	p.SetRetryAfter(w.Header())
-	w.Header().Set("Content-Type", problemType)
-	w.WriteHeader(p.Kind.Status())
-	_ = json.NewEncoder(w).Encode(wire(p)) // the client has gone: nothing to do
 }

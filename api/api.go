@@ -16,6 +16,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -71,10 +72,10 @@ type Config struct {
 }
 
 // maxBody bounds a request: the largest act carries a document, in base64. A vendor's
-// person sends evidence at most.
+// person sends a report at most.
 const (
 	maxBody    = 32 << 20
-	maxOutside = registry.MaxEvidence/3*4 + 64<<10
+	maxOutside = registry.MaxDocument/3*4 + 64<<10
 )
 
 // readTimeout bounds how long a read may take.
@@ -106,6 +107,8 @@ func New(c Config) http.Handler {
 	hc.CreateHooks = nil
 	hc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	hc.OpenAPIPath = "/openapi"
+	hc.Transformers = []huma.Transformer{asOurs}
+	hc.OnAddOperation = []huma.AddOpFunc{failsAsOurs}
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"certificate": {Type: "mutualTLS", Description: "A personal client certificate, registered with the act person.register-key"},
 		"session":     {Type: "http", Scheme: "bearer", Description: "The secret of a session, as sallyport login gets it"},
@@ -129,18 +132,17 @@ func New(c Config) http.Handler {
 	s.disclosures()
 	s.offboardings()
 
-	return Guard(http.MaxBytesHandler(s.identify(s.sheets(mux)), maxBody))
+	routes := problem.Routes(mux, "See what there is: GET /openapi.json", func(w http.ResponseWriter, _ *http.Request, p *problem.Problem) { p.Write(w) })
+	return Guard(http.MaxBytesHandler(s.identify(s.sheets(routes)), maxBody))
 }
 
 // Guard is what stands before every program's door. A browser shows a personal
 // certificate, as it does a cookie, whoever's page sends the request; and no answer, a
 // refusal neither, is for a cache, a page or a frame.
 func Guard(next http.Handler) http.Handler {
-	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, problem.New(problem.Refused, "The request came from another site's page", "Use the command line, or a page of this server"))
+	guarded := signin.SameOrigin(next, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problem.New(problem.Refused, "The request came from another site's page", "Use the command line, or a page of this server").Write(w)
 	}))
-	guarded := cross.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -172,7 +174,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 		} else if s.Sessions != nil && len(r.Header["Authorization"]) > 0 {
 			person, session, ok := s.Sessions.Bearer(r)
 			if err := s.Sessions.Unsure(r); !ok && err != nil {
-				writeProblem(w, problem.From(err))
+				problem.From(err).Write(w)
 				return
 			}
 			if !ok {
@@ -194,23 +196,23 @@ func (s *server) identify(next http.Handler) http.Handler {
 		}
 		if !inside { // a page was counted where it was asked for
 			if err := s.requests.Try(r, cmp.Or(string(by.Session), "person "+string(by.Person)), s.Now()); err != nil {
-				writeProblem(w, problem.From(err))
+				problem.From(err).Write(w)
 				return
 			}
 		}
 		p, ok := view.Persons.Get(by.Person)
 		if !ok || p.State != snapshot.Approved {
-			writeProblem(w, problem.New(problem.Refused, "You are known, but not approved",
-				"Ask another of the organisation's people to approve you: sallyport person approve "+string(by.Person)))
+			problem.New(problem.Refused, "You are known, but not approved",
+				"Ask another of the organisation's people to approve you: sallyport person approve "+string(by.Person)).Write(w)
 			return
 		}
 		if p.Vendor != "" && !forVendors(r) {
-			writeProblem(w, problem.New(problem.Refused, "This is for the organisation's own people",
-				"Ask the organisation; your own access is on the pages where you signed in"))
+			problem.New(problem.Refused, "This is for the organisation's own people",
+				"Ask the organisation; your own access is on the pages where you signed in").Write(w)
 			return
 		}
 		if err := s.tooMany(p, r); err != nil {
-			writeProblem(w, problem.From(err))
+			problem.From(err).Write(w)
 			return
 		}
 		if !inside { // the page has made room
@@ -221,7 +223,7 @@ func (s *server) identify(next http.Handler) http.Handler {
 			}
 			leave, err := room.Take(r, string(p.ID), most)
 			if err != nil {
-				writeProblem(w, problem.From(err))
+				problem.From(err).Write(w)
 				return
 			}
 			defer leave()
@@ -241,7 +243,7 @@ func (s *server) tooMany(p *snapshot.Person, r *http.Request) error {
 // unknown answers whom nobody knows, and no address more often than anybody tries.
 func (s *server) unknown(w http.ResponseWriter, r *http.Request) {
 	if err := s.requests.Try(r, "", s.Now()); err != nil {
-		writeProblem(w, problem.From(err))
+		problem.From(err).Write(w)
 		return
 	}
 	identity.WriteUnknown(w)
@@ -301,9 +303,34 @@ type statusProblem struct {
 
 func (p statusProblem) Error() string             { return p.Problem.Error() }
 func (p statusProblem) GetStatus() int            { return p.Status }
-func (p statusProblem) ContentType(string) string { return problemType }
+func (p statusProblem) ContentType(string) string { return problem.MediaType }
 
-const problemType = "application/problem+json"
+// asOurs makes a problem of what the router says of a request that does not fit its
+// route. The value that was sent is left out: it can be anything.
+func asOurs(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := problem.New(problem.Invalid, "The request is not as this address takes it", "Send what GET /openapi.json says of it")
+	if m.Status >= http.StatusInternalServerError {
+		p = problem.From(m)
+	} else if len(m.Errors) > 0 {
+		p.Field, p.Title = m.Errors[0].Location, "is not taken: "+m.Errors[0].Message
+		for _, where := range []string{"query.", "path.", "header.", "body."} {
+			p.Field = strings.TrimPrefix(p.Field, where)
+		}
+	}
+	out := wire(p)
+	out.Status = m.Status
+	return out, nil
+}
+
+// failsAsOurs documents that every route fails by a problem.
+func failsAsOurs(doc *huma.OpenAPI, op *huma.Operation) {
+	op.Responses["default"] = &huma.Response{Description: "Not done", Content: map[string]*huma.MediaType{
+		problem.MediaType: {Schema: doc.Components.Schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")}}}
+}
 
 // asProblem is the error that a handler returns; its cause goes to the log.
 func (s *server) asProblem(ctx context.Context, err error) error {
@@ -318,5 +345,5 @@ func (s *server) asProblem(ctx context.Context, err error) error {
 }
 
 func wire(p *problem.Problem) statusProblem {
-	return statusProblem{Type: "urn:sallyport:problem:" + string(p.Kind), Status: p.Kind.Status(), Problem: p}
+	return statusProblem{Type: p.Type(), Status: p.Kind.Status(), Problem: p}
 }

@@ -195,7 +195,7 @@ func (s *server) disclosureExport() {
 					begun.first()
 				case begun.first != nil: // nothing was written: there is room for a problem
 					p := wire(problem.From(err))
-					hc.SetHeader("Content-Type", problemType)
+					hc.SetHeader("Content-Type", problem.MediaType)
 					hc.SetStatus(p.Status)
 					_ = json.NewEncoder(hc.BodyWriter()).Encode(p) // the client has gone: nothing to do
 				default:

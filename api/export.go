@@ -54,10 +54,10 @@ func (s *server) sheets(next http.Handler) http.Handler {
 		case "portable":
 			body, err = asPortable(c.records(s.Registry.View()))
 		default:
-			err = problem.BadField("format", "is not json, csv or portable", "Use one of them")
+			err = problem.BadField("format", "is not a format that records come in", "Use json, csv or portable")
 		}
 		if err != nil {
-			writeProblem(w, problem.From(err))
+			problem.From(err).Write(w)
 			return
 		}
 		w.Header().Set("Content-Type", media)

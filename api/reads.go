@@ -22,6 +22,9 @@ type List[T any] struct {
 
 func (s *server) reads() {
 	s.diligenceReads()
+	s.you()
+	s.actReads()
+	s.documents()
 	noun(s, "vendors", func(v *snapshot.View) snapshot.Table[id.Vendor, snapshot.Vendor] { return v.Vendors })
 	noun(s, "assessments", func(v *snapshot.View) snapshot.Table[id.Assessment, snapshot.Assessment] { return v.Assessments })
 	noun(s, "certifications", func(v *snapshot.View) snapshot.Table[id.Certification, snapshot.Certification] {
@@ -56,7 +59,10 @@ func (s *server) reads() {
 	noun(s, "incidents", func(v *snapshot.View) snapshot.Table[id.Incident, snapshot.Incident] { return v.Incidents })
 	noun(s, "offboardings", func(v *snapshot.View) snapshot.Table[id.Offboarding, snapshot.Offboarding] { return v.Offboardings })
 	noun(s, "holds", func(v *snapshot.View) snapshot.Table[id.Hold, snapshot.Hold] { return v.Holds })
+}
 
+// you are reads of who the caller is, and where their machines enrol.
+func (s *server) you() {
 	huma.Register(s.api, huma.Operation{OperationID: "whoami", Method: http.MethodGet, Path: "/v1/whoami", Summary: "Who the caller is", Tags: []string{"you"}},
 		func(ctx context.Context, _ *struct{}) (*struct{ Body snapshot.Person }, error) {
 			p, ok := s.Registry.View().Persons.Get(caller(ctx))
@@ -74,7 +80,9 @@ func (s *server) reads() {
 			}
 			return &struct{ Body Enrolment }{Enrolment{Gateway: s.Gateway, People: s.People, Authority: string(pem)}}, nil
 		})
+}
 
+func (s *server) actReads() {
 	huma.Register(s.api, huma.Operation{OperationID: "acts", Method: http.MethodGet, Path: "/v1/acts", Summary: "What was done, oldest first", Tags: []string{"acts"}},
 		func(ctx context.Context, in *struct {
 			After uint64 `query:"after" doc:"The registry version after which to begin"`
@@ -102,7 +110,9 @@ func (s *server) reads() {
 			}
 			return &struct{ Body []actKind }{out}, nil
 		})
+}
 
+func (s *server) documents() {
 	huma.Register(s.api, huma.Operation{OperationID: "document", Method: http.MethodGet, Path: "/v1/documents/{sha256}", Summary: "A stored paper", Tags: []string{"document"}},
 		func(ctx context.Context, in *struct {
 			SHA256 string `path:"sha256" doc:"In hex"`

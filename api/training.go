@@ -40,7 +40,7 @@ func (s *server) trainings() {
 			}
 			doc, err := course.Certificate(s.Organisation, s.Registry.View(), t)
 			if err != nil {
-				return nil, s.asProblem(ctx, problem.New(problem.Conflict, "The completion is no pass, or was revoked", "A certificate is for a completion that counts").Because(err))
+				return nil, s.asProblem(ctx, problem.New(problem.Conflict, "The completion is no pass, or was revoked", "A certificate is for a completion that counts: pass the course again").Because(err))
 			}
 			raw, err := paper.PDF(doc)
 			if err != nil {

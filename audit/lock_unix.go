@@ -39,5 +39,15 @@ func lockFile(name string) (io.Closer, error) {
 		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return lock{f}, nil
+}
+
+// lock is a file with flock on it.
+type lock struct{ *os.File }
+
+// Close gives the lock back, and does not leave that to the file's end: a program that
+// this process is just starting has a copy of the file until it runs, and the next to open
+// the log would find it in use.
+func (l lock) Close() error {
+	return errors.Join(unix.Flock(int(l.Fd()), unix.LOCK_UN), l.File.Close())
 }

@@ -271,20 +271,20 @@ func copied[K ~string, V any](t snapshot.Table[K, V], key K, names *strings.Repl
 	return next, true, json.Unmarshal([]byte(names.Replace(string(raw))), next)
 }
 
-// pages opens the console and asks.
-func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
+// door is the console behind the door for people.
+func (h *largeHouse) door() (http.Handler, *console.Console, error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	gates, err := policy.New(gate.All, nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	acts, err := registry.NewEngine()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	_, verifier, err := disclosuretest.Key()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	sessions := signin.NewSessions(signin.SessionsOptions{View: h.reg.View, Now: h.now})
 	reads := api.New(api.Config{Organisation: "Mercy Valley Health", Version: "bench", Registry: h.reg, Acts: acts, Policy: gates, Log: h.entries, LogVerifier: fmt.Sprint(verifier.Name()),
@@ -296,12 +296,21 @@ func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
 		API:    func(by registry.Actor, w http.ResponseWriter, r *http.Request) { reads.ServeHTTP(w, api.As(r, by)) },
 		Health: func() []string { return nil }, Now: h.now, Logger: logger})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	rest := http.NewServeMux()
 	rest.Handle("/console", pages.Handler())
 	rest.Handle("/console/", pages.Handler())
 	door, err := people.New(people.Config{Organisation: "Mercy Valley Health", Registry: h.reg, Sessions: sessions, Now: h.now, Logger: logger, Rest: rest, Home: "/console"})
+	if err != nil {
+		return nil, nil, err
+	}
+	return door, pages, nil
+}
+
+// pages opens the console and asks.
+func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
+	door, pages, err := h.door()
 	if err != nil {
 		return err
 	}
@@ -322,20 +331,8 @@ func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
 	c := &pageClient{base: srv.URL, secret: secret, hc: &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the run's own server
 		ForceAttemptHTTP2: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 
-	// The first page asks for what is kept beside it; it is ready when the log was read once.
-	began := time.Now()
-	for {
-		p, err := c.get(ctx, "/console")
-		if err != nil {
-			return err
-		}
-		if p.status != http.StatusOK {
-			return fmt.Errorf("the first page answers %d", p.status)
-		}
-		if time.Since(began) > 20*time.Minute || !strings.Contains(p.body, "data-again") && time.Since(began) > time.Second {
-			break
-		}
-		time.Sleep(200 * time.Millisecond)
+	if err := c.warm(ctx); err != nil {
+		return err
 	}
 	if b.profile {
 		f, err := os.Create(filepath.Join(b.out, "console-cpu.prof"))
@@ -399,6 +396,25 @@ func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
 		}
 	}
 	return h.lists(ctx, b, reads)
+}
+
+// warm asks for the first page until what is kept beside it is ready: when the log was read
+// once.
+func (c *pageClient) warm(ctx context.Context) error {
+	began := time.Now()
+	for {
+		p, err := c.get(ctx, "/console")
+		if err != nil {
+			return err
+		}
+		if p.status != http.StatusOK {
+			return fmt.Errorf("the first page answers %d", p.status)
+		}
+		if time.Since(began) > 20*time.Minute || !strings.Contains(p.body, "data-again") && time.Since(began) > time.Second {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
 }
 
 // noKeys is an organisation whose keys were never used: what is measured is pages.

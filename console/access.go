@@ -219,7 +219,8 @@ type requestPage struct {
 	Amount     string
 	Cohort     string
 	Preview    *api.RequestPreview
-	PreviewNot string // why there is none
+	PreviewNot string // why there is none; empty too: it is not for the visitor
+	Deciders   []ref  // who may approve it
 	Missing    []requestGate
 	Met        int
 	Has        []*snapshot.Grant
@@ -284,6 +285,11 @@ func (s *server) request(v *visit) (requestPage, error) {
 	out.Long, out.Shorter = lifeWords(r.Life), shorter(r.Life)
 	if out.Waits {
 		s.requestCost(v, &out)
+		for _, p := range v.View.PersonsOf("") {
+			if p.State == snapshot.Approved && waitsMay("request.approve", p) && len(out.Deciders) < requestsShown {
+				out.Deciders = append(out.Deciders, refIn(v.View, p.ID))
+			}
+		}
 	}
 	return out, nil
 }
@@ -332,7 +338,7 @@ func (s *server) requestCost(v *visit, p *requestPage) {
 		x := problem.From(err)
 		p.Preview, p.PreviewNot = nil, sentence(x.Title)+" "+sentence(x.NextStep)
 		if x.Kind == problem.Refused {
-			p.PreviewNot = "It is shown to the data owners who decide, and to who asked."
+			p.PreviewNot = "" // it is for those who decide, and for who asked
 		}
 		return
 	}

@@ -58,7 +58,7 @@ func told(v *visit) (done, undo string) {
 		return "", ""
 	}
 	if spec, ok := registry.Lookup(e.Kind); ok {
-		done = spec.Summary
+		done = summaryFor(v.ours(), spec)
 		if label := refOfSubject(v.View, e.Subject).Label; label != "" && label != string(e.ID) {
 			done += ": " + label
 		}
@@ -110,6 +110,7 @@ type actsPage struct {
 	Kinds, Nouns []option
 	Actor, ID    string
 	From, Until  string
+	SignIns      bool // they are listed, too
 	Rows         []registry.Entry
 	Looked       int
 	Older, Newer string
@@ -150,8 +151,11 @@ func (s *server) actList(v *visit) (actsPage, error) {
 	if err != nil {
 		return p, err
 	}
+	// Everybody signs in every day: that would hide what was done.
+	p.SignIns = q.Get("sign-ins") != ""
+	quiet := !p.SignIns && q.Get("kind") == "" && q.Get("noun") == "" && p.ID == ""
 	keep := func(e registry.Entry) bool {
-		return (q.Get("kind") == "" || string(e.Kind) == q.Get("kind")) && (p.Actor == "" || string(e.Actor) == p.Actor) &&
+		return (!quiet || e.Kind != "session.start") && (q.Get("kind") == "" || string(e.Kind) == q.Get("kind")) && (p.Actor == "" || string(e.Actor) == p.Actor) &&
 			(q.Get("noun") == "" || string(e.Subject.Noun) == q.Get("noun")) && (p.ID == "" || e.Subject.ID == p.ID) &&
 			(from.IsZero() || !e.At.Before(from)) && (until.IsZero() || e.At.Before(until))
 	}

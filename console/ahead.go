@@ -2,10 +2,13 @@ package console
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sallyport/sallyport/forecast"
+	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 // ahead keeps the forecast of the next year. It asks every gate about every grant at
@@ -52,7 +55,7 @@ func (a *ahead) turn() {
 	if fresh {
 		return
 	}
-	stops := stillToCome(forecast.Of(a.s.Policy, v, now.UTC(), now.UTC().Add(aheadFor)))
+	stops := together(stillToCome(forecast.Of(a.s.Policy, v, now.UTC(), now.UTC().Add(aheadFor))))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.at.IsZero() {
@@ -79,4 +82,43 @@ func (a *ahead) Within(ctx context.Context, now time.Time, d time.Duration) ([]f
 		}
 	}
 	return out, a.at
+}
+
+// none reports whether there is no forecast yet.
+func (a *ahead) none() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.at.IsZero()
+}
+
+// together makes one date of a vendor's access reviews that are due at one moment: they are
+// of one campaign, and somebody sees to them in one go.
+func together(stops []forecast.Stop) []forecast.Stop {
+	type moment struct {
+		at     int64
+		vendor id.Vendor
+		code   string
+	}
+	first := map[moment]int{}
+	out := stops[:0]
+	for _, x := range stops {
+		if x.Kind == forecast.Stops && x.Subject.Noun == snapshot.NounReview {
+			key := moment{x.At.UnixNano(), x.Vendor, x.Code}
+			if i, ok := first[key]; ok {
+				y := &out[i]
+				y.Grants, y.Engagements = joined(y.Grants, x.Grants), joined(y.Engagements, x.Engagements)
+				continue
+			}
+			first[key] = len(out)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// joined are the keys of both, sorted, each once.
+func joined[K ~string](a, b []K) []K {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -114,7 +114,7 @@ func TestAttacks(t *testing.T) {
 	})
 
 	t.Run("a vendor's person takes no more memory than one person does", func(t *testing.T) {
-		const size = 5 << 20
+		const size = 7 << 20
 		send := func(body io.Reader) (status int) {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.b.Pages+"/console/do/incident.report", body)
 			if err != nil {
@@ -152,7 +152,7 @@ func TestAttacks(t *testing.T) {
 				t.Fatal("those before have ended, and nobody is let in")
 			}
 		}
-		lin.post("/console/do/incident.report", url.Values{"title": {strings.Repeat("x", size+1<<20)}}).wants(http.StatusRequestEntityTooLarge)
+		lin.post("/console/do/incident.report", url.Values{"title": {strings.Repeat("x", registry.MaxDocument+1<<20)}}).wants(http.StatusRequestEntityTooLarge)
 	})
 
 	t.Run("a vendor's live page hears nothing of what others do", func(t *testing.T) {

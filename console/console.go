@@ -245,8 +245,8 @@ func (s *server) enter(x screen) http.Handler {
 	})
 }
 
-// maxTheirs bounds what a vendor's person may post: evidence is the longest.
-const maxTheirs = registry.MaxEvidence + 64<<10
+// maxTheirs bounds what a vendor's person may post: a report is the longest.
+const maxTheirs = registry.MaxDocument + 64<<10
 
 // admit lets a form in, if there are not too many, and room for it. The caller calls leave
 // when it is done with.
@@ -305,8 +305,12 @@ func (s *server) fail(v *visit, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(v.Context(), level, "a screen was refused", "route", v.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
+	if problem.ForPrograms(v.Request) {
+		p.Write(v.w)
+		return
+	}
 	v.status, v.title = p.Kind.Status(), failed(p.Kind)
-	p.SetRetryAfter(v.w.Header())
+	p.SetHeaders(v.w.Header())
 	s.write(v, "failure", page[failure]{s.frame(v), failure{p}})
 }
 

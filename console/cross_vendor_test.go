@@ -93,7 +93,7 @@ func (x *rivals) apiRoutes() []string {
 
 // names of fields and parameters in which something can be named.
 var rivalNames = []string{"id", "vendor", "engagement", "grant", "from", "elevates", "role", "person", "app", "device", "devices", "about", "decision", "act", "done", "next", "q", "of", "on", "on.id", "about.0.id",
-	"session", "passkey", "response", "state", "code", "document", "document_sha256", "questionnaire", "question", "incident", "offboarding", "request", "source", "citation", "draft", "owner", "subcontractors", "kind", "client_id", "provider"}
+	"session", "passkey", "response", "state", "code", "document", "document_sha256", "questionnaire", "question", "incident", "offboarding", "request", "source", "citation", "draft", "owner", "subcontractors", "underlying", "carve_outs", "type", "kind", "client_id", "provider"}
 
 func (x *rivals) aim(rng *rand.Rand, pattern string) string {
 	plural := ""
@@ -304,6 +304,16 @@ func (x *rivals) wholeActs(t *testing.T, rng *rand.Rand) {
 	ask := registry.MakeRequest{Engagement: "imaging-eval", App: hospitaltest.App2, Devices: []id.Device{hospitaltest.Device2}, Role: "imaging-reader", Cohort: cohort, MaxPatients: 1, MaxDailyBytes: 1 << 20, Life: 60, Why: "a test"}
 	with := func(change func(*registry.MakeRequest)) registry.MakeRequest { a := ask; change(&a); return a }
 	code256, _ := signin.CodeDigest(signin.NewCode())
+	sends := func(change func(*registry.RecordCertification)) registry.RecordCertification {
+		a := registry.RecordCertification{Vendor: hospitaltest.Vendor2, Type: "VULNSCAN", ExpiresAt: now.AddDate(0, 1, 0), Particulars: snapshot.Particulars{AsOf: now.AddDate(0, 0, -5)}}.With("text/plain", []byte("a scan"))
+		change(&a)
+		return a
+	}
+	at := slices.IndexFunc(x.foreign["certifications"], func(key string) bool { return key != "northwind-soc2" })
+	if at < 0 {
+		t.Fatal("the first vendor has sent nothing")
+	}
+	scan := x.foreign["certifications"][at]
 	for _, a := range []struct {
 		act registry.Act
 		key string
@@ -328,6 +338,15 @@ func (x *rivals) wholeActs(t *testing.T, rng *rand.Rand) {
 		{registry.ReportIncident{Vendor: hospitaltest.Vendor2, Title: "theirs", About: []snapshot.Subject{{Noun: snapshot.NounGrant, ID: string(hospitaltest.Grant)}}}, string(hospitaltest.Grant)},
 		{registry.AttestDisposition{ID: "northwind-parting", Form: snapshot.RawData, Outcome: snapshot.NeverHeld, Items: "none", Attester: "Mia"}, "northwind-parting"},
 		{registry.EndSession{ID: id.Session(x.foreign["sessions"][0])}, x.foreign["sessions"][0]},
+		{sends(func(a *registry.RecordCertification) { a.Vendor = hospitaltest.Vendor }), string(hospitaltest.Vendor)},
+		{sends(func(a *registry.RecordCertification) { a.ID = "northwind-soc2" }), "northwind-soc2"},
+		{sends(func(a *registry.RecordCertification) {
+			a.Type, a.Underlying, a.IssuedAt = "HITRUST_AI", "northwind-soc2", now.AddDate(0, 0, -1)
+		}), "northwind-soc2"},
+		{sends(func(a *registry.RecordCertification) { a.CarveOuts = []id.Vendor{hospitaltest.Vendor} }), string(hospitaltest.Vendor)},
+		{registry.RevokeCertification{ID: "northwind-soc2"}, "northwind-soc2"},
+		{registry.RevokeCertification{ID: id.Certification(scan)}, scan},
+		{registry.VerifyCertification{ID: id.Certification(scan), How: "report-read", Against: "all of it"}, scan},
 		{registry.InvitePerson{ID: "triage-newcomer", Code256: code256, ExpiresAt: now.Add(time.Hour)}, "triage-newcomer"},
 		{registry.CloseIncident{ID: id.Incident(incident)}, incident},
 	} {

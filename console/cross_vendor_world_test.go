@@ -116,6 +116,8 @@ func (x *rivals) plant() {
 	x.doAs(x.lin, registry.ReportIncident{Vendor: hospitaltest.Vendor, Title: rivalMark + " we lost a laptop"})
 	x.doAs(x.lin, registry.MakeRequest{Engagement: hospitaltest.Engagement, App: hospitaltest.App, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role, Cohort: snapshot.Cohort{Kind: snapshot.CohortGroup, Ref: rivalMark + "-group"},
 		MaxPatients: 10, MaxDailyBytes: 1 << 20, Life: 60, Why: rivalMark + " because"})
+	x.doAs(x.lin, registry.RecordCertification{Vendor: hospitaltest.Vendor, Type: "VULNSCAN", ExpiresAt: now.AddDate(0, 1, 0),
+		Particulars: snapshot.Particulars{AsOf: now.AddDate(0, 0, -10), Issuer: rivalMark + " scanners"}}.With("text/plain", []byte(rivalMark+" a scan of theirs")))
 	x.doAs(x.lin, registry.AnswerQuestion{ID: "northwind-q1", Question: hipaa.Questions()[0].ID, Value: rivalMark + " answer"})
 }
 

@@ -94,6 +94,9 @@ type ladder struct {
 	Assumed []string
 }
 
+// Early reports whether the request was refused before the gates were asked.
+func (l ladder) Early() bool { return l.Passed == 0 && l.Unasked > 0 }
+
 // rung is one gate.
 type rung struct {
 	Key         string // of the element on the page
@@ -203,7 +206,11 @@ func recordedLadder(view *snapshot.View, c caller, permitted bool, failing []aud
 		r := rung{Gate: f.Gate, Owner: true, State: mark{"Refused", "bad"}}
 		if b, ok := beforeGates[f.Gate]; ok {
 			r.Title = b.title
-			r.Failures = []ladderFailure{{Code: f.Reason, Message: b.message + " (" + strings.ReplaceAll(f.Reason, "-", " ") + ")", NextStep: b.next, Who: b.who}}
+			message, why := b.message, strings.ReplaceAll(f.Reason, "-", " ")
+			if !strings.HasSuffix(message, " "+why) {
+				message += ": " + why
+			}
+			r.Failures = []ladderFailure{{Code: f.Reason, Message: message, NextStep: b.next, Who: b.who}}
 		} else { // of the site, or of another version of the program
 			before = false
 			r.Title = "A rule of this organisation, or of another version of the program"

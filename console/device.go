@@ -97,6 +97,8 @@ func standingOf(v *visit, d *snapshot.Device, whole bool) deviceStanding {
 	rule := v.View.Settings.Posture
 	p, ok := v.View.Postures.Get(d.ID)
 	switch {
+	case d.State == snapshot.Ended:
+		return deviceStanding{Key: "ended", Mark: mark{"Not looked at", "off"}, Why: "It asks for nothing any more"}
 	case rule.WorkloadsExempt && (d.SPIFFE != "" || servesWorkloads(v.View, d.ID)):
 		return deviceStanding{Key: "exempt", Mark: mark{"Exempt", "off"}, Why: "A workload, without a screen or a user: it is judged by its provenance"}
 	case !ok:
@@ -143,7 +145,7 @@ func standingOf(v *visit, d *snapshot.Device, whole bool) deviceStanding {
 }
 
 func standingOptions() []option {
-	return []option{{Value: "fine", Label: "In order"}, {Value: "wrong", Label: "A check is wrong"}, {Value: "old", Label: "Report too old"}, {Value: "none", Label: "No report"}, {Value: "exempt", Label: "Exempt"}}
+	return []option{{Value: "fine", Label: "In order"}, {Value: "wrong", Label: "A check is wrong"}, {Value: "old", Label: "Report too old"}, {Value: "none", Label: "No report"}, {Value: "exempt", Label: "Exempt"}, {Value: "ended", Label: "Not looked at"}}
 }
 
 // deviceState is whether a device is trusted now.
@@ -268,9 +270,10 @@ func (s *server) device(v *visit) (devicePage, error) {
 	case snapshot.Invited, snapshot.Suspended:
 		p.Revoke = f.May("device.revoke", "id", d.ID).As("Revoke for good")
 	}
-	if p.Hold == nil {
+	switch {
+	case p.Hold == nil && d.State != snapshot.Ended:
 		p.Stop = f.May("hold.place", "on.noun", snapshot.NounDevice, "on.id", d.ID).As("Hold: stop it now")
-	} else if p.Hold.PlacedBy != v.Person.ID {
+	case p.Hold != nil && p.Hold.PlacedBy != v.Person.ID:
 		p.Lift = f.May("hold.lift", "id", p.Hold.ID).As("Lift the hold")
 	}
 	return p, nil

@@ -134,6 +134,11 @@ func reopenText(c diligence.Cause) string {
 	return words(string(c))
 }
 
+// open reports whether it waits for the vendor, or for its scores.
+func (r questionnaireRow) open() bool {
+	return !r.Withdrawn && (r.Stage == snapshot.QuestionsSent || r.Stage == snapshot.QuestionsSubmitted)
+}
+
 func rowOfQuestionnaire(v *snapshot.View, q *snapshot.Questionnaire, now time.Time) questionnaireRow {
 	r := questionnaireRow{Questionnaire: q, VendorName: vendorName(v, q.Vendor), Answered: len(q.Asked) - len(diligence.Unanswered(q))}
 	switch {
@@ -146,7 +151,7 @@ func rowOfQuestionnaire(v *snapshot.View, q *snapshot.Questionnaire, now time.Ti
 	case q.Stage == snapshot.QuestionsSubmitted:
 		r.State = mark{"To be scored", "wait"}
 	default:
-		r.State = mark{"Closed", "off"}
+		r.State = mark{"Scored", "off"}
 	}
 	return r
 }

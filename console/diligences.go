@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/sallyport/sallyport/diligence"
@@ -53,20 +54,34 @@ func questionnaireList(v *visit, f Frame) list {
 		}
 	}
 	return listOf(v, listing[questionnaireRow]{
-		Caption: "Questionnaires", Rows: rows, Sort: "-sent", Keep: []string{"tab"},
+		Caption: "Questionnaires", Rows: rows, Sort: "state", Keep: []string{"tab"},
 		Search: func(r questionnaireRow) string { return string(r.ID) + " " + r.VendorName },
 		Columns: []column[questionnaireRow]{
 			{Key: "questionnaire", Label: "Questionnaire", Cell: func(r questionnaireRow) cell { return cell{Text: string(r.ID), Href: refIn(v.View, r.ID).Href} }},
 			{Key: "vendor", Label: "Vendor", Cell: func(r questionnaireRow) cell { return vendorCell(v, r.Vendor) }},
-			{Key: "state", Label: "State", Cell: func(r questionnaireRow) cell { return markOf(r.State) }},
+			{Key: "state", Label: "State", Cell: func(r questionnaireRow) cell { return markOf(r.State) }, Sort: questionnaireOrder},
 			{Key: "answered", Label: "Answered", Num: true, Cell: func(r questionnaireRow) cell { return text(fmt.Sprintf("%d of %d", r.Answered, len(r.Asked))) },
 				Sort: func(r questionnaireRow) string { return fmt.Sprintf("%03d", r.Answered*100/max(len(r.Asked), 1)) }},
 			{Key: "sent", Label: "Sent", Wide: true, Cell: func(r questionnaireRow) cell { return text(day(r.SentAt)) }, Sort: func(r questionnaireRow) string { return iso(r.SentAt) }},
-			{Key: "due", Label: "Due", Wide: true, Cell: func(r questionnaireRow) cell { return text(day(r.DueAt)) }, Sort: func(r questionnaireRow) string { return iso(r.DueAt) }},
+			{Key: "due", Label: "Due", Wide: true, Cell: func(r questionnaireRow) cell {
+				if !r.open() {
+					return text(day(r.DueAt))
+				}
+				return cell{Text: day(r.DueAt), Help: ago(v.Now, r.DueAt)}
+			}, Sort: func(r questionnaireRow) string { return iso(r.DueAt) }},
 		},
 		Filters: []filter[questionnaireRow]{{Key: "state", Label: "State", Of: func(r questionnaireRow) []string { return []string{r.State.Word} }}},
 		Empty:   empty{"No questions were sent yet", "Record what the vendor does first; then the questions that fit its data are chosen and sent, by a link or to its own people.", f.May("questionnaire.send")},
 	})
+}
+
+// questionnaireOrder puts first what somebody has to do something about, the earliest due
+// first, and then what is done, the newest first.
+func questionnaireOrder(r questionnaireRow) string {
+	if r.open() {
+		return "0" + iso(r.DueAt)
+	}
+	return fmt.Sprintf("1%020d", math.MaxInt64-r.SentAt.Unix())
 }
 
 func reportList(v *visit, f Frame) list {

@@ -201,7 +201,7 @@ func (f *doForm) act(v *visit) (registry.Act, json.RawMessage, bool) {
 	f.attach()
 	f.fillSecret(v)
 	a, raw, errs := actOf(f.spec, f.typed)
-	if f.file == nil && needsFile(f.spec) {
+	if f.file == nil && f.needsFile(v) {
 		errs = []fieldError{{"content", "is missing", "Choose the file"}} // what else is wrong says less
 	}
 	if f.reason == "" {
@@ -297,10 +297,25 @@ func problems(p *problem.Problem) []fieldError {
 	return out
 }
 
+// theirSummary is what acts are to a vendor's people, where the table's words are the
+// organisation's.
+var theirSummary = map[registry.Kind]string{
+	"certification.record": "Send a report or certificate, to be verified",
+	"certification.revoke": "Take back a report or certificate that you sent",
+}
+
+// summaryFor is what the act is to one of the organisation's people, or of a vendor's.
+func summaryFor(ours bool, spec *registry.Spec) string {
+	if text, ok := theirSummary[spec.Name]; ok && !ours {
+		return text
+	}
+	return spec.Summary
+}
+
 // doPage shows the form as it was typed.
 func (s *server) doPage(v *visit, f doForm) doPage {
-	v.call(f.spec.Summary)
-	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, open: f.open, own: true}
+	v.call(summaryFor(v.ours(), f.spec))
+	form := actForm{v: v, spec: f.spec, typed: f.typed, given: f.given, errs: f.errs, shown: map[string]bool{}, open: f.open, own: true, filed: f.file != nil}
 	if name, ok := strings.CutPrefix(f.step, "more:"); ok {
 		form.more = []string{name}
 	}
@@ -310,8 +325,8 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 		f.errs = append(f.errs, form.missing(p.Must)...)
 	}
 	s.weighs(v, &f, p.Must)
-	if p.First = form.undecided(); form.hasFile() {
-		p.File = f.fileField()
+	if p.First = form.undecided(); form.hasFile() && !p.First {
+		p.File = f.fileField(v)
 	}
 	p.Multipart = p.File != nil || slices.ContainsFunc(append(slices.Clone(p.Must), p.May...), func(x actField) bool { return x.As == "pasted" })
 	p.standing(s, v, f.spec)
@@ -328,7 +343,7 @@ func (s *server) doPage(v *visit, f doForm) doPage {
 				x.Href = "#" + at
 			} else if name == "reason" {
 				x.Href = "#f-reason"
-			} else if name == "content" && p.File != nil {
+			} else if (name == "content" || form.fromFile(name)) && p.File != nil {
 				x.Href, p.File.Error = "#f-content", strings.TrimPrefix(x.Text, "File: ")
 			}
 		}
@@ -424,6 +439,9 @@ func (f *actForm) nearest(name string, all []actField) string {
 func (p *doPage) standing(s *server, v *visit, spec *registry.Spec) {
 	for _, d := range spec.Duties {
 		p.Who = append(p.Who, words(string(d)))
+	}
+	if slices.Contains(spec.Admits, registry.VendorPeople) {
+		p.Who = append(p.Who, "people of the vendor that it is about")
 	}
 	p.Apart = slices.Contains([]string{"approve", "verify", "approve-destruction", "approve-renewal", "lift", "check-terms", "approve-keys"}, spec.Verb)
 	if spec.StepUp() && s.untouched(v, spec) {

@@ -113,7 +113,15 @@ func (f *actForm) known(name string, t reflect.Type) iter.Seq[candidate] {
 	}
 	switch t {
 	case of[id.Vendor]():
-		return of1(v.Vendors, func(x *snapshot.Vendor) candidate { return candidate{label: x.Name, vendor: x.ID, state: x.State} })
+		return of1(v.Vendors, func(x *snapshot.Vendor) candidate {
+			c := candidate{label: x.Name, vendor: x.ID, state: x.State}
+			if own, ok := v.Vendors.Get(f.v.Person.Vendor); ok && name == "carve_outs" { // those below the visitor's own
+				if c.vendor = ""; slices.Contains(own.Subcontractors, x.ID) {
+					c.vendor = own.ID
+				}
+			}
+			return c
+		})
 	case of[id.Engagement]():
 		return of1(v.Engagements, func(x *snapshot.Engagement) candidate { return candidate{vendor: x.Vendor, state: x.State} })
 	case of[id.Agreement]():
@@ -168,7 +176,10 @@ func (f *actForm) known(name string, t reflect.Type) iter.Seq[candidate] {
 			return candidate{label: string(x.Verdict) + ", " + day(x.DecidedAt), vendor: x.Vendor}
 		})
 	case of[id.Certification]():
-		return of1(v.Certifications, func(x *snapshot.Certification) candidate { return candidate{label: x.Type, vendor: x.Vendor} })
+		return of1(v.Certifications, func(x *snapshot.Certification) candidate {
+			done := !x.RevokedAt.IsZero() || !x.VerifiedAt.IsZero() && (f.spec.Verb == "verify" || !f.v.ours()) || !f.v.ours() && !v.SentByVendor(x)
+			return candidate{label: certificationName(x.Type), vendor: x.Vendor, shut: name == "id" && done}
+		})
 	case of[id.Questionnaire]():
 		return of1(v.Questionnaires, func(x *snapshot.Questionnaire) candidate { return candidate{vendor: x.Vendor} })
 	case of[id.Determination]():
@@ -194,7 +205,10 @@ func (f *actForm) known(name string, t reflect.Type) iter.Seq[candidate] {
 			return candidate{label: string(x.Person), vendor: x.Vendor, shut: !x.Live(f.v.Now) || !f.v.ours() && x.Person != f.v.Person.ID}
 		})
 	}
-	if !f.v.ours() {
+	switch {
+	case t.PkgPath() != of[id.Vendor]().PkgPath():
+		return nil // no id
+	case !f.v.ours():
 		return func(func(candidate) bool) {} // of the organisation alone
 	}
 	switch t {

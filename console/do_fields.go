@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/agreement"
 	"github.com/sallyport/sallyport/breach"
+	"github.com/sallyport/sallyport/diligence"
 	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/registry"
@@ -48,6 +49,7 @@ type actForm struct {
 	shown map[string]bool // fields whose error is shown beside them
 	open  []string        // what a picker shows the parts of
 	own   bool            // it is the act's own screen, which has files and steps
+	filed bool            // a file waits for the act
 }
 
 // fields are the act's fields: those that must be filled in, then the others.
@@ -85,17 +87,23 @@ func (f *actForm) hasFile() bool {
 // fileFields are what the file itself says.
 var fileFields = []string{"sha256", "media_type", "size"}
 
+// fromFile reports whether the file says what the field holds. Where one may come along, or a
+// stored one be named instead, the form asks for the file.
+func (f *actForm) fromFile(name string) bool {
+	return f.hasFile() && (slices.Contains(fileFields, name) || name == "document_sha256" && (f.filed || f.typed.Get(name) == ""))
+}
+
 func (f *actForm) field(name string, m member, path string) (actField, bool) {
 	w := wordOf(f.spec.Name, name, m.Name)
 	x := actField{Name: name, ID: "f-" + name, Label: w.Label, Help: w.Help, Required: !m.Optional && path == "", Optional: m.Optional, Value: f.typed.Get(name)}
-	if path == "" && f.hasFile() && slices.Contains(fileFields, name) {
+	if f.withheld(name) || path == "" && f.fromFile(name) {
 		return x, false
 	}
 	x.Error = f.errorAt(name)
 	t := m.Type
 	if slices.Contains(f.given, name) && x.Error == "" && len(f.typed[name]) == 1 {
 		x.As, x.Change = "given", f.without(name)
-		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && r.Href != "" {
+		if r := refIn(f.v.View, typedID(t, x.Value)); f.v.ours() && (r.Href != "" || r.Help != "") { // it leads somewhere, or people call it otherwise
 			x.Ref = &r
 		}
 		for _, o := range closedSet(f.spec.Name, name, t, f.v.View) {
@@ -143,6 +151,9 @@ func (f *actForm) shape(x *actField, t reflect.Type, optional bool) {
 		t = t.Elem()
 	}
 	closed := closedSet(f.spec.Name, x.Name, t, f.v.View)
+	if f.spec.Name == "certification.record" && x.Name == "type" && !f.v.ours() { // nobody sends what never counts
+		closed = slices.DeleteFunc(closed, func(o option) bool { return diligence.Never(o.Value) != "" })
+	}
 	switch {
 	case t == timeType:
 		x.As, x.Help = "time", strings.TrimSpace("In UTC. "+x.Help)

@@ -37,8 +37,8 @@ type fileField struct {
 	Required                        bool
 }
 
-func (f *doForm) fileField() *fileField {
-	x := fileField{Required: needsFile(f.spec)}
+func (f *doForm) fileField(v *visit) *fileField {
+	x := fileField{Required: f.needsFile(v)}
 	if f.file != nil {
 		x.Held, x.Name, x.Size, x.Media, x.Until = f.held, f.file.Name, humanBytes(len(f.file.Content)), f.file.Media, f.file.until
 		x.Digest = registry.NewDocument(f.file.Media, f.file.Content).Digest
@@ -46,10 +46,12 @@ func (f *doForm) fileField() *fileField {
 	return &x
 }
 
-// needsFile reports whether the act is nothing without its file.
-func needsFile(spec *registry.Spec) bool {
-	members := membersOf(actType(spec))
-	return (&actForm{spec: spec}).hasFile() && slices.ContainsFunc(members, func(m member) bool { return m.Name == "sha256" && !m.Optional })
+// needsFile reports whether the act is nothing without its file: a document, and whatever a
+// vendor's people send.
+func (f *doForm) needsFile(v *visit) bool {
+	members := membersOf(actType(f.spec))
+	return (&actForm{spec: f.spec}).hasFile() && (f.spec.Name == "certification.record" && !v.ours() ||
+		slices.ContainsFunc(members, func(m member) bool { return m.Name == "sha256" && !m.Optional }))
 }
 
 // fileOf finds the file again that waits for the form.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 // kinds are the acts in which one field says what the others are: the form asks for it first,
 // and then for what the chosen one has, and nothing else.
 var kinds = map[registry.Kind]byKind{
-	"certification.record": {Field: "type", Beside: []string{"vendor"}, Always: []string{"id", "expires_at", "document_sha256", "fingerprint"}, Needs: diligence.Needs, Tells: diligence.Tells},
+	"certification.record": {Field: "type", Beside: []string{"vendor"}, Always: []string{"id", "expires_at", "document_sha256", "fingerprint"}, Needs: diligence.Needs, Tells: diligence.Tells,
+		Ours: []string{"id", "document_sha256", "fingerprint", "bridge", "exceptions.accepted"}},
 }
 
 type byKind struct {
@@ -20,7 +22,25 @@ type byKind struct {
 	Always []string // whatever the kind
 	Needs  func(string) []string
 	Tells  func(string) []string
+	Ours   []string // for the organisation's people alone
 }
+
+// withheld reports whether the field is not for who fills in the form: what the organisation
+// says by itself, and a choice in which there is nothing to choose.
+func (f *actForm) withheld(name string) bool {
+	k, ok := kinds[f.spec.Name]
+	if !ok || f.v.ours() {
+		return false
+	}
+	if name == "carve_outs" {
+		w, _ := f.v.View.Vendors.Get(f.v.Person.Vendor)
+		return w == nil || len(w.Subcontractors) == 0
+	}
+	return slices.Contains(k.Ours, numbered.ReplaceAllString(name, ""))
+}
+
+// numbered is the number of an entry in a field's name.
+var numbered = regexp.MustCompile(`\.[0-9]+`)
 
 // undecided reports whether the form is at its first page: nobody has said yet which kind.
 func (f *actForm) undecided() bool {

@@ -316,6 +316,7 @@ func TestAFileWaitsWhileItsActIsLookedAt(t *testing.T) {
 func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
 	w := shared(t)
 	x := &walker{client: w.as(registrytest.Ada)}
+	ends := w.b.Clock.Now().UTC().AddDate(1, 0, 0).Format("2006-01-02T15:04")
 	asks := func(want []string, not []string) {
 		t.Helper()
 		_, _, known := actForm(t, x.body)
@@ -335,9 +336,9 @@ func TestAReportIsAskedForWhatItsTypeHas(t *testing.T) {
 	x.sends("choose").wants(http.StatusUnprocessableEntity, "Is missing. Choose one", `href="#f-type"`)
 	x.sends("preview").wants(http.StatusUnprocessableEntity, "Is missing. Choose one")
 	x.sends("choose", "type", "SOC2_T2").wants(http.StatusOK, "Show what this one has")
-	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "document_sha256"}, []string{"limits", "open_high", "person", "soa_version"})
-	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", "2027-01-01T00:00").wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
-	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="2027-01-01T00:00"`)
+	asks([]string{"opinion", "period_start", "bridge.by", "expires_at", "content"}, []string{"document_sha256", "limits", "open_high", "person", "soa_version"})
+	x.sends("preview", "issuer", "A. Auditor", "reason", "this year's", "expires_at", ends).wants(http.StatusUnprocessableEntity, `value="A. Auditor"`, "A SOC2_T2 must say it")
+	x.sends("choose", "type", "INSURANCE", "criteria", "security", "issuer", "A. Carrier").wants(http.StatusOK, `value="A. Carrier"`, "this year&#39;s", `value="`+ends+`"`)
 	asks([]string{"limits", "ai_exclusion", "tail_months"}, []string{"opinion", "criteria", "period_start"})
 	x.sends("preview", "limits", "10 M USD", "ai_exclusion", "false").wants(http.StatusOK, "Nothing is done yet", "10 M USD")
 	x.sends("do").wants(http.StatusOK)

@@ -55,6 +55,7 @@ var fieldWords = map[string]word{
 	"until":                               {"Until", ""},
 	"text":                                {"What", "In a sentence. Never patient data."},
 	"owner":                               {"Owner", "Who looks after it."},
+	"offboarding.begin due_at":            {"The vendor tells by", "Until then it must say what became of every form of the data: returned, destroyed, or neither and why. The agreement may set an earlier date."},
 	"due_at":                              {"Due at", ""},
 	"expires_at":                          {"Expires at", ""},
 	"starts_at":                           {"Starts at", ""},
@@ -148,6 +149,7 @@ var fieldWords = map[string]word{
 	"about":                               {"About", ""},
 	"how":                                 {"How you verified it", ""},
 	"against":                             {"Against what", "Such as the issuer's portal, or whom you wrote to."},
+	"finding.settle settled":              {"Settled how", "Mended: it was wrong, and is right now. Mistaken: there was nothing. Incident: it was worse, and the incident is open already; name it below."},
 	"settled":                             {"Settled how", ""},
 	"justified":                           {"Was it justified?", ""},
 	"unsecured":                           {"Was the PHI unsecured?", "45 CFR 164.402: not made unusable to others by encryption or destruction."},
@@ -292,6 +294,7 @@ var fieldWords = map[string]word{
 	"next_under_way":                      {"The next examination is under way", ""},
 	"criteria":                            {"Criteria", "Trust services criteria that the report covers."},
 	"certification.record scope":          {"Scope", "Services or systems that it covers."},
+	"certification.revoke why":            {"Why", "The vendor is told, in these words. Never patient data."},
 }
 
 // wordOf is what the form calls a field.

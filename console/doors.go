@@ -40,6 +40,9 @@ type doors struct {
 	Grants       int // that were asked about
 	Left         int // live grants that were not, because there are many
 	Passing      int // for how many both are open
+	Next         []forecast.Stop
+	More         int  // dates to come that are not in Next
+	Making       bool // there is no forecast yet
 }
 
 // doorSide is one door.
@@ -47,9 +50,27 @@ type doorSide struct {
 	Label   string
 	Mark    mark
 	Passing int // for how many grants it is open
+	Of      int // grants that were asked about
 	Gates   []doorGate
-	Closes  time.Time // when the first of its gates closes; zero: none in a year
-	By      string
+	Asked   int // gates that were asked
+	Hold    int // of them, those that let every grant pass
+}
+
+// Says is how many of its conditions hold, in a sentence.
+func (d doorSide) Says() string {
+	switch {
+	case d.Asked == 0:
+		return "Nothing is asked here before there is a grant."
+	case d.Asked < len(d.Gates):
+		return fmt.Sprintf("%d of %d conditions hold. The others are asked once there is a grant.", d.Hold, d.Asked)
+	case d.Hold == d.Asked:
+		return fmt.Sprintf("All %d conditions hold.", d.Asked)
+	}
+	text := fmt.Sprintf("%d of %d conditions hold", d.Hold, d.Asked)
+	if d.Of > 1 {
+		text += " for every grant"
+	}
+	return text + "."
 }
 
 // doorGate is one condition.
@@ -74,8 +95,19 @@ func (g doorGate) Mark() mark {
 	return mark{"Shut", "bad"}
 }
 
-// doorsAsked bounds how many grants a page decides on.
-const doorsAsked = 60
+const (
+	// doorsAsked bounds how many grants a page decides on.
+	doorsAsked = 60
+	// doorsNext is how many dates to come stand between the doors.
+	doorsNext = 3
+)
+
+// comes puts dates to come between the doors, the earliest first.
+func (d *doors) comes(a *ahead, now time.Time, keep func(forecast.Stop) bool) {
+	stops := a.about(now, keep)
+	d.Making = a.none()
+	d.Next, d.More = stops[:min(len(stops), doorsNext)], max(0, len(stops)-doorsNext)
+}
 
 // doorsOf decides, for each of the grants that is live, what each gate would say of a small request now:
 // the policy itself is asked, so what is shown is what would be.
@@ -206,14 +238,17 @@ func doorTake(gates map[string]*doorGate, names []string, seen policy.Foresight)
 }
 
 func doorSideOf(label string, names []string, gates map[string]*doorGate, closes map[string]forecast.Stop, passing, of int) doorSide {
-	d := doorSide{Label: label, Passing: passing}
+	d := doorSide{Label: label, Passing: passing, Of: of}
 	for _, name := range names {
 		g := *gates[name]
 		if x, ok := closes[name]; ok && g.Passing > 0 {
 			g.Closes, g.Then = x.At, x.Message
-			if d.Closes.IsZero() || x.At.Before(d.Closes) {
-				d.Closes, d.By = x.At, g.Name
-			}
+		}
+		if g.Of > 0 {
+			d.Asked++
+		}
+		if g.Of > 0 && g.Passing == g.Of {
+			d.Hold++
 		}
 		d.Gates = append(d.Gates, g)
 	}

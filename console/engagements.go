@@ -126,7 +126,6 @@ type engagementPage struct {
 	People         []engagementPerson
 	Devices        []*snapshot.Device
 	Key            *snapshot.Key // nil: nothing was ordered for its keys
-	Next           []forecast.Stop
 	Holds          []*snapshot.Hold
 	Drawn          dayChart
 	Latest         []disclosure.Row
@@ -176,8 +175,7 @@ func (s *server) engagement(v *visit) (engagementPage, error) {
 		p.Acts = s.history.About(e.Vendor, 200, func(d *done) bool { return aboutEngagement(v.View, d, e, grants) })
 	default:
 		p.Doors = s.doorsOf(v, "doors", e.Vendor, grants)
-		p.Next = s.ahead.about(v.Now, func(x forecast.Stop) bool { return stopTouches(x, own) })
-		p.Next = p.Next[:min(len(p.Next), 6)]
+		p.Doors.comes(s.ahead, v.Now, func(x forecast.Stop) bool { return stopTouches(x, own) })
 		for _, key := range e.Agreements {
 			if a, ok := v.View.Agreements.Get(key); ok {
 				p.Papers = append(p.Papers, paperOf(a, v.Now))

@@ -449,12 +449,22 @@ type controlRow struct {
 	marks []mark
 }
 
+// last is 1 for what stands below the others.
+func (r controlRow) last() int {
+	if r.c.Kind == "definition" {
+		return 1
+	}
+	return 0
+}
+
 // controlList is the catalogue.
 func (s *server) controlList(v *visit) list {
 	all := make([]controlRow, 0, len(hipaa.Controls()))
 	for _, c := range hipaa.Controls() {
 		all = append(all, controlRow{c, s.controlStory(c, nil).Marks})
 	}
+	// A definition asks nothing of anybody: it stands below what does.
+	slices.SortStableFunc(all, func(a, b controlRow) int { return cmp.Compare(a.last(), b.last()) })
 	names := func(r controlRow) []string {
 		out := make([]string, len(r.marks))
 		for i, m := range r.marks {
@@ -490,8 +500,7 @@ func (s *server) controlList(v *visit) list {
 			{Key: "kind", Label: "Kind", Of: func(r controlRow) []string { return []string{r.c.Kind} }},
 			{Key: "here", Label: "Here", Of: names, Options: answer},
 		},
-		Search: func(r controlRow) string { return r.c.Citation + " " + r.c.Title + " " + r.c.Text },
-		Empty:  empty{Title: "No rules", Text: "The catalogue is part of the program"},
+		Empty: empty{Title: "No rules", Text: "The catalogue is part of the program"},
 	})
 }
 

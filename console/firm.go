@@ -149,7 +149,7 @@ func (f firm) reason(r problem.Reason, g *snapshot.Grant) firmReason {
 	case "agreement", "permitted_use", "subcontractors", "region":
 		to("See your papers", firmPath+"/papers")
 	case "certification":
-		to("See your certificates", firmPath+"/certificates")
+		to("Send the certificate", firmPath+"/certificates")
 	case "assessment", "screening":
 		to("See your questionnaires", firmPath+"/questionnaires")
 	case "device", "posture", "app", "workload", "sealing", "transport":
@@ -196,6 +196,7 @@ type firmHome struct {
 	Papers     []firmLine
 	Doors      []firmWork
 	Next       []firmStop
+	Later      []firmStop // folded
 	Made       time.Time
 	MayWait    bool // the forecast is not there yet
 	Open, Shut int  // grants
@@ -217,7 +218,10 @@ type firmWork struct {
 	Mine                bool         // the visitor has a grant in it
 }
 
-const firmAhead = 90 * 24 * time.Hour
+const (
+	firmAhead = 90 * 24 * time.Hour
+	firmStops = 4 // dates that are not folded
+)
 
 func (s *server) firmHome(v *visit) (firmHome, error) {
 	f, err := firmOf(v)
@@ -234,6 +238,9 @@ func (s *server) firmHome(v *visit) (firmHome, error) {
 		if x.ForVendor && x.Vendor == f.vendor.ID {
 			h.Next = append(h.Next, f.stop(x))
 		}
+	}
+	if len(h.Next) > firmStops+1 {
+		h.Next, h.Later = h.Next[:firmStops], h.Next[firmStops:]
 	}
 	// The first door is shut where a paper stands in the way of what was granted; what is
 	// only unfinished shuts nothing.
@@ -305,38 +312,51 @@ func (f firm) paperLines() []firmLine {
 		lines[0].Mark, lines[0].Help = mark{"None in force", "bad"}, plural(over, "agreement")+" ended or suspended."
 	}
 	cert := firmLine{What: "Certificates", Href: firmPath + "/certificates", Mark: mark{"None recorded", "off"}}
-	counts, weak := 0, 0
+	counts, weak, waits := 0, 0, 0
 	for _, c := range v.CertificationsOf(f.vendor.ID) {
-		if c.Type == "" || c.Person != "" {
-			continue
-		}
-		if diligence.Judge(c, v, now).Counts {
+		switch {
+		case c.Type == "" || c.Person != "" || c.VerifiedAt.IsZero() && !c.RevokedAt.IsZero(): // one that was never accepted is over
+		case c.Waits(now):
+			waits++
+		case diligence.Judge(c, v, now).Counts:
 			counts++
-		} else {
+		default:
 			weak++
 		}
 	}
 	switch {
+	case waits > 0:
+		cert.Mark, cert.Help = mark{fmt.Sprintf("%d not verified yet", waits), "wait"}, fmt.Sprintf("%d count.", counts)
 	case weak > 0:
 		cert.Mark, cert.Help = mark{fmt.Sprintf("%d do not count", weak), "warn"}, fmt.Sprintf("%d count.", counts)
 	case counts > 0:
 		cert.Mark, cert.Help = mark{"They count", "good"}, plural(counts, "certificate")+"."
 	}
 	ask := firmLine{What: "Questionnaires", Href: firmPath + "/questionnaires", Mark: mark{"Nothing asked", "off"}}
+	var open, read, done int
+	var due time.Time // of those that wait for the firm, the first
 	for _, q := range v.QuestionnairesOf(f.vendor.ID) {
-		ask.Mark = stateOf(string(q.Stage))
-		switch q.Stage {
-		case snapshot.QuestionsSent:
-			ask.Mark = mark{"Waits for you", "wait"}
-			ask.Help = "Due on " + day(q.DueAt) + "."
-			if now.After(q.DueAt) {
-				ask.Mark = mark{"Overdue", "bad"}
+		switch {
+		case q.Withdrawn:
+		case q.Stage == snapshot.QuestionsSent:
+			if open++; due.IsZero() || q.DueAt.Before(due) {
+				due = q.DueAt
 			}
-		case snapshot.QuestionsSubmitted:
-			ask.Mark, ask.Help = mark{"Handed in", "good"}, "The organisation reads your answers."
-		case snapshot.QuestionsClosed:
-			ask.Mark, ask.Help = mark{"Closed", "off"}, ""
+		case q.Stage == snapshot.QuestionsSubmitted:
+			read++
+		default:
+			done++
 		}
+	}
+	switch {
+	case open > 0 && now.After(due):
+		ask.Mark, ask.Help = mark{"Overdue", "bad"}, "It was due "+ago(now, due)+", "+day(due)+"."
+	case open > 0:
+		ask.Mark, ask.Help = mark{"Waits for you", "wait"}, "Due "+ago(now, due)+", "+day(due)+"."
+	case read > 0:
+		ask.Mark, ask.Help = mark{"Handed in", "good"}, "The organisation reads your answers."
+	case done > 0:
+		ask.Mark, ask.Help = mark{"All answered", "good"}, plural(done, "questionnaire")+"."
 	}
 	trained, people := 0, 0
 	for _, p := range v.PersonsOf(f.vendor.ID) {

@@ -92,6 +92,8 @@ type firmRole struct {
 	Title string
 	Href  string
 	Types string
+	Says  string    // how many fields of them, and what becomes of dates
+	Until time.Time // until when the visitor has it already; zero: they do not
 }
 
 const firmRecent = 30 * 24 * time.Hour
@@ -238,14 +240,29 @@ func (f firm) colleagues(doors []firmDoor) list {
 // offers are the roles that people of the firm may ask for, by engagement.
 func (f firm) offers() []firmOffer {
 	var out []firmOffer
+	own := f.grants(f.v.Person.ID)
 	for _, e := range f.v.View.EngagementsOf(f.vendor.ID) {
 		if e.State != snapshot.Approved || !f.v.Now.Before(e.EndsAt) {
 			continue
 		}
 		x := firmOffer{Engagement: e}
 		for _, r := range firmRolesFor(f.v.View, e.ID) {
-			x.Roles = append(x.Roles, firmRole{r.ID, cmp.Or(r.Title, string(r.ID)), firmPath + "/ask?" + firmQuery("engagement", string(e.ID), "role", string(r.ID)),
-				strings.Join(slices.Sorted(maps.Keys(r.Resources)), ", ")})
+			role := firmRole{ID: r.ID, Title: cmp.Or(r.Title, string(r.ID)), Href: firmPath + "/ask?" + firmQuery("engagement", string(e.ID), "role", string(r.ID)),
+				Types: strings.Join(slices.Sorted(maps.Keys(r.Resources)), ", ")}
+			fields := 0
+			for _, t := range r.Resources {
+				fields += len(t.Elements)
+			}
+			role.Says = plural(fields, "field")
+			if dates := firmDates[r.Dates]; dates != "" {
+				role.Says += ". " + dates
+			}
+			for _, g := range own {
+				if g.Role == r.ID && g.Engagement == e.ID && g.Live(f.v.Now) && g.EndsAt.After(role.Until) {
+					role.Until = g.EndsAt
+				}
+			}
+			x.Roles = append(x.Roles, role)
 		}
 		out = append(out, x)
 	}

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -152,8 +153,7 @@ func firmAtWork(t *testing.T, w *world) {
 		follow("/console/my/team")
 		b.Wants("Lin Example", "Current", "Nora Example", "Not taken", "Chief Executive")
 		w.firmPictures(b, "firm-team")
-		b.Open(w.b.Pages + "/console/my/certificates")
-		w.firmPictures(b, "firm-certificates")
+		w.sendsReport(b)
 		// 5. An incident. It closes the door until the organisation has looked at it.
 		follow("/console/my/incidents")
 		b.Press("a.button.main")
@@ -169,6 +169,60 @@ func firmAtWork(t *testing.T, w *world) {
 		b.Errors()
 	})
 }
+
+// sendsReport: the contact sends a report with its file, sees that nobody has looked at it
+// yet, and is told why it is not accepted.
+func (w *world) sendsReport(b *browser.Browser) {
+	w.t.Helper()
+	const main, at = ".do-buttons .main", "2006-01-02T15:04"
+	now := w.b.Clock.Now().UTC()
+	set := func(selector, value string) {
+		b.Value(`document.querySelector("` + selector + `").value = "` + value + `"`)
+	}
+	b.Open(w.b.Pages + "/console/my/certificates")
+	b.Press(`main a.button.main[href*="certification.record"]`)
+	b.Wants("Northwind AI, Inc.", "Type")
+	if got := b.Value(`[...document.querySelectorAll("#f-type option")].map(o => o.value).join(" ")`); strings.Contains(got, "SOC3") || !strings.Contains(got, "PENTEST") {
+		w.t.Errorf("offered are %s", got)
+	}
+	set("#f-type", "PENTEST")
+	b.Press(main)
+	if got := b.Value(`[...document.querySelectorAll("#f-id, #f-document_sha256, #f-fingerprint, #f-bridge")].length + ""`); got != "0" {
+		w.t.Error("a vendor is asked for what is the organisation's to say")
+	}
+	b.Type("#f-issuer", "Example Testers LLP")
+	b.Type("#f-scope", "triage service")
+	b.Type("#f-open_high", "0")
+	set("#f-period_end", now.AddDate(0, -1, 0).Format(at))
+	set("#f-expires_at", now.AddDate(0, 10, 0).Format(at))
+	b.Type("#f-reason", "the test of this spring")
+	b.Press(main)
+	b.Wants("File: Is missing. Choose the file.")
+	b.Value(`(() => { const d = new DataTransfer(); d.items.add(new File(["%PDF-1.7\nthe test\n"], "test.pdf", {type: "application/pdf"})); document.querySelector("#f-content").files = d.files; return "" })()`)
+	w.firmPictures(b, "firm-certificate-form")
+	b.Press(main)
+	b.Wants("Nothing is done yet", "test.pdf", "Example Testers LLP")
+	b.Press(main)
+	b.Wants("Send a report or certificate, to be verified", "Sent, not looked at yet", "By Nora Example", "Take it back")
+	w.firmPictures(b, "firm-certificates")
+	grace := w.as(registrytest.Grace)
+	grace.get("/console").wants(http.StatusOK, "Verify what the vendor sent, or do not accept it: Independent penetration test letter")
+	page := sentReport.FindStringSubmatch(grace.body)
+	if page == nil {
+		w.t.Fatalf("Today leads to no report:\n%s", grace.body)
+	}
+	grace.get("/console/certifications/"+page[1]).wants(http.StatusOK, "The vendor itself sent it", "Do not accept it", "Nora Example", "It counts until twelve months after the test")
+	grace.get(storedPaper.FindString(grace.body)).wants(http.StatusOK, "%PDF-1.7\nthe test")
+	grace.get("/console/do/certification.revoke?id="+page[1]).wants(http.StatusOK, "The vendor is told")
+	w.b.Act(registrytest.Grace, registry.RevokeCertification{ID: id.Certification(page[1]), Why: "It is of another service than yours here"})
+	b.Open(w.b.Pages + "/console/my/certificates")
+	b.Wants("Not accepted", "Because: It is of another service than yours here.")
+}
+
+var (
+	sentReport  = regexp.MustCompile(`/console/certifications/([0-9A-Z]{26})"`)
+	storedPaper = regexp.MustCompile(`/console/documents/[0-9a-f]{64}`)
+)
 
 // firmPictures are of a page in the light, in the dark, and on a phone, where they are wanted;
 // on a phone nothing is wider than the screen.

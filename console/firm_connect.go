@@ -31,6 +31,7 @@ type firmConnect struct {
 	Apps    []firmProgram
 	Enroll  string
 	Why     string // there are no snippets: why
+	Note    string // about those that there are not
 }
 
 type firmFile struct{ Name, What string }
@@ -120,9 +121,20 @@ func (f firm) snippets(out *firmConnect) {
 	}
 	out.Files = []firmFile{{"device.crt, device.key", "the certificate of " + x.Device + " and its key"}, {"ca.crt", "the authority that vouches for the gateway; it came with the certificate"}}
 	x.DPoP = app.TokenBinding == snapshot.BoundToKey || app.TokenBinding == snapshot.BoundToBoth
-	if x.DPoP && (app.Public || work.Sealing != "") { // with a person to sign in, or answers to open, it is more than a text to copy
-		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449), and more besides than a short text can show. Use a client library that does; what it needs to know is below."
+	x.Sealed = work.Sealing == snapshot.SealAge
+	switch {
+	case work.Sealing == "":
+	case x.Sealed:
+		out.Files = append(out.Files, firmFile{"seal.key", "the age identity that opens what is sealed to " + x.Device + "; its public half is on record"})
+	case x.DPoP:
+		out.Why = "This program has to sign each request with a key of its own (DPoP, RFC 9449), and its answers are sealed by HPKE (RFC 9180), which no common tool opens. Use a client library for the first and sallyport unseal for the second; what they need to know is below."
 		return
+	default: // no common tool opens it
+		out.choose(f.v, x.agent())
+		return
+	}
+	if x.DPoP {
+		out.Note = noCurl
 	}
 	if app.Public {
 		if len(app.Redirects) == 0 {
@@ -142,10 +154,6 @@ func (f firm) snippets(out *firmConnect) {
 	}
 	out.Files = append(out.Files, firmFile{"app.key", "the program's own key (" + x.Alg + "), whose public half is registered"})
 	x.Scope = "system/*.rs"
-	if work.Sealing != "" { // opening what is sealed is more than a text to copy
-		out.choose(f.v, x.agent())
-		return
-	}
 	out.choose(f.v, x.forPrograms())
 }
 

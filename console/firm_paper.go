@@ -177,7 +177,7 @@ type firmCertificates struct {
 	Tabs     []firmTab
 	Required []string // types that the organisation asks for
 	List     list
-	Opens    string // the questionnaire into which a certificate is put
+	Send     *actLink
 }
 
 // firmCertificate is a certificate with what it is worth now. Why one does not count is
@@ -200,11 +200,8 @@ func (s *server) firmCertificates(v *visit) (firmCertificates, error) {
 	for _, t := range f.vendor.RequiredCertifications {
 		out.Required = append(out.Required, cmp.Or(names[t], t))
 	}
-	for _, q := range v.View.QuestionnairesOf(f.vendor.ID) {
-		if q.Stage == snapshot.QuestionsSent {
-			out.Opens = "/portal/questionnaires/" + url.PathEscape(string(q.ID))
-		}
-	}
+	frame := Frame{Person: v.Person, Ours: v.ours(), Path: pathOf(v.URL), v: v}
+	out.Send = frame.May("certification.record", "vendor", f.vendor.ID)
 	var rows []firmCertificate
 	for _, c := range v.View.CertificationsOf(f.vendor.ID) {
 		rows = append(rows, firmCertificate{c, diligence.Judge(c, v.View, v.Now)})
@@ -213,30 +210,60 @@ func (s *server) firmCertificates(v *visit) (firmCertificates, error) {
 		Caption: "Certificates", Rows: slices.Values(rows),
 		Columns: []column[firmCertificate]{
 			{Key: "type", Label: "Certificate", Cell: func(c firmCertificate) cell { return cell{Text: cmp.Or(names[c.Type], c.Type), Help: string(c.ID)} }},
-			{Key: "state", Label: "State", Cell: func(c firmCertificate) cell { return firmCertificateCell(c, v.Now) }},
+			{Key: "state", Label: "State", Cell: func(c firmCertificate) cell { return f.certificateCell(c) }},
 			{Key: "issuer", Label: "Issuer", Cell: func(c firmCertificate) cell { return text(c.Issuer) }},
 			{Key: "until", Label: "Counts until", Cell: func(c firmCertificate) cell {
+				switch {
+				case c.Waits(v.Now):
+					return cell{Text: day(c.ExpiresAt), Help: "at the latest, once it is verified"}
+				case !c.RevokedAt.IsZero():
+					return cell{}
+				}
 				end := cmp.Or(c.Judged.Until, c.ExpiresAt)
 				return cell{Text: day(end), Help: ago(v.Now, end)}
 			}, Sort: func(c firmCertificate) string { return iso(cmp.Or(c.Judged.Until, c.ExpiresAt)) }},
+			{Key: "next", Label: "Next", Fixed: true, Cell: func(c firmCertificate) cell {
+				switch {
+				case c.Waits(v.Now) && v.View.SentByVendor(c.Certification):
+					return linked(frame.May("certification.revoke", "id", c.ID).As("Take it back"))
+				case c.Type != "" && c.RevokedAt.IsZero() && !c.Waits(v.Now) && c.endsBefore(v.Now.AddDate(0, 2, 0)):
+					return linked(frame.May("certification.record", "vendor", f.vendor.ID, "type", c.Type).As("Send the next one"))
+				}
+				return cell{}
+			}},
 		},
-		Empty: empty{Title: "No certificate is recorded", Text: "Send reports and certificates, such as SOC 2 or ISO 27001, with the answers to a questionnaire. The organisation records them, and another of its people verifies each one before it counts."},
+		Empty: empty{Title: "No certificate is on record", Text: "Send a report or certificate, such as SOC 2 or ISO 27001, or a penetration test. It counts once one of the organisation's people has verified it.", Act: out.Send.As("Send a certificate")},
 	})
 	return out, nil
 }
 
-func firmCertificateCell(c firmCertificate, now time.Time) cell {
-	if c.Judged.Counts {
-		out := cell{Text: "Counts", Mark: &mark{"Counts", "good"}}
-		if c.Judged.Until.Before(now.AddDate(0, 2, 0)) {
-			out = cell{Text: "Expiring", Mark: &mark{"Expiring", "warn"}, Help: "Send the next one before it ends."}
-		}
-		return out
+// endsBefore reports whether it will have stopped to count by then, or has.
+func (c firmCertificate) endsBefore(then time.Time) bool {
+	return cmp.Or(c.Judged.Until, c.ExpiresAt).Before(then)
+}
+
+// certificateCell is how a certificate stands, as whoever sent it asks.
+func (f firm) certificateCell(c firmCertificate) cell {
+	say := func(word, tone, help string) cell { return cell{Text: word, Mark: &mark{word, tone}, Help: help} }
+	sent := f.v.View.SentByVendor(c.Certification)
+	by, _ := f.v.View.Persons.Get(c.RevokedBy)
+	switch {
+	case c.Judged.Counts && c.endsBefore(f.v.Now.AddDate(0, 2, 0)):
+		return say("Expiring", "warn", "Send the next one before it ends.")
+	case c.Judged.Counts:
+		return say("Counts", "good", "")
+	case !c.RevokedAt.IsZero() && sent && by != nil && by.Vendor == f.vendor.ID:
+		return say("Taken back", "off", "By "+f.name(c.RevokedBy)+", on "+day(c.RevokedAt)+".")
+	case !c.RevokedAt.IsZero() && sent && c.VerifiedAt.IsZero():
+		return say("Not accepted", "bad", sentence("Because: "+c.RevokedWhy))
+	case !c.RevokedAt.IsZero():
+		return say("Revoked", "bad", sentence(cmp.Or(c.RevokedWhy, "The organisation no longer counts it")))
+	case c.Waits(f.v.Now) && sent:
+		return say("Sent, not looked at yet", "wait", "By "+f.name(c.RecordedBy)+", on "+day(c.RecordedAt)+". It counts for nothing until the organisation has verified it.")
+	case !diligence.Verified(c.Certification):
+		return say("Waits for verification", "wait", "Another of the organisation's people verifies it.")
 	}
-	out := cell{Text: "Does not count", Mark: &mark{"Does not count", "bad"}}
-	if !diligence.Verified(c.Certification) {
-		return cell{Text: "Waits for verification", Mark: &mark{"Waits for verification", "wait"}, Help: "Another of the organisation's people verifies it."}
-	}
+	out := say("Does not count", "bad", "")
 	for _, r := range c.Judged.Reasons {
 		if r.Code == diligence.CarvedOut { // about another firm's papers
 			out.Help = "It leaves out an organisation below yours that has no paper of its own here."
@@ -246,6 +273,14 @@ func firmCertificateCell(c firmCertificate, now time.Time) cell {
 		break
 	}
 	return out
+}
+
+// linked is a way to an act as a cell.
+func linked(a *actLink) cell {
+	if a == nil {
+		return cell{}
+	}
+	return cell{Text: a.Label, Href: a.Href}
 }
 
 type firmQuestionnaires struct {
@@ -269,7 +304,12 @@ func (s *server) firmQuestionnaires(v *visit) (firmQuestionnaires, error) {
 			{Key: "answered", Label: "Answered", Cell: func(q *snapshot.Questionnaire) cell {
 				return cell{Text: fmt.Sprintf("%d of %d", answered(q), len(q.Asked)), Help: firmGivenTo(q, v.Person)}
 			}, Sort: func(q *snapshot.Questionnaire) string { return fmt.Sprintf("%06d", answered(q)) }},
-			{Key: "due", Label: "Due", Cell: func(q *snapshot.Questionnaire) cell { return cell{Text: day(q.DueAt), Help: ago(v.Now, q.DueAt)} }, Sort: func(q *snapshot.Questionnaire) string { return iso(q.DueAt) }},
+			{Key: "due", Label: "Due", Cell: func(q *snapshot.Questionnaire) cell {
+				if q.Withdrawn || q.Stage != snapshot.QuestionsSent {
+					return text(day(q.DueAt))
+				}
+				return cell{Text: day(q.DueAt), Help: ago(v.Now, q.DueAt)}
+			}, Sort: func(q *snapshot.Questionnaire) string { return iso(q.DueAt) }},
 		},
 		Empty: empty{Title: "Nothing was asked yet", Text: "Before the organisation shares data it asks how your firm protects it. The questions come here, are answered a part at a time, by several of you if you like, and answers that are still true are carried over to the next time."},
 	})}, nil
@@ -286,7 +326,7 @@ func firmQuestionnaireCell(q *snapshot.Questionnaire, now time.Time) cell {
 	case q.Stage == snapshot.QuestionsSubmitted:
 		return cell{Text: "Handed in", Mark: &mark{"Handed in", "good"}, Help: "On " + day(q.SubmittedAt) + ". The organisation reads your answers."}
 	}
-	return marked(string(q.Stage))
+	return markOf(mark{"Answered", "off"})
 }
 
 // firmGivenTo says how many open questions a colleague has given to the visitor.

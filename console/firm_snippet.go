@@ -14,6 +14,7 @@ type snippet struct {
 	KeyID, Alg, Scope          string
 	Redirect, Region           string
 	DPoP                       bool // each request is signed, by a key that the text makes (RFC 9449)
+	Sealed                     bool // answers are sealed, and the age tool opens them
 }
 
 // Hash is the size of the signature's digest, in bits.
@@ -58,17 +59,14 @@ func snippetQuoted(s string) (string, error) {
 }
 
 func (x snippet) text(name string) string {
-	raw, err := files.ReadFile("screens/snippets/" + name + ".txt")
-	if err != nil {
-		return "" // it is embedded: a test reads each
-	}
-	t, err := template.New(name).Funcs(template.FuncMap{"sh": shellWord, "js": snippetQuoted}).Parse(string(raw))
+	name += ".txt"
+	t, err := template.New(name).Funcs(template.FuncMap{"sh": shellWord, "js": snippetQuoted}).ParseFS(files, "screens/snippets/parts.txt", "screens/snippets/"+name)
 	var out strings.Builder
 	if err == nil {
 		err = t.Execute(&out, x)
 	}
 	if err != nil {
-		return ""
+		return "" // they are embedded: a test runs each
 	}
 	return strings.TrimSpace(out.String()) + "\n"
 }
@@ -78,13 +76,26 @@ func (x snippet) agent() []firmSnippet {
 		Needs: "The simplest: it enrols the machine, renews its certificate, gets tokens, opens sealed answers, and gives your tools a local address without certificate and token. The first command asks for the code of an invitation."}}
 }
 
-// forPrograms are the texts for a program with a key of its own. A shell script that makes
-// proofs would be longer than what it shows.
-func (x snippet) forPrograms() (out []firmSnippet) {
-	files := "Put it beside the files named above."
+// noCurl is why a program that signs its requests has no text for curl: a shell script that
+// makes proofs would be longer than what it shows.
+const noCurl = "There is no text for curl: it cannot make the proof (DPoP) that each request of this program needs. For a shell, have the agent enrol a program of its own; sallyport agent connect then gives curl a local address."
+
+// beside is what a text needs beside its language.
+func (x snippet) beside() string {
+	out := "Put it beside the files named above."
 	if x.DPoP {
-		files += " This program has to sign each request, too (DPoP): the text makes the key for that itself."
-	} else {
+		out += " This program has to sign each request, too (DPoP): the text makes the key for that itself."
+	}
+	if x.Sealed {
+		out += " The age tool, 1.3 or later, opens what is sealed to this machine."
+	}
+	return out
+}
+
+// forPrograms are the texts for a program with a key of its own.
+func (x snippet) forPrograms() (out []firmSnippet) {
+	files := x.beside()
+	if !x.DPoP {
 		out = append(x.agent(), firmSnippet{Key: "curl", Title: "curl", File: "ask.sh", Text: x.text("curl"), Needs: "bash, curl and openssl. " + files})
 	}
 	return append(out,
@@ -93,7 +104,14 @@ func (x snippet) forPrograms() (out []firmSnippet) {
 		firmSnippet{Key: "r", Title: "R", File: "ask.R", Text: x.text("r"), Needs: "The packages httr2, jsonlite and openssl. " + files})
 }
 
-func (x snippet) forPeople() []firmSnippet {
-	return append(x.agent(), firmSnippet{Key: "launch", Title: "Python, for a person", File: "ask.py", Text: x.text("launch"),
-		Needs: fmt.Sprintf("The standard library. You sign in at %s and allow it; what it may do ends with your session.", x.People)})
+// forPeople are the texts for a person's notebook, which the person allows in a browser.
+func (x snippet) forPeople() (out []firmSnippet) {
+	with := "The standard library."
+	if x.DPoP {
+		with = "The standard library and openssl."
+	} else {
+		out = x.agent()
+	}
+	return append(out, firmSnippet{Key: "launch", Title: "Python, for a person", File: "ask.py", Text: x.text("launch"),
+		Needs: fmt.Sprintf("%s %s You sign in at %s and allow it; what it may do ends with your session.", with, x.beside(), x.People)})
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/gate"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/hospital"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity"
@@ -29,6 +30,7 @@ import (
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/registry"
 	"github.com/sallyport/sallyport/registry/registrytest"
+	"github.com/sallyport/sallyport/seal/sealed"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -59,7 +61,8 @@ func firmSees(t *testing.T, w *world, lin *client) {
 		lin.get("/console/my/ask?engagement=triage-eval&role=triage-reader&from=triage-grant").wants(http.StatusOK, "Fields of Patient", "birthDate", "its year", "Triage (triage)")
 	})
 	t.Run("how to connect", func(t *testing.T) { connects(t, w, lin.in(t)) })
-	t.Run("how a person connects", func(t *testing.T) { launches(t, w, lin.in(t)) })
+	t.Run("how a person connects", func(t *testing.T) { launches(t, w, lin.in(t), "notebook", "") })
+	t.Run("how a person connects with proofs", func(t *testing.T) { launches(t, w, lin.in(t), "proving-notebook", snapshot.BoundToBoth) })
 	t.Run("its activity", func(t *testing.T) {
 		lin := lin.in(t)
 		for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
@@ -119,17 +122,26 @@ var snippetCode = regexp.MustCompile(`(?s)<code id="s-([a-z]+)">(.*?)</code>`)
 
 // connects runs what the page has to copy, with the vendor's own keys and nothing else:
 // each gets a patient, and each tells why it gets no token, or no data. One program's
-// tokens are bound to its machine's certificate, the other's to a key of its own, too.
+// tokens are bound to its machine's certificate, the other's to a key of its own, too; and
+// each of them has work of which the answers are sealed.
 func connects(t *testing.T, w *world, lin *client) {
 	lin.get("/console/my/connect").wants(http.StatusOK, "northwind-gpu-1", "sallyport agent enroll")
 	prover := proves(t, w)
+	age, seal := seals(t, w)
 	for _, x := range []struct {
 		grant string
 		key   *ecdsa.PrivateKey
 		with  []string
-	}{{"triage-grant", w.b.Client.Key, []string{"curl", "python", "javascript", "r"}}, {"prover-grant", prover, []string{"python", "javascript", "r"}}} {
+	}{{"triage-grant", w.b.Client.Key, []string{"curl", "python", "javascript", "r"}}, {"prover-grant", prover, []string{"python", "javascript", "r"}},
+		{"sealed-grant", w.b.Client.Key, []string{"curl", "python", "javascript", "r"}}, {"sealed-prover-grant", prover, []string{"python", "javascript", "r"}}} {
 		texts := copied(lin, x.grant)
+		opens := strings.HasPrefix(x.grant, "sealed")
 		dir := t.TempDir()
+		if opens {
+			if err := os.WriteFile(filepath.Join(dir, "seal.key"), seal, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := errors.Join(os.CopyFS(dir, os.DirFS(w.b.Client.Dir)), identity.WriteKey(filepath.Join(dir, "app.key"), x.key)); err != nil {
 			t.Fatal(err)
 		}
@@ -142,13 +154,17 @@ func connects(t *testing.T, w *world, lin *client) {
 				{"no such grant", x.grant, "no-such-grant", "invalid_request"},
 				{"not in the role", "Patient?_count=1", "Medication?_count=1", "The role does not cover a resource type"},
 			} {
+				if opens && y.old == "Patient?_count=1" {
+					continue // how it is told is the same
+				}
 				t.Run(x.grant+", "+with+", "+y.name, func(t *testing.T) {
 					t.Parallel()
-					runs(t, dir, with, strings.ReplaceAll(texts[with], cmp.Or(y.old, "\x00"), y.new), y.old == "", y.want)
+					runs(t, dir, age, with, strings.ReplaceAll(texts[with], cmp.Or(y.old, "\x00"), y.new), y.old == "", y.want)
 				})
 			}
 		}
-		if _, ok := texts["agent"]; ok != (x.grant == "triage-grant") || ok && !strings.Contains(texts["agent"], "sallyport agent connect") {
+		proofs := strings.Contains(x.grant, "prover")
+		if _, ok := texts["agent"]; ok == proofs || ok && !strings.Contains(texts["agent"], "sallyport agent connect") {
 			t.Errorf("%s: the agent makes no proofs of a program's own, and is offered %v:\n%s", x.grant, ok, texts["agent"])
 		}
 	}
@@ -164,6 +180,28 @@ func copied(lin *client, grant string) map[string]string {
 		}
 	}
 	return texts
+}
+
+// seals is work of which answers are sealed to the machine, for both programs: the folder of
+// the age tool, and the identity that opens them.
+func seals(t *testing.T, w *world) (age string, key []byte) {
+	identity, err := sealed.NewIdentity(sealed.Age)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ada, grace, now := registrytest.Ada, registrytest.Grace, w.b.Clock.Now().UTC().Truncate(time.Second)
+	w.b.Act(ada, registry.SetRecipients{ID: hospitaltest.Device, SealTo: []string{identity.Recipient().String()}})
+	w.b.Act(grace, registry.ApproveDevice{ID: hospitaltest.Device, TrustedUntil: now.AddDate(0, 6, 0)})
+	w.b.Act(ada, registry.ProposeEngagement{ID: "sealed-eval", Vendor: hospitaltest.Vendor, Agreements: []id.Agreement{hospitaltest.BAA, hospitaltest.Contract}, Basis: hipaa.OperationsUnderBAA, Purpose: hipaa.Evaluation,
+		Category: hipaa.Operations, Sources: []id.Source{hospitaltest.Source}, DataClass: hipaa.PHI, Regions: []string{"US"}, StartsAt: now, EndsAt: now.AddDate(0, 2, 0), Sealing: snapshot.SealAge})
+	w.b.Act(grace, registry.ApproveEngagement{ID: "sealed-eval"})
+	for grant, app := range map[id.Grant]id.App{"sealed-grant": hospitaltest.App, "sealed-prover-grant": "prover"} {
+		w.b.Act(ada, registry.RequestGrant{ID: grant, Engagement: "sealed-eval", App: app, Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role,
+			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 1, 0), MaxPatients: 10, MaxDailyBytes: 1 << 20})
+		w.b.Act(grace, registry.ApproveGrant{ID: grant})
+		t.Cleanup(func() { w.b.Act(grace, registry.RevokeGrant{ID: grant}) })
+	}
+	return need.Age(t), identity.Secret()
 }
 
 // proves registers a program whose tokens are bound to its own key, too, and gives it
@@ -188,7 +226,7 @@ func proves(t *testing.T, w *world) *ecdsa.PrivateKey {
 }
 
 // runs runs a text in the folder of the vendor's keys.
-func runs(t *testing.T, dir, with, text string, ends bool, want string) {
+func runs(t *testing.T, dir, age, with, text string, ends bool, want string) {
 	program := map[string]string{"curl": "bash", "python": "python3", "javascript": "node", "r": "Rscript"}[with]
 	path := need.Tool(t, program)
 	file, err := os.CreateTemp(dir, "ask-*"+map[string]string{"javascript": ".mjs"}[with])
@@ -204,7 +242,7 @@ func runs(t *testing.T, dir, with, text string, ends bool, want string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, file.Name())
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+age+string(os.PathListSeparator)+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "there is no package called") {
 		need.Skip(t, "R has not the packages httr2, jsonlite and openssl (Debian: r-cran-httr2, r-cran-jsonlite, r-cran-openssl)")
@@ -219,14 +257,15 @@ var launchRequest = regexp.MustCompile(`name="request" value="([^"]*)"`)
 // launches runs the text for a person's notebook: it opens a page, on which Lin allows it,
 // and comes back with a token. What a person's machine has to say of itself is missing
 // here, and so the answer says that.
-func launches(t *testing.T, w *world, lin *client) {
+func launches(t *testing.T, w *world, lin *client, name id.App, binding snapshot.TokenBinding) {
+	grant := id.Grant(name) + "-grant"
 	ada, grace, now := registrytest.Ada, registrytest.Grace, w.b.Clock.Now().UTC().Truncate(time.Second)
-	w.b.Act(ada, registry.RegisterApp{ID: "notebook", Vendor: hospitaltest.Vendor, Name: "Notebook", Kind: snapshot.Human, Public: true, Owner: registrytest.Lin, Redirects: []string{"http://127.0.0.1/callback"}})
-	w.b.Act(grace, registry.ApproveApp{ID: "notebook"})
-	w.b.Act(ada, registry.RequestGrant{ID: "notebook-grant", Engagement: hospitaltest.Engagement, App: "notebook", Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role,
+	w.b.Act(ada, registry.RegisterApp{ID: name, Vendor: hospitaltest.Vendor, Name: "Notebook", Kind: snapshot.Human, Public: true, TokenBinding: binding, Owner: registrytest.Lin, Redirects: []string{"http://127.0.0.1/callback"}})
+	w.b.Act(grace, registry.ApproveApp{ID: name})
+	w.b.Act(ada, registry.RequestGrant{ID: grant, Engagement: hospitaltest.Engagement, App: name, Person: registrytest.Lin, Devices: []id.Device{hospitaltest.Device}, Role: hospitaltest.Role,
 		Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 1, 0), MaxPatients: 10, MaxDailyBytes: 1 << 20})
-	w.b.Act(grace, registry.ApproveGrant{ID: "notebook-grant"})
-	lin.get("/console/my/connect?grant=notebook-grant&with=launch").wants(http.StatusOK, "Python, for a person", "The door is closed now")
+	w.b.Act(grace, registry.ApproveGrant{ID: grant})
+	lin.get("/console/my/connect?grant="+string(grant)+"&with=launch").wants(http.StatusOK, "Python, for a person", "The door is closed now")
 	text := html.UnescapeString(snippetCode.FindStringSubmatch(lin.body)[2])
 	dir := t.TempDir()
 	if err := errors.Join(os.CopyFS(dir, os.DirFS(w.b.Client.Dir)), os.Link(w.b.Client.CA, filepath.Join(dir, "ca.crt")), os.WriteFile(filepath.Join(dir, "launch.py"), []byte(text), 0o600)); err != nil {
@@ -260,7 +299,7 @@ func launches(t *testing.T, w *world, lin *client) {
 	if err := cmd.Wait(); err == nil || !strings.Contains(rest.String(), "403") || !strings.Contains(rest.String(), "posture") {
 		t.Errorf("got %v, %s, %s; want the reason", err, more, rest.String())
 	}
-	w.b.Act(grace, registry.RevokeGrant{ID: "notebook-grant"})
+	w.b.Act(grace, registry.RevokeGrant{ID: grant})
 }
 
 // Someone asks for a patient who said no, and for one who is not there. The gateway gives

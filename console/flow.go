@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"html/template"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +41,16 @@ type flowPage struct {
 	Text    string // the map in a sentence
 	Left    int    // engagements that are not drawn, but summed
 	Shown   int
+	Strange []flowStrange
 	List    list
+}
+
+// flowStrange is what a vendor asked for that was refused before it was known for which
+// work: no way leads there.
+type flowStrange struct {
+	Vendor ref
+	N      uint64
+	Href   string
 }
 
 type flowPeriod struct {
@@ -65,7 +75,16 @@ func (s *server) flow(v *visit) (flowPage, error) {
 		p.Periods = append(p.Periods, flowPeriod{plural(n, "day"), with(v.URL, "days", strconv.Itoa(n), "page", ""), n == p.Days})
 	}
 	_, p.Ready = s.activity.More()
-	rows := flowRows(s.activity.Ways(v.Now.AddDate(0, 0, -p.Days), nil))
+	rows, strange := flowRows(s.activity.Ways(v.Now.AddDate(0, 0, -p.Days), nil))
+	for _, key := range slices.Sorted(maps.Keys(strange)) {
+		q := url.Values{"result": {"refused"}, "since": {v.Now.AddDate(0, 0, -p.Days).UTC().Format(time.DateOnly)}}
+		who := ref{Label: "nobody that the registry knows"}
+		if key != "" {
+			q.Set("vendor", string(key))
+			who = refIn(v.View, key)
+		}
+		p.Strange = append(p.Strange, flowStrange{who, strange[key], "/console/decisions?" + q.Encode()})
+	}
 	p.List = listOf(v, flowListing(v, rows))
 	q := v.URL.Query()
 	rows = slices.DeleteFunc(rows, func(r flowRow) bool {
@@ -78,10 +97,17 @@ func (s *server) flow(v *visit) (flowPage, error) {
 }
 
 // flowRows puts together what differs by sealing alone: a request does not say it, a
-// release does.
-func flowRows(ways map[way]dayCount) []flowRow {
+// release does. What was refused before its engagement was known is counted by vendor.
+func flowRows(ways map[way]dayCount) (rows []flowRow, strange map[id.Vendor]uint64) {
 	sums := map[way]*flowRow{}
+	strange = map[id.Vendor]uint64{}
 	for w, n := range ways {
+		if w.Engagement == "" && n.Permitted+n.Releases == 0 {
+			if n.Refused > 0 {
+				strange[w.Vendor] += n.Refused
+			}
+			continue
+		}
 		key := w
 		key.Sealing = ""
 		r := sums[key]
@@ -103,14 +129,14 @@ func flowRows(ways map[way]dayCount) []flowRow {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Vendor, b.Vendor), cmp.Compare(a.Engagement, b.Engagement), cmp.Compare(a.Source, b.Source),
 			cmp.Compare(a.Region, b.Region), cmp.Compare(a.Class, b.Class), cmp.Compare(a.TLS+a.Exchange+a.Binding, b.TLS+b.Exchange+b.Binding))
 	})
-	return out
+	return out, strange
 }
 
 func flowListing(v *visit, rows []flowRow) listing[flowRow] {
 	f := v.s.frame(v)
 	linked := func(r ref) cell { return cell{Text: r.Label, Href: r.Href} }
 	num := func(n uint64) cell { return text(number(n)) }
-	return listing[flowRow]{Caption: "Ways that data took", Rows: slices.Values(rows), Keep: []string{"days"},
+	return listing[flowRow]{Caption: "Ways that were asked for", Rows: slices.Values(rows), Keep: []string{"days"},
 		Columns: []column[flowRow]{
 			{Key: "source", Label: "Source", Cell: func(r flowRow) cell { return linked(f.Ref(r.Source)) }},
 			{Key: "vendor", Label: "Vendor", Cell: func(r flowRow) cell { return linked(f.Ref(r.Vendor)) }},

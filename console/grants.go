@@ -20,7 +20,6 @@ type grantPage struct {
 	Cohort   string
 	Doors    doors
 	Reviews  []*snapshot.Review
-	Next     []forecast.Stop
 	Latest   []disclosure.Row
 	Lifted   []*snapshot.Grant // elevations of it
 	Holds    []*snapshot.Hold
@@ -51,8 +50,7 @@ func (s *server) grant(v *visit) (grantPage, error) {
 			}
 		}
 	}
-	p.Next = s.ahead.about(v.Now, func(x forecast.Stop) bool { return containsGrant(x, g.ID) })
-	p.Next = p.Next[:min(len(p.Next), 10)]
+	p.Doors.comes(s.ahead, v.Now, func(x forecast.Stop) bool { return containsGrant(x, g.ID) })
 	p.Latest = s.activity.Newest(15, func(r disclosure.Row) bool { return r.Grant == g.ID })
 	return p, nil
 }

@@ -143,6 +143,22 @@ func lastActs(all []*done, limit int, keep func(*done) bool) []*done {
 	return out
 }
 
+// eachOnce keeps of acts of one kind about one thing the newest alone: thirty answers that
+// were saved would hide what else was done.
+func eachOnce() func(*done) bool {
+	type one struct {
+		kind registry.Kind
+		on   snapshot.Subject
+	}
+	seen := map[one]bool{}
+	return func(d *done) bool {
+		key := one{d.Kind, d.On}
+		known := seen[key]
+		seen[key] = true
+		return !known
+	}
+}
+
 // closingVerbs are the verbs of acts that close something.
 var closingVerbs = []string{"suspend", "offboard", "revoke", "terminate", "end", "end-early", "deactivate", "retire", "place", "kill", "reopen", "lapse", "begin"}
 

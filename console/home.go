@@ -32,8 +32,9 @@ type today struct {
 	Late    int  // of them, those whose date has passed
 	Begun   bool // there is, or was, a grant
 	Stops   []todayVendor
-	Dates   int
 	Days    int // how far ahead the stops are
+	halts   int // of them, those at which data stops
+	halt    time.Time
 	Tabs    []tab
 	Made    time.Time
 	Refused []todayRefused
@@ -42,7 +43,12 @@ type today struct {
 	Tiles   []todayTile
 }
 
-type todayTile struct{ N, Label, Href string }
+// todayTile is a number of the morning. Its mark says how it is to be taken; nil: it is
+// neither good nor bad.
+type todayTile struct {
+	N, Label, Href string
+	Mark           *mark
+}
 
 // todayVendor is what stops of one vendor.
 type todayVendor struct {
@@ -123,9 +129,14 @@ func (t *today) stops(s *server, v *visit) {
 		t.Tabs = append(t.Tabs, tab{Label: plural(n, "day"), Href: with(v.URL, "days", fmt.Sprint(n)), Here: n == t.Days})
 	}
 	stops, made := s.ahead.Within(v.Context(), v.Now, time.Duration(t.Days)*24*time.Hour)
-	t.Made, t.Dates = made, len(stops)
+	t.Made = made
 	at := map[id.Vendor]int{}
 	for _, stop := range stops {
+		if stop.Kind == forecast.Stops {
+			if t.halts++; t.halts == 1 {
+				t.halt = stop.At
+			}
+		}
 		i, ok := at[stop.Vendor]
 		if !ok {
 			i = len(t.Stops)
@@ -143,22 +154,37 @@ func (t *today) stops(s *server, v *visit) {
 	}
 }
 
+// tiles are the numbers of the morning, each with what it is to be compared with.
 func (t *today) tiles(v *visit) {
-	var refused, asked uint64
 	days := t.Drawn.Days
-	for _, d := range days[max(0, len(days)-todayBack):] {
-		refused, asked = refused+d.Refused, asked+d.Refused+d.Permitted
+	week, before := sumOf(days[max(0, len(days)-todayBack):]), sumOf(days[max(0, len(days)-2*todayBack):max(0, len(days)-todayBack)])
+	need := todayTile{number(t.Waits), "need you", "#needs", &mark{"Nothing waits", "good"}}
+	switch {
+	case t.Late > 0:
+		need.Mark = &mark{number(t.Late) + " overdue", "bad"}
+	case t.Waits > 0:
+		need.Mark = &mark{"None overdue", "wait"}
 	}
-	need := "need you"
-	if t.Late > 0 {
-		need += ", " + number(t.Late) + " overdue"
+	stops := todayTile{number(t.halts), "would stop data in " + plural(t.Days, "day"), "#ahead", &mark{"Nothing stops", "good"}}
+	switch {
+	case t.Made.IsZero():
+		stops.N, stops.Mark = "…", nil
+	case t.halts > 0:
+		stops.Mark = &mark{"First " + ago(v.Now, t.halt), "warn"}
 	}
+	than := func(text string) *mark { return &mark{text + " in the 7 before", "off"} }
 	t.Tiles = []todayTile{
-		{number(t.Waits), need, "#needs"},
-		{number(t.Dates), "dates in " + plural(t.Days, "day"), "#ahead"},
-		{number(refused), "refused in 7 days", "#stopped"},
-		{number(asked), "decisions in 7 days", "#decisions-over-time"},
+		need, stops,
+		{number(week.Refused), "refused in 7 days", "#stopped", than(number(before.Refused))},
+		{humanBytes(week.Bytes), "left in 7 days, in " + plural(int(week.Releases), "release"), "#decisions-over-time", than(humanBytes(before.Bytes))},
 	}
+}
+
+func sumOf(days []dayCount) (sum dayCount) {
+	for _, d := range days {
+		sum.add(d)
+	}
+	return sum
 }
 
 // todayRefusals are the vendors that were refused most, and by which gates.

@@ -65,6 +65,11 @@ func (s *server) incidents(v *visit) (incidentsPage, error) {
 		x := incidentNeglect{Neglect: n}
 		if n.Subject.Noun == snapshot.NounIncident {
 			x.Href = "/console/incidents/" + n.Subject.ID
+		} else if n.Subject.Noun == snapshot.NounFinding {
+			x.Href = "/console/diligence?tab=findings"
+			if settle := s.frame(v).May("finding.settle", "id", n.Subject.ID); settle != nil {
+				x.Href = settle.Href
+			}
 		}
 		out.Neglected = append(out.Neglected, x)
 	}
@@ -121,7 +126,7 @@ func (s *server) incidents(v *visit) (incidentsPage, error) {
 				if !ok {
 					return text("nothing")
 				}
-				return cell{Text: d.Until, Help: d.What}
+				return cell{Text: d.Until, Help: ago(v.Now, d.Due) + ": " + d.What}
 			}, Sort: func(x *snapshot.Incident) string {
 				if d, ok := next[x.ID]; ok {
 					return iso(d.Due)
@@ -220,6 +225,7 @@ type incidentPage struct {
 type incidentStep struct {
 	Text, Href string
 	Done       bool
+	Now        bool // the first that is not done
 }
 
 type incidentClock struct {
@@ -323,12 +329,15 @@ func (p *incidentPage) steps() {
 	x := p.Incident
 	assessed := x.Assessment != nil
 	p.Next = []incidentStep{
-		{"Contain it", "#contain", p.Contained || len(p.Holds) > 0},
-		{"See whom it reached", incidentPath(x, "/radius"), x.Affected.Individuals > 0},
-		{"Assess it", incidentPath(x, "/assess"), assessed && !p.Approvable},
-		{"Tell who must be told", "#notices", !p.Clocks.Conclusion.Breach || !slices.ContainsFunc(p.Rows, func(c incidentClock) bool { return c.Kind == breach.Tell && c.Pending() })},
-		{"Mend what was wrong", "#fixes", len(x.Corrections) > 0 && !slices.ContainsFunc(x.Corrections, func(c snapshot.Correction) bool { return c.DoneAt.IsZero() })},
-		{"Close it", "#close", !x.Open()},
+		{Text: "Contain it", Href: "#contain", Done: p.Contained || len(p.Holds) > 0},
+		{Text: "See whom it reached", Href: incidentPath(x, "/radius"), Done: x.Affected.Individuals > 0},
+		{Text: "Assess it", Href: incidentPath(x, "/assess"), Done: assessed && !p.Approvable},
+		{Text: "Tell who must be told", Href: "#notices", Done: !p.Clocks.Conclusion.Breach || !slices.ContainsFunc(p.Rows, func(c incidentClock) bool { return c.Kind == breach.Tell && c.Pending() })},
+		{Text: "Mend what was wrong", Href: "#fixes", Done: len(x.Corrections) > 0 && !slices.ContainsFunc(x.Corrections, func(c snapshot.Correction) bool { return c.DoneAt.IsZero() })},
+		{Text: "Close it", Href: "#close", Done: !x.Open()},
+	}
+	if i := slices.IndexFunc(p.Next, func(n incidentStep) bool { return !n.Done }); i >= 0 && x.Open() {
+		p.Next[i].Now = true
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 type needBand struct {
 	Label string
 	Rows  []needRow
+	Rest  []needRow // what is due later still, folded
+	More  string    // what that is
+	Open  bool      // somebody asked for a part of it
 }
 
 // needRow is one thing that waits, or many of one kind.
@@ -29,12 +32,23 @@ type needRow struct {
 	Of    int
 }
 
+// needsShown is what the template of rows takes.
+type needsShown struct {
+	Rows []needRow
+	F    Frame
+}
+
+// Needing are rows with the page that shows them.
+func (f Frame) Needing(rows []needRow) needsShown { return needsShown{rows, f} }
+
 const (
 	// needsMany is how many of one kind stand in one row: fewer are seen at once.
-	needsMany = 5
-	// needsShown is how many of them are in a row that opens, and needsPage how many where
+	needsMany = 3
+	// needsLater is how many rows of what is due later are not folded: they are for another day.
+	needsLater = 3
+	// needsFirst is how many of them are in a row that opens, and needsPage how many where
 	// somebody asks for all: a page stays under its weight.
-	needsShown = 10
+	needsFirst = 10
 	needsPage  = 100
 )
 
@@ -47,10 +61,27 @@ func needsOf(at *url.URL, waits []waiting, now time.Time) []needBand {
 		for n < len(waits) && waits[n].Urgency(now) == u {
 			n++
 		}
-		out = append(out, needBand{urgencyHeads[u].Label, needRows(at, waits[:n], urgencyHeads[u].Key, now)})
+		b := needBand{Label: urgencyHeads[u].Label, Rows: needRows(at, waits[:n], urgencyHeads[u].Key, now)}
+		if u == dueLater && len(b.Rows) > needsLater+1 {
+			b.Rows, b.Rest = b.Rows[:needsLater], b.Rows[needsLater:]
+			b.More, b.Open = restOf(b.Rest, now), slices.ContainsFunc(b.Rest, func(r needRow) bool { return r.Open })
+		}
+		out = append(out, b)
 		waits = waits[n:]
 	}
 	return out
+}
+
+// restOf says how many things are folded away, and when the first of them is due.
+func restOf(rows []needRow, now time.Time) string {
+	n, first := 0, rows[0].One
+	if first == nil {
+		first = rows[0].Items[0]
+	}
+	for _, r := range rows {
+		n += max(r.Of, 1)
+	}
+	return number(n) + " more, the first " + first.Moment(now)
 }
 
 // needsCSV answers with all that waits for the visitor.
@@ -93,7 +124,7 @@ func needRows(at *url.URL, waits []waiting, band string, now time.Time) []needRo
 func needMany(at *url.URL, all []*waiting, key string, now time.Time) needRow {
 	q := at.Query()
 	row := needRow{Key: key, Many: manyOf(all, now), Open: q.Get("all") == key, Of: len(all)}
-	from, size := 0, needsShown
+	from, size := 0, needsFirst
 	if row.Open {
 		from, _ = strconv.Atoi(q.Get("from")) // what is no number is the first page
 		from, size = min(max(from, 0), len(all)-1), needsPage

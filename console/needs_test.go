@@ -59,6 +59,36 @@ func TestNeedsStandByUrgency(t *testing.T) {
 	}
 }
 
+// Of what is due on another day three rows are seen, and the rest is folded with its number
+// and its first date; what is asked for by the address is unfolded.
+func TestWhatIsDueLaterIsFolded(t *testing.T) {
+	now := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+	var waits []waiting
+	for i, kind := range []registry.Kind{"incident.note-notice", "incident.complete-correction", "offboarding.complete", "request.approve", "review.complete", "review.complete", "review.complete"} {
+		waits = append(waits, waiting{Text: string(kind), kind: kind, Due: now.Add(time.Duration(3+i) * 24 * time.Hour)})
+	}
+	for _, c := range []struct {
+		address string
+		n       int // of the waits that are there
+		rows    int
+		more    string
+		open    bool
+	}{
+		{"/console", 4, 4, "", false}, // one more row is not worth a fold
+		{"/console", 7, 3, "4 more, the first lapses in 6 days", false},
+		{"/console?all=later.review.complete", 7, 3, "4 more, the first lapses in 6 days", true},
+	} {
+		at, err := url.Parse(c.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := needsOf(at, waits[:c.n], now)[0]
+		if len(b.Rows) != c.rows || b.More != c.more || b.Open != c.open {
+			t.Errorf("%s, %d: got %d rows, %q, open %v; want %d, %q, %v", c.address, c.n, len(b.Rows), b.More, b.Open, c.rows, c.more, c.open)
+		}
+	}
+}
+
 // What waits is told by an act that there is, and every kind says why it matters.
 func TestWhatWaitsHasWords(t *testing.T) {
 	for kind, x := range waitWords {

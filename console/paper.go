@@ -197,6 +197,11 @@ type paperParagraph struct {
 	Heading  bool
 }
 
+// Effects are what a term that is missing switches off, in words.
+func (paperPage) Effects() map[string]string {
+	return map[string]string{"deny_all": "No data flows under the paper", "deny_purpose": "No data flows for a purpose", "block_onboarding": "No new vendor, work or access is approved", "warn": "It is listed; nothing stops"}
+}
+
 // paperTerm is one of the terms: what the paper says, and what that switches.
 type paperTerm struct {
 	Field, Title, ID   string
@@ -217,6 +222,7 @@ type paperSignature struct {
 	How    string
 	Act    id.Act
 	Lacks  bool
+	Note   *actLink // where it is noted that it was signed on paper; nil: not by the visitor
 }
 
 func (s *server) paperShown(v *visit) (paperPage, error) {
@@ -272,7 +278,7 @@ func (p *paperPage) buttons(f Frame, g *snapshot.Agreement) {
 	}
 	for i, party := range partiesOf(g.Kind) {
 		if p.Signatures[i].Lacks {
-			add("agreement.sign", "Note the signature of the "+strings.ToLower(words(string(party))), "party", string(party))
+			p.Signatures[i].Note = f.May("agreement.sign", "id", string(g.ID), "party", string(party)).As("Signed on paper: note it")
 		}
 	}
 	if p.Signatures[0].Lacks && g.Kind != snapshot.SubcontractorBAA && f.May("agreement.sign-here") != nil {

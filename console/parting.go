@@ -48,7 +48,12 @@ func (s *server) offboardings(v *visit) (offboardingsPage, error) {
 			}},
 			{Key: "cause", Label: "Cause", Cell: func(o *snapshot.Offboarding) cell { return text(words(o.Cause)) }},
 			{Key: "begun", Label: "Begun", Cell: func(o *snapshot.Offboarding) cell { return text(day(o.BegunAt)) }, Sort: func(o *snapshot.Offboarding) string { return iso(o.BegunAt) }},
-			{Key: "due", Label: "Attested by", Cell: func(o *snapshot.Offboarding) cell { return text(day(o.DueAt)) }, Sort: func(o *snapshot.Offboarding) string { return iso(o.DueAt) }},
+			{Key: "due", Label: "Vendor tells by", Cell: func(o *snapshot.Offboarding) cell {
+				if !o.CompletedAt.IsZero() {
+					return text(day(o.DueAt))
+				}
+				return cell{Text: day(o.DueAt), Help: ago(v.Now, o.DueAt)}
+			}, Sort: func(o *snapshot.Offboarding) string { return iso(o.DueAt) }},
 			{Key: "forms", Label: "Forms told", Num: true, Cell: func(o *snapshot.Offboarding) cell {
 				return text(fmt.Sprintf("%d of %d", len(o.Dispositions), len(snapshot.DataForms)))
 			}, Fixed: true},

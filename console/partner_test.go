@@ -256,13 +256,13 @@ func partnersByKeyboard(t *testing.T, w *world) {
 
 	w.conditional()
 	// The papers' door is shut as soon as a decision has a risk that nobody answers for.
-	open("/console/vendors/northwind", "Nobody passes now")
+	open("/console/vendors/northwind", "Both doors are open for 0 of 1 grant")
 	open("/console/diligence?tab=risks", "Nobody has accepted it")
 	k.Wants("the test is booked for next month", "A new penetration test")
 	open("/console", "A condition is due")
 	k.press("Accept a risk, or do not: northwind-pen", "Who may do this")
 	done("assessment.accept-risk")
-	open("/console/vendors/northwind", "Both doors are open")
+	open("/console/vendors/northwind", "Both doors are open for 1 of 1 grant")
 
 	open("/console/vendors/northwind", "Place on hold")
 	k.press("Place on hold", "Who may do this")

@@ -21,7 +21,8 @@ type questionnairePage struct {
 	Verdict  mark
 	Blocks   []questionnaireAnswer // critical questions that fail it
 	Parts    []questionnairePart
-	Part     string // the domain that is shown
+	Part     string             // the domain that is shown
+	Next     *questionnairePart // the domain after it; nil: it is the last
 	Asked    int
 	Links    []*snapshot.Link
 }
@@ -79,6 +80,9 @@ func (s *server) questionnaire(v *visit) (questionnairePage, error) {
 	}
 	for i := range p.Parts {
 		p.Parts[i].Href, p.Parts[i].Here = with(v.URL, "part", p.Parts[i].ID)+"#answers", p.Parts[i].ID == p.Part
+	}
+	if i := at[p.Part] + 1; i < len(p.Parts) {
+		p.Next = &p.Parts[i]
 	}
 	for _, l := range v.View.Links.All() {
 		if l.About.Noun == snapshot.NounQuestionnaire && l.About.ID == string(q.ID) {

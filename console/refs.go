@@ -58,7 +58,10 @@ func refIn(v *snapshot.View, x any) ref {
 			if noun == "clock" {
 				return ref{"the clock", "", "done by the product itself when the time came"}
 			}
-			return ref{noun + " " + rest, "", ""}
+			if l, ok := v.Links.Get(id.Link(rest)); ok && noun == "link" {
+				return ref{"the link for " + l.Contact, "", rest}
+			}
+			return ref{noun + " " + short(rest), "", rest}
 		}
 		return ref{string(key), "/console/people/" + string(key), ""}
 	case id.Grant:
@@ -78,7 +81,22 @@ func refIn(v *snapshot.View, x any) ref {
 	case id.Certification:
 		return ref{string(key), "/console/certifications/" + string(key), ""}
 	case id.Request:
+		if r, ok := v.Requests.Get(key); ok {
+			return ref{"request of " + refIn(v, r.Person).Label, "/console/requests/" + string(key), string(key)}
+		}
 		return ref{string(key), "/console/requests/" + string(key), ""}
+	case id.Session:
+		if x, ok := v.Sessions.Get(key); ok {
+			return ref{"session of " + refIn(v, x.Person).Label + ", since " + when(x.StartedAt), "", string(key)}
+		}
+	case id.Review:
+		if x, ok := v.Reviews.Get(key); ok {
+			return ref{"review of " + string(x.Grant), refIn(v, x.Grant).Href, string(key)}
+		}
+	case id.Attempt:
+		if x, ok := v.Attempts.Get(key); ok {
+			return ref{"course of " + refIn(v, x.Person).Label, "", string(key)}
+		}
 	case id.Campaign:
 		return ref{string(key), "/console/reviews/" + string(key), ""}
 	case id.Finding:
@@ -133,6 +151,14 @@ func refOfSubject(v *snapshot.View, x snapshot.Subject) ref {
 		key = id.Request(x.ID)
 	case snapshot.NounCampaign:
 		key = id.Campaign(x.ID)
+	case snapshot.NounFinding:
+		key = id.Finding(x.ID)
+	case snapshot.NounSession:
+		key = id.Session(x.ID)
+	case snapshot.NounReview:
+		key = id.Review(x.ID)
+	case snapshot.NounAttempt:
+		key = id.Attempt(x.ID)
 	}
 	return refIn(v, key)
 }

@@ -122,7 +122,7 @@ func (f Frame) May(kind string, pairs ...any) *actLink {
 	if !may {
 		return nil
 	}
-	return &actLink{Href: actPath(spec.Name, f.Path, pairs...), Label: spec.Summary, Step: spec.StepUp(), Stops: slices.Contains(stopping, spec.Verb)}
+	return &actLink{Href: actPath(spec.Name, f.Path, pairs...), Label: summaryFor(f.Ours, spec), Step: spec.StepUp(), Stops: slices.Contains(stopping, spec.Verb)}
 }
 
 // actPath is the address of an act's form, with fields filled in, coming back to next.

@@ -54,7 +54,7 @@ type vendorPage struct {
 	Doors  doors
 	Work   []vendorWork
 	Next   []forecast.Stop
-	Waits  []waiting
+	Waits  []needRow
 	Acts   []*done
 	Papers []vendorPaper
 	Tree   diligence.Node
@@ -149,17 +149,18 @@ func (s *server) vendorOverview(v *visit, p *vendorPage) {
 	}
 	p.Doors = s.doorsOf(v, "doors", p.ID, grantsOf(v.View, p.ID))
 	p.Doors.asked(v)
-	next := s.ahead.about(v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
-	p.Next = next[:min(len(next), 5)]
+	p.Doors.comes(s.ahead, v.Now, func(x forecast.Stop) bool { return x.Vendor == p.ID })
+	var waits []waiting
 	for _, x := range s.partners.waiting(v.View, v.Now) {
-		if x.Vendor == p.ID && len(p.Waits) < 10 {
+		if x.Vendor == p.ID {
 			if strings.HasPrefix(x.Href, "/console/do/") && !waitsMay(x.kind, v.Person) {
 				x.Href = "" // it waits for somebody with another duty
 			}
-			p.Waits = append(p.Waits, x)
+			waits = append(waits, x)
 		}
 	}
-	p.Acts = s.history.About(p.ID, 6, nil)
+	p.Waits = needRows(v.URL, waits, "waits", v.Now)
+	p.Acts = s.history.About(p.ID, 6, eachOnce())
 	p.Drawn = chartDays("traffic", "Decisions of the last 30 days", s.activity.Days(v.Now.AddDate(0, 0, -29), v.Now, func(x way) bool { return x.Vendor == p.ID }))
 }
 

@@ -74,7 +74,7 @@ func (s *server) vendors(v *visit) (vendorsPage, error) {
 			{Key: "papers", Label: "Papers in force", Num: true, Cell: func(r vendorRow) cell { return text(number(r.Papers)) }},
 			{Key: "next", Label: "Next stop", Cell: func(r vendorRow) cell {
 				if !r.HasNext {
-					return text("none in a year")
+					return text(map[bool]string{true: "none in a year", false: "no data flows"}[r.Work > 0])
 				}
 				return cell{Text: day(r.Next.At), Href: vendorPath(r.ID, "ahead"), Help: words(r.Next.Gate) + ", " + ago(v.Now, r.Next.At)}
 			}, Sort: func(r vendorRow) string {
@@ -87,7 +87,7 @@ func (s *server) vendors(v *visit) (vendorsPage, error) {
 				if r.Last == 0 {
 					return text("never")
 				}
-				return text(day(dayTime(r.Last)))
+				return cell{Text: day(dayTime(r.Last)), Help: agoDays(v.Now, r.Last)}
 			}, Sort: func(r vendorRow) string { return time.Unix(r.Last*86400, 0).UTC().Format(time.DateOnly) }},
 		},
 		Filters: []filter[vendorRow]{
@@ -96,6 +96,14 @@ func (s *server) vendors(v *visit) (vendorsPage, error) {
 		},
 		Empty: empty{"No vendor yet", "A vendor is an outside firm that is to have data. One person asks to take it on, another approves; its papers and people follow, and only then its programs.", f.May("vendor.propose")},
 	})}, nil
+}
+
+// agoDays is how long ago a day was.
+func agoDays(now time.Time, last int64) string {
+	if n := int(dayOf(now) - last); n > 0 {
+		return plural(n, "day") + " ago"
+	}
+	return "today"
 }
 
 // vendorPath is a vendor's page, at one of its tabs.

@@ -179,7 +179,7 @@ func (c *collect) papers() {
 		key, s := string(a.ID), snapshot.Subject{Noun: snapshot.NounAgreement, ID: string(a.ID)}
 		page := refOfSubject(c.v, s).Href
 		add := func(text string, kind registry.Kind, since time.Time, not ...id.Person) {
-			c.add(waiting{Text: text, Subject: s, Vendor: a.Vendor, Since: since, Href: page, kind: kind, not: not})
+			c.add(waiting{Text: text, Note: key, Subject: s, Vendor: a.Vendor, Since: since, Href: page, kind: kind, not: not})
 		}
 		what := paperName(a.Kind)
 		if a.State == snapshot.Proposed {
@@ -191,8 +191,9 @@ func (c *collect) papers() {
 				add("Read the "+what+" a second time and enter its terms", "agreement.check-terms", a.RequestedAt, a.RequestedBy)
 			default:
 				w := c.act("Approve the "+what, "agreement.approve", snapshot.NounAgreement, key, a.RequestedAt, a.RequestedBy)
+				w.Note = key
 				if !a.SignedBy(snapshot.VendorParty, c.now) && a.Kind != snapshot.SubcontractorBAA {
-					w.Note = "The vendor has not signed it yet."
+					w.Note += ": the vendor has not signed it yet"
 				}
 			}
 		}
@@ -248,9 +249,13 @@ func (c *collect) diligence() {
 		}
 	}
 	for _, x := range c.v.Certifications.All() {
-		if x.VerifiedAt.IsZero() && x.RevokedAt.IsZero() && x.ExpiresAt.After(c.now) {
+		if x.Waits(c.now) {
+			text := "Verify a report: "
+			if c.v.SentByVendor(x) {
+				text = "Verify what the vendor sent, or do not accept it: "
+			}
 			s := snapshot.Subject{Noun: snapshot.NounCertification, ID: string(x.ID)}
-			c.add(waiting{Text: "Verify a report: " + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.IssuedAt,
+			c.add(waiting{Text: text + certificationName(x.Type), Subject: s, Vendor: x.Vendor, Since: x.RecordedAt,
 				Href: refOfSubject(c.v, s).Href, kind: "certification.verify", not: []id.Person{x.RecordedBy}})
 		}
 	}

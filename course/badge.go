@@ -130,7 +130,7 @@ func (i Issuer) Badge(t *snapshot.Training, title string) (string, error) {
 		return "", problem.New(problem.Unavailable, "Badges need an address for people", "Set people_url in the configuration")
 	}
 	if !t.Passed || !t.RevokedAt.IsZero() || t.CompletedAt.IsZero() || t.ExpiresAt.IsZero() {
-		return "", problem.New(problem.Conflict, "The completion is no pass, or was revoked", "A badge is for a completion that counts")
+		return "", problem.New(problem.Conflict, "The completion is no pass, or was revoked", "A badge is for a completion that counts: pass the course again")
 	}
 	base := strings.TrimSuffix(i.URL, "/")
 	about := base + achievementPath + url.PathEscape(t.Course) + "/" + url.PathEscape(t.Version)

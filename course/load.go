@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"io/fs"
 	"path"
@@ -56,7 +57,7 @@ type Lesson struct {
 	Tracks  []string
 	Minutes int
 	Cites   []Cite
-	HTML    string // of the Markdown; nothing else makes it
+	HTML    template.HTML // of the Markdown; nothing else makes it
 }
 
 // Exercise is a synthetic screen on which the learner finds what breaks a rule.
@@ -443,15 +444,6 @@ func (c *Catalogue) DrillsFor(track, module string) []Task {
 		}
 	}
 	return out
-}
-
-// Lesson finds a lesson by id.
-func (c *Catalogue) Lesson(id string) (Lesson, bool) {
-	i := slices.IndexFunc(c.Lessons, func(l Lesson) bool { return l.ID == id })
-	if i < 0 {
-		return Lesson{}, false
-	}
-	return c.Lessons[i], true
 }
 
 // Exercise finds an exercise by id.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html/template"
 
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
@@ -20,7 +21,7 @@ var errHTML = errors.New("holds HTML or an image: lessons are Markdown alone")
 // Render turns a lesson's Markdown into HTML. Raw HTML and images are refused rather
 // than left out: a lesson that says less than its author wrote would not be noticed.
 // The page has its title at level 1, so a lesson's own headings begin at 2.
-func Render(body []byte) (string, error) {
+func Render(body []byte) (template.HTML, error) {
 	doc := markdown.Parser().Parse(text.NewReader(body))
 	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
@@ -41,5 +42,5 @@ func Render(body []byte) (string, error) {
 	if err := markdown.Renderer().Render(&out, body, doc); err != nil {
 		return "", fmt.Errorf("markdown: %w", err)
 	}
-	return out.String(), nil
+	return template.HTML(out.String()), nil // our own words, in which no HTML stood
 }

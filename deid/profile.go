@@ -308,7 +308,7 @@ func (p *Profile) compile() error {
 		t, ok := spec.Lookup(typ)
 		switch {
 		case !ok || t.Kind == spec.Resource || (t.Kind == spec.Backbone):
-			return problem.BadField("types."+printable(typ), "R4 has no data type of this name", "Did you mean "+nearest(typ, dataTypes())+"?")
+			return problem.BadField("types."+printable(typ), "R4 has no data type of this name", "Did you mean "+closest(typ, dataTypes())+"?")
 		}
 		a, err := actionOf("types."+typ, word)
 		if err != nil {

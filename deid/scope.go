@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport/sallyport/deid/internal/release"
 	"github.com/sallyport/sallyport/fhir/spec"
+	"github.com/sallyport/sallyport/internal/nearest"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -196,7 +197,7 @@ func checkType(typ string) error {
 			"Name the types of the resources that it may see; what they are wrapped in needs no mention")
 	}
 	if !isResource(typ) {
-		return problem.BadField("resources."+typ, "R4 has no resource type of this name", "Did you mean "+nearest(typ, resourceNames())+"?")
+		return problem.BadField("resources."+typ, "R4 has no resource type of this name", "Did you mean "+closest(typ, resourceNames())+"?")
 	}
 	return nil
 }
@@ -281,7 +282,7 @@ func descend(field, where, seg string) (string, error) {
 		}
 		names = append(names, k.name)
 	}
-	return "", problem.BadField(field, where+" has no element "+quote(printable(seg)), "Did you mean "+quote(nearest(seg, names))+"?")
+	return "", problem.BadField(field, where+" has no element "+quote(printable(seg)), "Did you mean "+quote(closest(seg, names))+"?")
 }
 
 // printable keeps a misspelt name readable, and short.
@@ -418,34 +419,7 @@ func metaPlan(meta *Node) *Node {
 	return n
 }
 
-// nearest is the candidate with the least edit distance.
-func nearest(s string, candidates []string) string {
-	best, at := "", 1<<30
-	lower := strings.ToLower(printable(s))
-	slices.Sort(candidates)
-	for _, c := range candidates {
-		if d := distance(lower, strings.ToLower(c)); d < at {
-			best, at = c, d
-		}
-	}
-	return best
-}
-
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+// closest is the candidate that is likest, however little.
+func closest(s string, candidates []string) string {
+	return nearest.Name(printable(s), candidates, 1<<30)
 }

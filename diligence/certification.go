@@ -244,6 +244,9 @@ func Lacks(c *snapshot.Certification) []string {
 	return missingFields(c, rules[c.Type].needs)
 }
 
+// Never is why no paper of the type counts, whatever it says; empty: one can.
+func Never(typ string) string { return rules[typ].never }
+
 // Needs lists the fields that a type needs.
 func Needs(typ string) []string { return slices.Clone(rules[typ].needs) }
 

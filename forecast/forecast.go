@@ -219,7 +219,7 @@ func subjectOf(v *snapshot.View, g *snapshot.Grant, d id.Device, at time.Time, g
 		return of(snapshot.NounVendor, string(engagement.Vendor))
 	case "certification":
 		for _, c := range v.CertificationsOf(engagement.Vendor) {
-			if ends(c.ExpiresAt, c.RevokedAt) {
+			if !c.VerifiedAt.IsZero() && ends(c.ExpiresAt, c.RevokedAt) { // what nobody verified closes nothing by its end
 				return of(snapshot.NounCertification, string(c.ID))
 			}
 		}

@@ -47,17 +47,17 @@ var certification = policy.Gate{
 	Reasons: []policy.Reason{
 		{Code: "vendor-unknown", Message: "The vendor is not registered, so nothing says which certifications it needs", NextStep: "Register the vendor", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return !v.Is("vendor_known") }},
-		{Code: "absent", Detail: "absent_type", Message: "A required certification was never recorded", NextStep: "Send the report or certificate to the organisation", Who: policy.ByVendor,
+		{Code: "absent", Detail: "absent_type", Message: "A required certification is not on record", NextStep: "Send the report or certificate: Papers, Certificates in the console", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("absent") > 0 }},
 		{Code: "never-counts", Detail: "never_counts_type", Message: "A required certification is of a type that never counts: a HIPAA seal or a SOC 3 summary", NextStep: "Require a type that can be verified instead", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("never_counts") > 0 }},
-		{Code: "unverified", Detail: "unverified_type", Message: "A required certification was recorded but nobody else has verified it", NextStep: "Verify it at its issuer, by someone other than who recorded it (certification verify)", Who: policy.ByOrganisation,
+		{Code: "unverified", Detail: "unverified_type", Message: "A required certification was sent or recorded, and nobody else has verified it", NextStep: "Verify it at its issuer, by someone other than who recorded it (certification verify)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("unverified") > 0 }},
 		{Code: "incomplete", Detail: "incomplete_type", Message: "A required certification lacks something that its type must say", NextStep: "See what is missing (certification judge), and record it anew from the report (certification record)", Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Number("incomplete") > 0 }},
-		{Code: "weak", Detail: "weak_type", Message: "A required certification does not count by the rule of its type: its opinion, period, carve-outs, surveillance, findings or cover", NextStep: "See why (certification judge), and send one that counts", Who: policy.ByVendor,
+		{Code: "weak", Detail: "weak_type", Message: "A required certification does not count by the rule of its type: its opinion, period, carve-outs, surveillance, findings or cover", NextStep: "See why on its page (certification judge), and send one that counts: Papers, Certificates in the console", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("weak") > 0 }},
-		{Code: "expired", Detail: "expired_type", Message: "A required certification has expired or was revoked", NextStep: "Send the renewed report or certificate to the organisation", Who: policy.ByVendor,
+		{Code: "expired", Detail: "expired_type", Message: "A required certification has expired, was revoked or was not accepted", NextStep: "Send the renewed report or certificate: Papers, Certificates in the console", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Number("expired") > 0 }},
 	},
 }
@@ -68,15 +68,15 @@ type certState int
 const (
 	certAbsent certState = iota
 	certNeverCounts
-	certUnverified
 	certIncomplete
 	certWeak
 	certExpired
+	certUnverified // one that waits to be looked at, beside one that is over: that is what is to do
 	certGood
 )
 
 // certStates names them, as notes.
-var certStates = [...]string{"absent", "never_counts", "unverified", "incomplete", "weak", "expired"}
+var certStates = [...]string{"absent", "never_counts", "incomplete", "weak", "expired", "unverified"}
 
 // readCertification judges one report by its type's rule (package diligence).
 // Unverified counts as absent, whoever says otherwise.
@@ -91,10 +91,10 @@ func readCertification(c *policy.Case, f *policy.Facts, x *snapshot.Certificatio
 		return certNeverCounts
 	case j.Why(diligence.FieldMissing): // to verify it would be in vain
 		return certIncomplete
+	case j.Why(diligence.Expired), j.Why(diligence.Revoked): // nor would this help
+		return certExpired
 	case j.Why(diligence.Unverified):
 		return certUnverified
-	case j.Why(diligence.Expired), j.Why(diligence.Revoked):
-		return certExpired
 	}
 	return certWeak
 }

@@ -86,13 +86,17 @@ func approved(f *policy.Facts, a snapshot.Approval) bool {
 	return stateAt(f, a) == snapshot.Approved && twoPeople(a)
 }
 
-// standingReasons are the reasons of a record that must be approved.
+// standingReasons are the reasons of a record that must be approved. Where one that is over has
+// reasons of its own, the gate notes which as "over".
 func standingReasons(what, act string) []policy.Reason {
 	return []policy.Reason{
 		{Code: "unknown", Message: "The " + what + " is not registered", NextStep: "Register it, then " + act, Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("state") == "unknown" }},
 		{Code: "not-approved", Message: "The " + what + " is not approved, or no longer", NextStep: "Have a second person " + act, Who: policy.ByOrganisation,
-			Fails: func(v policy.Values) bool { s := v.Word("state"); return s != "approved" && s != "unknown" }},
+			Fails: func(v policy.Values) bool {
+				s := v.Word("state")
+				return s != "approved" && s != "unknown" && v.Word("over") == ""
+			}},
 		{Code: "same-person", Message: "The " + what + " was approved by the person who asked for it, or by nobody", NextStep: "Have another person " + act, Who: policy.ByOrganisation,
 			Fails: func(v policy.Values) bool { return v.Word("state") == "approved" && !v.Is("two_people") }},
 	}

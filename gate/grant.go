@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sallyport/sallyport/policy"
+	"github.com/sallyport/sallyport/snapshot"
 )
 
 //go:embed grant.cedar
@@ -29,6 +30,9 @@ var grant = policy.Gate{
 			return
 		}
 		standing(f, g.Approval)
+		if g.State == snapshot.Ended {
+			f.NoteWord("over", endedGrant(g))
+		}
 		f.Bool("of_app", g.App != "" && g.App == c.App)
 		f.Bool("of_engagement", c.EngagementRecord != nil)
 		f.Bool("base", baseStands(c, f))
@@ -36,6 +40,10 @@ var grant = policy.Gate{
 		f.End("ends_at", g.EndsAt)
 	},
 	Reasons: append(standingReasons("grant", "approve the grant (grant approve)"),
+		policy.Reason{Code: "given-back", Message: "The person whose grant it was gave it back", NextStep: "Ask for access anew, if the work still needs it", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("over") == "given-back" }},
+		policy.Reason{Code: "taken-away", Message: "The grant was ended before its time, for good", NextStep: "Ask for access anew, if the work still needs it", Who: policy.ByVendor,
+			Fails: func(v policy.Values) bool { return v.Word("over") == "taken-away" }},
 		policy.Reason{Code: "other-app", Message: "The grant is for another application", NextStep: "Ask with the application that the grant names", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("of_app") }},
 		policy.Reason{Code: "no-engagement", Message: "The grant's engagement does not exist", NextStep: "Propose the engagement, and a grant on it", Who: policy.ByOrganisation,
@@ -47,6 +55,14 @@ var grant = policy.Gate{
 		policy.Reason{Code: "base-ended", Message: "The grant that this one elevates is not in force, or is another's", NextStep: "Ask for a new grant; an elevation stands on one", Who: policy.ByVendor,
 			Fails: func(v policy.Values) bool { return v.Word("state") != "unknown" && !v.Is("base") }},
 	),
+}
+
+// endedGrant says how a grant that is over came to its end: nobody can approve it any more.
+func endedGrant(g *snapshot.Grant) string {
+	if g.EndedBy != "" && g.EndedBy == g.Person {
+		return "given-back"
+	}
+	return "taken-away"
 }
 
 // baseStands reports whether the grant that this one elevates, if it does, is in

@@ -8,7 +8,6 @@ import (
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/deid"
-	"github.com/sallyport/sallyport/identity"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/seal"
@@ -96,8 +95,7 @@ func (g *Gateway) releaseKey() (*seal.ReleaseKey, error) {
 // asks nobody who they are: they are public, and worth no more than the way by
 // which they came.
 func (g *Gateway) ServeReleaseKeys(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		identity.WriteUnknown(w)
+	if !problem.Takes(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	k, err := g.releaseKey()
@@ -107,7 +105,7 @@ func (g *Gateway) ServeReleaseKeys(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		g.Logger.LogAttrs(r.Context(), slog.LevelError, "release keys", slog.String("cause", err.Error()))
-		http.Error(w, "", http.StatusServiceUnavailable)
+		problem.New(problem.Unavailable, "The keys of releases cannot be read now", "Try again in a minute").Write(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/jwk-set+json")

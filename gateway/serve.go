@@ -124,7 +124,7 @@ func (g *Gateway) read(p Protocol, r *http.Request, s Standing) (Reading, error)
 	}
 	reading, err := p.Read(r, s)
 	if err == nil && reading.Question == nil && (len(reading.Batch) == 0 || reading.Compose == nil) {
-		err = problem.New(problem.Unsupported, "This is not offered", "See metadata for what is")
+		err = problem.New(problem.Unsupported, "This is not offered", "See what is: GET metadata, below the source's address")
 	}
 	return reading, err
 }
@@ -144,7 +144,7 @@ func (g *Gateway) batch(ctx context.Context, r *http.Request, p Protocol, readin
 		if item.Question == nil {
 			q := item.Problem
 			if q == nil {
-				q = problem.New(problem.Unsupported, "This is not offered", "See metadata for what is")
+				q = problem.New(problem.Unsupported, "This is not offered", "See what is: GET metadata, below the source's address")
 			}
 			err = x.deny(entryCtx, "request", reasonWord(q.Kind), q)
 		} else {

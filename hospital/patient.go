@@ -211,15 +211,21 @@ func (g *generator) demographics(c *chart) {
 		since = since.AddDate(0, 0, 3)
 	}
 	g.add(patient, since)
+	g.insurance(c, g.nextOfKin(c, since), since)
+}
 
-	related := g.add(obj{
+func (g *generator) nextOfKin(c *chart, since time.Time) (related string) {
+	return g.add(obj{
 		"resourceType": "RelatedPerson", "id": g.id("RelatedPerson"), "active": true, "patient": ref(c.ref, c.full()),
 		"relationship": list{concept(c.kinRelation.system, c.kinRelation.code, c.kinRelation.text)},
 		"name":         list{c.kin.humanName("official")}, "gender": c.kin.gender, "birthDate": day(c.kin.birth),
 		"telecom": list{obj{"system": "phone", "value": c.kin.mobile, "use": "mobile"}, obj{"system": "email", "value": c.kin.email}},
 		"address": list{c.kin.home.fhir("home")},
 	}, since)
+}
 
+// insurance adds the plan that pays, through the next of kin for a child, and the account.
+func (g *generator) insurance(c *chart, related string, since time.Time) {
 	coverage := obj{
 		"resourceType": "Coverage", "id": g.id("Coverage"), "status": "active",
 		"identifier": list{obj{"type": obj{"coding": list{coding(hl7+"v2-0203", "MB", "Member Number")}},

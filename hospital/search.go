@@ -130,67 +130,12 @@ func (s *Server) filter(typ, key, value string) (filter, *failure) {
 		return filter{match: func(d *doc) bool { return len(d.values(name)) == 0 == (value == "true") }}, nil
 	}
 	f := filter{}
-	negate := false
+	negate := p.kind == kToken && modifier == "not"
 	var tests []func(entry) bool
 	for _, v := range splitValues(value) {
-		var test func(entry) bool
-		switch p.kind {
-		case kToken:
-			if modifier != "" && modifier != "not" {
-				return f, invalid("the modifier is not supported", key)
-			}
-			negate = modifier == "not"
-			test = tokenTest(v)
-		case kString:
-			want := fold(v)
-			switch modifier {
-			case "":
-				test = func(e entry) bool { return strings.HasPrefix(e.code, want) }
-			case "contains", "exact":
-				exact := modifier == "exact"
-				test = func(e entry) bool { return e.code == want || !exact && strings.Contains(e.code, want) }
-			default:
-				return f, invalid("the modifier is not supported", key)
-			}
-		case kDate:
-			t, fail := dateTest(v)
-			if fail != nil || modifier != "" {
-				return f, invalid("not a date: prefix and YYYY[-MM[-DD[Thh:mm:ssZ]]]", v)
-			}
-			test = t
-		case kQuantity:
-			t, fail := quantityTest(v)
-			if fail != nil {
-				return f, fail
-			}
-			test = t
-		case kReference:
-			if modifier == "identifier" {
-				want := tokenTest(v)
-				test = func(e entry) bool { return s.identified(e, want) }
-				break
-			}
-			want := v
-			if i := strings.Index(v, s.opt.BasePath+"/"); i >= 0 && strings.Contains(v, "://") {
-				want = v[i+len(s.opt.BasePath)+1:]
-			}
-			switch {
-			case strings.Contains(want, "/"):
-			case modifier != "":
-				want = modifier + "/" + want
-			case name == "patient":
-				want = "Patient/" + want
-			}
-			if strings.Contains(want, "/") {
-				test = func(e entry) bool { return !e.ident && e.code == want }
-				f.hint = append(f.hint, s.rec.byRef[want]...)
-				if f.hint == nil {
-					f.hint = []*doc{}
-				}
-			} else {
-				suffix := "/" + want
-				test = func(e entry) bool { return !e.ident && strings.HasSuffix(e.code, suffix) }
-			}
+		test, fail := s.valueTest(&f, p, name, modifier, v)
+		if fail != nil {
+			return f, fail
 		}
 		tests = append(tests, test)
 	}
@@ -208,6 +153,63 @@ func (s *Server) filter(typ, key, value string) (filter, *failure) {
 		return negate
 	}
 	return f, nil
+}
+
+// valueTest understands one value of a parameter. Where it names one resource, f gets a hint.
+func (s *Server) valueTest(f *filter, p param, name, modifier, v string) (func(entry) bool, *failure) {
+	switch p.kind {
+	case kToken:
+		if modifier != "" && modifier != "not" {
+			return nil, invalid("the modifier is not supported", name+":"+modifier)
+		}
+		return tokenTest(v), nil
+	case kString:
+		want := fold(v)
+		switch modifier {
+		case "":
+			return func(e entry) bool { return strings.HasPrefix(e.code, want) }, nil
+		case "contains":
+			return func(e entry) bool { return strings.Contains(e.code, want) }, nil
+		case "exact":
+			return func(e entry) bool { return e.code == want }, nil
+		}
+		return nil, invalid("the modifier is not supported", name+":"+modifier)
+	case kDate:
+		test, fail := dateTest(v)
+		if fail != nil || modifier != "" {
+			return nil, invalid("not a date: prefix and YYYY[-MM[-DD[Thh:mm:ssZ]]]", v)
+		}
+		return test, nil
+	case kQuantity:
+		return quantityTest(v)
+	default: // kReference
+		if modifier == "identifier" {
+			want := tokenTest(v)
+			return func(e entry) bool { return s.identified(e, want) }, nil
+		}
+		return s.referenceTest(f, name, modifier, v), nil
+	}
+}
+
+func (s *Server) referenceTest(f *filter, name, modifier, want string) func(entry) bool {
+	if i := strings.Index(want, s.opt.BasePath+"/"); i >= 0 && strings.Contains(want, "://") {
+		want = want[i+len(s.opt.BasePath)+1:]
+	}
+	switch {
+	case strings.Contains(want, "/"):
+	case modifier != "":
+		want = modifier + "/" + want
+	case name == "patient":
+		want = "Patient/" + want
+	default:
+		suffix := "/" + want
+		return func(e entry) bool { return !e.ident && strings.HasSuffix(e.code, suffix) }
+	}
+	f.hint = append(f.hint, s.rec.byRef[want]...)
+	if f.hint == nil {
+		f.hint = []*doc{}
+	}
+	return func(e entry) bool { return !e.ident && e.code == want }
 }
 
 // identified reports whether what a reference names has the identifier, by the

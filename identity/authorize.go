@@ -116,8 +116,7 @@ func (e *AuthorizeEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		e.decide(w, r)
 	default:
-		w.Header().Set("Allow", "GET, POST")
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		problem.Methods(http.MethodGet, http.MethodPost).Write(w)
 	}
 }
 

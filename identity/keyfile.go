@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/sallyport/sallyport/internal/secretfile"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -119,27 +120,22 @@ func trimSpace(b []byte) []byte {
 	return b
 }
 
-// readSecret reads a file that only its owner may read. The check is on the
-// open file, so that it cannot be swapped in between.
+// readSecret reads a file that only its owner may read.
 func readSecret(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
+	raw, err := secretfile.Read(path, maxPEM)
+	var shared *secretfile.SharedError
+	switch {
+	case errors.As(err, &shared):
+		return nil, problem.BadField(path, fmt.Sprintf("Others may use this secret: its permissions are %04o", shared.Mode),
+			fmt.Sprintf("If nobody else has read it, run: chmod 600 %s. Otherwise make a new key", path))
+	case errors.Is(err, secretfile.ErrIrregular):
+		return nil, problem.BadField(path, "It is not a regular file", "Name the file that holds the key")
+	case errors.Is(err, secretfile.ErrLong):
+		return nil, tooLarge(path)
+	case err != nil:
 		return nil, missing(path, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("look at %s: %w", path, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, problem.BadField(path, "It is not a regular file", "Name the file that holds the key")
-	}
-	// Windows has no such bits; there the directory's access list must do it.
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, problem.BadField(path, fmt.Sprintf("Others may use this secret: its permissions are %04o", mode),
-			fmt.Sprintf("If nobody else has read it, run: chmod 600 %s. Otherwise make a new key", path))
-	}
-	return readBounded(path, f)
+	return raw, nil
 }
 
 // readPublic reads a file that need not be secret.
@@ -149,18 +145,18 @@ func readPublic(path string) ([]byte, error) {
 		return nil, missing(path, err)
 	}
 	defer f.Close()
-	return readBounded(path, f)
-}
-
-func readBounded(path string, r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxPEM+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	if len(data) > maxPEM {
-		return nil, problem.BadField(path, "It is larger than 1 MiB", "Name a PEM file of keys or certificates")
+		return nil, tooLarge(path)
 	}
 	return data, nil
+}
+
+func tooLarge(path string) error {
+	return problem.BadField(path, "It is larger than 1 MiB", "Name a PEM file of keys or certificates")
 }
 
 func missing(path string, err error) error {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sallyport/sallyport/problem"
 )
 
 // Endpoints says where what is. An empty URL is not offered, and not announced.
@@ -81,9 +83,7 @@ func ServerMetadata(e Endpoints) http.Handler {
 
 func document(v any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			w.WriteHeader(http.StatusMethodNotAllowed)
+		if !problem.Takes(w, r, http.MethodGet, http.MethodHead) {
 			return
 		}
 		writeJSON(w, http.StatusOK, v)

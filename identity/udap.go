@@ -130,9 +130,7 @@ type udapMetadata struct {
 // certificate does not name that base, no UDAP is offered (404).
 func (u *UDAP) Metadata(base string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			w.WriteHeader(http.StatusMethodNotAllowed)
+		if !problem.Takes(w, r, http.MethodGet, http.MethodHead) {
 			return
 		}
 		now := u.c.Verifier.now()

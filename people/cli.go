@@ -230,14 +230,14 @@ func (s *server) cliSession(w http.ResponseWriter, r *http.Request) {
 		ok = lives && signin.Counts(v, y, s.Now())
 	}
 	if !ok {
-		writeJSON(w, problem.New(problem.Refused, "The sign-in is over, or was another's", "Run sallyport login again"))
+		problem.New(problem.Refused, "The sign-in is over, or was another's", "Run sallyport login again").Write(w)
 		return
 	}
 	secret, expires, err := s.start(r, x.start, x.why)
 	if err != nil {
 		p := problem.From(err)
 		s.Logger.InfoContext(r.Context(), "a command line was not signed in", "kind", string(p.Kind), "title", p.Title)
-		writeJSON(w, p)
+		p.Write(w)
 		return
 	}
 	out.Secret, out.ExpiresAt, out.Person = secret, expires, x.start.Person
@@ -251,11 +251,4 @@ func (s *server) cliSession(w http.ResponseWriter, r *http.Request) {
 func secret256(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return fmt.Sprintf("%x", sum)
-}
-
-func writeJSON(w http.ResponseWriter, p *problem.Problem) {
-	p.SetRetryAfter(w.Header())
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Kind.Status())
-	_ = json.NewEncoder(w).Encode(p) // the command line has gone: nothing to do
 }

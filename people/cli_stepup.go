@@ -97,7 +97,7 @@ func (s *server) cliBearer(w http.ResponseWriter, r *http.Request) (*snapshot.Se
 			return x, true
 		}
 	}
-	writeJSON(w, problem.New(problem.Unknown, "The command line is not signed in any more", "Run sallyport login"))
+	problem.New(problem.Unknown, "The command line is not signed in any more", "Run sallyport login").Write(w)
 	return nil, false
 }
 
@@ -109,7 +109,7 @@ func (s *server) cliStepUpBegin(w http.ResponseWriter, r *http.Request) {
 	}
 	challenge := r.PostFormValue("challenge")
 	if len(challenge) != 43 {
-		writeJSON(w, problem.BadField("challenge", "is not the digest of a secret", "Use the command line of the server's version"))
+		problem.BadField("challenge", "is not the digest of a secret", "Use the command line of the server's version").Write(w)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -200,11 +200,11 @@ func (s *server) cliStepUpEnd(w http.ResponseWriter, r *http.Request) {
 	}
 	h, ok := s.cli.take(r.PostFormValue("code"), r.PostFormValue("verifier"))
 	if !ok || h.stepUp.ID != x.ID {
-		writeJSON(w, problem.New(problem.Refused, "The confirmation is over, or was another's", "Run sallyport step-up again"))
+		problem.New(problem.Refused, "The confirmation is over, or was another's", "Run sallyport step-up again").Write(w)
 		return
 	}
 	if err := s.do(r.Context(), registry.Actor{Person: x.Person}, h.stepUp, "touched a passkey"); err != nil {
-		writeJSON(w, problem.From(err))
+		problem.From(err).Write(w)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

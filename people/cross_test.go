@@ -19,6 +19,7 @@ func TestOtherSitesCannotActByACertificate(t *testing.T) {
 		"a page beside":        {"Sec-Fetch-Site", "same-site", "Origin", w.base},
 		"a browser of old":     {"Origin", "https://evil.example"},
 		"a page of no origin":  {"Origin", "null"},
+		"this host, in clear":  {"Origin", strings.Replace(w.api, "https:", "http:", 1)},
 		"the pages for people": {"Origin", w.base},
 	} {
 		if status, _ := w.try(ada, "/v1/holds", hold, header...); status != http.StatusForbidden {

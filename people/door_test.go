@@ -56,6 +56,70 @@ func TestEveryPageIsGuarded(t *testing.T) {
 	}
 }
 
+// What is not there, and what is there and takes another method: a person reads a page, a
+// program a problem, both with what to do next. A stranger at the API or the gateway
+// cannot tell the two from what there is.
+func TestWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	stranger, ada := w.client(nil), w.person("ada")
+	const page, program, nothing = "text/html; charset=utf-8", "application/problem+json", ""
+	for _, c := range []struct {
+		who          *http.Client
+		method, at   string
+		accept       string
+		status       int
+		kind, allow  string
+		saysWhatNext string
+	}{
+		{ada, "GET", w.api + "/v1/nothing", "", 404, program, "", "GET /openapi.json"},
+		{ada, "GET", w.api + "/", "", 404, program, "", "GET /openapi.json"},
+		{ada, "DELETE", w.api + "/v1/vendors", "", 405, program, "GET, HEAD, POST", "in that way"},
+		{ada, "POST", w.api + "/v1/whoami", "", 405, program, "GET, HEAD", "in that way"},
+		{ada, "GET", w.api + "/v1/vendors?limit=0", "", 422, program, "", `"field":"limit"`},
+		{ada, "GET", w.api + "/v1/custody/nothing", "", 404, program, "", "sallyport patient --help"},
+		{ada, "GET", w.api + "/v1/custody/hold", "", 405, program, "POST", "in that way"},
+		{stranger, "GET", w.api + "/v1/nothing", "", 401, nothing, "", ""},
+		{stranger, "DELETE", w.api + "/v1/vendors", "", 401, nothing, "", ""},
+		{stranger, "GET", w.api + "/v1/vendors", "", 401, nothing, "", ""},
+		{stranger, "GET", w.api + "/v1/custody/nothing", "", 401, nothing, "", ""},
+		{stranger, "GET", w.gateway + "/nothing", "", 401, nothing, "", ""},
+		{stranger, "DELETE", w.gateway + "/standing", "", 401, nothing, "", ""},
+		{stranger, "PUT", w.gateway + "/scim/v2/Users", "", 401, nothing, "", ""},
+		{stranger, "GET", w.gateway + "/incidents", "", 401, nothing, "", ""},
+		// What is for everybody says so to everybody.
+		{stranger, "POST", w.gateway + "/.well-known/oauth-authorization-server", "", 405, program, "GET, HEAD", "in that way"},
+		{stranger, "DELETE", w.gateway + "/enrol/authority", "", 405, program, "GET", "in that way"},
+		{stranger, "GET", w.gateway + "/ssf/events", "", 405, program, "POST", "in that way"},
+		{stranger, "GET", w.base + "/nothing", "", 404, page, "", "Begin at the first page"},
+		{stranger, "GET", w.base + "/portal/nothing", "", 404, page, "", "Begin at the first page"},
+		{stranger, "DELETE", w.base + "/account", "", 405, page, "GET, HEAD", "in that way"},
+		{stranger, "GET", w.base + "/nothing", "application/json", 404, program, "", "Begin at the first page"},
+		{stranger, "GET", w.base + "/portal/nothing", "application/json", 404, program, "", "Begin at the first page"},
+		{stranger, "GET", w.base + "/cli/session", "application/json", 405, program, "POST", "in that way"},
+		{stranger, "PUT", w.base + "/portal/in", "application/problem+json", 405, program, "GET, HEAD, POST", "in that way"},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), c.method, c.at, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.accept != "" {
+			req.Header.Set("Accept", c.accept)
+		}
+		resp, err := c.who.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.Body.Close() != nil {
+			t.Fatal(err)
+		}
+		if kind, allow := resp.Header.Get("Content-Type"), resp.Header.Get("Allow"); resp.StatusCode != c.status || kind != c.kind || allow != c.allow || !strings.Contains(string(body), c.saysWhatNext) {
+			t.Errorf("%s %s for %q: got %d %s, Allow %q, %s; want %d %s, Allow %q, and %q", c.method, c.at, c.accept, resp.StatusCode, kind, allow, body, c.status, c.kind, c.allow, c.saysWhatNext)
+		}
+	}
+}
+
 // Another site cannot post here with the person's cookies, whatever it posts.
 func TestOtherSitesCannotPost(t *testing.T) {
 	t.Parallel()
@@ -63,7 +127,8 @@ func TestOtherSitesCannotPost(t *testing.T) {
 	hc := w.client(nil)
 	for _, path := range []string{"/signin", "/signin/certificate", "/enroll", "/enroll/passkey", "/step-up", "/passkeys/remove", "/sessions/end", "/sessions/end-all", "/signout",
 		"/cli/signin", "/cli/signin/session", "/cli/session", "/cli/step-up", "/cli/step-up/begin", "/cli/step-up/end"} {
-		for header, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
+		for _, said := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}, {"Origin", strings.Replace(w.base, "https:", "http:", 1)}} {
+			header, value := said[0], said[1]
 			req, err := http.NewRequest(http.MethodPost, w.base+path, strings.NewReader("code=x"))
 			if err != nil {
 				t.Fatal(err)

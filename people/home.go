@@ -3,6 +3,7 @@ package people
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
@@ -35,6 +36,12 @@ type passkeyRow struct {
 // howSignedIn is the method in words.
 var howSignedIn = map[snapshot.SignInMethod]string{
 	snapshot.ByPasskey: "passkey", snapshot.ByOIDC: "your organisation's sign-in", snapshot.ByCertificate: "personal certificate",
+}
+
+// duty is a duty in words: "privacy-officer" is "Privacy officer".
+func duty(d string) string {
+	text := strings.ReplaceAll(d, "-", " ")
+	return strings.ToUpper(text[:min(len(text), 1)]) + text[min(len(text), 1):]
 }
 
 // first is where a person begins.
@@ -77,7 +84,7 @@ func (s *server) endSession(w http.ResponseWriter, r *http.Request) {
 	}
 	which := id.Session(r.PostFormValue("session"))
 	if y, ok := s.Registry.View().Sessions.Get(which); !ok || y.Person != p.ID {
-		s.fail(w, r, problem.New(problem.NotFound, "You have no such session", "Look again at the list"))
+		s.fail(w, r, problem.New(problem.NotFound, "You have no such session", "It may be over: look at the list of your sessions"))
 		return
 	}
 	if which == x.ID {
@@ -119,7 +126,7 @@ func (s *server) removePasskey(w http.ResponseWriter, r *http.Request) {
 	}
 	credential, err := base64.RawURLEncoding.DecodeString(r.PostFormValue("passkey"))
 	if err != nil {
-		s.fail(w, r, problem.BadField("passkey", "is not one of yours", "Look again at the list"))
+		s.fail(w, r, problem.BadField("passkey", "is not one of yours", "It may be removed: look at the list of your passkeys"))
 		return
 	}
 	if err := s.do(r.Context(), registry.Actor{Person: p.ID, Session: x.ID}, registry.RemovePasskey{ID: p.ID, Credential: credential}, "removed a passkey"); err != nil {

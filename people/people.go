@@ -90,7 +90,7 @@ func parse(ago func(time.Time) string) (map[string]*template.Template, error) {
 		if name == "pages/layout.html" {
 			continue
 		}
-		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": ago, "sentence": sentence}).ParseFS(pages, "pages/layout.html", name)
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"when": when, "ago": ago, "sentence": sentence, "duty": duty}).ParseFS(pages, "pages/layout.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("pages: %w", err)
 		}
@@ -139,20 +139,14 @@ func New(c Config) (http.Handler, error) {
 		"GET /assets/people.css":           s.asset("people.css", "text/css; charset=utf-8"),
 		"GET /assets/people.js":            s.asset("people.js", "text/javascript; charset=utf-8"),
 		"GET /assets/icon.svg":             s.asset("icon.svg", "image/svg+xml"),
-		"/":                                s.rest,
 	} {
-		if pattern != "/" { // Rest bounds its own
-			mux.Handle(pattern, http.MaxBytesHandler(h, maxForm))
-		} else {
-			mux.Handle(pattern, h)
-		}
+		mux.Handle(pattern, http.MaxBytesHandler(h, maxForm))
 	}
-	// The command line is no browser, and has no cookies to be made use of.
-	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	routes := problem.Routes(mux, "Begin at the first page", s.rest)
+	elsewhere := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, problem.New(problem.Refused, "The form came from another site", "Go back to the page here and send it again"))
-	}))
-	return s.guarded(s.bounded(cross.Handler(mux))), nil
+	})
+	return s.guarded(s.bounded(signin.SameOrigin(routes, elsewhere))), nil
 }
 
 // guarded sets what every answer has. Nothing is stored, framed or sent elsewhere.
@@ -195,12 +189,17 @@ func policy(formTo string) string {
 		strings.TrimSpace("'self' "+formTo)
 }
 
-func (s *server) rest(w http.ResponseWriter, r *http.Request) {
-	if s.Rest != nil {
+// rest answers what is not ours: Rest, which bounds what it reads by itself.
+func (s *server) rest(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+	switch {
+	case p.Kind != problem.NotFound:
+	case s.Rest != nil:
 		s.Rest.ServeHTTP(w, r)
 		return
+	default:
+		p = problem.New(problem.NotFound, "There is no such page", p.NextStep)
 	}
-	s.fail(w, r, problem.New(problem.NotFound, "There is no such page", "Begin at the first page"))
+	s.fail(w, r, p)
 }
 
 func (s *server) asset(name, kind string) http.HandlerFunc {
@@ -264,7 +263,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		level = slog.LevelError
 	}
 	s.Logger.Log(r.Context(), level, "a page was refused", "path", r.URL.Path, "kind", string(p.Kind), "title", p.Title, "cause", cause(p))
-	p.SetRetryAfter(w.Header())
+	if problem.ForPrograms(r) {
+		p.Write(w)
+		return
+	}
+	p.SetHeaders(w.Header())
 	title := p.Title
 	if p.Field != "" && p.Kind == problem.Invalid {
 		title = p.Field + " " + title

@@ -74,7 +74,7 @@ func (s *server) backchannel(w http.ResponseWriter, r *http.Request) {
 	refuse := func(status int, code string, err error) {
 		p := problem.From(err)
 		s.Logger.WarnContext(r.Context(), "a logout token was refused", "connector", r.PathValue("connector"), "cause", cause(p))
-		p.SetRetryAfter(w.Header())
+		p.SetHeaders(w.Header())
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(`{"error":"` + code + `"}` + "\n")) // the provider has gone: nothing to do

@@ -26,13 +26,14 @@ import (
 
 // world is a whole Sallyport in this process, whose clock a test can set forward.
 type world struct {
-	t      *testing.T
-	server *server.Server
-	config *server.Config
-	base   string // the pages
-	api    string
-	log    *output
-	ca     string
+	t       *testing.T
+	server  *server.Server
+	config  *server.Config
+	base    string // the pages
+	api     string
+	gateway string
+	log     *output
+	ca      string
 
 	mu    sync.Mutex
 	ahead time.Duration
@@ -99,7 +100,7 @@ func start(t *testing.T, configure ...func(string) string) *world {
 		}
 		ports[i] = l[i].Addr().(*net.TCPAddr).Port
 	}
-	w.api, w.base = fmt.Sprintf("https://localhost:%d", ports[1]), fmt.Sprintf("https://localhost:%d", ports[3])
+	w.gateway, w.api, w.base = fmt.Sprintf("https://localhost:%d", ports[0]), fmt.Sprintf("https://localhost:%d", ports[1]), fmt.Sprintf("https://localhost:%d", ports[3])
 	dir := filepath.Join(t.TempDir(), "box")
 	file, err := server.Init(t.Context(), server.Setup{Dir: dir, Organisation: "Mercy Valley Health", Node: "node", Person: "ada", PersonName: "Ada Example",
 		SourceID: "ehr", SourceURL: "https://fhir.example.org/r4", Host: "localhost", GatewayPort: ports[0], APIPort: ports[1], HealthPort: ports[2], PeoplePort: ports[3], Now: w.now})

@@ -196,7 +196,7 @@ func TestAnElevationEndsWhatIsUnderWay(t *testing.T) {
 	onlyGate(t, p.Still(v, now.Add(30*time.Second)), "grant", "ended")
 	early := lifted
 	early.State = snapshot.Ended
-	onlyGate(t, p.Still(edit(v, &early), now.Add(time.Second)), "grant", "not-approved")
+	onlyGate(t, p.Still(edit(v, &early), now.Add(time.Second)), "grant", "taken-away")
 	revoked := ordinary
 	revoked.State = snapshot.Ended
 	r := p.Still(edit(v, &revoked), now.Add(time.Second))

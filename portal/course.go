@@ -284,7 +284,7 @@ func (s *server) certificate(w http.ResponseWriter, r *http.Request) {
 	}
 	doc, err := course.Certificate(s.Organisation, s.Registry.View(), t)
 	if err != nil {
-		s.fail(w, r, problem.New(problem.Conflict, "The completion is no pass, or was revoked", "A certificate is for a completion that counts").Because(err))
+		s.fail(w, r, problem.New(problem.Conflict, "The completion is no pass, or was revoked", "A certificate is for a completion that counts: pass the course again").Because(err))
 		return
 	}
 	raw, err := paper.PDF(doc)

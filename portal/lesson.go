@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"html/template"
 	"net/http"
 	"slices"
 
@@ -13,7 +12,6 @@ import (
 type lessonPage struct {
 	course.Lesson
 	Module course.Module
-	Body   template.HTML
 	Cites  []string
 	Read   bool
 	Number int
@@ -33,8 +31,7 @@ func (s *server) lesson(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, noneOfCourse("lesson"))
 		return
 	}
-	p := lessonPage{Lesson: all[i], Body: template.HTML(all[i].HTML), // of our own Markdown, in which HTML is refused
-		Read: a.Lessons[all[i].ID], Number: i + 1, Of: len(all)}
+	p := lessonPage{Lesson: all[i], Read: a.Lessons[all[i].ID], Number: i + 1, Of: len(all)}
 	p.Module, _ = course.ModuleOf(all[i].Module)
 	for _, c := range all[i].Cites {
 		p.Cites = append(p.Cites, cited(c.Citation))

@@ -101,7 +101,13 @@ func New(c Config) (http.Handler, error) {
 		}
 		mux.Handle(x.pattern, http.MaxBytesHandler(h, limit))
 	}
-	return mux, nil
+	return problem.Routes(mux, "Begin at the first page", func(w http.ResponseWriter, r *http.Request, p *problem.Problem) {
+		if p.Kind == problem.NotFound {
+			s.none(w, r)
+			return
+		}
+		s.fail(w, r, p)
+	}), nil
 }
 
 // roomy answers a form with a file while there is room for it. Of whom nobody knows, the
@@ -127,7 +133,7 @@ func parse(layout string) (map[string]*template.Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
-	base, err := template.New("layout").Funcs(template.FuncMap{"when": when, "day": day, "sentence": sentence, "codes": codes}).Parse(layout)
+	base, err := template.New("layout").Funcs(template.FuncMap{"when": when, "day": day, "sentence": sentence, "spans": spans}).Parse(layout)
 	if err != nil {
 		return nil, fmt.Errorf("portal: layout: %w", err)
 	}
@@ -205,7 +211,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	// The pattern, not the address: an id in it names a vendor's paper at most, and yet.
 	s.Logger.Log(r.Context(), level, "a page was refused", "route", r.Pattern, "kind", string(p.Kind), "title", p.Title, "cause", fmt.Sprintf("%T", p.Unwrap()))
-	p.SetRetryAfter(w.Header())
+	if problem.ForPrograms(r) {
+		p.Write(w)
+		return
+	}
+	p.SetHeaders(w.Header())
 	s.show(w, r, p.Kind.Status(), "message", "That did not work", message{Text: fieldTitle(p), Next: p.NextStep, Reasons: p.Reasons,
 		Link: "/portal", LinkText: "To what waits for you", Important: true})
 }
@@ -247,15 +257,17 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// codes is a text of the course in which names of the field stand between backticks.
-func codes(text string) template.HTML {
-	var out strings.Builder
+// span is a part of a text of the course, in which names of the field stand between
+// backticks.
+type span struct {
+	Text string
+	Code bool
+}
+
+func spans(text string) []span {
+	var out []span
 	for i, part := range strings.Split(text, "`") {
-		part = template.HTMLEscapeString(part)
-		if i%2 == 1 {
-			part = "<code>" + part + "</code>"
-		}
-		out.WriteString(part)
+		out = append(out, span{part, i%2 == 1})
 	}
-	return template.HTML(out.String()) // each part is escaped
+	return out
 }

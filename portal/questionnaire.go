@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -252,15 +251,13 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 	if had.AnsweredAt.IsZero() || had.Value != value || had.Detail != detail || had.Imported != "" {
 		err = s.do(r.Context(), x, registry.AnswerQuestion{ID: q.ID, Question: question, Value: value, Detail: detail}, "answered in the portal")
 	}
-	if strings.Contains(r.Header.Get("Accept"), "application/json") {
-		text, status := "Saved", http.StatusOK
+	if problem.ForPrograms(r) {
 		if err != nil {
-			p := problem.From(err)
-			text, status = "Not saved: "+sentence(p.Title)+" "+sentence(p.NextStep), p.Kind.Status()
+			problem.From(err).Write(w)
+			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"text": text}) // the browser has gone: nothing to do
+		_, _ = w.Write([]byte(`{"text":"Saved"}`)) // the browser has gone: nothing to do
 		return
 	}
 	known, _ := hipaa.LookupQuestion(question)

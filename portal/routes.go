@@ -33,7 +33,6 @@ func (s *server) routes() []route {
 		{"GET /portal/agreements/{id}", s.agreement, 0},
 		{"POST /portal/agreements/{id}", s.agreementSign, 0},
 		{"GET /portal/agreements/{id}/document", s.agreementDocument, 0},
-		{"/", s.none, 0},
 	})
 }
 

@@ -9,9 +9,7 @@ package problem
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,6 +23,7 @@ const (
 	Unknown      Kind = "unauthorized"  // 401: the caller is not known
 	Refused      Kind = "refused"       // 403: known, but not allowed; Reasons say why
 	NotFound     Kind = "not-found"     // 404
+	WrongMethod  Kind = "wrong-method"  // 405: the address takes other methods
 	Conflict     Kind = "conflict"      // 409: the state does not allow it now
 	TooLarge     Kind = "too-large"     // 413
 	TooMany      Kind = "too-many"      // 429: more requests than one may make; After says when the next is answered
@@ -45,6 +44,8 @@ func (k Kind) Status() int {
 		return http.StatusForbidden
 	case NotFound:
 		return http.StatusNotFound
+	case WrongMethod:
+		return http.StatusMethodNotAllowed
 	case Conflict:
 		return http.StatusConflict
 	case TooLarge:
@@ -59,6 +60,32 @@ func (k Kind) Status() int {
 		return http.StatusBadGateway
 	default:
 		return http.StatusInternalServerError
+	}
+}
+
+// Issue is the kind as R4's type of an issue (valueset-issue-type).
+func (k Kind) Issue() string {
+	switch k {
+	case Invalid:
+		return "invalid"
+	case Unknown:
+		return "login"
+	case Refused:
+		return "forbidden"
+	case NotFound:
+		return "not-found"
+	case WrongMethod, Unsupported:
+		return "not-supported"
+	case Conflict:
+		return "conflict"
+	case TooLarge:
+		return "too-long"
+	case TooMany:
+		return "throttled"
+	case Unavailable, UpstreamFail:
+		return "transient"
+	default:
+		return "exception"
 	}
 }
 
@@ -84,6 +111,7 @@ type Problem struct {
 
 	cause error
 	wait  time.Duration
+	allow string // the methods that an address takes
 }
 
 // New makes a problem. next is what the reader can do about it.
@@ -108,14 +136,6 @@ func (p *Problem) After(wait time.Duration) *Problem {
 	q := *p
 	q.wait = wait
 	return &q
-}
-
-// SetRetryAfter puts into an answer's head, in whole seconds, how long to wait, where
-// that is known (RFC 9110, section 10.2.3).
-func (p *Problem) SetRetryAfter(h http.Header) {
-	if p.wait > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.wait.Seconds()))))
-	}
 }
 
 // Error is the reader's text, on one line.

@@ -48,7 +48,7 @@ func TestBecauseLeavesTheOriginalAlone(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	for kind, want := range map[Kind]int{Invalid: 400, Unknown: 401, Refused: 403, NotFound: 404, Conflict: 409, TooLarge: 413,
+	for kind, want := range map[Kind]int{Invalid: 400, Unknown: 401, Refused: 403, NotFound: 404, WrongMethod: 405, Conflict: 409, TooLarge: 413, TooMany: 429,
 		Unsupported: 501, UpstreamFail: 502, Unavailable: 503, Internal: 500, Kind(""): http.StatusInternalServerError} {
 		if got := kind.Status(); got != want {
 			t.Errorf("%q: got %d, want %d", kind, got, want)

@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,9 +13,10 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// RecordCertification records a report or certificate of a vendor, with what its type
-// must say of itself (diligence.Needs). Until another person has verified it, it counts
-// as absent.
+// RecordCertification puts a report or certificate of a vendor on record, with what its type
+// must say of itself (diligence.Needs). One of the organisation's people records it, or one
+// of the vendor's own sends it, with its file and without what is the organisation's to say.
+// Until another person, of the organisation, has verified it, it counts as absent.
 type RecordCertification struct {
 	ID          id.Certification `json:"id,omitempty"` // made if left out
 	Vendor      id.Vendor        `json:"vendor"`
@@ -27,24 +29,73 @@ type RecordCertification struct {
 	snapshot.Particulars
 	// Fingerprint is of the report's text: sallyport certification compare prints it.
 	Fingerprint []uint32 `json:"fingerprint,omitempty"`
+	// MediaType, Size and Content are of the report itself where it comes along, as in
+	// AttestDisposition; its digest is Document.
+	MediaType string `json:"media_type,omitempty"`
+	Size      int64  `json:"size,omitempty"`
+	Content   []byte `json:"content,omitempty"` // base64
+	// ScannedBy is as in PutDocument.
+	ScannedBy string `json:"scanned_by,omitempty"`
 }
+
+// How much of one vendor waits to be verified, and how much its people send in a day, at
+// most (policy): each stays in the log and in the store, whatever becomes of it.
+const (
+	MaxWaiting = 10
+	maxSent    = 20
+)
+
+// With is the certification with its file.
+func (a RecordCertification) With(mediaType string, content []byte) RecordCertification {
+	d := NewDocument(mediaType, content)
+	a.Document, a.MediaType, a.Size, a.Content = d.Digest, mediaType, d.Size, content
+	return a
+}
+
+func (a RecordCertification) scannedBy() string { return a.ScannedBy }
+
+func (a RecordCertification) withScan(by string) Act {
+	a.ScannedBy = by
+	return a
+}
+
+// detach takes the content out of the act, as of a document's; nil: none came along.
+func (a RecordCertification) detach() (Act, *Document) {
+	if len(a.Content) == 0 {
+		return a, nil
+	}
+	d := &Document{Digest: a.Document, MediaType: a.MediaType, Content: a.Content}
+	a.Content = nil
+	return a, d
+}
+
+// A vendor's people send what is their own vendor's.
+func (a RecordCertification) about(*snapshot.View, Actor) party { return party{vendor: a.Vendor} }
 
 func (a RecordCertification) Subject() snapshot.Subject {
 	return subject(snapshot.NounCertification, a.ID)
 }
 
 func (a RecordCertification) documents() []string {
-	docs := []string{a.Document}
+	var docs []string
+	if len(a.Content) == 0 { // else it is stored with the act
+		docs = append(docs, a.Document)
+	}
 	if a.Bridge != nil {
 		docs = append(docs, a.Bridge.Document)
 	}
 	return docs
 }
 
-func (a RecordCertification) check(v *snapshot.View, _ Actor, now time.Time) error {
+func (a RecordCertification) check(v *snapshot.View, by Actor, now time.Time) error {
 	var types []string
 	for _, t := range hipaa.CertificationTypes() {
 		types = append(types, t.ID)
+	}
+	if p, ok := v.Persons.Get(by.Person); !ok || p.Vendor != "" {
+		if err := a.checkSent(v, now); err != nil {
+			return err
+		}
 	}
 	return first(freshOrNone("id", v.Certifications, a.ID),
 		exists("vendor", v.Vendors, a.Vendor),
@@ -57,8 +108,91 @@ func (a RecordCertification) check(v *snapshot.View, _ Actor, now time.Time) err
 		after("expires_at", a.ExpiresAt, "issued_at", a.IssuedAt),
 		a.checkParticulars(v, now),
 		a.checkValidity(),
-		optionalDigest("document_sha256", a.Document),
+		a.checkFile(),
 		checkFingerprint("fingerprint", a.Fingerprint))
+}
+
+func (a RecordCertification) checkFile() error {
+	if len(a.Content) > 0 {
+		return checkAttached("document_sha256", a.Document, a.MediaType, a.Size, a.Content, MaxDocument)
+	}
+	if a.MediaType != "" || a.Size != 0 {
+		return badField("content", "is missing", "Send the file, or leave its type and size out")
+	}
+	return optionalDigest("document_sha256", a.Document)
+}
+
+// checkSent is about what a vendor's own people send: the report itself, and of what is said
+// about it nothing that the organisation decides, and nothing that could tell of others.
+func (a RecordCertification) checkSent(v *snapshot.View, now time.Time) error {
+	ours := func(field string) error {
+		return badField(field, "is the organisation's to say", "Leave it out")
+	}
+	switch never := diligence.Never(a.Type); {
+	case a.ID != "":
+		return badField("id", "is the organisation's to choose", "Leave it out: the answer has it") // or it would tell which are in use
+	case len(a.Content) == 0:
+		return badField("content", "is missing", "Send the report or certificate itself; a PDF is best")
+	case never != "":
+		return badField("type", "counts for nothing here", never)
+	case len(a.Fingerprint) > 0:
+		return ours("fingerprint")
+	case a.Bridge != nil:
+		return badField("bridge", "is the organisation's to record", "Leave it out, and send the letter to your contact at the organisation")
+	}
+	w, ok := v.Vendors.Get(a.Vendor)
+	if !ok {
+		return exists("vendor", v.Vendors, a.Vendor)
+	}
+	if err := first(goingOn("vendor", v, a.Vendor), set("expires_at", a.ExpiresAt), future("expires_at", a.ExpiresAt, now),
+		each("exceptions", a.Exceptions, func(f string, x snapshot.AuditException) error {
+			if x.Accepted != "" {
+				return ours(f + ".accepted")
+			}
+			return nil
+		}),
+		each("carve_outs", a.CarveOuts, func(f string, s id.Vendor) error {
+			if !slices.Contains(w.Subcontractors, s) {
+				return badField(f, "is no subcontractor of yours on record here", "Leave it out, and tell the organisation of it")
+			}
+			return nil
+		})); err != nil {
+		return err
+	}
+	if a.Underlying != "" {
+		if err := vendorsOwn("underlying", v.Certifications, a.Underlying, a.Vendor, func(c *snapshot.Certification) id.Vendor { return c.Vendor }); err != nil {
+			return err
+		}
+	}
+	if a.Person != "" {
+		if err := vendorsOwn("person", v.Persons, a.Person, a.Vendor, func(p *snapshot.Person) id.Vendor { return p.Vendor }); err != nil {
+			return err
+		}
+	}
+	return a.checkRoom(v, now)
+}
+
+// checkRoom bounds what a vendor's people leave to be looked at.
+func (a RecordCertification) checkRoom(v *snapshot.View, now time.Time) error {
+	waiting, sent := 0, 0
+	for _, c := range v.CertificationsOf(a.Vendor) {
+		if c.Type == a.Type && c.Document == a.Document && c.RevokedAt.IsZero() {
+			return conflict("content", "This file is on record already as this type", "Nothing is left to do: see on your page how it stands")
+		}
+		if c.Waits(now) {
+			waiting++
+		}
+		if v.SentByVendor(c) && now.Sub(c.RecordedAt) < 24*time.Hour {
+			sent++
+		}
+	}
+	switch {
+	case waiting >= MaxWaiting:
+		return conflict("content", fmt.Sprintf("%d reports and certificates wait to be verified", waiting), "Take back one that is not needed, or wait until the organisation has looked at them")
+	case sent >= maxSent:
+		return conflict("content", fmt.Sprintf("%d were sent since yesterday", sent), "Send the rest tomorrow")
+	}
+	return nil
 }
 
 // checkParticulars wants what is said to be readable, and what the type must say to
@@ -160,7 +294,9 @@ func (a RecordCertification) record(key id.Certification, by id.Person) *snapsho
 }
 
 func (a RecordCertification) apply(e *snapshot.Edit, s Stamp) {
-	e.Put(a.record(cmp.Or(a.ID, id.Certification(s.ID)), s.By))
+	c := a.record(cmp.Or(a.ID, id.Certification(s.ID)), s.By)
+	c.RecordedAt = s.At
+	e.Put(c)
 }
 
 // VerificationMethods lists how a certification can be verified.
@@ -234,16 +370,28 @@ func isHost(s string) bool {
 	return true
 }
 
-// RevokeCertification says that a certification no longer counts.
+// RevokeCertification says that a certification no longer counts, or that one which the
+// vendor sent is not accepted. The vendor's own people take back what they sent and nobody
+// has verified.
 type RevokeCertification struct {
 	ID id.Certification `json:"id"`
+	// Why is told to the vendor; never patient data.
+	Why string `json:"why,omitempty"`
 }
 
 func (a RevokeCertification) Subject() snapshot.Subject {
 	return subject(snapshot.NounCertification, a.ID)
 }
 
-func (a RevokeCertification) check(v *snapshot.View, _ Actor, _ time.Time) error {
+// What was verified is the organisation's to end, whoever sent it.
+func (a RevokeCertification) about(v *snapshot.View, _ Actor) party {
+	if c, ok := v.Certifications.Get(a.ID); ok && c.VerifiedAt.IsZero() && v.SentByVendor(c) {
+		return party{vendor: c.Vendor}
+	}
+	return party{}
+}
+
+func (a RevokeCertification) check(v *snapshot.View, by Actor, _ time.Time) error {
 	c, ok := v.Certifications.Get(a.ID)
 	if !ok {
 		return found("id", v.Certifications, a.ID)
@@ -251,9 +399,14 @@ func (a RevokeCertification) check(v *snapshot.View, _ Actor, _ time.Time) error
 	if !c.RevokedAt.IsZero() {
 		return conflict("id", "The certification is revoked already", "Nothing is left to do")
 	}
-	return nil
+	if p, ok := v.Persons.Get(by.Person); ok && p.Vendor == "" && c.VerifiedAt.IsZero() && v.SentByVendor(c) {
+		return required("why", a.Why, `"The report ends in March; send the one that follows": the vendor is told`)
+	}
+	return shortText("why", a.Why)
 }
 
 func (a RevokeCertification) apply(e *snapshot.Edit, s Stamp) {
-	change(e, e.View().Certifications, a.ID, func(c *snapshot.Certification) { c.RevokedAt = s.At })
+	change(e, e.View().Certifications, a.ID, func(c *snapshot.Certification) {
+		c.RevokedAt, c.RevokedBy, c.RevokedWhy = s.At, s.By, strings.TrimSpace(a.Why)
+	})
 }

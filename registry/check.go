@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/nearest"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
@@ -267,43 +268,8 @@ func join(names []string) string { return strings.Join(names, ", ") }
 
 // meant proposes the nearest name, or else says what to do.
 func meant(got string, names []string, otherwise string) string {
-	if n := nearest(got, names); n != "" {
+	if n := nearest.Name(got, names, len(got)/3+2); n != "" {
 		return fmt.Sprintf("Did you mean %q?", n)
 	}
 	return otherwise
-}
-
-// nearest is the name with the fewest edits from got, if they are few for its
-// length; of several the first in order.
-func nearest(got string, names []string) string {
-	best, bestDistance := "", len(got)/3+2
-	for _, n := range slices.Sorted(slices.Values(names)) {
-		if d := distance(strings.ToLower(got), strings.ToLower(n), bestDistance); d < bestDistance {
-			best, bestDistance = n, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance, or limit where it is at least that.
-func distance(a, b string, limit int) int {
-	if len(a) > 64 || len(b) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], d
-		}
-	}
-	return min(row[len(b)], limit)
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,10 @@ type Column struct {
 	Text bool // a text or a time; else JSON
 }
 
+// fileColumns are about the file that comes along with an act: no record has them, and a file
+// is exported, and stored, by itself.
+var fileColumns = []string{"media_type", "size", "content", "scanned_by"}
+
 // Columns are the fields of the act that makes a record of the noun, and of an
 // agreement its signatures; ok is false for a noun that no one act makes.
 func Columns(noun snapshot.Noun) (columns []Column, ok bool) {
@@ -26,9 +31,11 @@ func Columns(noun snapshot.Noun) (columns []Column, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	for _, f := range reflect.VisibleFields(reflect.TypeOf(spec.New()).Elem()) { // those of embedded structs, too
+	act := spec.New()
+	_, brings := act.(detaching)
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(act).Elem()) { // those of embedded structs, too
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "" || name == "-" {
+		if name == "" || name == "-" || brings && slices.Contains(fileColumns, name) {
 			continue
 		}
 		columns = append(columns, Column{Name: name, Text: f.Type.Kind() == reflect.String || f.Type == reflect.TypeFor[time.Time]()})

@@ -74,15 +74,10 @@ func (a AttachEvidence) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	for _, x := range q.Answers {
 		all += len(x.Evidence)
 	}
-	switch want := NewDocument(a.MediaType, a.Content); {
-	case !slices.Contains(EvidenceTypes, a.MediaType):
-		return badField("media_type", fmt.Sprintf("%q is not taken", a.MediaType), "Use one of "+join(EvidenceTypes))
-	case len(a.Content) == 0 || len(a.Content) > MaxEvidence:
-		return badField("content", fmt.Sprintf("is %d bytes long", len(a.Content)), fmt.Sprintf("Send 1 to %d bytes", MaxEvidence))
-	case a.Digest != want.Digest:
-		return badField("sha256", "is not the digest of the content", "Send the file as it was hashed; sha256sum prints the digest")
-	case a.Size != want.Size:
-		return badField("size", fmt.Sprintf("is not the %d bytes of the content", want.Size), "Leave nothing out")
+	if err := checkAttached("sha256", a.Digest, a.MediaType, a.Size, a.Content, MaxEvidence); err != nil {
+		return err
+	}
+	switch {
 	case slices.Contains(q.Answers[a.Question].Evidence, a.Digest):
 		return conflict("sha256", "The file is attached to this answer already", "Nothing is left to do")
 	case len(q.Answers[a.Question].Evidence) >= maxEvidenceOfAnswer:
@@ -92,7 +87,24 @@ func (a AttachEvidence) check(v *snapshot.View, _ Actor, _ time.Time) error {
 	case q.Attached >= maxAttached:
 		return conflict("id", fmt.Sprintf("%d files were attached already, with those that were taken off", maxAttached), "Ask the organisation to send the questionnaire again")
 	}
-	return first(checkMedia(a.MediaType, a.Content), askedIn(q, "question", a.Question))
+	return askedIn(q, "question", a.Question)
+}
+
+// checkAttached wants a file that comes along with an act to be what the act says of it, of
+// a type that is taken from outside, and at most so long; field is the digest's.
+func checkAttached(field, digest, mediaType string, size int64, content []byte, most int) error {
+	want := NewDocument(mediaType, content)
+	switch {
+	case !slices.Contains(EvidenceTypes, mediaType):
+		return badField("media_type", fmt.Sprintf("%q is not taken", mediaType), "Use one of "+join(EvidenceTypes))
+	case len(content) == 0 || len(content) > most:
+		return badField("content", fmt.Sprintf("is %d bytes long", len(content)), fmt.Sprintf("Send 1 to %d bytes", most))
+	case digest != want.Digest:
+		return badField(field, "is not the digest of the content", "Send the file as it was hashed; sha256sum prints the digest")
+	case size != want.Size:
+		return badField("size", fmt.Sprintf("is not the %d bytes of the content", want.Size), "Leave nothing out")
+	}
+	return checkMedia(mediaType, content)
 }
 
 func (a AttachEvidence) apply(e *snapshot.Edit, s Stamp) {

@@ -335,7 +335,6 @@ var (
 
 // checkFile is about the file that comes along, or the paper that is named instead.
 func (a AttestDisposition) checkFile(by Actor, had snapshot.Disposition) error {
-	want := NewDocument(a.MediaType, a.Content)
 	switch {
 	case len(a.Content) == 0 && (a.MediaType != "" || a.Size != 0):
 		return badField("content", "is missing", "Send the file, or leave its type and size out")
@@ -343,16 +342,8 @@ func (a AttestDisposition) checkFile(by Actor, had snapshot.Disposition) error {
 		return badField("document_sha256", "is not what was sent for this form before", "Send the file itself")
 	case len(a.Content) == 0:
 		return optionalDigest("document_sha256", a.Document)
-	case !slices.Contains(EvidenceTypes, a.MediaType):
-		return badField("media_type", fmt.Sprintf("%q is not taken", a.MediaType), "Use one of "+join(EvidenceTypes))
-	case len(a.Content) > MaxEvidence:
-		return badField("content", fmt.Sprintf("is %d bytes long", len(a.Content)), fmt.Sprintf("Send 1 to %d bytes", MaxEvidence))
-	case a.Document != want.Digest:
-		return badField("document_sha256", "is not the digest of the content", "Send the file as it was hashed; sha256sum prints the digest")
-	case a.Size != want.Size:
-		return badField("size", fmt.Sprintf("is not the %d bytes of the content", want.Size), "Leave nothing out")
 	}
-	return checkMedia(a.MediaType, a.Content)
+	return checkAttached("document_sha256", a.Document, a.MediaType, a.Size, a.Content, MaxEvidence)
 }
 
 func (a AttestDisposition) check(v *snapshot.View, by Actor, now time.Time) error {

@@ -115,7 +115,7 @@ func (r *Registry) Document(ctx context.Context, digest string) (Document, error
 	case err != nil:
 		return Document{}, unavailable("The document cannot be read", err)
 	case !ok:
-		return Document{}, problem.New(problem.NotFound, "No document with this digest is stored", "See the acts document.put")
+		return Document{}, problem.New(problem.NotFound, "No document with this digest is stored", "Check the digest; the acts document.put say what was stored")
 	case digestOf(d.Content) != digest:
 		return Document{}, problem.New(problem.Internal, "The stored document does not have its digest: it was altered", "Restore it from a backup, and look into the cause")
 	}

@@ -34,7 +34,7 @@ type separated interface {
 func Authorize(e *policy.ActEngine, v *snapshot.View, by Actor, a Act, now time.Time) error {
 	spec, ok := SpecOf(a)
 	if !ok {
-		return problem.New(problem.Invalid, "No such act", "Use an act of the table")
+		return problem.New(problem.Invalid, "There is no such act", "List them: sallyport acts (GET /v1/act-kinds)")
 	}
 	var needs []string
 	for _, d := range spec.Duties {

@@ -203,7 +203,7 @@ func (r *Registry) prepare(ctx context.Context, by Actor, a Act, m Meta) (*Entry
 	v := r.view.Load()
 	spec, ok := SpecOf(a)
 	if !ok {
-		return nil, nil, problem.New(problem.Invalid, "No such act", "Use an act of the table")
+		return nil, nil, problem.New(problem.Invalid, "There is no such act", "List them: sallyport acts (GET /v1/act-kinds)")
 	}
 	stored, document := a, (*Document)(nil)
 	if d, ok := a.(detaching); ok {

@@ -135,7 +135,7 @@ func vendorsOwn[K ~string, V any](field string, t snapshot.Table[K, V], key K, v
 			own = append(own, string(k))
 		}
 	}
-	return badField(field, fmt.Sprintf("the engagement's vendor has no %q", string(key)), meant(string(key), own, "Name one of its own"))
+	return badField(field, fmt.Sprintf("the vendor has no %q", string(key)), meant(string(key), own, "Name one of its own"))
 }
 
 func requestsOf(v *snapshot.View, person id.Person, now time.Time) (n int) {

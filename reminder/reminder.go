@@ -56,7 +56,13 @@ type Notice struct {
 	Title     string `json:"title"`
 	Text      string `json:"text"`
 	By        string `json:"by,omitempty"` // of an act: who did it; for the organisation's own eyes
+	// Page is where the vendor's people mend it, below the address of people's pages; empty:
+	// none is for it alone.
+	Page string `json:"page,omitempty"`
 }
+
+// certificates is the page on which a vendor's people see and send reports and certificates.
+const certificates = "/console/my/certificates"
 
 // leads are how long before a date people are told (policy), the longest first.
 var leads = []struct {
@@ -92,6 +98,9 @@ func of(s forecast.Stop, now time.Time) Notice {
 	n := Notice{Class: Deadlines, At: s.At, Subject: s.Subject, Vendor: s.Vendor, ForVendor: s.ForVendor, Title: s.Title(), Text: s.Text(), Step: Lapsed}
 	if s.Kind == forecast.Stops {
 		n.Class = Lapses
+	}
+	if s.Gate == "certification" {
+		n.Page = certificates
 	}
 	passed := !s.At.After(now)
 	if !passed {
@@ -143,6 +152,9 @@ var toldActs = map[string]told{
 	"vendor.suspend":              {Holds, true, true, "A vendor was suspended: everything of it has stopped", "See who may resume it: vendor resume"},
 	"vendor.resume":               {Holds, false, true, "A vendor's suspension has ended", "If this was not expected, suspend it again: vendor suspend"},
 	"vendor.offboard":             {Papers, true, true, "The parting from a vendor has begun: everything of it is closed for good", "Have the vendor attest the return or destruction of the data"},
+	"certification.record":        {Papers, false, false, "A vendor's report or certificate is on record, and nobody has verified it", "Verify it, or do not accept it: certification verify, certification revoke"},
+	"certification.verify":        {Papers, false, true, "A report or certificate was verified: it counts by the rule of its type", "See until when on its page"},
+	"certification.revoke":        {Papers, false, true, "A report or certificate was not accepted, was taken back, or no longer counts", "See why on its page, and send another if it is needed still"},
 	"agreement.approve":           {Papers, false, true, "An agreement was approved", "If this was not expected, suspend it: agreement suspend"},
 	"agreement.suspend":           {Papers, true, true, "An agreement was suspended: what rests on it has stopped", "See who may resume it: agreement resume"},
 	"agreement.terminate":         {Papers, true, true, "An agreement was terminated: what rests on it has stopped", "Have the vendor return or destroy the data"},
@@ -186,6 +198,9 @@ func OfAct(v *snapshot.View, a Act) (Notice, bool) {
 	n := Notice{Key: key("act", string(a.ID)), Class: t.class, Urgent: t.urgent, Step: "done", At: a.At.UTC(), Subject: a.Subject,
 		Vendor: v.VendorOf(a.Subject), Title: t.what + ": " + string(a.Subject.Noun) + " " + a.Subject.ID}
 	n.ForVendor = t.vendor && n.Vendor != ""
+	if a.Subject.Noun == snapshot.NounCertification {
+		n.Page = certificates
+	}
 	by := string(a.Actor)
 	if a.RequestedBy != "" && a.RequestedBy != a.Actor {
 		by += ", asked for by " + string(a.RequestedBy)

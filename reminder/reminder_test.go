@@ -98,6 +98,27 @@ func TestWhatIsMendedIsNotDue(t *testing.T) {
 	}
 }
 
+// TestACertificateThatEnds: the vendor is told on which page it sends the next one.
+func TestACertificateThatEnds(t *testing.T) {
+	records := gatetest.Records(now)
+	for _, r := range records {
+		if c, ok := r.(*snapshot.Certification); ok {
+			c.ExpiresAt = now.Add(6 * day)
+		}
+	}
+	got := reminder.Due(engine(t), gatetest.Publish(now, gatetest.Settings(), records...), now)
+	if len(got) != 1 || got[0].Step != "7d" || !got[0].ForVendor || got[0].Subject.ID != string(gatetest.Certification) || got[0].Page != "/console/my/certificates" || !strings.Contains(got[0].Text, "Send the renewed report or certificate") {
+		t.Errorf("got %+v", got)
+	}
+	v := gatetest.Publish(now, gatetest.Settings(), records...)
+	for kind, vendor := range map[string]bool{"certification.record": false, "certification.verify": true, "certification.revoke": true} {
+		n, ok := reminder.OfAct(v, reminder.Act{ID: "01A", Kind: kind, Subject: snapshot.Subject{Noun: snapshot.NounCertification, ID: string(gatetest.Certification)}, Actor: "grace", At: now})
+		if !ok || n.ForVendor != vendor || n.Page == "" {
+			t.Errorf("%s: got %+v", kind, n)
+		}
+	}
+}
+
 // TestActsThatAreTold: every kind of the list is an act, now or of a chapter to come, is told
 // without a word that a person typed, and names its subject.
 func TestActsThatAreTold(t *testing.T) {

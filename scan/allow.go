@@ -69,12 +69,12 @@ const allowMost = 4 << 20
 func LoadAllow(file string, now time.Time) (*Allow, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, problem.BadField("allow", file+" cannot be read", "Check the path, or leave --allow out").Because(err)
+		return nil, problem.BadField("allow", file+" cannot be read", "Name a file that is there, or leave --allow out").Because(err)
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, allowMost+1))
 	if err != nil {
-		return nil, problem.BadField("allow", file+" cannot be read", "Check the file").Because(err)
+		return nil, problem.BadField("allow", file+" cannot be read", "Look at who may read it, and whether it is a file").Because(err)
 	}
 	return ParseAllow(raw, filepath.ToSlash(file), now)
 }

@@ -34,7 +34,7 @@ func InstallHook(ctx context.Context, dir string) (string, error) {
 	case err == nil && !bytes.Contains(old, []byte(hookMark)):
 		return "", problem.New(problem.Conflict, file+" is another's hook, and was left as it is", "Add this line to it: sallyport scan --staged || exit 1")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return "", problem.New(problem.Conflict, file+" cannot be read", "Check what it is").Because(err)
+		return "", problem.New(problem.Conflict, file+" cannot be read", "See what it is and who may read it: ls -l "+file).Because(err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", problem.New(problem.Unavailable, file+" cannot be written", "Check the permissions of the folder").Because(err)
@@ -62,7 +62,7 @@ func RemoveHook(ctx context.Context, dir string) (string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", problem.New(problem.NotFound, "there is no "+file, "Nothing is left to do")
 	case err != nil:
-		return "", problem.New(problem.Conflict, file+" cannot be read", "Check what it is").Because(err)
+		return "", problem.New(problem.Conflict, file+" cannot be read", "See what it is and who may read it: ls -l "+file).Because(err)
 	case !bytes.Contains(old, []byte(hookMark)):
 		return "", problem.New(problem.Conflict, file+" is another's hook, and was left as it is", "Take our line out of it by hand")
 	}

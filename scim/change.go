@@ -114,12 +114,9 @@ func (x *exchange) change(key id.Person) answer {
 	turn := x.s.turn(x.c.ID)
 	turn.Lock()
 	defer turn.Unlock()
-	p, ok := x.find(key)
-	if !ok {
-		return notFound()
-	}
-	if m := x.r.Header.Get("If-Match"); m != "" && !matches(m, x.version(p)) {
-		return failed(http.StatusPreconditionFailed, "", "The person has changed since: read them again")
+	p, bad := x.unchanged(key)
+	if bad != nil {
+		return *bad
 	}
 	a := said(p)
 	var err error
@@ -152,7 +149,8 @@ func (x *exchange) change(key id.Person) answer {
 			return x.refused(err)
 		}
 	}
-	if p, ok = x.find(key); !ok {
+	p, ok := x.find(key)
+	if !ok {
 		return notFound()
 	}
 	q := x.r.URL.Query()
@@ -188,16 +186,27 @@ func (x *exchange) acts(p *snapshot.Person, a *account) (acts []registry.Act, er
 	return append(acts, registry.ResumePerson{ID: p.ID}), nil
 }
 
+// unchanged is a person whom this directory knows, as the directory knows them.
+func (x *exchange) unchanged(key id.Person) (*snapshot.Person, *answer) {
+	p, ok := x.find(key)
+	if !ok {
+		a := notFound()
+		return nil, &a
+	}
+	if m := x.r.Header.Get("If-Match"); m != "" && !matches(m, x.version(p)) {
+		a := failed(http.StatusPreconditionFailed, "", "The person has changed since: read them again")
+		return nil, &a
+	}
+	return p, nil
+}
+
 func (x *exchange) remove(key id.Person) answer {
 	turn := x.s.turn(x.c.ID)
 	turn.Lock()
 	defer turn.Unlock()
-	p, ok := x.find(key)
-	if !ok {
-		return notFound()
-	}
-	if m := x.r.Header.Get("If-Match"); m != "" && !matches(m, x.version(p)) {
-		return failed(http.StatusPreconditionFailed, "", "The person has changed since: read them again")
+	p, bad := x.unchanged(key)
+	if bad != nil {
+		return *bad
 	}
 	if err := x.do(registry.DeactivatePerson{ID: p.ID}); err != nil {
 		return x.refused(err)

@@ -275,10 +275,12 @@ func failed(status int, scimType, detail string) answer {
 	return answer{status: status, body: failure(status, scimType, detail)}
 }
 
-func notFound() answer { return failed(http.StatusNotFound, "", "There is no such resource") }
+func notFound() answer {
+	return failed(http.StatusNotFound, "", "There is nothing here, or it is not of this directory: see Users and ServiceProviderConfig")
+}
 
 func notAllowed(allow string) answer {
-	a := failed(http.StatusMethodNotAllowed, "", "Use "+allow)
+	a := failed(http.StatusMethodNotAllowed, "", "This address takes "+allow+" only")
 	a.header = http.Header{"Allow": {allow}}
 	return a
 }

@@ -45,7 +45,7 @@ func (d *Destruction) Done() bool { return d != nil && !d.DoneAt.IsZero() }
 // refusal is the error of whoever asks for the keys.
 func (d *Destruction) refusal() error {
 	p := problem.New(problem.Refused, fmt.Sprintf("the keys of engagement %q were destroyed", string(d.Engagement)),
-		"Nothing can bring them back. Begin a new engagement; its codes will be others.")
+		"Nothing can bring them back. Begin a new engagement; its codes will be others")
 	p.Citation = "45 CFR 164.504(e)(2)(ii)(J)"
 	return p.Because(errDestroyed)
 }

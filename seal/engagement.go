@@ -96,30 +96,18 @@ func (d *engagementDoc) make(root *rootKey) (err error) {
 // the same ones. Keys that were destroyed, and keys that were made and are gone,
 // are an error and are never made again; see IsDestroyed.
 func (k *Keyring) Engagement(engagement id.Engagement) (*EngagementKey, error) {
-	if e := k.held(engagement); e != nil {
-		return e, nil
-	}
-	if err := id.Check(engagement); err != nil {
-		return nil, fmt.Errorf("engagement key: %w", err)
-	}
-	k.making.Lock()
-	defer k.making.Unlock()
-	if e := k.held(engagement); e != nil {
-		return e, nil
-	}
-	keys, err := k.load(engagement, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		keys, err = k.makeEngagement(engagement)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return k.hold(engagement, keys), nil
+	return k.find(engagement, k.makeEngagement)
 }
 
 // Find gives the keys of an engagement that has some, and makes none: fs.ErrNotExist
 // where there are none.
 func (k *Keyring) Find(engagement id.Engagement) (*EngagementKey, error) {
+	return k.find(engagement, nil)
+}
+
+// find gives the keys of an engagement; those that were never made are made by
+// missing, unless it is nil.
+func (k *Keyring) find(engagement id.Engagement, missing func(id.Engagement) (*engagementKeys, error)) (*EngagementKey, error) {
 	if e := k.held(engagement); e != nil {
 		return e, nil
 	}
@@ -132,6 +120,9 @@ func (k *Keyring) Find(engagement id.Engagement) (*EngagementKey, error) {
 		return e, nil
 	}
 	keys, err := k.load(engagement, false)
+	if errors.Is(err, fs.ErrNotExist) && missing != nil {
+		keys, err = missing(engagement)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,13 +159,7 @@ func (k *Keyring) load(engagement id.Engagement, locked bool) (*engagementKeys, 
 	if err := k.destroyedOrNil(engagement); err != nil {
 		return nil, err
 	}
-	keys, err := k.readEngagement(engagement)
-	if err != nil {
-		// Wrapped under a root that this process has not seen yet?
-		if rereadErr := k.reread(); rereadErr == nil && !errors.Is(err, fs.ErrNotExist) {
-			keys, err = k.readEngagement(engagement)
-		}
-	}
+	keys, err := k.current(engagement)
 	switch {
 	case err == nil:
 	case !errors.Is(err, fs.ErrNotExist):
@@ -313,6 +298,16 @@ func (k *Keyring) putEngagement(doc engagementDoc) error {
 	return k.mark(doc.Engagement)
 }
 
+// current reads the engagement's file; if it is wrapped under a root that this process has
+// not seen yet, after it has looked for one. k.making is held.
+func (k *Keyring) current(engagement id.Engagement) (*engagementKeys, error) {
+	keys, err := k.readEngagement(engagement)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && k.reread() == nil {
+		keys, err = k.readEngagement(engagement)
+	}
+	return keys, err
+}
+
 func (k *Keyring) readEngagement(engagement id.Engagement) (*engagementKeys, error) {
 	path := k.file(engagementsDir, engagement)
 	var keys *engagementKeys
@@ -409,7 +404,7 @@ func (k *Keyring) refresh(e *EngagementKey) error {
 	if err != nil {
 		return fmt.Errorf("look at engagement key: %w", err)
 	}
-	next, err := k.readEngagement(e.engagement)
+	next, err := k.current(e.engagement)
 	if err != nil {
 		if IsDestroyed(k.destroyedOrNil(e.engagement)) { // while it was read
 			k.forget(e)
@@ -550,5 +545,5 @@ func (e *EngagementKey) Derive(label string) []byte {
 
 func errMissing(engagement id.Engagement) error {
 	return problem.New(problem.Unavailable, fmt.Sprintf("the keys of engagement %q were made, and are not in the key store", string(engagement)),
-		"Restore the key store from its newest backup: sallyport key restore-store. New keys would make every code that was given out unreadable.")
+		"Restore the key store from its newest backup: sallyport key restore-store. New keys would make every code that was given out unreadable")
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport/sallyport/internal/secretfile"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -199,7 +200,7 @@ func lockStore(dir string) (unlock func(), err error) {
 		}
 		if time.Now().After(until) {
 			return nil, problem.New(problem.Unavailable, "another process is at work on the key store in "+dir,
-				"Wait until it has ended, then try again.").Because(err)
+				"Wait until it has ended, then try again").Because(err)
 		}
 	}
 }
@@ -237,7 +238,7 @@ func readWhole(path string, read func() error) (seen, error) {
 			return after, err
 		}
 	}
-	return seen{}, problem.New(problem.Unavailable, path+" is being replaced again and again", "Try again.")
+	return seen{}, problem.New(problem.Unavailable, path+" is being replaced again and again", "Try again")
 }
 
 // syncDir makes a new name in dir durable.
@@ -258,47 +259,37 @@ func syncDir(dir string) error {
 
 // readSecret reads a file that only its owner may read.
 func readSecret(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fileProblem(path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat() // of the open file, so that it cannot be changed between
-	if err != nil {
-		return nil, fileProblem(path, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, problem.BadField("keyring", path+" is not a regular file", "Restore the file from its backup.")
-	}
-	if err := private(path, info); err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fileProblem(path, err)
-	}
-	if len(content) > maxFile {
+	content, err := secretfile.Read(path, maxFile)
+	var shared *secretfile.SharedError
+	switch {
+	case errors.As(err, &shared):
+		return nil, notPrivate(path, shared.Mode, 0o600)
+	case errors.Is(err, secretfile.ErrIrregular):
+		return nil, problem.BadField("keyring", path+" is not a regular file", "Restore the file from its backup")
+	case errors.Is(err, secretfile.ErrLong):
 		return nil, errDamaged(path, fmt.Errorf("more than %d bytes", maxFile))
+	case err != nil:
+		return nil, fileProblem(path, err)
 	}
 	return content, nil
 }
 
 // private refuses what others than the owner can read or change.
 func private(path string, info fs.FileInfo) error {
-	if runtime.GOOS == "windows" {
-		return nil // the mode says nothing there; access lists decide
-	}
-	mode := info.Mode().Perm()
-	if mode&0o077 == 0 {
+	if !secretfile.Shared(info) {
 		return nil
 	}
-	want := 0o600
+	want := fs.FileMode(0o600)
 	if info.IsDir() {
 		want = 0o700
 	}
+	return notPrivate(path, info.Mode().Perm(), want)
+}
+
+func notPrivate(path string, mode, want fs.FileMode) error {
 	return problem.New(problem.Unavailable,
-		fmt.Sprintf("%s can be used by others than its owner (mode %#o)", path, mode),
-		fmt.Sprintf("Run: chmod %#o %s. If others had access to this machine, treat the keys as known to them.", want, path))
+		fmt.Sprintf("%s can be used by others than its owner (mode %#o)", path, uint32(mode)),
+		fmt.Sprintf("Run: chmod %#o %s. If others had access to this machine, treat the keys as known to them", uint32(want), path))
 }
 
 // readJSON reads a key file strictly.
@@ -339,10 +330,10 @@ func fileProblem(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return problem.New(problem.Unavailable, path+" does not exist",
-			"Restore it from its backup, or make a new keyring where nothing has been sealed yet.").Because(err)
+			"Restore it from its backup, or make a new keyring where nothing has been sealed yet").Because(err)
 	case errors.Is(err, fs.ErrPermission):
 		return problem.New(problem.Unavailable, path+" cannot be read by this user",
-			"Run as the owner of the file, or give it to this user.").Because(err)
+			"Run as the owner of the file, or give it to this user").Because(err)
 	default:
 		return fmt.Errorf("read key file: %w", err)
 	}
@@ -350,5 +341,5 @@ func fileProblem(path string, err error) error {
 
 func errDamaged(path string, err error) error {
 	return problem.New(problem.Unavailable, path+" is damaged, or is not a key file of this version",
-		"Restore the file from its backup.").Because(err)
+		"Restore the file from its backup").Because(err)
 }

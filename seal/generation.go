@@ -127,7 +127,7 @@ func (k *Keyring) mirrorThere() error {
 		return fileProblem(k.mirror, err)
 	}
 	if !info.IsDir() {
-		return problem.BadField("generation_mirror", k.mirror+" is not a folder", "Name a folder on another disk.")
+		return problem.BadField("generation_mirror", k.mirror+" is not a folder", "Name a folder on another disk")
 	}
 	return private(k.mirror, info)
 }
@@ -170,7 +170,7 @@ func (k *Keyring) BackupStore(w io.Writer, at time.Time) (Backup, error) {
 	}
 	defer unlock()
 	if k.own.Load().doc.Before != nil {
-		return Backup{}, problem.New(problem.Conflict, "a rotation of the root is under way", "Finish it first, then make the backup.")
+		return Backup{}, problem.New(problem.Conflict, "a rotation of the root is under way", "Finish it first, then make the backup")
 	}
 	if err := k.mirrorThere(); err != nil {
 		return Backup{}, err
@@ -183,7 +183,7 @@ func (k *Keyring) BackupStore(w io.Writer, at time.Time) (Backup, error) {
 		if k.mirror != "" {
 			if _, err := look(filepath.Join(k.mirror, generationFile)); !errors.Is(err, fs.ErrNotExist) {
 				return Backup{}, problem.New(problem.Conflict, "the key store has no generation key, and its mirror has one",
-					"Bring the key store back from its newest backup first: sallyport key restore-store.")
+					"Bring the key store back from its newest backup first: sallyport key restore-store")
 			}
 		}
 		g = newGeneration(1)
@@ -241,7 +241,7 @@ func (k *Keyring) BackupStore(w io.Writer, at time.Time) (Backup, error) {
 	}
 	text = append(text, '\n')
 	if len(text) > maxBackup {
-		return Backup{}, problem.New(problem.TooLarge, "the key store is too large for one backup", "Tell us; a key store of so many engagements was not foreseen.")
+		return Backup{}, problem.New(problem.TooLarge, "the key store is too large for one backup", "Report it to the makers of Sallyport: a key store of so many engagements was not foreseen")
 	}
 	// The key first: a backup whose key is not durable is none.
 	sum := sha256.Sum256(text)
@@ -436,24 +436,24 @@ func generationFor(dir, mirror string, root Root, b *backup) (*generation, error
 		}
 		raw, err := key.Decrypt(doc.Key, purpose(doc.what()...))
 		if err != nil || len(raw) != rootSize {
-			return nil, problem.BadField("keyring.root", "this is not the root that the generation key is under", "Give the root of the key store.").Because(err)
+			return nil, problem.BadField("keyring.root", "this is not the root that the generation key is under", "Give the root of the key store").Because(err)
 		}
 		return &generation{doc, func() []byte { return raw }}, nil
 	}
 	switch {
 	case newest == 0:
 		return nil, problem.New(problem.Unavailable, "the generation key of the backup is neither in the key store nor in its mirror",
-			"Mount the folder that generation_mirror names. Without the generation key no backup of the key store can be read.")
+			"Mount the folder that generation_mirror names. Without the generation key no backup of the key store can be read")
 	case newest > b.Generation:
 		return nil, problem.New(problem.Unavailable, fmt.Sprintf("the backup is of generation %d, whose key was destroyed; the key store is at generation %d", b.Generation, newest),
-			"Use a backup that was made since the last destruction. This one can never be read again: that is what the destruction was for.")
+			"Use a backup that was made since the last destruction. This one can never be read again: that is what the destruction was for")
 	}
 	return nil, problem.New(problem.Unavailable, fmt.Sprintf("the backup is of generation %d, and the generation key that was found is older (%d)", b.Generation, newest),
-		"Look for the newest generation.json: in the key store or in its mirror.")
+		"Look for the newest generation.json: in the key store or in its mirror")
 }
 
 func errBackup(err error) error {
-	return problem.New(problem.Invalid, "this is not a whole backup of a key store", "Use a file that `sallyport key backup-store` wrote, unchanged.").Because(err)
+	return problem.New(problem.Invalid, "this is not a whole backup of a key store", "Use a file that `sallyport key backup-store` wrote, unchanged").Because(err)
 }
 
 // openRestored opens a root by the parameters of its time, or as the key file that
@@ -484,7 +484,7 @@ func settleRoot(dir string, root Root) error {
 		return err
 	}
 	if _, err := key.Decrypt(doc.Check, purpose("check")); err != nil {
-		return problem.BadField("keyring.root", "this is not the root of the keyring in the backup", "Give the root of that time.").Because(err)
+		return problem.BadField("keyring.root", "this is not the root of the keyring in the backup", "Give the root of that time").Because(err)
 	}
 	doc.Root = rootParams{Kind: kindFile}
 	return replaceJSON(path, doc)

@@ -119,7 +119,7 @@ func (r keyFile) open(dir string, p rootParams) (*rootKey, error) {
 	if err != nil || len(key) != rootSize {
 		// Neither the content nor the decoder's complaint, which quotes it.
 		return nil, problem.BadField("keyring.root", fmt.Sprintf("%s is not a root key: it must hold %d bytes in base64 on one line", path, rootSize),
-			"Restore the file from its backup. A new key cannot open what the old one sealed.")
+			"Restore the file from its backup. A new key cannot open what the old one sealed")
 	}
 	return newRootKey(key)
 }
@@ -169,7 +169,7 @@ func errOtherKind(kind string) error {
 		return errDamaged(keyringFile, errors.New("a root of a kind that is not known"))
 	}
 	return problem.BadField("keyring.root", "this keyring is protected by "+is+", and something else was given",
-		"Give "+is+": root_key in the configuration.")
+		"Give "+is+": root_key in the configuration")
 }
 
 // rootKey wraps the other keys: AES-256-GCM with random nonces, in the form

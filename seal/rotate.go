@@ -38,7 +38,7 @@ const maxRotations = 1000
 func (k *Keyring) Rotate(engagement id.Engagement, r Rotation) error {
 	if r.Keys > maxRotations || r.Codes > maxRotations {
 		return problem.New(problem.Conflict, fmt.Sprintf("the keys of engagement %q were rotated %d times, which is all that one file can hold", string(engagement), maxRotations),
-			"Go on with the keys as they are, or begin a new engagement.")
+			"Go on with the keys as they are, or begin a new engagement")
 	}
 	if err := id.Check(engagement); err != nil {
 		return fmt.Errorf("rotate engagement key: %w", err)
@@ -169,7 +169,7 @@ func (k *Keyring) RotateRoot(to Root) error {
 		return err
 	}
 	if next.id == o.root.id {
-		return problem.New(problem.Conflict, "this is the root that the keyring has", "Name another file, passphrase or key.")
+		return problem.New(problem.Conflict, "this is the root that the keyring has", "Name another file, passphrase or key")
 	}
 	doc := o.doc
 	doc.Version, doc.Root, doc.RootID = version, params, next.id
@@ -207,7 +207,7 @@ func (k *Keyring) resume(to Root) error {
 	key, err := to.open(k.dir, o.doc.Root)
 	if err != nil || key.id != o.root.id {
 		return problem.New(problem.Conflict, "a rotation to another root was begun and is not finished",
-			"Finish it first: name the root that it rotates to.").Because(err)
+			"Finish it first: name the root that it rotates to").Because(err)
 	}
 	return k.rewrapAll()
 }

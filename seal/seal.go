@@ -210,7 +210,7 @@ func rootOf(dir string, root Root, doc *keyringDoc) (key *rootKey, old bool, err
 			return key, false, nil
 		}
 		err = problem.BadField("keyring.root", "this is not the root that the keyring was made with",
-			"Give the passphrase, the key file or the service that was set when the keyring was made, or when its root was rotated.")
+			"Give the passphrase, the key file or the service that was set when the keyring was made, or when its root was rotated")
 	}
 	if doc.Before == nil {
 		return nil, false, err
@@ -288,7 +288,7 @@ func (k *Keyring) reread() error {
 			return doc.Before.cross(was.root)
 		}
 		return nil, problem.New(problem.Unavailable, "the root of the keyring was rotated while this process did not look",
-			"Start the process again with the new root.")
+			"Start the process again with the new root")
 	})
 	if err != nil {
 		return err
@@ -492,7 +492,7 @@ func checkDirs(dir string) error {
 			return fileProblem(d, err)
 		}
 		if !info.IsDir() {
-			return problem.BadField("keyring.dir", d+" is not a directory", "Name the keyring's directory.")
+			return problem.BadField("keyring.dir", d+" is not a directory", "Name the keyring's directory")
 		}
 		if err := private(d, info); err != nil {
 			return err
@@ -501,11 +501,11 @@ func checkDirs(dir string) error {
 	return nil
 }
 
-var errNoRoot error = problem.BadField("keyring.root", "is missing", "Give a key file or a passphrase.")
+var errNoRoot error = problem.BadField("keyring.root", "is missing", "Give a key file or a passphrase")
 
 func errExists(dir string) error {
 	return problem.New(problem.Conflict, "there is a keyring in "+dir+" already",
-		"Use it, or name another directory. A keyring is never replaced: what it sealed could not be opened again.")
+		"Use it, or name another directory. A keyring is never replaced: what it sealed could not be opened again")
 }
 
 // silent keeps what embeds it from printing.

@@ -94,5 +94,5 @@ func (r service) open(_ string, p rootParams) (*rootKey, error) {
 
 func errService(err error) error {
 	return problem.New(problem.Unavailable, "the key service does not give the root key, and without it no key opens",
-		"See that the service answers, that this machine may use the key, and that the key is neither disabled nor destroyed.").Because(err)
+		"See that the service answers, that this machine may use the key, and that the key is neither disabled nor destroyed").Because(err)
 }

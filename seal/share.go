@@ -47,7 +47,7 @@ func (k *Keyring) SplitRoot(organisation string, shares, threshold int, at time.
 			fmt.Sprintf("Make 2 to %d shares, and a threshold of 2 to as many.", MaxShares))
 	}
 	if k.Rotating() {
-		return nil, problem.New(problem.Conflict, "a rotation of the root is under way", "Finish it first, then split the new root.")
+		return nil, problem.New(problem.Conflict, "a rotation of the root is under way", "Finish it first, then split the new root")
 	}
 	root := k.own.Load().root
 	points, err := split(root.raw(), shares, threshold)
@@ -195,7 +195,7 @@ func hexField(s string, n int) (string, error) {
 }
 
 func errShare(title string, err error) *problem.Problem {
-	p := problem.BadField("share", title, "Compare it with the sheet or the file that `sallyport key backup` wrote.")
+	p := problem.BadField("share", title, "Compare it with the sheet or the file that `sallyport key backup` wrote")
 	if err != nil {
 		p = p.Because(err)
 	}
@@ -206,7 +206,7 @@ func errShare(title string, err error) *problem.Problem {
 // enough, and what they give has the fingerprint that they name.
 func combineShares(shares []Share) (*rootKey, error) {
 	if len(shares) == 0 {
-		return nil, problem.BadField("share", "there is none", "Give the files of the shares.")
+		return nil, problem.BadField("share", "there is none", "Give the files of the shares")
 	}
 	first, points := shares[0], []point{}
 	for _, s := range shares {
@@ -214,13 +214,13 @@ func combineShares(shares []Share) (*rootKey, error) {
 			return nil, errShare("is empty", nil)
 		}
 		if s.Root != first.Root {
-			return nil, problem.BadField("share", fmt.Sprintf("share %d is of another root (%s, and the first is of %s)", s.Index, s.Root, first.Root), "Give shares of one root.")
+			return nil, problem.BadField("share", fmt.Sprintf("share %d is of another root (%s, and the first is of %s)", s.Index, s.Root, first.Root), "Give shares of one root")
 		}
 		if s.Set != first.Set || s.Threshold != first.Threshold || s.Of != first.Of {
-			return nil, problem.BadField("share", fmt.Sprintf("share %d is of another splitting (set %s, and the first is of set %s)", s.Index, s.Set, first.Set), "Shares of two splittings do not fit together, even of one root: give those of one set.")
+			return nil, problem.BadField("share", fmt.Sprintf("share %d is of another splitting (set %s, and the first is of set %s)", s.Index, s.Set, first.Set), "Shares of two splittings do not fit together, even of one root: give those of one set")
 		}
 		if slices.ContainsFunc(points, func(p point) bool { return int(p.x) == s.Index }) {
-			return nil, problem.BadField("share", fmt.Sprintf("share %d is given twice", s.Index), "Give different shares.")
+			return nil, problem.BadField("share", fmt.Sprintf("share %d is given twice", s.Index), "Give different shares")
 		}
 		points = append(points, point{byte(s.Index), s.value()})
 	}
@@ -236,7 +236,7 @@ func combineShares(shares []Share) (*rootKey, error) {
 		return nil, err
 	}
 	if root.id != first.Root {
-		return nil, problem.BadField("share", "what the shares give is not the root that they name", "One of them is not genuine. Try with others of the set.")
+		return nil, problem.BadField("share", "what the shares give is not the root that they name", "One of them is not genuine. Try with others of the set")
 	}
 	return root, nil
 }
@@ -274,7 +274,7 @@ func RestoreRoot(dir, path string, shares []Share) (string, error) {
 	}
 	if !lost {
 		if _, err := root.Decrypt(doc.Check, purpose("check")); err != nil {
-			return "", problem.BadField("share", "the shares are of another root than the keyring in "+dir, "Give shares that were made since the root was rotated last.").Because(err)
+			return "", problem.BadField("share", "the shares are of another root than the keyring in "+dir, "Give shares that were made since the root was rotated last").Because(err)
 		}
 	}
 	if err := writeRoot(name, root); err != nil {
@@ -298,7 +298,7 @@ func writeRoot(path string, root *rootKey) error {
 	}
 	there, err := keyFile{path: path}.open("", rootParams{Kind: kindFile})
 	if err != nil || there.id != root.id {
-		return problem.New(problem.Conflict, path+" is there and is another root key", "Move it away first; it is not overwritten, for it may open something.").Because(err)
+		return problem.New(problem.Conflict, path+" is there and is another root key", "Move it away first; it is not overwritten, for it may open something").Because(err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (t *Tokens) Seal(state []byte, expires time.Time, bound ...string) (string,
 	}
 	if base64.RawURLEncoding.EncodedLen(len(box)) > maxToken {
 		return "", problem.New(problem.TooLarge, "the state of this search is too large for a link",
-			"Search with fewer parameters.")
+			"Search with fewer parameters")
 	}
 	return base64.RawURLEncoding.EncodeToString(box), nil
 }
@@ -63,7 +63,7 @@ func (t *Tokens) Open(token string, now time.Time, bound ...string) ([]byte, err
 }
 
 var errToken error = problem.New(problem.NotFound, "this link is not valid, or is no longer",
-	"Repeat the search from its first page.")
+	"Repeat the search from its first page")
 
 // tokenAAD writes the length of each part before it: ("ab", "c") and ("a",
 // "bc") are not alike.

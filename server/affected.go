@@ -21,7 +21,7 @@ func (s *Server) affected() *custody.Affected {
 // worked out again and is the one that was approved.
 func (s *Server) pseudonyms(ctx context.Context, list *snapshot.PatientList, source id.Source, fn func(string) error) error {
 	if list.Log != s.record.log.Origin() {
-		return problem.New(problem.Conflict, "The radius is of another node's log: "+list.Log, "Ask that node")
+		return problem.New(problem.Conflict, "The radius is of another node's log: "+list.Log, "Ask the node that keeps that log, or count the radius again here")
 	}
 	q := disclosure.Query{Vendors: list.Vendors, Engagements: list.Engagements, Persons: list.Persons, Devices: list.Devices, Apps: list.Apps, Grants: list.Grants,
 		Sources: list.Sources, Since: list.Since, Until: list.Until, Through: list.Through}

@@ -15,15 +15,11 @@ import (
 // runs, from the device itself. The act verifies the signature; that the device
 // runs the image is its word.
 func (d *devices) attest(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodPost) {
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 	defer cancel()
 	view := d.registry.View()
-	m, err := d.machine(r, view)
-	if err != nil {
-		d.fail(w, r, err)
+	m, ok := d.caller(w, r, view, http.MethodPost)
+	if !ok {
 		return
 	}
 	if !stands(view, m.Device, d.now()) {

@@ -47,15 +47,9 @@ func (b badges) Base() string {
 	return b.s.config.PublicURL
 }
 
-// published says whether the path is one of what an issuer of badges publishes.
-func published(path string) bool {
-	return path == course.BadgeKeysPath || path == course.RevocationsPath
-}
-
 // ServeHTTP publishes the keys and the list of what was revoked, to anybody.
 func (b badges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		identity.WriteUnknown(w)
+	if !problem.Takes(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
 	issuer, err := b.issuer()
@@ -72,7 +66,7 @@ func (b badges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		b.s.o.Logger.ErrorContext(r.Context(), "badges", "path", r.URL.Path, "err", err)
-		http.Error(w, "", http.StatusServiceUnavailable)
+		problem.New(problem.Unavailable, "The badges' keys cannot be read now", "Try again in a minute").Write(w)
 		return
 	}
 	w.Header().Set("Content-Type", kind)
@@ -103,28 +97,27 @@ type lms struct {
 // is none anew, so a message can be sent again.
 func (l *lms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := l.limit.Try(r, l.s.o.Now()); err != nil {
-		p := problem.From(err)
-		p.SetRetryAfter(w.Header())
-		writeProblem(w, p.Kind.Status(), p)
+		problem.From(err).Write(w)
 		return
 	}
 	c, err := identity.BearerConnector(r.Header, l.s.View(), snapshot.LMS)
-	if err != nil || r.Method != http.MethodPost {
-		if err != nil {
-			l.s.o.Logger.InfoContext(r.Context(), "unknown learning management system", "reason", err.Error(), "connector", connectorID(c))
-		}
+	if err != nil {
+		l.s.o.Logger.InfoContext(r.Context(), "unknown learning management system", "reason", err.Error(), "connector", connectorID(c))
 		identity.WriteUnknown(w)
+		return
+	}
+	if !problem.Takes(w, r, http.MethodPost) {
 		return
 	}
 	version := r.Header.Get("X-Experience-API-Version")
 	if !strings.HasPrefix(version, "1.0") && !strings.HasPrefix(version, "2.0") {
-		writeProblem(w, http.StatusBadRequest, problem.BadField("X-Experience-API-Version", "is missing, or neither 1.0 nor 2.0", "Send such as 1.0.3 or 2.0.0"))
+		problem.BadField("X-Experience-API-Version", "is missing, or neither 1.0 nor 2.0", "Send such as 1.0.3 or 2.0.0").Write(w)
 		return
 	}
 	w.Header().Set("X-Experience-API-Version", version)
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, course.MaxBytes))
 	if err != nil {
-		writeProblem(w, http.StatusRequestEntityTooLarge, problem.New(problem.TooLarge, "The message is too long", "Send fewer statements at once").Because(err))
+		problem.New(problem.TooLarge, "The message is too long", "Send fewer statements at once").Because(err).Write(w)
 		return
 	}
 	told := course.ReadStatements(raw, l.s.View(), c.Vendor, badges{l.s}.Base(), l.s.o.Now())
@@ -133,7 +126,7 @@ func (l *lms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for _, x := range told.Wrong {
 			p.Reasons = append(p.Reasons, problem.Reason{Gate: "statement", Message: x.String()})
 		}
-		writeProblem(w, http.StatusBadRequest, p)
+		p.Write(w)
 		return
 	}
 	names := append([]string{}, told.Known...)
@@ -141,8 +134,7 @@ func (l *lms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, err := l.s.record.registry.Do(r.Context(), registry.Actor{Connector: c.ID}, registry.ImportTrainings{Completions: told.Completions},
 			registry.Meta{Reason: "told by the learning management system"})
 		if err != nil {
-			p := problem.From(err)
-			writeProblem(w, p.Kind.Status(), p)
+			problem.From(err).Write(w)
 			return
 		}
 		for _, x := range told.Completions {
@@ -161,10 +153,4 @@ func connectorID(c *snapshot.Connector) id.Connector {
 		return ""
 	}
 	return c.ID
-}
-
-func writeProblem(w http.ResponseWriter, status int, p *problem.Problem) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(p) // the caller may be gone
 }

@@ -82,9 +82,7 @@ func (s *Server) withCustody(rest http.Handler) (http.Handler, error) {
 			_, session, known = s.sessions.Bearer(r)
 		}
 		if err := requests.Try(r, string(session), s.o.Now()); err != nil {
-			p := problem.From(err)
-			p.SetRetryAfter(w.Header())
-			writeProblem(w, p.Kind.Status(), p)
+			problem.From(err).Write(w)
 			return
 		}
 		if !known {

@@ -66,9 +66,19 @@ func (d *devices) handler(path string) http.HandlerFunc {
 	return nil
 }
 
+// elsewhere answers what the gateway's listener does not have: a machine is told so, and
+// a stranger nothing, not even that it is not there.
+func (d *devices) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if _, err := d.machine(r, d.registry.View()); err != nil {
+		identity.WriteUnknown(w)
+		return
+	}
+	problem.NotThere("Data is below " + d.public + fhirPath + "/, then the source's name").Write(w)
+}
+
 // giveAuthority answers anybody: it is public, and who asks knows its digest.
 func (d *devices) giveAuthority(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodGet) {
+	if !problem.Takes(w, r, http.MethodGet) {
 		return
 	}
 	pem, err := d.anchor()
@@ -85,7 +95,7 @@ func (d *devices) giveAuthority(w http.ResponseWriter, r *http.Request) {
 // whose key the caller holds (GET). Who is not known hears no more than any
 // stranger: not whether the device, the code or the key was wrong.
 func (d *devices) enrolment(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodGet, http.MethodPost) {
+	if !problem.Takes(w, r, http.MethodGet, http.MethodPost) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
@@ -274,18 +284,25 @@ func (d *devices) machine(r *http.Request, view *snapshot.View) (identity.Machin
 	return m, err
 }
 
+// caller identifies the machine that asks, by the one method that its address takes: of an
+// address for machines, a stranger hears nothing. Not ok: it is answered.
+func (d *devices) caller(w http.ResponseWriter, r *http.Request, view *snapshot.View, method string) (identity.Machine, bool) {
+	m, err := d.machine(r, view)
+	if err != nil {
+		d.fail(w, r, err)
+		return m, false
+	}
+	return m, problem.Takes(w, r, method)
+}
+
 var errVendorGone = errors.New("the vendor has been parted from")
 
 // renew gives the holder of a certificate that still counts the next one, for the
 // same key.
 func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodPost) {
-		return
-	}
 	view := d.registry.View()
-	m, err := d.machine(r, view)
-	if err != nil {
-		d.fail(w, r, err)
+	m, ok := d.caller(w, r, view, http.MethodPost)
+	if !ok {
 		return
 	}
 	if m.Device.SPIFFE != "" {
@@ -315,15 +332,11 @@ func (d *devices) renew(w http.ResponseWriter, r *http.Request) {
 
 // posture takes a device's signed report of its own state. It is the device's word.
 func (d *devices) posture(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodPost) {
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)
 	defer cancel()
 	view := d.registry.View()
-	m, err := d.machine(r, view)
-	if err != nil {
-		d.fail(w, r, err)
+	m, ok := d.caller(w, r, view, http.MethodPost)
+	if !ok {
 		return
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBody))
@@ -418,15 +431,15 @@ func worse(rule snapshot.PostureRule, last *snapshot.Posture, a registry.ReportP
 // fleet takes the states of a vendor's devices from its fleet manager, a connector
 // that is known by its bearer token.
 func (d *devices) fleet(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodPost) {
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), 2*actTimeout)
 	defer cancel()
 	view := d.registry.View()
 	c, ok := fleetManager(view, r.Header)
 	if !ok {
 		d.fail(w, r, problem.New(problem.Unknown, "The caller is not known", "").Because(errors.New("no fleet manager has this token")))
+		return
+	}
+	if !problem.Takes(w, r, http.MethodPost) {
 		return
 	}
 	var in wire.FleetReport

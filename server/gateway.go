@@ -96,60 +96,75 @@ func (s *Server) openGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	revoke, introspect, metadata, smart := tokens.Revocation(), tokens.Introspection(), identity.ServerMetadata(at), identity.SMARTConfiguration(at)
 	own := &devices{registry: s.record.registry, policy: s.engine, authority: s.authority, anchor: s.cert.Anchor, verifier: s.verifier,
 		replays: s.replays, life: s.config.Policy.DeviceCertificate, fresh: s.config.Policy.PostureFreshness, public: s.config.PublicURL, now: s.o.Now, log: s.o.Logger}
 	if s.signals, err = s.openSignals(); err != nil {
 		return err
 	}
-	lms := &lms{s, signin.NewLimit(60, time.Second)}
 	if s.people != nil {
 		s.people = alsoAt(course.BadgeKeysPath, badges{s}, alsoAt(course.RevocationsPath, badges{s}, s.people))
 	}
-	// Not a ServeMux: that answers odd paths with a redirect before anyone has
-	// been identified.
-	s.gateway = bodyWithin(bodyTimeout, s.knocks.watched(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h := own.handler(r.URL.Path); h != nil {
-			h(w, r)
-			return
-		}
-		switch path := r.URL.Path; {
-		case path == sealed.KeysPath:
-			g.ServeReleaseKeys(w, r)
-		case published(path):
-			badges{s}.ServeHTTP(w, r)
-		case path == lmsPath:
-			lms.ServeHTTP(w, r)
-		case path == tokenPath:
-			tokens.ServeHTTP(w, r)
-		case path == revokePath:
-			revoke.ServeHTTP(w, r)
-		case path == introspectPath:
-			introspect.ServeHTTP(w, r)
-		case path == registerPath && udap != nil:
-			udap.ServeHTTP(w, r)
-		case udap != nil && strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, udapSuffix):
-			udap.Metadata(s.config.PublicURL+strings.TrimSuffix(path, udapSuffix)).ServeHTTP(w, r)
-		case path == metadataPath:
-			metadata.ServeHTTP(w, r)
-		case strings.HasPrefix(path, fhirPath+"/") && strings.HasSuffix(path, "/.well-known/smart-configuration"):
-			smart.ServeHTTP(w, r)
-		case strings.HasPrefix(path, fhirPath+"/"):
-			fhir.ServeHTTP(w, r)
-		case strings.HasPrefix(path, scimPath+"/"):
-			s.signals.directory.ServeHTTP(w, r)
-		case path == alertPath:
-			s.signals.alerts.ServeHTTP(w, r)
-		case path == ssfPath:
-			s.signals.events.ServeHTTP(w, r)
-		default: // tells nothing, not even that it is not there
-			identity.WriteUnknown(w)
-		}
-	})))
+	exact := map[string]http.Handler{
+		sealed.KeysPath:        http.HandlerFunc(g.ServeReleaseKeys),
+		course.BadgeKeysPath:   badges{s},
+		course.RevocationsPath: badges{s},
+		lmsPath:                &lms{s, signin.NewLimit(60, time.Second)},
+		tokenPath:              tokens,
+		revokePath:             tokens.Revocation(),
+		introspectPath:         tokens.Introspection(),
+		metadataPath:           identity.ServerMetadata(at),
+		alertPath:              s.signals.alerts,
+		ssfPath:                s.signals.events,
+	}
+	if udap != nil {
+		exact[registerPath] = udap
+	}
+	s.gateway = bodyWithin(bodyTimeout, s.knocks.watched(&outside{machines: own, exact: exact, fhir: fhir, smart: identity.SMARTConfiguration(at),
+		udap: udap, directory: s.signals.directory, public: s.config.PublicURL}))
 	return nil
 }
 
-const udapSuffix = "/.well-known/udap"
+// outside is the gateway's listener: the data path, and what stands beside it. It is not a
+// ServeMux: that answers odd paths with a redirect before anyone has been identified.
+type outside struct {
+	machines    *devices
+	exact       map[string]http.Handler // by path
+	fhir, smart http.Handler
+	udap        *identity.UDAP // nil: clients do not register by certificate
+	directory   http.Handler
+	public      string
+}
+
+// ServeHTTP implements http.Handler.
+func (o *outside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := o.machines.handler(r.URL.Path); h != nil {
+		h(w, r)
+		return
+	}
+	if h := o.exact[r.URL.Path]; h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	path, fhir := r.URL.Path, strings.HasPrefix(r.URL.Path, fhirPath+"/")
+	switch {
+	case fhir && o.udap != nil && strings.HasSuffix(path, udapSuffix):
+		o.udap.Metadata(o.public+strings.TrimSuffix(path, udapSuffix)).ServeHTTP(w, r)
+	case fhir && strings.HasSuffix(path, smartSuffix):
+		o.smart.ServeHTTP(w, r)
+	case fhir:
+		o.fhir.ServeHTTP(w, r)
+	case strings.HasPrefix(path, scimPath+"/"):
+		o.directory.ServeHTTP(w, r)
+	default:
+		o.machines.elsewhere(w, r)
+	}
+}
+
+// Below the base of a FHIR server, for everybody.
+const (
+	udapSuffix  = "/.well-known/udap"
+	smartSuffix = "/.well-known/smart-configuration"
+)
 
 // openUDAP lets clients register by certificate, where the server has one of its
 // own; nil otherwise.

@@ -149,7 +149,7 @@ func (k *Keys) SplitRoot(dir string, shares, threshold int, now time.Time) (file
 		return nil, problem.BadField("out", dir+" is not empty", "Name a new folder, such as one on a stick for each share's keeper")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, problem.BadField("out", dir+" cannot be made", "Check the path").Because(err)
+		return nil, problem.BadField("out", dir+" cannot be made", "Name a folder in one that is there, in which Sallyport's user may write").Because(err)
 	}
 	defer func() {
 		if err != nil { // half a set is none
@@ -163,7 +163,7 @@ func (k *Keys) SplitRoot(dir string, shares, threshold int, now time.Time) (file
 		name := filepath.Join(dir, fmt.Sprintf("root-%s-share-%d-of-%d.txt", s.Root, s.Index, s.Of))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
-			return files, problem.BadField("out", name+" cannot be written", "Check the path").Because(err)
+			return files, problem.BadField("out", name+" cannot be written", "See that the disk has room and that Sallyport's user may write there").Because(err)
 		}
 		files = append(files, name)
 		_, err = f.WriteString(s.Text())

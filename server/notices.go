@@ -74,7 +74,7 @@ func (s *Server) openTeller() (*teller, error) {
 	}
 	var err error
 	if t.zone, err = time.LoadLocation(c.Zone); err != nil {
-		return nil, problem.BadField("notify.zone", "is not a time zone of this machine", "Write an IANA name").Because(err)
+		return nil, problem.BadField("notify.zone", "is not a time zone of this machine", "Write an IANA name such as America/New_York").Because(err)
 	}
 	if c.SMTP != nil {
 		if t.mail, err = s.openMail(c); err != nil {
@@ -313,9 +313,7 @@ func (t *teller) addressed(v *snapshot.View, n reminder.Notice, now time.Time) [
 	for _, target := range slices.Sorted(maps.Keys(to)) {
 		item := notify.Item{Key: n.Key, Class: string(n.Class), Step: n.Step, Urgent: n.Urgent, At: n.At, Noun: string(n.Subject.Noun), ID: n.Subject.ID,
 			Vendor: string(n.Vendor), Title: n.Title, Text: n.Text}
-		if !to[target] && n.By != "" {
-			item.Text += "\n" + n.By
-		}
+		item.Text += aside(n, to[target], t.s.config.PeopleURL)
 		body, err := json.Marshal(item)
 		if err != nil {
 			continue // strings and times marshal
@@ -323,6 +321,18 @@ func (t *teller) addressed(v *snapshot.View, n reminder.Notice, now time.Time) [
 		out = append(out, store.Notice{Key: n.Key, Target: target, Urgent: n.Urgent, Body: body, Created: now})
 	}
 	return out
+}
+
+// aside is what a notice says besides, to the organisation who did it, and to the vendor on
+// which page of its own it is mended. people is the address of people's pages.
+func aside(n reminder.Notice, vendor bool, people string) string {
+	switch {
+	case !vendor && n.By != "":
+		return "\n" + n.By
+	case vendor && n.Page != "" && people != "":
+		return "\nOn your page: " + people + n.Page
+	}
+	return ""
 }
 
 // ceased says whether what a notice is about has been mended. Another node may have

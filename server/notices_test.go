@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport/sallyport/reminder"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -75,6 +76,25 @@ func TestDigestsAndQuietHours(t *testing.T) {
 	for n, want := range map[int]time.Duration{1: firstPause, 2: 2 * firstPause, 8: longPause, 1000: longPause} {
 		if got := pause(n); got != want {
 			t.Errorf("after %d attempts: a pause of %s, want %s", n, got, want)
+		}
+	}
+}
+
+// A vendor hears on which page it sends the next certificate, and not who of the
+// organisation did what; the organisation hears the reverse.
+func TestWhatIsSaidBesides(t *testing.T) {
+	n := reminder.Notice{By: "By grace.", Page: "/console/my/certificates"}
+	for _, c := range []struct {
+		vendor bool
+		people string
+		want   string
+	}{
+		{false, "https://people.example", "\nBy grace."},
+		{true, "https://people.example", "\nOn your page: https://people.example/console/my/certificates"},
+		{true, "", ""},
+	} {
+		if got := aside(n, c.vendor, c.people); got != c.want {
+			t.Errorf("vendor %v, %q: got %q, want %q", c.vendor, c.people, got, c.want)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/sallyport/sallyport/audit"
 	"github.com/sallyport/sallyport/disclosure"
+	"github.com/sallyport/sallyport/internal/secretfile"
 	"github.com/sallyport/sallyport/policy"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/registry"
@@ -41,17 +41,27 @@ func (c *Config) Origin() string { return c.Node }
 // readSecret reads a file that only its owner may read: the same rule as for
 // keys (identity.ReadKey).
 func readSecret(field, file string) (string, error) {
-	// Windows has no such bits; there the directory's access list must do it.
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return "", problem.BadField(field, fmt.Sprintf("can be used by others: its permissions are %04o", info.Mode().Perm()),
+	f, err := secretfile.Open(file)
+	if shared := (*secretfile.SharedError)(nil); errors.As(err, &shared) {
+		return "", problem.BadField(field, fmt.Sprintf("can be used by others: its permissions are %04o", shared.Mode),
 			"If nobody else has read it, run: chmod 600 "+file+". Otherwise make a new secret")
 	}
-	return readText(field, file)
+	return textOf(field, f, err)
 }
 
 // readText reads a file that need not be secret.
 func readText(field, file string) (string, error) {
-	raw, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	return textOf(field, f, err)
+}
+
+// textOf reads what was opened, and closes it.
+func textOf(field string, f *os.File, err error) (string, error) {
+	var raw []byte
+	if err == nil {
+		defer f.Close()
+		raw, err = io.ReadAll(f)
+	}
 	if err != nil {
 		return "", problem.BadField(field, "cannot be read", "Check the path and that Sallyport's user may read it").Because(err)
 	}

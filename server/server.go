@@ -360,7 +360,7 @@ func (s *Server) health() http.Handler {
 		fmt.Fprintln(w, "ready")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-	return mux
+	return problem.Routes(mux, "Use /healthz, /readyz or /metrics", func(w http.ResponseWriter, _ *http.Request, p *problem.Problem) { p.Write(w) })
 }
 
 func (s *Server) notReady() (why []string) {

@@ -31,13 +31,9 @@ const maxStanding = 50
 // vendor may hear of would say about each grant that names it. It decides nothing:
 // no decision is recorded, since nothing could be released by it.
 func (d *devices) standing(w http.ResponseWriter, r *http.Request) {
-	if !method(w, r, http.MethodGet) {
-		return
-	}
 	view := d.registry.View()
-	m, err := d.machine(r, view)
-	if err != nil {
-		d.fail(w, r, err)
+	m, ok := d.caller(w, r, view, http.MethodGet)
+	if !ok {
 		return
 	}
 	now, dev := d.now(), m.Device
@@ -96,15 +92,6 @@ func (d *devices) about(v *snapshot.View, g *snapshot.Grant, e *snapshot.Engagem
 	return out
 }
 
-func method(w http.ResponseWriter, r *http.Request, allowed ...string) bool {
-	if slices.Contains(allowed, r.Method) {
-		return true
-	}
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	w.WriteHeader(http.StatusMethodNotAllowed)
-	return false
-}
-
 // readBody reads one JSON value of a known form.
 func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, wire.MaxBody))
@@ -122,7 +109,7 @@ func tooLong(err error) error {
 	if big := (*http.MaxBytesError)(nil); errors.As(err, &big) {
 		return problem.New(problem.TooLarge, "The body is too long", "Send less at a time").Because(err)
 	}
-	return problem.New(problem.Invalid, "The body cannot be read as what is expected here", "Send what the documentation shows, once").Because(err)
+	return problem.New(problem.Invalid, "The body cannot be read as what this address takes", "Send one JSON object with the fields that docs/agent.md shows, and no others").Because(err)
 }
 
 func (d *devices) write(w http.ResponseWriter, r *http.Request, v any) {
@@ -150,19 +137,7 @@ func (d *devices) fail(w http.ResponseWriter, r *http.Request, err error) {
 		identity.WriteUnknown(w)
 		return
 	}
-	body, merr := json.Marshal(struct {
-		Type   string `json:"type"`
-		Status int    `json:"status"`
-		*problem.Problem
-	}{"urn:sallyport:problem:" + string(p.Kind), p.Kind.Status(), p})
-	if merr != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", wire.ProblemType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(p.Kind.Status())
-	_, _ = w.Write(body)
+	p.Write(w)
 }
 
 func sha256Hex(s string) string {

@@ -18,7 +18,8 @@ type Certification struct {
 	PeriodEnd   time.Time        `json:"period_end,omitzero"`
 	ExpiresAt   time.Time        `json:"expires_at"`
 	Document    string           `json:"document_sha256,omitempty"`
-	RecordedBy  id.Person        `json:"recorded_by"`
+	RecordedBy  id.Person        `json:"recorded_by"`          // of the organisation, or of the vendor, who sent it
+	RecordedAt  time.Time        `json:"recorded_at,omitzero"` // zero: before it was noted
 	VerifiedBy  id.Person        `json:"verified_by,omitempty"`
 	VerifiedAt  time.Time        `json:"verified_at,omitzero"`
 	VerifiedHow string           `json:"verified_how,omitempty"` // issuer-portal, auditor-letter, registry-lookup, report-read
@@ -26,6 +27,8 @@ type Certification struct {
 	// digest, the registry's entry, or what of the report was read.
 	VerifiedAgainst string    `json:"verified_against,omitempty"`
 	RevokedAt       time.Time `json:"revoked_at,omitzero"`
+	RevokedBy       id.Person `json:"revoked_by,omitempty"`
+	RevokedWhy      string    `json:"revoked_why,omitempty"` // as it is told to the vendor
 	Particulars
 	// Fingerprint is the MinHash of the report's text (diligence.Fingerprint), by which
 	// reports that are too much alike are found. It says nothing that can be read back.
@@ -121,6 +124,17 @@ type BridgeLetter struct {
 	At       time.Time `json:"at"`
 	Until    time.Time `json:"until"`
 	Document string    `json:"document_sha256"`
+}
+
+// Waits reports whether it waits for somebody to verify it, or not to accept it.
+func (r *Certification) Waits(now time.Time) bool {
+	return r.VerifiedAt.IsZero() && r.RevokedAt.IsZero() && r.ExpiresAt.After(now)
+}
+
+// SentByVendor reports whether one of its vendor's own people sent it.
+func (v *View) SentByVendor(c *Certification) bool {
+	p, ok := v.Persons.Get(c.RecordedBy)
+	return ok && p.Vendor != "" && p.Vendor == c.Vendor
 }
 
 func (*Certification) Noun() Noun    { return NounCertification }

@@ -214,5 +214,5 @@ func (v *Vault) insertCode(ctx context.Context, tx *sql.Tx, key *seal.Engagement
 // errNoID does not quote: what is no id may be anything.
 func errNoID(s string) error {
 	return problem.New(problem.UpstreamFail, fmt.Sprintf("a resource id of %d bytes is not a FHIR id", len(s)),
-		"The healthcare system must give ids of 1 to 64 letters, digits, '-' and '.' (FHIR R4, type id).")
+		"The healthcare system must give ids of 1 to 64 letters, digits, '-' and '.' (FHIR R4, type id)")
 }

@@ -115,12 +115,12 @@ const partKeys = 4096
 // taken are a Conflict.
 func (v *Vault) PutCohort(ctx context.Context, ref Ref, members []Member) (digest string, err error) {
 	if err := id.Check(ref); err != nil {
-		return "", problem.BadField("cohort", err.Error(), "Give the cohort a name of that form.")
+		return "", problem.BadField("cohort", err.Error(), "Give the cohort a name of that form")
 	}
 	keys := make([]seal.PatientKey, len(members))
 	for i, m := range members {
 		if err := id.Check(m.Source); err != nil {
-			return "", problem.BadField(fmt.Sprintf("members[%d].source", i), err.Error(), "Give the id of a configured source.")
+			return "", problem.BadField(fmt.Sprintf("members[%d].source", i), err.Error(), "Give the id of a configured source")
 		}
 		patientID := string(m.ID.Open())
 		if err := checkPatient(fmt.Sprintf("members[%d].id", i), patientID); err != nil {
@@ -129,7 +129,7 @@ func (v *Vault) PutCohort(ctx context.Context, ref Ref, members []Member) (diges
 		keys[i] = v.keys.Owner().PatientKey(m.Source, patientID)
 	}
 	if len(keys) == 0 {
-		return "", problem.BadField("members", "is empty", "Give at least one patient; a cohort of nobody releases nothing.")
+		return "", problem.BadField("members", "is empty", "Give at least one patient; a cohort of nobody releases nothing")
 	}
 	set := newSet(keys)
 	index := v.cohortIndex(ref)
@@ -163,7 +163,7 @@ func (v *Vault) sameCohort(index, sealed []byte, set *Set) error {
 	}
 	if digest != set.digest {
 		return problem.New(problem.Conflict, "there is a cohort of that name with other members",
-			"Give the new list a new name. Who belongs to a cohort never changes.")
+			"Give the new list a new name. Who belongs to a cohort never changes")
 	}
 	return nil
 }

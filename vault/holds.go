@@ -32,7 +32,7 @@ func (k Kind) bit() (kinds, error) {
 	case OptOut:
 		return 2, nil
 	}
-	return 0, problem.BadField("kind", "is not a kind of hold", `Give "restriction" or "opt-out".`)
+	return 0, problem.BadField("kind", "is not a kind of hold", `Give "restriction" or "opt-out"`)
 }
 
 // Holds is the patients on hold at one moment. It never changes. The zero value
@@ -89,10 +89,10 @@ func (v *Vault) SetHold(ctx context.Context, source id.Source, patientID string,
 		return err
 	}
 	if err := id.Check(source); err != nil {
-		return problem.BadField("source", err.Error(), "Give the id of a configured source.")
+		return problem.BadField("source", err.Error(), "Give the id of a configured source")
 	}
 	if err := id.Check(ref); err != nil {
-		return problem.BadField("ref", err.Error(), "Give the id of the act that orders the hold.")
+		return problem.BadField("ref", err.Error(), "Give the id of the act that orders the hold")
 	}
 	patient := v.keys.Owner().PatientKey(source, patientID)
 	index := v.holdIndex(kind, patient)
@@ -167,7 +167,7 @@ func checkPatient(field, patientID string) error {
 		return nil
 	}
 	return problem.BadField(field, fmt.Sprintf("is not a FHIR id: %d bytes", len(patientID)),
-		"Give the id of the Patient resource at the source: 1 to 64 letters, digits, '-' and '.', without \"Patient/\".")
+		"Give the id of the Patient resource at the source: 1 to 64 letters, digits, '-' and '.', without \"Patient/\"")
 }
 
 // with is a copy with kinds of one patient added and taken away.

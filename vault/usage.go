@@ -81,7 +81,7 @@ func (u *Usage) Reserve(grant id.Grant, patients []seal.PatientKey, limit int) (
 	u.mu.RUnlock()
 	if !loaded {
 		return 0, problem.New(problem.Unavailable, "the count of distinct patients is still being rebuilt from the audit log",
-			"Try again in a moment.")
+			"Try again in a moment")
 	}
 	s := u.of(grant)
 	s.mu.Lock()
@@ -100,7 +100,7 @@ func (u *Usage) Reserve(grant id.Grant, patients []seal.PatientKey, limit int) (
 
 // ErrLimit is what Reserve refuses with.
 var ErrLimit error = problem.New(problem.Refused, "this would be more distinct patients than the grant allows",
-	"Ask the organisation for a larger grant, with the reason why more patients are necessary.")
+	"Ask the organisation for a larger grant, with the reason why more patients are necessary")
 
 // missing counts the distinct patients that are not in s.
 func (s *seen) missing(patients []seal.PatientKey) int {

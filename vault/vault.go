@@ -148,7 +148,7 @@ func create(path string) error {
 	}
 	if err != nil {
 		return problem.New(problem.Unavailable, "the vault "+path+" cannot be made",
-			"Make its directory, or let this user write there.").Because(err)
+			"Make its directory, or let this user write there").Because(err)
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("make vault: %w", err)
@@ -217,7 +217,7 @@ func (v *Vault) prepare(ctx context.Context) error {
 	case schemaVersion:
 	default:
 		return problem.New(problem.Unavailable, fmt.Sprintf("the vault has form %d, and this program knows form %d", have, schemaVersion),
-			"Run the version of the program that wrote it, or a newer one.")
+			"Run the version of the program that wrote it, or a newer one")
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("open vault: %w", err)
@@ -332,7 +332,7 @@ func (v *Vault) readMeta(ctx context.Context, tx *sql.Tx) (*meta, []byte, error)
 	b, err := v.keys.Documents().Open(sealed, metaAAD)
 	if err != nil || len(b) != 32 {
 		return nil, nil, problem.New(problem.Unavailable, "the vault does not open with this keyring",
-			"Give the keyring that the vault was made with, or restore both from the same backup.").Because(err)
+			"Give the keyring that the vault was made with, or restore both from the same backup").Because(err)
 	}
 	return &meta{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), [16]byte(b[16:])}, sealed, nil
 }
@@ -370,11 +370,11 @@ func readSealed(ctx context.Context, q querier, query string, args ...any) (seal
 
 func unavailable(err error) error {
 	return problem.New(problem.Unavailable, "the vault cannot be read or written",
-		"Nothing was released. See that its disk is there and has room, then try again.").Because(err)
+		"Nothing was released. See that its disk is there and has room, then try again").Because(err)
 }
 
 // errTampered is a row that does not open, or is gone. It names no row.
 func errTampered(what string, err error) error {
 	return problem.New(problem.Unavailable, "the vault's "+what+" were changed by something other than this program, or are damaged",
-		"Restore the vault from its backup, and find out who had access to its file.").Because(err)
+		"Restore the vault from its backup, and find out who had access to its file").Because(err)
 }

@@ -31,6 +31,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/sallyport/sallyport/internal/secretfile"
 	"github.com/sallyport/sallyport/problem"
 )
 
@@ -333,19 +334,15 @@ func WriteFile(path string, data []byte) error {
 // read reads a file that only its owner may read.
 func (s *Store) read(name string) ([]byte, error) {
 	path := filepath.Join(s.dir, name)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, problem.BadField(path, "is not what was written there", "Restore the folder, or enrol again in a new one")
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, problem.BadField(path, fmt.Sprintf("others may use this secret: its permissions are %04o", mode),
+	raw, err := secretfile.Read(path, maxFile)
+	var shared *secretfile.SharedError
+	switch {
+	case errors.As(err, &shared):
+		return nil, problem.BadField(path, fmt.Sprintf("others may use this secret: its permissions are %04o", shared.Mode),
 			"If nobody else has read it, run: chmod 600 "+path+". Otherwise enrol again in a new folder")
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
+	case errors.Is(err, secretfile.ErrIrregular), errors.Is(err, secretfile.ErrLong):
+		return nil, problem.BadField(path, "is not what was written there", "Restore the folder, or enrol again in a new one")
+	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return raw, nil

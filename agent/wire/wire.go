@@ -37,11 +37,8 @@ const (
 	Standing  = "/standing"        // GET: Stand
 )
 
-// Media types.
-const (
-	ReportType  = "application/jose"         // of a signed report
-	ProblemType = "application/problem+json" // RFC 9457
-)
+// ReportType is the media type of a signed report.
+const ReportType = "application/jose"
 
 // MaxBody bounds what either side reads, in bytes.
 const MaxBody = 1 << 20

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -80,9 +79,9 @@ type renderCmd struct {
 
 // Run fetches the rendering.
 func (c *renderCmd) Run(ctx context.Context) error {
-	format, ok := map[string]string{".pdf": "pdf", ".docx": "docx", ".txt": "text"}[strings.ToLower(filepath.Ext(c.Out))]
-	if !ok {
-		return problem.BadField("out", "is of a form that is not written", "End it in .pdf, .docx or .txt")
+	format, err := paperFormat(c.Out)
+	if err != nil {
+		return err
 	}
 	var raw []byte
 	if err := c.call(ctx, http.MethodGet, agreementPath(c.ID, "paper?format="+format), nil, &raw); err != nil {
@@ -125,7 +124,7 @@ func (c *signHereCmd) Run(ctx context.Context) error {
 	if c.Document != "" {
 		raw, err := os.ReadFile(c.Document)
 		if err != nil {
-			return problem.BadField("document", c.Document+" cannot be read", "Check the path").Because(err)
+			return unreadable("document", c.Document, err)
 		}
 		if sum := sha256.Sum256(raw); hex.EncodeToString(sum[:]) != s.Document {
 			return problem.BadField("document", "is not the agreement's document", "Read what is to be signed: sallyport agreement document "+c.ID+" --out FILE")

@@ -169,6 +169,12 @@ func plain(err error) string {
 	}
 }
 
+// notOurs is an answer that is no problem of this product: somebody else may have given it.
+func notOurs(status int) *problem.Problem {
+	return problem.New(problem.UpstreamFail, fmt.Sprintf("The server's answer (%d) is not one that this program knows", status),
+		"Check the address, and whether a proxy stands between; use a sallyport of the server's version")
+}
+
 func answered(status int, raw []byte) error {
 	if status == http.StatusUnauthorized {
 		return problem.New(problem.Unknown, "The server does not know you",
@@ -176,7 +182,7 @@ func answered(status int, raw []byte) error {
 	}
 	p := new(problem.Problem)
 	if err := json.Unmarshal(raw, p); err != nil || p.Title == "" {
-		return fmt.Errorf("the server answered %d", status)
+		return notOurs(status)
 	}
 	p.Kind = problem.Kind("")
 	return p

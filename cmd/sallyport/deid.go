@@ -258,7 +258,7 @@ func (r *deidRun) place() (string, error) {
 	}
 	info, err := os.Stat(in)
 	if err != nil {
-		return "", problem.BadField("input", "cannot be read", "Check the path").Because(err)
+		return "", unreadable("input", "", err)
 	}
 	if out == in || info.IsDir() && strings.HasPrefix(out, in+string(filepath.Separator)) {
 		return "", problem.BadField("out", "is in the input", "Name a place of its own: what was de-identified does not belong among what was not")

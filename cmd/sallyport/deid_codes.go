@@ -9,13 +9,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"sync"
 
 	"github.com/sallyport/sallyport/deid"
 	"github.com/sallyport/sallyport/id"
+	"github.com/sallyport/sallyport/internal/secretfile"
 	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/server"
 )
@@ -133,17 +134,18 @@ const minKey = 32
 
 // readKey reads a key that nobody else can.
 func readKey(file string) ([]byte, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, problem.BadField("key", "cannot be read", "Make one: sallyport deid key FILE").Because(err)
-	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, problem.BadField("key", fmt.Sprintf("can be used by others: its permissions are %04o", info.Mode().Perm()),
+	f, err := secretfile.Open(file)
+	if shared := (*secretfile.SharedError)(nil); errors.As(err, &shared) {
+		return nil, problem.BadField("key", fmt.Sprintf("can be used by others: its permissions are %04o", shared.Mode),
 			"If nobody else has read it, run chmod 600 on it. Otherwise make a new one: sallyport deid key FILE")
 	}
-	key, err := os.ReadFile(file)
+	var key []byte
+	if err == nil {
+		defer f.Close()
+		key, err = io.ReadAll(f)
+	}
 	if err != nil {
-		return nil, problem.BadField("key", "cannot be read", "Check its permissions").Because(err)
+		return nil, problem.BadField("key", "cannot be read", "Name a file that you may read, or make one: sallyport deid key FILE").Because(err)
 	}
 	if len(key) < minKey {
 		return nil, problem.BadField("key", fmt.Sprintf("has %d bytes, and needs %d or more", len(key), minKey), "Make one: sallyport deid key FILE")
@@ -166,7 +168,7 @@ func (c *deidKeyCmd) Run() error {
 	case errors.Is(err, fs.ErrExist):
 		return problem.BadField("file", "is there already", "Name a new file: a key that is overwritten takes its shifts and codes along")
 	case err != nil:
-		return problem.BadField("file", "cannot be written", "Check the path").Because(err)
+		return unwritable("file", "", err)
 	}
 	_, err = f.Write(key)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {

@@ -119,7 +119,7 @@ func (w *worker) rules(i *item) (*table.Rules, table.Options, error) {
 	}
 	raw, err := os.ReadFile(c.Rules)
 	if err != nil {
-		return nil, table.Options{}, problem.BadField("rules", "cannot be read", "Check the path").Because(err)
+		return nil, table.Options{}, unreadable("rules", "", err)
 	}
 	rules, err := table.ReadRules(raw)
 	if err != nil {
@@ -274,7 +274,7 @@ func (c *deidProposeCmd) Run(now clock) error {
 func fileDigest(file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return "", problem.BadField("file", file+" cannot be read", "Check the path").Because(err)
+		return "", unreadable("file", file, err)
 	}
 	return hexDigest(raw), nil
 }

@@ -83,7 +83,7 @@ func (c *deidEvaluateCmd) measure() error {
 	for _, file := range c.Labelled {
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			return problem.BadField("labelled", file+" cannot be read", "Check the path").Because(err)
+			return unreadable("labelled", file, err)
 		}
 		docs, err := score.Read(raw)
 		if err != nil {
@@ -374,7 +374,7 @@ type recall struct {
 func (c *deidEvaluateCmd) count() error {
 	f, err := os.Open(c.Answers)
 	if err != nil {
-		return problem.BadField("answers", "cannot be read", "Check the path").Because(err)
+		return unreadable("answers", "", err)
 	}
 	defer f.Close()
 	out, err := countAnswers(f)
@@ -450,7 +450,7 @@ func floor3(x float64) string { return fmt.Sprintf("%.3f", float64(int(x*1000))/
 func readRecall(file string) (*recall, error) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, problem.BadField("recall", "cannot be read", "Check the path").Because(err)
+		return nil, unreadable("recall", "", err)
 	}
 	out := new(recall)
 	dec := json.NewDecoder(bytes.NewReader(raw))

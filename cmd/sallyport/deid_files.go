@@ -102,7 +102,7 @@ func (c *deidRunCmd) list() (items []*item, leftOut map[string]int, err error) {
 	leftOut = map[string]int{}
 	info, err := os.Stat(c.Input)
 	if err != nil {
-		return nil, nil, problem.BadField("input", "cannot be read", "Check the path").Because(err)
+		return nil, nil, unreadable("input", "", err)
 	}
 	if !info.IsDir() {
 		i := &item{number: 1, file: c.Input, name: filepath.Base(c.Input), size: info.Size(), out: filepath.Base(c.Out)}
@@ -114,7 +114,7 @@ func (c *deidRunCmd) list() (items []*item, leftOut map[string]int, err error) {
 	}
 	root, err := filepath.EvalSymlinks(c.Input) // a walk does not begin at a link
 	if err != nil {
-		return nil, nil, problem.BadField("input", "cannot be read", "Check the path").Because(err)
+		return nil, nil, unreadable("input", "", err)
 	}
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -199,7 +199,7 @@ func (l *lawful) images(file string) (dicom.Options, error) {
 	if file != "" {
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			return o, problem.BadField("masks", "cannot be read", "Check the path").Because(err)
+			return o, unreadable("masks", "", err)
 		}
 		if err := yamldoc.New(raw).First(p); err != nil {
 			return o, problem.BadField("masks", yamldoc.Explain(err), "Mend the line that is marked").Because(err)

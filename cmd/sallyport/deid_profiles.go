@@ -29,7 +29,7 @@ func (c *deidProfilesCmd) Run() error {
 	if c.Check != "" {
 		raw, err := os.ReadFile(c.Check)
 		if err != nil {
-			return problem.BadField("check", "cannot be read", "Check the path").Because(err)
+			return unreadable("check", "", err)
 		}
 		p, err := deid.LoadProfile(raw)
 		if err != nil {

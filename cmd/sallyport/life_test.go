@@ -58,14 +58,22 @@ func TestTheLifeOfAVendor(t *testing.T) {
 				if err := common(e); err != nil {
 					return err
 				}
-				now := clockOf(filepath.Join(e.WorkDir, ".clock"))
+				// It begins at noon: dates in files are counted in days from the first, and
+				// no midnight may pass while a day of the story is played.
+				file := filepath.Join(e.WorkDir, ".clock")
+				begun := time.Now().UTC()
+				noon := begun.Add(12 * time.Hour).Truncate(24 * time.Hour).Add(12 * time.Hour)
+				if err := os.WriteFile(file, []byte(noon.Sub(begun).String()), 0o600); err != nil {
+					return err
+				}
+				now := clockOf(file)
 				post, err := notifytest.Start(filepath.Join(e.WorkDir, ".outside"))
 				if err != nil {
 					return err
 				}
 				e.Defer(post.Close)
 				for _, n := range []int{0, 25, 45, 200, 592} { // dates in files, from the first day on
-					e.Setenv(fmt.Sprintf("DAY%d", n), time.Now().UTC().AddDate(0, 0, n).Format(time.DateOnly))
+					e.Setenv(fmt.Sprintf("DAY%d", n), noon.AddDate(0, 0, n).Format(time.DateOnly))
 				}
 				e.Setenv("DATABASE", where)
 				e.Setenv("MAIL", post.Mail)

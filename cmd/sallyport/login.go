@@ -136,6 +136,7 @@ func (s *savedSession) post(ctx context.Context, now clock, path string, form ur
 		return nil, problem.BadField("people", "is not an address", "Write https://host:port").Because(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json, "+problem.MediaType)
 	if secret != "" {
 		req.Header.Set("Authorization", "Bearer "+secret)
 	}
@@ -313,7 +314,7 @@ func (c *loginCmd) Run(ctx context.Context, now clock) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, &s.CLISession); err != nil || s.Secret == "" {
-		return fmt.Errorf("the server's answer is no session: %w", err)
+		return notOurs(http.StatusOK).Because(err)
 	}
 	if err := s.write(); err != nil {
 		return err
@@ -373,7 +374,7 @@ func (c *stepUpCmd) Run(ctx context.Context, now clock) error {
 	}
 	var began people.CLIStepUp
 	if err := json.Unmarshal(raw, &began); err != nil || began.Ticket == "" {
-		return fmt.Errorf("the server's answer is no ticket: %w", err)
+		return notOurs(http.StatusOK).Because(err)
 	}
 	code, err := c.visit.run(ctx, s.People+"/cli/step-up", url.Values{"ticket": {began.Ticket}})
 	if err != nil {

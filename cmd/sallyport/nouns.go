@@ -316,7 +316,7 @@ func readInput(file string) ([]byte, error) {
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, problem.BadField("file", file+" cannot be read", "Check the path").Because(err)
+		return nil, unreadable("file", file, err)
 	}
 	return raw, nil
 }

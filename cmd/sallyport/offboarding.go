@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/sallyport/sallyport/api"
-	"github.com/sallyport/sallyport/problem"
 	"github.com/sallyport/sallyport/snapshot"
 )
 
@@ -100,9 +98,9 @@ type offboardingCertificateCmd struct {
 
 // Run fetches the certificate.
 func (c *offboardingCertificateCmd) Run(ctx context.Context) error {
-	format, ok := map[string]string{".pdf": "pdf", ".docx": "docx", ".txt": "text"}[strings.ToLower(filepath.Ext(c.Out))]
-	if !ok {
-		return problem.BadField("out", "is of a form that is not written", "End it in .pdf, .docx or .txt")
+	format, err := paperFormat(c.Out)
+	if err != nil {
+		return err
 	}
 	var raw []byte
 	if err := c.call(ctx, http.MethodGet, offboardingPath(c.ID, "certificate?format="+format), nil, &raw); err != nil {

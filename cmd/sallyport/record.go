@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-
-	"github.com/sallyport/sallyport/problem"
 )
 
 type checkpointCmd struct {
@@ -47,7 +45,7 @@ func output(file string, text []byte) error {
 		return err
 	}
 	if err := os.WriteFile(file, text, 0o644); err != nil {
-		return problem.BadField("out", file+" cannot be written", "Check the path").Because(err)
+		return unwritable("out", file, err)
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func (c *scanCmd) print(rep *scan.Report) error {
 	if c.Out != "" {
 		f, err := os.Create(c.Out)
 		if err != nil {
-			return problem.BadField("out", c.Out+" cannot be written", "Check the path").Because(err)
+			return unwritable("out", c.Out, err)
 		}
 		defer f.Close()
 		out = f

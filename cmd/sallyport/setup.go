@@ -161,7 +161,7 @@ func (c *certDeviceCmd) Run(now clock) error {
 		return err
 	}
 	if err := os.WriteFile(c.Out, pem, 0o644); err != nil {
-		return problem.BadField("out", c.Out+" cannot be written", "Check the path").Because(err)
+		return unwritable("out", c.Out, err)
 	}
 	fmt.Fprintf(os.Stderr, "Wrote %s.\nGive it back to the vendor with %s, to keep as device.crt and ca.crt beside their keys.\nIt opens nothing until the device is enrolled and approved: sallyport device enroll %s key_sha256=... (and device approve)\n", c.Out, config.Data("people", "ca.crt"), c.ID)
 	fmt.Printf("key_sha256=%s\n", digest)

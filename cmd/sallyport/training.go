@@ -31,7 +31,7 @@ func put(out string, raw []byte) error {
 		return err
 	}
 	if err := os.WriteFile(out, raw, 0o600); err != nil {
-		return problem.BadField("out", out+" cannot be written", "Check the path").Because(err)
+		return unwritable("out", out, err)
 	}
 	fmt.Println("Written: " + out)
 	return nil
@@ -156,7 +156,7 @@ func (c *trainingDrillCmd) Run() error {
 	}
 	for _, f := range course.Drill(c.ID).Files {
 		if err := os.WriteFile(filepath.Join(c.Out, f.Name), f.Content, 0o600); err != nil {
-			return problem.BadField("out", f.Name+" cannot be written", "Check the path").Because(err)
+			return unwritable("out", f.Name, err)
 		}
 		fmt.Println("Written: " + filepath.Join(c.Out, f.Name))
 	}

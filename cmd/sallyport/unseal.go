@@ -75,7 +75,7 @@ func (c *unsealCmd) Run(ctx context.Context) error {
 	x.Opening = manifestIn(text)
 	f, err := os.Open(c.File)
 	if err != nil {
-		return problem.BadField("file", c.File+" cannot be read", "Check the path").Because(err)
+		return unreadable("file", c.File, err)
 	}
 	defer f.Close()
 	r, err := sealed.Open(untilDone{ctx, f}, x)
@@ -114,7 +114,7 @@ func (c *unsealCmd) makeKey() error {
 		return problem.BadField("out", c.Out+" is there already", "Name another file: a key is never overwritten")
 	}
 	if err != nil {
-		return problem.BadField("out", c.Out+" cannot be written", "Check the path").Because(err)
+		return unwritable("out", c.Out, err)
 	}
 	_, err = f.Write(k.Secret())
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {

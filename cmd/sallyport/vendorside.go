@@ -221,7 +221,7 @@ func refusedByGateway(status int, raw []byte) error {
 		} `json:"issue"`
 	}
 	if err := json.Unmarshal(raw, &outcome); err != nil || len(outcome.Issue) == 0 {
-		return fmt.Errorf("the gateway answered %d", status)
+		return notOurs(status)
 	}
 	var lines []string
 	for _, i := range outcome.Issue {

@@ -56,7 +56,7 @@ func (c *verifyLogCmd) Run() error {
 	}
 	if c.Save != "" {
 		if err := os.WriteFile(c.Save, report.Checkpoint, 0o644); err != nil {
-			return problem.BadField("save", c.Save+" cannot be written", "Check the path").Because(err)
+			return unwritable("save", c.Save, err)
 		}
 	}
 	if c.JSON {

@@ -87,12 +87,14 @@ func (c *Canvas) Link(href, label string) {
 // End ends a link.
 func (c *Canvas) End() { c.body.WriteString("</a>") }
 
-// SVG is the picture.
+// SVG is the picture: markup of this package's own, in which every word of a caller was
+// escaped where it was drawn.
 func (c *Canvas) SVG() template.HTML {
 	role := "img"
 	if c.links {
 		role = "group" // what is in an image cannot be reached
 	}
+	id := html.EscapeString(c.id)
 	return template.HTML(fmt.Sprintf(`<svg viewBox="0 0 %d %d" width="%d" height="%d" role="%s" aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>%s</svg>`,
-		c.w, c.h, c.w, c.h, role, c.id, c.id, c.id, html.EscapeString(c.title), c.id, html.EscapeString(c.desc), c.body.String()))
+		c.w, c.h, c.w, c.h, role, id, id, id, html.EscapeString(c.title), id, html.EscapeString(c.desc), c.body.String()))
 }

@@ -147,7 +147,7 @@ func (r *Rules) method(c *Column, o *Options) (method, error) {
 			return append(dst, to...), changed, nil
 		}, nil
 	}
-	return nil, problem.BadField("columns", "has a method that cannot be carried out", "Use one of the documented methods")
+	return nil, problem.BadField("columns", "has a method that cannot be carried out", "Use one of those that docs/deid.md shows")
 }
 
 func lacks(c *Column, what string) error {

@@ -295,7 +295,7 @@ func unreadable(err error) error {
 			what = "holds a value of another type than its key has"
 		}
 	}
-	return problem.BadField(where, what, "The keys are those of the documentation of table.Rules; days are YYYY-MM-DD")
+	return problem.BadField(where, what, "docs/deid.md shows the keys of a file of rules; days are YYYY-MM-DD")
 }
 
 // Digest is the SHA-256 of what the rules say, in hex. It does not change with

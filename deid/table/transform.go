@@ -333,6 +333,17 @@ func (p *plan) stream(ctx context.Context, rows *reread, w *output) error {
 	if err := w.header(p.names()); err != nil {
 		return err
 	}
+	return p.each(ctx, rows, func(out [][]byte) error {
+		if err := w.row(out); err != nil {
+			return err
+		}
+		p.manifest.Released++
+		return nil
+	})
+}
+
+// each gives f every row as it may leave.
+func (p *plan) each(ctx context.Context, rows *reread, f func([][]byte) error) error {
 	m := &rowMaker{p: p}
 	for {
 		row, err := rows.row()
@@ -350,36 +361,17 @@ func (p *plan) stream(ctx context.Context, rows *reread, w *output) error {
 		if err != nil {
 			return err
 		}
-		if err := w.row(out); err != nil {
+		if err := f(out); err != nil {
 			return err
 		}
-		p.manifest.Released++
 	}
 }
 
 // hold keeps the output as a table, reaches the risk, and writes it.
 func (p *plan) hold(ctx context.Context, rows *reread, w *output) error {
 	t := risk.NewTable(p.names())
-	m := &rowMaker{p: p}
-	for {
-		row, err := rows.row()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if p.manifest.Rows%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		p.manifest.Rows++
-		out, err := m.make(row)
-		if err != nil {
-			return err
-		}
-		if err := t.Append(out); err != nil {
-			return err
-		}
+	if err := p.each(ctx, rows, t.Append); err != nil {
+		return err
 	}
 	res, err := p.reach(ctx, t)
 	if err != nil {

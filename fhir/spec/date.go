@@ -53,32 +53,6 @@ func DatePrecision(s string) (Precision, bool) {
 	return p, true
 }
 
-// TruncateDate cuts a valid date, dateTime or instant to a year, a month or a day.
-// What is no more precise than that stays as it is; what is not valid gives "".
-// The day is the local day as written: R4 dates have no zone.
-func TruncateDate(s string, to Precision) string {
-	p, ok := DatePrecision(s)
-	if !ok || to == NoPrecision {
-		return ""
-	}
-	if p <= to {
-		return s
-	}
-	switch to {
-	case Year:
-		return s[:4]
-	case Month:
-		return s[:7]
-	case Day:
-		return s[:10]
-	case Second: // from Fraction: drop .fff, keep the zone
-		dot := strings.IndexByte(s, '.')
-		zone := strings.IndexAny(s[dot:], "Z+-")
-		return s[:dot] + s[dot+zone:]
-	}
-	return s
-}
-
 // clock reads hh:mm:ss(.f+)? and returns what follows.
 func clock(s string) (p Precision, rest string, ok bool) {
 	if len(s) < 8 || s[2] != ':' || s[5] != ':' || !digits(s[:2]) || !digits(s[3:5]) || !digits(s[6:8]) ||

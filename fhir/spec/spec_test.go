@@ -264,18 +264,6 @@ func TestDates(t *testing.T) {
 			t.Errorf("DatePrecision(%q) = %d, %t, want %d", s, got, ok, want)
 		}
 	}
-	for _, c := range []struct {
-		in   string
-		to   Precision
-		want string
-	}{
-		{"2024-02-29T10:00:00.123+14:00", Year, "2024"}, {"2024-02-29T10:00:00.123-05:00", Second, "2024-02-29T10:00:00-05:00"},
-		{"2024-02-29T10:00:00Z", Day, "2024-02-29"}, {"2024", Day, "2024"}, {"nonsense", Year, ""}, {"2024", NoPrecision, ""},
-	} {
-		if got := TruncateDate(c.in, c.to); got != c.want {
-			t.Errorf("TruncateDate(%q, %d) = %q, want %q", c.in, c.to, got, c.want)
-		}
-	}
 }
 
 // The expressions are those of R4's datatypes page, anchored.

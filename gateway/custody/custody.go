@@ -153,12 +153,9 @@ func New(prefix string, config Config) (http.Handler, error) {
 		do, ok := routes[r.URL.Path]
 		switch {
 		case !ok:
-			writeProblem(w, problem.New(problem.NotFound, "Custody has hold, release, cohort, reveal and affected", "See: sallyport patient --help"))
+			problem.NotThere("Custody has hold, release, cohort, reveal and affected: sallyport patient --help").Write(w)
 			return
-		case r.Method != http.MethodPost:
-			w.Header().Set("Allow", http.MethodPost)
-			write(w, http.StatusMethodNotAllowed, "application/problem+json",
-				wire{"about:blank", http.StatusMethodNotAllowed, problem.New(problem.Invalid, "Only POST is answered here", "Send the request by POST")})
+		case !problem.Takes(w, r, http.MethodPost):
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -180,18 +177,7 @@ func (c *custody) refuse(w http.ResponseWriter, r *http.Request, who id.Person, 
 	} else { // the title could quote what was sent
 		c.Logger.WarnContext(r.Context(), "custody refused", "who", who, "kind", string(p.Kind), "field", p.Field)
 	}
-	writeProblem(w, p)
-}
-
-// wire is a problem as the API writes it (RFC 9457).
-type wire struct {
-	Type   string `json:"type"`
-	Status int    `json:"status"`
-	*problem.Problem
-}
-
-func writeProblem(w http.ResponseWriter, p *problem.Problem) {
-	write(w, p.Kind.Status(), "application/problem+json", wire{"urn:sallyport:problem:" + string(p.Kind), p.Kind.Status(), p})
+	p.Write(w)
 }
 
 func write(w http.ResponseWriter, status int, contentType string, v any) {

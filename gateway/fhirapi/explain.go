@@ -34,26 +34,13 @@ type coding struct {
 // gateSystem is the code system of the gates' names in an OperationOutcome.
 const gateSystem = "urn:sallyport:gate"
 
-// issueCodes are R4's issue types (valueset-issue-type.html) for the kinds.
-var issueCodes = map[problem.Kind]string{
-	problem.Invalid: "invalid", problem.Unknown: "login", problem.Refused: "forbidden", problem.NotFound: "not-found",
-	problem.Conflict: "conflict", problem.TooLarge: "too-long", problem.Unsupported: "not-supported",
-	problem.Unavailable: "transient", problem.UpstreamFail: "transient", problem.Internal: "exception",
-}
-
 // Explain implements gateway.Protocol: an OperationOutcome with an issue for
 // each gate that refused, or problem details (RFC 9457) for who asks for them.
 func (*Protocol) Explain(r *http.Request, p *problem.Problem) (contentType string, body []byte) {
-	if strings.Contains(strings.Join(r.Header["Accept"], ","), "application/problem+json") {
-		return "application/problem+json", marshal(struct {
-			Status int `json:"status"`
-			*problem.Problem
-		}{p.Kind.Status(), p})
+	if strings.Contains(strings.Join(r.Header["Accept"], ","), problem.MediaType) {
+		return problem.MediaType, p.JSON()
 	}
-	code := issueCodes[p.Kind]
-	if code == "" {
-		code = "exception"
-	}
+	code := p.Kind.Issue()
 	out := operationOutcome{ResourceType: "OperationOutcome"}
 	first := issue{Severity: "error", Code: code, Details: &details{Text: p.Title}, Diagnostics: p.NextStep}
 	if p.Field != "" {

@@ -100,7 +100,7 @@ func special(segment string) bool {
 }
 
 func notOffered() error {
-	return problem.New(problem.Unsupported, "This interaction is not offered", "See metadata for what is")
+	return problem.New(problem.Unsupported, "This interaction is not offered", "See what is: GET metadata, below the source's address")
 }
 
 // accepts refuses who wants XML or anything else that is not spoken here.
@@ -117,7 +117,7 @@ func accepts(r *http.Request) error {
 	if len(r.Header["Accept"]) == 0 {
 		return nil
 	}
-	return problem.BadField("Accept", "Only JSON is spoken here", "Accept application/fhir+json")
+	return problem.BadField("Accept", "leaves out JSON, in which alone this answers", "Write Accept: application/fhir+json")
 }
 
 func readBody(r *http.Request, limit int64, types ...string) ([]byte, error) {
@@ -130,10 +130,10 @@ func readBody(r *http.Request, limit int64, types ...string) ([]byte, error) {
 		}
 	}
 	if !ok {
-		return nil, problem.BadField("Content-Type", "Not the type of content that this takes", "Send "+types[0])
+		return nil, problem.BadField("Content-Type", "is not the type of content that this takes", "Send "+types[0])
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return nil, problem.BadField("Content-Encoding", "Compressed content is not taken", "Send it as it is")
+		return nil, problem.BadField("Content-Encoding", "is not taken: content cannot come compressed", "Send it uncompressed, without this header")
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {

@@ -45,221 +45,241 @@ type Case struct {
 
 // Conform is the suite that every protocol passes.
 func Conform(t *testing.T, c Case) {
-	box := func(t *testing.T, o Options) (*World, string) {
-		w := New(t, c.Protocol(), o)
-		return w, w.Code(w.Records.IDs("Patient")[0])
+	for _, x := range []struct {
+		name string
+		run  func(Case, *testing.T)
+	}{
+		{"a permitted question is answered, and what leaves is what was recorded", Case.permitted},
+		{"an unknown caller gets a bare 401", Case.unknownCaller},
+		{"a refusal asks no source, names the gate and is recorded", Case.refusal},
+		{"without the log nothing leaves", Case.withoutLog},
+		{"no canary leaves or is written down", Case.noCanaries},
+		{"a caller who goes away is let go, and the record says incomplete", Case.goneAway},
+		{"more than one release goes in chunks, each recorded before it", Case.chunks},
+		{"an answer that breaks off is never complete", Case.brokenOff},
+		{"a revocation stops a release that is under way", Case.revoked},
+		{"under a sealed engagement nothing but the device's key opens what leaves", Case.sealed},
+		{"a device without a key is refused under a sealed engagement", Case.sealedWithoutKey},
+		{"a stream stops when sealing is demanded, or its key is taken off the device", Case.sealedUnderWay},
+		{"the manifest answers the request's nonce", Case.nonce},
+	} {
+		t.Run(x.name, func(t *testing.T) { x.run(c, t) })
 	}
-	ask := func(w *World, a Ask) Response {
-		w.T.Helper()
-		return w.Do(a.Method, a.Path, a.Body, a.Header...)
-	}
-
-	t.Run("a permitted question is answered, and what leaves is what was recorded", func(t *testing.T) {
-		w, code := box(t, Options{})
-		for name, a := range map[string]Ask{"short": c.Short(code), "long": c.Long(code)} {
-			r := ask(w, a)
-			if r.Status != 200 || r.Err != nil || len(r.Body) == 0 {
-				t.Fatalf("%s: got %d, %v, %d bytes", name, r.Status, r.Err, len(r.Body))
-			}
-			outcomes := 0
-			for _, e := range w.Decision(r) {
-				if e.Outcome != nil {
-					outcomes++
-					if e.Outcome.Digest != audit.Digest(sha256.Sum256(r.Body)) {
-						t.Errorf("%s: the digest in the log is not that of what left", name)
-					}
-				}
-			}
-			if outcomes != 1 {
-				t.Errorf("%s: got %d outcomes, want 1", name, outcomes)
-			}
-		}
-	})
-
-	t.Run("an unknown caller gets a bare 401", func(t *testing.T) {
-		w, code := box(t, Options{})
-		a := c.Short(code)
-		req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
-		bare := w.Bare()
-		r := w.send(bare, req)
-		if r.Status != 401 || len(r.Body) != 0 || r.Header.Get("Sallyport-Decision") != "" {
-			t.Errorf("got %d and %q", r.Status, r.Body)
-		}
-		if n := w.Hospital.Served().Requests; n != 0 {
-			t.Errorf("the source was asked %d times", n)
-		}
-	})
-
-	t.Run("a refusal asks no source, names the gate and is recorded", func(t *testing.T) {
-		w, code := box(t, Options{})
-		w.TerminateBAA()
-		r := ask(w, c.Short(code))
-		if r.Status != 403 {
-			t.Fatalf("got %d, want 403", r.Status)
-		}
-		if n := w.Hospital.Served().Requests; n != 0 {
-			t.Errorf("the source was asked %d times", n)
-		}
-		entries := w.Decision(r)
-		if len(entries) != 1 || entries[0].Refusal == nil || !hasGate(entries[0].Refusal, "agreement") {
-			t.Errorf("got entries %+v, want a refusal by agreement", entries)
-		}
-	})
-
-	t.Run("without the log nothing leaves", func(t *testing.T) {
-		broken := &brokenFS{}
-		w, code := box(t, Options{FS: func(dir string) audit.FS {
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			broken.FS = audit.DirFS(dir)
-			return broken
-		}})
-		if r := ask(w, c.Short(code)); r.Status != 200 {
-			t.Fatalf("got %d before the fault", r.Status)
-		}
-		broken.broken.Store(true)
-		for range 2 {
-			r := ask(w, c.Short(code))
-			if r.Status != 503 || bytes.Contains(r.Body, []byte(code)) {
-				t.Errorf("got %d: %s", r.Status, r.Body)
-			}
-		}
-	})
-
-	t.Run("no canary leaves or is written down", func(t *testing.T) {
-		w, code := box(t, Options{Records: hospital.GenerateCanaries(7, 4), Hospital: hospital.Options{QuoteInput: true}})
-		for _, a := range []Ask{c.Short(code), c.Long(code), c.Short("ZZCANARYNONE1Q"), c.Long("ZZCANARYNONE1Q")} {
-			w.NoCanaries("the answer", ask(w, a).Body)
-		}
-		w.Hospital.Misbehave(hospital.Fault{Status: 500})
-		w.NoCanaries("the answer", ask(w, c.Short(code)).Body)
-		w.Hospital.Misbehave(hospital.Fault{Status: 400})
-		w.NoCanaries("the answer", ask(w, c.Long(code)).Body)
-		w.NothingLeaked()
-	})
-
-	t.Run("a caller who goes away is let go, and the record says incomplete", func(t *testing.T) {
-		w, code := box(t, Options{})
-		w.Hospital.Misbehave(c.Longest(64<<20, 2<<20))
-		a := c.Long(code)
-		ctx, cancel := context.WithCancel(t.Context())
-		req, _ := http.NewRequestWithContext(ctx, a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
-		setHeader(req, a.Header)
-		resp, err := w.Client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(resp.Body, make([]byte, 10_000)); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
-		resp.Body.Close()
-		decision := resp.Header.Get("Sallyport-Decision")
-		Eventually(t, "an outcome that says incomplete", func() bool { return w.incomplete(decision) })
-	})
-
-	t.Run("more than one release goes in chunks, each recorded before it", func(t *testing.T) {
-		w, code := box(t, Options{})
-		w.Hospital.Misbehave(c.Longest(6<<20, 0))
-		r := ask(w, c.Long(code))
-		if r.Status != 200 || r.Err != nil || len(r.Body) <= 4<<20 {
-			t.Fatalf("got %d, %v, %d bytes", r.Status, r.Err, len(r.Body))
-		}
-		at := uint64(0)
-		chunks := 0
-		for _, e := range w.Decision(r) {
-			if o := e.Outcome; o != nil {
-				if at+o.Bytes > uint64(len(r.Body)) || o.Digest != audit.Digest(sha256.Sum256(r.Body[at:at+o.Bytes])) {
-					t.Fatalf("chunk %d is not what was recorded", o.Chunk)
-				}
-				at += o.Bytes
-				chunks++
-				if want := at == uint64(len(r.Body)); o.Final != want {
-					t.Errorf("chunk %d: final is %t", o.Chunk, o.Final)
-				}
-			}
-		}
-		if chunks < 2 || at != uint64(len(r.Body)) {
-			t.Errorf("%d chunks cover %d of %d bytes", chunks, at, len(r.Body))
-		}
-	})
-
-	t.Run("an answer that breaks off is never complete", func(t *testing.T) {
-		w, code := box(t, Options{})
-		f := c.Longest(20<<20, 0)
-		f.Truncate = 12 << 20
-		w.Hospital.Misbehave(f)
-		if r := ask(w, c.Long(code)); r.Err == nil {
-			t.Errorf("got a whole answer of %d bytes", len(r.Body))
-		}
-		// Before anything has left it is a clear refusal. On a slow machine something of a
-		// megabyte has left by then: a chunk leaves before it is full when that takes long.
-		for _, size := range []int{300, 1 << 20} {
-			f.Truncate = size
-			w.Hospital.Misbehave(f)
-			r := ask(w, c.Long(code))
-			if began := r.Status == 200 && r.Err != nil && size > 300; !began && (r.Status != 502 || r.Err != nil || bytes.Contains(r.Body, []byte(code))) {
-				t.Errorf("of %d bytes: got %d, %v, %d bytes, want a clear 502", size, r.Status, r.Err, len(r.Body))
-			}
-		}
-	})
-
-	t.Run("a revocation stops a release that is under way", func(t *testing.T) {
-		for _, x := range []struct {
-			name  string
-			rate  int
-			http1 bool
-		}{
-			{"slow source, HTTP/2", 300_000, false}, {"slow source, HTTP/1.1", 300_000, true},
-			{"slow caller, HTTP/2", 0, false}, {"slow caller, HTTP/1.1", 0, true},
-		} {
-			t.Run(x.name, func(t *testing.T) {
-				w, code := box(t, Options{})
-				rate, hc := x.rate, w.Client
-				if x.http1 {
-					hc = w.HTTP1()
-				}
-				w.Hospital.Misbehave(c.Longest(256<<20, rate))
-				a := c.Long(code)
-				req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
-				setHeader(req, a.Header)
-				resp, err := hc.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer resp.Body.Close()
-				if want := map[bool]int{true: 1, false: 2}[x.http1]; resp.ProtoMajor != want {
-					t.Fatalf("got HTTP/%d", resp.ProtoMajor)
-				}
-				if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
-					t.Fatal(err)
-				}
-				decision := resp.Header.Get("Sallyport-Decision")
-				w.TerminateBAA()
-				began := time.Now()
-				if rate == 0 {
-					// The caller reads nothing: the write that waits for it must end.
-					Eventually(t, "an outcome that says incomplete", func() bool { return w.incomplete(decision) })
-				} else if _, err := io.Copy(io.Discard, resp.Body); err == nil {
-					t.Error("the answer came to its end")
-				}
-				took := time.Since(began)
-				t.Logf("cut after %v", took)
-				if took > time.Minute { // bench measures how soon; the answer's own end is minutes away
-					t.Errorf("it took %v", took)
-				}
-				Eventually(t, "a log that says that it is incomplete, and who refused", func() bool { return w.incomplete(decision) && w.refused(decision, "agreement") })
-			})
-		}
-	})
-
-	conformSealed(t, c, box, ask)
 }
 
-func setHeader(req *http.Request, header []string) {
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
+// box is a world with this protocol, and the code of a patient.
+func (c Case) box(t *testing.T, o Options) (*World, string) {
+	w := New(t, c.Protocol(), o)
+	return w, w.Code(w.Records.IDs("Patient")[0])
+}
+
+func ask(w *World, a Ask) Response {
+	w.T.Helper()
+	return w.Do(a.Method, a.Path, a.Body, a.Header...)
+}
+
+// begin asks, and leaves the answer's body to be read.
+func begin(ctx context.Context, t *testing.T, hc *http.Client, w *World, a Ask) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(a.Header); i += 2 {
+		req.Header.Set(a.Header[i], a.Header[i+1])
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func (c Case) permitted(t *testing.T) {
+	w, code := c.box(t, Options{})
+	for name, a := range map[string]Ask{"short": c.Short(code), "long": c.Long(code)} {
+		r := ask(w, a)
+		if r.Status != 200 || r.Err != nil || len(r.Body) == 0 {
+			t.Fatalf("%s: got %d, %v, %d bytes", name, r.Status, r.Err, len(r.Body))
+		}
+		outcomes := 0
+		for _, e := range w.Decision(r) {
+			if e.Outcome != nil {
+				outcomes++
+				if e.Outcome.Digest != audit.Digest(sha256.Sum256(r.Body)) {
+					t.Errorf("%s: the digest in the log is not that of what left", name)
+				}
+			}
+		}
+		if outcomes != 1 {
+			t.Errorf("%s: got %d outcomes, want 1", name, outcomes)
+		}
+	}
+}
+
+func (c Case) unknownCaller(t *testing.T) {
+	w, code := c.box(t, Options{})
+	a := c.Short(code)
+	req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
+	bare := w.Bare()
+	r := w.send(bare, req)
+	if r.Status != 401 || len(r.Body) != 0 || r.Header.Get("Sallyport-Decision") != "" {
+		t.Errorf("got %d and %q", r.Status, r.Body)
+	}
+	if n := w.Hospital.Served().Requests; n != 0 {
+		t.Errorf("the source was asked %d times", n)
+	}
+}
+
+func (c Case) refusal(t *testing.T) {
+	w, code := c.box(t, Options{})
+	w.TerminateBAA()
+	r := ask(w, c.Short(code))
+	if r.Status != 403 {
+		t.Fatalf("got %d, want 403", r.Status)
+	}
+	if n := w.Hospital.Served().Requests; n != 0 {
+		t.Errorf("the source was asked %d times", n)
+	}
+	entries := w.Decision(r)
+	if len(entries) != 1 || entries[0].Refusal == nil || !hasGate(entries[0].Refusal, "agreement") {
+		t.Errorf("got entries %+v, want a refusal by agreement", entries)
+	}
+}
+
+func (c Case) withoutLog(t *testing.T) {
+	broken := &brokenFS{}
+	w, code := c.box(t, Options{FS: func(dir string) audit.FS {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		broken.FS = audit.DirFS(dir)
+		return broken
+	}})
+	if r := ask(w, c.Short(code)); r.Status != 200 {
+		t.Fatalf("got %d before the fault", r.Status)
+	}
+	broken.broken.Store(true)
+	for range 2 {
+		r := ask(w, c.Short(code))
+		if r.Status != 503 || bytes.Contains(r.Body, []byte(code)) {
+			t.Errorf("got %d: %s", r.Status, r.Body)
+		}
+	}
+}
+
+func (c Case) noCanaries(t *testing.T) {
+	w, code := c.box(t, Options{Records: hospital.GenerateCanaries(7, 4), Hospital: hospital.Options{QuoteInput: true}})
+	for _, a := range []Ask{c.Short(code), c.Long(code), c.Short("ZZCANARYNONE1Q"), c.Long("ZZCANARYNONE1Q")} {
+		w.NoCanaries("the answer", ask(w, a).Body)
+	}
+	w.Hospital.Misbehave(hospital.Fault{Status: 500})
+	w.NoCanaries("the answer", ask(w, c.Short(code)).Body)
+	w.Hospital.Misbehave(hospital.Fault{Status: 400})
+	w.NoCanaries("the answer", ask(w, c.Long(code)).Body)
+	w.NothingLeaked()
+}
+
+func (c Case) goneAway(t *testing.T) {
+	w, code := c.box(t, Options{})
+	w.Hospital.Misbehave(c.Longest(64<<20, 2<<20))
+	ctx, cancel := context.WithCancel(t.Context())
+	resp := begin(ctx, t, w.Client, w, c.Long(code))
+	if _, err := io.ReadFull(resp.Body, make([]byte, 10_000)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	resp.Body.Close()
+	decision := resp.Header.Get("Sallyport-Decision")
+	Eventually(t, "an outcome that says incomplete", func() bool { return w.incomplete(decision) })
+}
+
+func (c Case) chunks(t *testing.T) {
+	w, code := c.box(t, Options{})
+	w.Hospital.Misbehave(c.Longest(6<<20, 0))
+	r := ask(w, c.Long(code))
+	if r.Status != 200 || r.Err != nil || len(r.Body) <= 4<<20 {
+		t.Fatalf("got %d, %v, %d bytes", r.Status, r.Err, len(r.Body))
+	}
+	at := uint64(0)
+	chunks := 0
+	for _, e := range w.Decision(r) {
+		if o := e.Outcome; o != nil {
+			if at+o.Bytes > uint64(len(r.Body)) || o.Digest != audit.Digest(sha256.Sum256(r.Body[at:at+o.Bytes])) {
+				t.Fatalf("chunk %d is not what was recorded", o.Chunk)
+			}
+			at += o.Bytes
+			chunks++
+			if want := at == uint64(len(r.Body)); o.Final != want {
+				t.Errorf("chunk %d: final is %t", o.Chunk, o.Final)
+			}
+		}
+	}
+	if chunks < 2 || at != uint64(len(r.Body)) {
+		t.Errorf("%d chunks cover %d of %d bytes", chunks, at, len(r.Body))
+	}
+}
+
+func (c Case) brokenOff(t *testing.T) {
+	w, code := c.box(t, Options{})
+	f := c.Longest(20<<20, 0)
+	f.Truncate = 12 << 20
+	w.Hospital.Misbehave(f)
+	if r := ask(w, c.Long(code)); r.Err == nil {
+		t.Errorf("got a whole answer of %d bytes", len(r.Body))
+	}
+	// Before anything has left it is a clear refusal. On a slow machine something of a
+	// megabyte has left by then: a chunk leaves before it is full when that takes long.
+	for _, size := range []int{300, 1 << 20} {
+		f.Truncate = size
+		w.Hospital.Misbehave(f)
+		r := ask(w, c.Long(code))
+		if began := r.Status == 200 && r.Err != nil && size > 300; !began && (r.Status != 502 || r.Err != nil || bytes.Contains(r.Body, []byte(code))) {
+			t.Errorf("of %d bytes: got %d, %v, %d bytes, want a clear 502", size, r.Status, r.Err, len(r.Body))
+		}
+	}
+}
+
+func (c Case) revoked(t *testing.T) {
+	for _, x := range []struct {
+		name  string
+		rate  int
+		http1 bool
+	}{
+		{"slow source, HTTP/2", 300_000, false}, {"slow source, HTTP/1.1", 300_000, true},
+		{"slow caller, HTTP/2", 0, false}, {"slow caller, HTTP/1.1", 0, true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w, code := c.box(t, Options{})
+			rate, hc := x.rate, w.Client
+			if x.http1 {
+				hc = w.HTTP1()
+			}
+			w.Hospital.Misbehave(c.Longest(256<<20, rate))
+			resp := begin(t.Context(), t, hc, w, c.Long(code))
+			defer resp.Body.Close()
+			if want := map[bool]int{true: 1, false: 2}[x.http1]; resp.ProtoMajor != want {
+				t.Fatalf("got HTTP/%d", resp.ProtoMajor)
+			}
+			if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			decision := resp.Header.Get("Sallyport-Decision")
+			w.TerminateBAA()
+			began := time.Now()
+			if rate == 0 {
+				// The caller reads nothing: the write that waits for it must end.
+				Eventually(t, "an outcome that says incomplete", func() bool { return w.incomplete(decision) })
+			} else if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+				t.Error("the answer came to its end")
+			}
+			took := time.Since(began)
+			t.Logf("cut after %v", took)
+			if took > time.Minute { // bench measures how soon; the answer's own end is minutes away
+				t.Errorf("it took %v", took)
+			}
+			Eventually(t, "a log that says that it is incomplete, and who refused", func() bool { return w.incomplete(decision) && w.refused(decision, "agreement") })
+		})
 	}
 }
 
@@ -272,7 +292,6 @@ func hasGate(r *audit.Refusal, gate string) bool {
 	return false
 }
 
-// last is the newest outcome of a decision.
 // Eventually asks until ok, for what is in the log a little after the answer.
 func Eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"net/http"
 	"testing"
 	"time"
 
@@ -69,105 +68,98 @@ func (s Sealing) Open(r Response) ([]byte, sealed.Manifest, error) {
 	return plain, reader.Manifest(), err
 }
 
-// conformSealed is what a protocol's answers must be under a sealed engagement.
-func conformSealed(t *testing.T, c Case, box func(*testing.T, Options) (*World, string), ask func(*World, Ask) Response) {
-	t.Run("under a sealed engagement nothing but the device's key opens what leaves", func(t *testing.T) {
-		for _, f := range []sealed.Format{sealed.Age, sealed.AgeX25519, sealed.HPKE} {
-			t.Run(string(f), func(t *testing.T) {
-				w, code := box(t, Options{})
-				clear := map[string]Response{"short": ask(w, c.Short(code)), "long": ask(w, c.Long(code))}
-				s := w.Seal(f)
-				for name, a := range map[string]Ask{"short": c.Short(code), "long": c.Long(code)} {
-					r := ask(w, a)
-					plain, _, err := s.Open(r)
-					if r.Status != 200 || err != nil || len(plain) != len(clear[name].Body) || !bytes.Equal(plain[:20], clear[name].Body[:20]) { // links and times differ
-						t.Fatalf("%s: got %d, %v, %d bytes, want the %d bytes that leave without sealing", name, r.Status, err, len(plain), len(clear[name].Body))
-					}
-				}
-				w.Hospital.Misbehave(c.Longest(6<<20, 0))
-				w.isSealed(s, ask(w, c.Long(code)), 2)
-				w.Client = w.HTTP1()
-				w.isSealed(s, ask(w, c.Long(code)), 2)
-				w.Hospital.Misbehave(hospital.Fault{})
-				w.isSealed(s, ask(w, c.Short(code)), 1)
-			})
-		}
-	})
+// What a protocol's answers must be under a sealed engagement.
 
-	t.Run("a device without a key is refused under a sealed engagement", func(t *testing.T) {
-		w, code := box(t, Options{})
-		other := must[sealed.Identity](t)(sealed.NewIdentity(sealed.Age))
-		for name, recipients := range map[string][]string{"no key": nil, "a key of another kind": {other.Recipient().String()}} {
-			w.Demand(snapshot.SealHPKE, recipients...)
-			r := ask(w, c.Short(code))
-			if r.Status != 403 || !w.refused(r.Header.Get("Sallyport-Decision"), "sealing") {
-				t.Errorf("%s: got %d, want a refusal by sealing", name, r.Status)
+func (c Case) sealed(t *testing.T) {
+	for _, f := range []sealed.Format{sealed.Age, sealed.AgeX25519, sealed.HPKE} {
+		t.Run(string(f), func(t *testing.T) {
+			w, code := c.box(t, Options{})
+			clear := map[string]Response{"short": ask(w, c.Short(code)), "long": ask(w, c.Long(code))}
+			s := w.Seal(f)
+			for name, a := range map[string]Ask{"short": c.Short(code), "long": c.Long(code)} {
+				r := ask(w, a)
+				plain, _, err := s.Open(r)
+				if r.Status != 200 || err != nil || len(plain) != len(clear[name].Body) || !bytes.Equal(plain[:20], clear[name].Body[:20]) { // links and times differ
+					t.Fatalf("%s: got %d, %v, %d bytes, want the %d bytes that leave without sealing", name, r.Status, err, len(plain), len(clear[name].Body))
+				}
 			}
-		}
-		w.Demand(snapshot.SealAge, "age1pq1thisisnokey")
-		if r := ask(w, c.Short(code)); r.Status != 403 || !w.refused(r.Header.Get("Sallyport-Decision"), "sealing") {
-			t.Errorf("a key that is none: got %d, want a refusal by sealing", r.Status)
-		}
-		if n := w.Hospital.Served().Requests; n != 0 {
-			t.Errorf("the source was asked %d times", n)
-		}
-	})
+			w.Hospital.Misbehave(c.Longest(6<<20, 0))
+			w.isSealed(s, ask(w, c.Long(code)), 2)
+			w.Client = w.HTTP1()
+			w.isSealed(s, ask(w, c.Long(code)), 2)
+			w.Hospital.Misbehave(hospital.Fault{})
+			w.isSealed(s, ask(w, c.Short(code)), 1)
+		})
+	}
+}
 
-	t.Run("a stream stops when sealing is demanded, or its key is taken off the device", func(t *testing.T) {
-		mine, next := must[sealed.Identity](t)(sealed.NewIdentity(sealed.Age)), must[sealed.Identity](t)(sealed.NewIdentity(sealed.Age))
-		for name, x := range map[string]struct {
-			before, after snapshot.Sealing
-			key           string
-		}{
-			"sealing is demanded":    {"", snapshot.SealAge, mine.Recipient().String()},
-			"the key is replaced":    {snapshot.SealAge, snapshot.SealAge, next.Recipient().String()},
-			"sealing is given up":    {snapshot.SealAge, "", mine.Recipient().String()},
-			"the key is taken away":  {snapshot.SealAge, snapshot.SealAge, ""},
-			"another mode is wanted": {snapshot.SealAge, snapshot.SealHPKE, mine.Recipient().String()},
-		} {
-			t.Run(name, func(t *testing.T) {
-				w, code := box(t, Options{})
-				w.Demand(x.before, mine.Recipient().String())
-				w.Hospital.Misbehave(c.Longest(256<<20, 2_000_000))
-				a := c.Long(code)
-				req, _ := http.NewRequest(a.Method, w.URL+a.Path, bytes.NewReader(a.Body))
-				setHeader(req, a.Header)
-				resp, err := w.Client.Do(req)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer resp.Body.Close()
-				if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
-					t.Fatal(err)
-				}
-				w.Demand(x.after, x.key)
-				began := time.Now()
-				if _, err := io.Copy(io.Discard, resp.Body); err == nil {
-					t.Error("the answer came to its end")
-				}
-				if took := time.Since(began); took > time.Minute {
-					t.Errorf("it took %v", took)
-				}
-				if resp.Trailer.Get("Sallyport-Manifest") != "" {
-					t.Error("half an answer has a manifest")
-				}
-			})
+func (c Case) sealedWithoutKey(t *testing.T) {
+	w, code := c.box(t, Options{})
+	other := must[sealed.Identity](t)(sealed.NewIdentity(sealed.Age))
+	for name, recipients := range map[string][]string{"no key": nil, "a key of another kind": {other.Recipient().String()}} {
+		w.Demand(snapshot.SealHPKE, recipients...)
+		r := ask(w, c.Short(code))
+		if r.Status != 403 || !w.refused(r.Header.Get("Sallyport-Decision"), "sealing") {
+			t.Errorf("%s: got %d, want a refusal by sealing", name, r.Status)
 		}
-	})
+	}
+	w.Demand(snapshot.SealAge, "age1pq1thisisnokey")
+	if r := ask(w, c.Short(code)); r.Status != 403 || !w.refused(r.Header.Get("Sallyport-Decision"), "sealing") {
+		t.Errorf("a key that is none: got %d, want a refusal by sealing", r.Status)
+	}
+	if n := w.Hospital.Served().Requests; n != 0 {
+		t.Errorf("the source was asked %d times", n)
+	}
+}
 
-	t.Run("the manifest answers the request's nonce", func(t *testing.T) {
-		w, code := box(t, Options{})
-		s := w.Seal(sealed.HPKE)
-		a := c.Short(code)
-		const nonce = "0123456789abcdef-_AZ"
-		r := w.Do(a.Method, a.Path, a.Body, append(a.Header, "Sallyport-Nonce", nonce)...)
-		if _, m, err := s.Open(r); err != nil || m.Nonce != nonce {
-			t.Errorf("got %q, %v", m.Nonce, err)
-		}
-		if r := w.Do(a.Method, a.Path, a.Body, append(a.Header, "Sallyport-Nonce", "short")...); r.Status != 400 {
-			t.Errorf("a nonce that is none: got %d, want 400", r.Status)
-		}
-	})
+func (c Case) sealedUnderWay(t *testing.T) {
+	mine, next := must[sealed.Identity](t)(sealed.NewIdentity(sealed.Age)), must[sealed.Identity](t)(sealed.NewIdentity(sealed.Age))
+	for name, x := range map[string]struct {
+		before, after snapshot.Sealing
+		key           string
+	}{
+		"sealing is demanded":    {"", snapshot.SealAge, mine.Recipient().String()},
+		"the key is replaced":    {snapshot.SealAge, snapshot.SealAge, next.Recipient().String()},
+		"sealing is given up":    {snapshot.SealAge, "", mine.Recipient().String()},
+		"the key is taken away":  {snapshot.SealAge, snapshot.SealAge, ""},
+		"another mode is wanted": {snapshot.SealAge, snapshot.SealHPKE, mine.Recipient().String()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, code := c.box(t, Options{})
+			w.Demand(x.before, mine.Recipient().String())
+			w.Hospital.Misbehave(c.Longest(256<<20, 2_000_000))
+			resp := begin(t.Context(), t, w.Client, w, c.Long(code))
+			defer resp.Body.Close()
+			if _, err := io.ReadFull(resp.Body, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			w.Demand(x.after, x.key)
+			began := time.Now()
+			if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+				t.Error("the answer came to its end")
+			}
+			if took := time.Since(began); took > time.Minute {
+				t.Errorf("it took %v", took)
+			}
+			if resp.Trailer.Get("Sallyport-Manifest") != "" {
+				t.Error("half an answer has a manifest")
+			}
+		})
+	}
+}
+
+func (c Case) nonce(t *testing.T) {
+	w, code := c.box(t, Options{})
+	s := w.Seal(sealed.HPKE)
+	a := c.Short(code)
+	const nonce = "0123456789abcdef-_AZ"
+	r := w.Do(a.Method, a.Path, a.Body, append(a.Header, "Sallyport-Nonce", nonce)...)
+	if _, m, err := s.Open(r); err != nil || m.Nonce != nonce {
+		t.Errorf("got %q, %v", m.Nonce, err)
+	}
+	if r := w.Do(a.Method, a.Path, a.Body, append(a.Header, "Sallyport-Nonce", "short")...); r.Status != 400 {
+		t.Errorf("a nonce that is none: got %d, want 400", r.Status)
+	}
 }
 
 // isSealed checks an answer of at least so many releases against the log.

@@ -197,28 +197,8 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 	w.Device = must[*identity.Credential](t)(w.Authority.IssueClient(identity.DeviceSubject(gatetest.Device), 0, now()))
 	w.AppKey = must[*ecdsa.PrivateKey](t)(identity.NewKey(256))
 
-	keyDir := filepath.Join(w.Dir, "keys")
-	root := seal.KeyFile(filepath.Join(t.TempDir(), "root.key"))
-	if err := seal.Create(keyDir, root); err != nil {
-		t.Fatal(err)
-	}
-	w.Keys = must[*seal.Keyring](t)(seal.Open(keyDir, root))
-	w.Vault = must[*vault.Vault](t)(vault.Open(t.Context(), filepath.Join(w.Dir, "vault.db"), w.Keys))
-	t.Cleanup(func() { w.Vault.Close() })
-
-	const origin = "hospital.example/test"
-	private, public, err := note.GenerateKey(rand.Reader, origin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	logDir := filepath.Join(w.Dir, "audit")
-	options := audit.Options{Dir: logDir, Origin: origin, Now: now, Logger: logger,
-		Signer: must[note.Signer](t)(note.NewSigner(private)), Verifier: must[note.Verifier](t)(note.NewVerifier(public))}
-	if o.FS != nil {
-		options.FS = o.FS(logDir)
-	}
-	w.Log = must[*audit.Log](t)(audit.Open(options))
-	t.Cleanup(func() { w.Log.Close() })
+	w.openVault(t)
+	w.openLog(t, o, now, logger)
 
 	w.begin(now(), o)
 	w.Usage, w.Volume = &vault.Usage{}, &gateway.Volume{}
@@ -269,6 +249,37 @@ func New(t testing.TB, p gateway.Protocol, o Options) *World {
 	w.URL = base + o.Prefix + "/" + string(gatetest.Source)
 	w.Client, w.Tokens = w.Caller(w.Device, gatetest.App, w.AppKey, "")
 	return w
+}
+
+// openVault makes the keys and the vault.
+func (w *World) openVault(t testing.TB) {
+	t.Helper()
+	keyDir := filepath.Join(w.Dir, "keys")
+	root := seal.KeyFile(filepath.Join(t.TempDir(), "root.key"))
+	if err := seal.Create(keyDir, root); err != nil {
+		t.Fatal(err)
+	}
+	w.Keys = must[*seal.Keyring](t)(seal.Open(keyDir, root))
+	w.Vault = must[*vault.Vault](t)(vault.Open(t.Context(), filepath.Join(w.Dir, "vault.db"), w.Keys))
+	t.Cleanup(func() { w.Vault.Close() })
+}
+
+// openLog makes the audit log, and its key.
+func (w *World) openLog(t testing.TB, o Options, now func() time.Time, logger *slog.Logger) {
+	t.Helper()
+	const origin = "hospital.example/test"
+	private, public, err := note.GenerateKey(rand.Reader, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logDir := filepath.Join(w.Dir, "audit")
+	options := audit.Options{Dir: logDir, Origin: origin, Now: now, Logger: logger,
+		Signer: must[note.Signer](t)(note.NewSigner(private)), Verifier: must[note.Verifier](t)(note.NewVerifier(public))}
+	if o.FS != nil {
+		options.FS = o.FS(logDir)
+	}
+	w.Log = must[*audit.Log](t)(audit.Open(options))
+	t.Cleanup(func() { w.Log.Close() })
 }
 
 var small = sync.OnceValue(func() *hospital.Records { return hospital.Generate(1, 6) })

@@ -25,7 +25,7 @@ const smallBody = 64 << 10
 
 // NewRooms are those of a door: for the organisation's own people, and apart from it for
 // everybody else, so that a vendor leaves them theirs.
-func NewRooms() (ours, theirs *Room) { return NewRoom(128<<20, 40<<20), NewRoom(48<<20, 16<<20) }
+func NewRooms() (ours, theirs *Room) { return NewRoom(128<<20, 40<<20), NewRoom(64<<20, 24<<20) }
 
 // NewRoom has room for so many bytes of everybody's, and of each one's.
 func NewRoom(all, each int64) *Room { return &Room{all: all, each: each, of: map[string]int64{}} }

@@ -248,7 +248,7 @@ func TestTooManyTries(t *testing.T) {
 	}
 	p := problem.From(l.Try(from("[2001:db8::3]:1"), noon))
 	h := http.Header{}
-	p.SetRetryAfter(h)
+	p.SetHeaders(h)
 	if got, want := []string{h.Get("Retry-After"), fmt.Sprint(p.Kind.Status())}, []string{"1", "429"}; !slices.Equal(got, want) {
 		t.Errorf("one too many: got %q, want %q", got, want)
 	}

@@ -201,6 +201,25 @@ func TestAJoinerBySCIMThroughTheDoor(t *testing.T) {
 			t.Errorf("%s: got %s, %v", path, got, err)
 		}
 	}
+	// A machine that is known hears where to look, and a directory how to ask.
+	for _, c := range []struct {
+		method, path string
+		status       int
+		kind, allow  string
+		says         string
+	}{
+		{http.MethodGet, "/nothing", 404, "application/problem+json", "", "/fhir/"},
+		{http.MethodPost, "/standing", 405, "application/problem+json", "GET", "in that way"},
+		{http.MethodGet, "/renew", 405, "application/problem+json", "POST", "in that way"},
+	} {
+		got, err := b.Client.Ask(c.method, b.Gateway+c.path, "", "")
+		if err != nil || got.Status != c.status || got.Header.Get("Content-Type") != c.kind || got.Header.Get("Allow") != c.allow || !strings.Contains(string(got.Body), c.says) {
+			t.Errorf("%s %s: got %s, %v", c.method, c.path, got, err)
+		}
+	}
+	if got, err := s.Ask(http.MethodPut, "/scim/v2/Users", s.SCIM, "", ""); err != nil || got.Status != http.StatusMethodNotAllowed || got.Header.Get("Allow") != "GET, POST" || got.Header.Get("Content-Type") != "application/scim+json" {
+		t.Errorf("a directory that puts people: got %s, %v", got, err)
+	}
 	if got := b.Get("/../scim/v2/Users"); got.Status == http.StatusOK {
 		t.Errorf("a device's token opens the directory's door: %s", got)
 	}

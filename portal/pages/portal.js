@@ -33,7 +33,7 @@ for (const form of document.querySelectorAll("form[data-save]")) {
         method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" }, redirect: "error",
       });
       const told = await answer.json();
-      say(told.text, !answer.ok);
+      say(answer.ok ? told.text : `Not saved: ${told.title}. ${told.next_step ?? ""}`, !answer.ok);
     } catch {
       say("Not saved: the server could not be reached, or the link is over. Press the button to try again.", true);
     }

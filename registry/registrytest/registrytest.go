@@ -230,7 +230,7 @@ func (d Demo) Steps() ([]Step, error) {
 		{Ada, Role(), "what triage needs"},
 		{Grace, registry.ApproveRole{ID: "triage-reader"}, "minimum necessary"},
 		{Ada, registry.RequestGrant{ID: "triage-grant", Engagement: "triage-eval", App: "triage", Person: Lin, Devices: []id.Device{"northwind-gpu-1"}, Role: "triage-reader",
-			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 3, 0), MaxPatients: 10_000, MaxDailyBytes: 1 << 30}, "the evaluation"},
+			Cohort: snapshot.Cohort{Kind: snapshot.CohortAll}, StartsAt: now, EndsAt: now.AddDate(0, 0, 92), MaxPatients: 10_000, MaxDailyBytes: 1 << 30}, "the evaluation"},
 		{Grace, registry.ApproveGrant{ID: "triage-grant"}, "in order"},
 	}, nil
 }

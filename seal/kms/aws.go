@@ -26,18 +26,18 @@ func openAWS(ctx context.Context, u *url.URL, o Options) (seal.KeyService, error
 	}
 	name := strings.TrimPrefix(path.Join(u.Host, u.Path), "/")
 	if name == "" || name == "." {
-		return nil, problem.BadField("root_key", "names no key", "Write awskms:///ARN?region=REGION or awskms://alias/NAME?region=REGION.")
+		return nil, problem.BadField("root_key", "names no key", "Write awskms:///ARN?region=REGION or awskms://alias/NAME?region=REGION")
 	}
 	// What AWS decrypts comes back as it is inside TLS: the root key.
 	if e := u.Query().Get("endpoint"); e != "" {
 		at, err := url.Parse(e)
 		if err != nil || at.Host == "" || at.User != nil || at.Scheme != "https" && !(at.Scheme == "http" && local(at.Hostname())) {
-			return nil, problem.BadField("root_key", "has an endpoint that is not an https address", "Write endpoint=https://..., or leave it out.")
+			return nil, problem.BadField("root_key", "has an endpoint that is not an https address", "Write endpoint=https://..., or leave it out")
 		}
 	}
 	cfg, err := gcaws.V2ConfigFromURLParams(ctx, u.Query())
 	if err != nil {
-		return nil, problem.BadField("root_key", "is not a key of AWS KMS that can be opened", "Check its parameters, such as region.").Because(err)
+		return nil, problem.BadField("root_key", "is not a key of AWS KMS that can be opened", "Check its parameters, such as region").Because(err)
 	}
 	cfg.HTTPClient = o.HTTP
 	client := awskmsapi.NewFromConfig(cfg)

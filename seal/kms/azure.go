@@ -20,7 +20,7 @@ func openAzure(ctx context.Context, u *url.URL, _ Options) (seal.KeyService, err
 	}
 	k, err := (&azurekeyvault.URLOpener{}).OpenKeeperURL(ctx, u)
 	if err != nil {
-		return nil, problem.BadField("root_key", "is not a key of Azure Key Vault that can be opened", "Check the URL and Azure's credentials in the environment.").Because(err)
+		return nil, problem.BadField("root_key", "is not a key of Azure Key Vault that can be opened", "Check the URL and Azure's credentials in the environment").Because(err)
 	}
 	return keeper{k, nil}, nil
 }

@@ -22,11 +22,11 @@ func openGCP(ctx context.Context, u *url.URL, _ Options) (seal.KeyService, error
 	}
 	creds, err := gcp.DefaultCredentials(ctx)
 	if err != nil {
-		return nil, problem.BadField("root_key", "Google's credentials cannot be found", "Set GOOGLE_APPLICATION_CREDENTIALS, or run where the machine has an account.").Because(err)
+		return nil, problem.BadField("root_key", "Google's credentials cannot be found", "Set GOOGLE_APPLICATION_CREDENTIALS, or run where the machine has an account").Because(err)
 	}
 	client, _, err := gcpkms.Dial(ctx, creds.TokenSource)
 	if err != nil {
-		return nil, problem.BadField("root_key", "Google Cloud KMS cannot be reached", "Check the network and the credentials.").Because(err)
+		return nil, problem.BadField("root_key", "Google Cloud KMS cannot be reached", "Check the network and the credentials").Because(err)
 	}
 	return keeper{gcpkms.OpenKeeper(client, path.Join(u.Host, u.Path), nil), nil}, nil
 }

@@ -68,14 +68,14 @@ func Known(text string) bool {
 func Open(ctx context.Context, text string, o Options) (seal.KeyService, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, problem.BadField("root_key", "is not a URL", "Write one such as hashivault://phi-root or awskms:///ARN?region=REGION.") // the cause quotes it
+		return nil, problem.BadField("root_key", "is not a URL", "Write one such as hashivault://phi-root or awskms:///ARN?region=REGION") // the cause quotes it
 	}
 	open, ok := schemes[u.Scheme]
 	if !ok {
-		return nil, problem.BadField("root_key", "is of a key service that is not known", "Use file, passphrase, or a URL that begins with awskms://, hashivault://, gcpkms:// or azurekeyvault://.")
+		return nil, problem.BadField("root_key", "is of a key service that is not known", "Use file, passphrase, or a URL that begins with awskms://, hashivault://, gcpkms:// or azurekeyvault://")
 	}
 	if u.User != nil || u.Fragment != "" {
-		return nil, problem.BadField("root_key", "holds a user or a fragment", "Leave it out: credentials come from the environment, never from the URL.")
+		return nil, problem.BadField("root_key", "holds a user or a fragment", "Leave it out: credentials come from the environment, never from the URL")
 	}
 	if o.Getenv == nil {
 		return nil, errors.New("kms: Getenv is required")
@@ -128,7 +128,7 @@ func missing(scheme, tag string) opener {
 func onlyParameters(u *url.URL, known ...string) error {
 	for name := range u.Query() {
 		if !slices.Contains(known, name) {
-			return problem.BadField("root_key", "has a parameter that is not known", "Known are: "+strings.Join(known, ", ")+".")
+			return problem.BadField("root_key", "has a parameter that is not known", "Known are: "+strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func openVault(_ context.Context, u *url.URL, o Options) (seal.KeyService, error
 		t.mount = e
 	}
 	if !vaultName.MatchString(t.name) || !vaultMount.MatchString(t.mount) {
-		return nil, problem.BadField("root_key", "names no key of Vault", "Write hashivault://KEY, and ?engine=PATH where the engine is not mounted at transit.")
+		return nil, problem.BadField("root_key", "names no key of Vault", "Write hashivault://KEY, and ?engine=PATH where the engine is not mounted at transit")
 	}
 	address := o.Getenv("VAULT_SERVER_URL")
 	if address == "" {
@@ -52,7 +52,7 @@ func openVault(_ context.Context, u *url.URL, o Options) (seal.KeyService, error
 	}
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || base.User != nil || base.Scheme != "https" && !(base.Scheme == "http" && local(base.Hostname())) {
-		return nil, problem.BadField("root_key", "needs the address of Vault", "Set VAULT_ADDR to its https address in the environment of the program.")
+		return nil, problem.BadField("root_key", "needs the address of Vault", "Set VAULT_ADDR to its https address in the environment of the program")
 	}
 	t.base = base
 	t.token = func() (string, error) { return vaultToken(o.Getenv) }
@@ -67,21 +67,21 @@ func vaultToken(getenv func(string) string) (string, error) {
 	if file := getenv("VAULT_TOKEN_FILE"); file != "" {
 		f, err := os.Open(file)
 		if err != nil {
-			return "", problem.BadField("root_key", "the file that VAULT_TOKEN_FILE names cannot be read", "See that the Vault agent has written it, for this user.").Because(err)
+			return "", problem.BadField("root_key", "the file that VAULT_TOKEN_FILE names cannot be read", "See that the Vault agent has written it, for this user").Because(err)
 		}
 		defer f.Close()
 		raw, err := io.ReadAll(io.LimitReader(f, 16<<10))
 		if token := strings.TrimSpace(string(raw)); err == nil && token != "" {
 			return token, nil
 		}
-		return "", problem.BadField("root_key", "the file that VAULT_TOKEN_FILE names holds no token", "See that the Vault agent has written it.").Because(err)
+		return "", problem.BadField("root_key", "the file that VAULT_TOKEN_FILE names holds no token", "See that the Vault agent has written it").Because(err)
 	}
 	for _, name := range []string{"VAULT_SERVER_TOKEN", "VAULT_TOKEN"} {
 		if token := getenv(name); token != "" {
 			return token, nil
 		}
 	}
-	return "", problem.BadField("root_key", "needs a token for Vault", "Set VAULT_TOKEN_FILE to a file with one, or VAULT_TOKEN, in the environment of the program.")
+	return "", problem.BadField("root_key", "needs a token for Vault", "Set VAULT_TOKEN_FILE to a file with one, or VAULT_TOKEN, in the environment of the program")
 }
 
 // Encrypt implements seal.KeyService.

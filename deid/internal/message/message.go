@@ -27,20 +27,6 @@ const (
 	bases
 )
 
-// Citation is where the law says so.
-func (b Basis) Citation() string {
-	switch b {
-	case LimitedDataSet:
-		return "45 CFR 164.514(e)(2)"
-	case ExpertDetermination:
-		return "45 CFR 164.514(b)(1)"
-	case MinimumNecessary:
-		return "45 CFR 164.514(d)"
-	default:
-		return "45 CFR 164.514(b)(2)"
-	}
-}
-
 // Dates is what becomes of a date.
 type Dates uint8
 
@@ -103,10 +89,10 @@ const DefaultMaxBytes = 16 << 20
 // Check refuses Options that their basis does not allow.
 func (o *Options) Check() error {
 	if o.Basis >= bases {
-		return problem.BadField("basis", "no such legal basis", "Use one of the four")
+		return problem.BadField("basis", "is no legal basis", "Use Safe Harbor, an expert's determination, a limited data set or an agreement")
 	}
 	if o.Dates >= dateRules {
-		return problem.BadField("dates", "no such rule for dates", "Use years only, shifted or kept")
+		return problem.BadField("dates", "is no rule for dates", "Use years only, shifted or kept")
 	}
 	if o.Basis == SafeHarbor && o.Dates != YearsOnly {
 		p := problem.BadField("dates", "Safe Harbor allows no element of a date but its year", "Use years only, or another basis")

@@ -129,117 +129,133 @@ type Miss func(d Doc, g *Gold, s *text.Span)
 
 // Evaluate runs find over docs.
 func Evaluate(docs []Doc, find Finder, miss Miss) (Result, error) {
-	var masked, touched, total, right, found, goodBytes, foundBytes, goldBytes, hitBytes, wordsHit, wordsGold, wordsBoth int
-	type tally struct{ masked, touched, n, right, found int }
-	rows := map[string]*tally{}
-	var cats [text.Categories]tally
+	c := counts{rows: map[string]*tally{}}
 	for _, d := range docs {
 		spans, err := find(d)
 		if err != nil {
 			return Result{}, err
 		}
-		hit := make([]bool, len(d.Text)) // found
-		lab := make([]bool, len(d.Text)) // labelled
+		found, labelled := make([]bool, len(d.Text)), make([]bool, len(d.Text)) // each byte
 		for _, s := range spans {
 			for i := s.Start; i < s.End; i++ {
-				hit[i] = true
+				found[i] = true
 			}
 		}
-		for _, g := range d.Gold {
-			some, whole := false, true
-			for i := g.Start; i < g.End; i++ {
-				some, whole = some || hit[i], whole && hit[i]
-				lab[i] = true
-			}
-			t := rows[g.Label]
-			if t == nil {
-				t = &tally{}
-				rows[g.Label] = t
-			}
-			cat, _ := CategoryOf(g.Label) // Unknown, and not reported, for a word that means none
-			cats[cat].n++
+		c.labels(d, found, labelled, miss)
+		c.spans(d, spans, labelled, miss)
+		c.words(d, found, labelled)
+		c.bytes(found, labelled)
+	}
+	return c.result(len(docs)), nil
+}
+
+// tally counts labels, and found spans.
+type tally struct{ masked, touched, n, right, found int }
+
+// hits counts what was found, what is labelled, and what is both.
+type hits struct{ found, labelled, both int }
+
+func (h *hits) add(found, labelled bool) {
+	if found {
+		h.found++
+	}
+	if labelled {
+		h.labelled++
+	}
+	if found && labelled {
+		h.both++
+	}
+}
+
+type counts struct {
+	all            tally
+	rows           map[string]*tally // by label
+	cats           [text.Categories]tally
+	byWord, byByte hits
+}
+
+// labels counts the labels that were masked, whole or in part, and marks their bytes.
+func (c *counts) labels(d Doc, found, labelled []bool, miss Miss) {
+	for _, g := range d.Gold {
+		some, whole := false, true
+		for i := g.Start; i < g.End; i++ {
+			some, whole = some || found[i], whole && found[i]
+			labelled[i] = true
+		}
+		if c.rows[g.Label] == nil {
+			c.rows[g.Label] = &tally{}
+		}
+		cat, _ := CategoryOf(g.Label) // Unknown, and not reported, for a word that means none
+		for _, t := range []*tally{c.rows[g.Label], &c.cats[cat], &c.all} {
 			t.n++
-			total++
 			if whole {
 				t.masked++
-				cats[cat].masked++
-				masked++
-			} else if miss != nil {
-				miss(d, &g, nil)
 			}
 			if some {
 				t.touched++
-				cats[cat].touched++
-				touched++
 			}
 		}
-		for _, s := range spans {
-			found++
-			ok := false
-			for i := s.Start; i < s.End; i++ {
-				ok = ok || lab[i]
-			}
-			cats[s.Category].found++
-			if ok {
-				right++
-				cats[s.Category].right++
-			} else if miss != nil {
-				miss(d, nil, &s)
-			}
-		}
-		for i := 0; i < len(d.Text); {
-			j := i
-			for j < len(d.Text) && wordByte(d.Text[j]) {
-				j++
-			}
-			if j == i {
-				i++
-				continue
-			}
-			h, l := all(hit[i:j]), all(lab[i:j])
-			i = j
-			if h {
-				wordsHit++
-			}
-			if l {
-				wordsGold++
-			}
-			if h && l {
-				wordsBoth++
-			}
-		}
-		for i := range hit {
-			if hit[i] {
-				foundBytes++
-				if lab[i] {
-					goodBytes++
-				}
-			}
-			if lab[i] {
-				goldBytes++
-				if hit[i] {
-					hitBytes++
-				}
-			}
+		if !whole && miss != nil {
+			miss(d, &g, nil)
 		}
 	}
+}
+
+// spans counts what was found, and whether a label is there.
+func (c *counts) spans(d Doc, spans []text.Span, labelled []bool, miss Miss) {
+	for _, s := range spans {
+		right := slices.Contains(labelled[s.Start:s.End], true)
+		for _, t := range []*tally{&c.cats[s.Category], &c.all} {
+			t.found++
+			if right {
+				t.right++
+			}
+		}
+		if !right && miss != nil {
+			miss(d, nil, &s)
+		}
+	}
+}
+
+func (c *counts) words(d Doc, found, labelled []bool) {
+	for i := 0; i < len(d.Text); {
+		j := i
+		for j < len(d.Text) && wordByte(d.Text[j]) {
+			j++
+		}
+		if j == i {
+			i++
+			continue
+		}
+		c.byWord.add(all(found[i:j]), all(labelled[i:j]))
+		i = j
+	}
+}
+
+func (c *counts) bytes(found, labelled []bool) {
+	for i := range found {
+		c.byByte.add(found[i], labelled[i])
+	}
+}
+
+func (c *counts) result(docs int) Result {
 	r := Result{
-		Docs: len(docs), Masked: NewRate(masked, total), Touched: NewRate(touched, total),
-		Precision: NewRate(right, found), Bytes: NewRate(goodBytes, foundBytes), ByteFound: NewRate(hitBytes, goldBytes),
-		Words: NewRate(wordsBoth, wordsGold), WordsGood: NewRate(wordsBoth, wordsHit),
+		Docs: docs, Masked: NewRate(c.all.masked, c.all.n), Touched: NewRate(c.all.touched, c.all.n), Precision: NewRate(c.all.right, c.all.found),
+		Bytes: NewRate(c.byByte.both, c.byByte.found), ByteFound: NewRate(c.byByte.both, c.byByte.labelled),
+		Words: NewRate(c.byWord.both, c.byWord.labelled), WordsGood: NewRate(c.byWord.both, c.byWord.found),
 	}
-	for l, t := range rows {
+	for l, t := range c.rows {
 		r.Rows = append(r.Rows, Row{l, NewRate(t.masked, t.n), NewRate(t.touched, t.n)})
 	}
-	for c := range cats {
-		if t := cats[c]; c > 0 && t.n+t.found > 0 {
-			r.ByCategory = append(r.ByCategory, CategoryRow{text.Category(c), NewRate(t.masked, t.n), NewRate(t.touched, t.n), NewRate(t.right, t.found)})
+	for i, t := range c.cats {
+		if i > 0 && t.n+t.found > 0 {
+			r.ByCategory = append(r.ByCategory, CategoryRow{text.Category(i), NewRate(t.masked, t.n), NewRate(t.touched, t.n), NewRate(t.right, t.found)})
 		}
 	}
 	slices.SortFunc(r.Rows, func(a, b Row) int {
 		return strings.Compare(a.Label, b.Label)
 	})
-	return r, nil
+	return r
 }
 
 func wordByte(c byte) bool {
