@@ -271,46 +271,46 @@ func copied[K ~string, V any](t snapshot.Table[K, V], key K, names *strings.Repl
 	return next, true, json.Unmarshal([]byte(names.Replace(string(raw))), next)
 }
 
-// door is the console behind the door for people.
-func (h *largeHouse) door() (http.Handler, *console.Console, error) {
+// doors are the console behind the door for people, and the API.
+func (h *largeHouse) doors() (door http.Handler, pages *console.Console, reads http.Handler, err error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	gates, err := policy.New(gate.All, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	acts, err := registry.NewEngine()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	_, verifier, err := disclosuretest.Key()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	sessions := signin.NewSessions(signin.SessionsOptions{View: h.reg.View, Now: h.now})
-	reads := api.New(api.Config{Organisation: "Mercy Valley Health", Version: "bench", Registry: h.reg, Acts: acts, Policy: gates, Log: h.entries, LogVerifier: fmt.Sprint(verifier.Name()),
+	reads = api.New(api.Config{Organisation: "Mercy Valley Health", Version: "bench", Registry: h.reg, Acts: acts, Policy: gates, Log: h.entries, LogVerifier: fmt.Sprint(verifier.Name()),
 		Node: "node-1", Gateway: "https://gateway.example.org", People: "https://people.example.org", Disclosures: h.index, Sessions: sessions, Now: h.now, Logger: logger,
 		Keys: noKeys{}, Badges: noKeys{}, Anchor: func() ([]byte, error) { return nil, errors.New("none here") }, Rulings: func(string, string) []string { return nil },
 		System: func(context.Context) api.System { return api.System{Node: "node-1", At: h.now()} }})
-	pages, err := console.New(console.Config{Organisation: "Mercy Valley Health", Version: "bench", Node: "node-1", Gateway: "https://gateway.example.org", People: "https://people.example.org",
+	pages, err = console.New(console.Config{Organisation: "Mercy Valley Health", Version: "bench", Node: "node-1", Gateway: "https://gateway.example.org", People: "https://people.example.org",
 		Registry: h.reg, Sessions: sessions, Policy: gates, Acts: acts, Log: h.entries, Disclosures: h.index,
 		API:    func(by registry.Actor, w http.ResponseWriter, r *http.Request) { reads.ServeHTTP(w, api.As(r, by)) },
 		Health: func() []string { return nil }, Now: h.now, Logger: logger})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	rest := http.NewServeMux()
 	rest.Handle("/console", pages.Handler())
 	rest.Handle("/console/", pages.Handler())
-	door, err := people.New(people.Config{Organisation: "Mercy Valley Health", Registry: h.reg, Sessions: sessions, Now: h.now, Logger: logger, Rest: rest, Home: "/console"})
+	door, err = people.New(people.Config{Organisation: "Mercy Valley Health", Registry: h.reg, Sessions: sessions, Now: h.now, Logger: logger, Rest: rest, Home: "/console"})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return door, pages, nil
+	return door, pages, reads, nil
 }
 
 // pages opens the console and asks.
 func (h *largeHouse) pages(ctx context.Context, b *bench) (err error) {
-	door, pages, err := h.door()
+	door, pages, reads, err := h.doors()
 	if err != nil {
 		return err
 	}

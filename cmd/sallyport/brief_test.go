@@ -57,9 +57,7 @@ func failedFirst(text string) string {
 			last = i
 		}
 	}
-	for _, line := range lines[:last] {
-		done = append(done, line)
-	}
+	done = append(done, lines[:last]...)
 	return strings.Join(fail, "") + strings.Join(lines[last:], "") + "\nBefore it:\n" + strings.Join(done, "")
 }
 
