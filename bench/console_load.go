@@ -18,6 +18,7 @@ import (
 
 	"github.com/sallyport/sallyport/api"
 	"github.com/sallyport/sallyport/disclosure/disclosuretest"
+	"github.com/sallyport/sallyport/hipaa"
 	"github.com/sallyport/sallyport/id"
 	"github.com/sallyport/sallyport/identity/signin"
 	"github.com/sallyport/sallyport/registry"
@@ -33,6 +34,7 @@ var longLists = []string{"/console/devices", "/console/devices?sort=-vendor&page
 const (
 	peopleAtOnce = 8
 	openStreams  = 500
+	streamsEach  = 10 // of one person: the console has a bound
 	streamsFor   = 20 // seconds, an act in each
 )
 
@@ -140,8 +142,16 @@ func (h *largeHouse) streams(ctx context.Context, b *bench, c *pageClient) error
 	var all sync.WaitGroup
 	errs := make(chan error, n)
 	for i := range n {
+		who := id.Person(fmt.Sprintf("colleague-%d", i/streamsEach))
+		if i%streamsEach == 0 {
+			if err := registrytest.Do(ctx, h.reg, []registrytest.Step{
+				{By: registrytest.Ada, Act: registry.ProposePerson{ID: who, Name: "A colleague", Classification: hipaa.Workforce, Basis: "employee", Duties: []registry.Duty{registry.Auditor}}, Reason: "employed with us"},
+				{By: registrytest.Grace, Act: registry.ApprovePerson{ID: who}, Reason: "known to me"}}); err != nil {
+				return err
+			}
+		}
 		secret, secret256 := signin.NewSecret()
-		if _, err := h.reg.Do(ctx, registry.Actor{Person: registrytest.Grace}, registry.StartSession{ID: id.New[id.Session](h.now()), Person: registrytest.Grace, Secret256: secret256,
+		if _, err := h.reg.Do(ctx, registry.Actor{Person: who}, registry.StartSession{ID: id.New[id.Session](h.now()), Person: who, Secret256: secret256,
 			Method: snapshot.ByPasskey, Strong: true, ExpiresAt: h.now().Add(time.Hour).Truncate(time.Second)}, registry.Meta{Reason: "to look"}); err != nil {
 			return err
 		}

@@ -211,19 +211,22 @@ func (s *scene) passkey(p, by id.Person) (fingerprint string) {
 	return fingerprint
 }
 
-// asks lets a vendor's person ask for access, through the API in a session of their own.
-// The request's id is the registry's to choose.
+// asks lets a vendor's person ask for access. The request's id is the registry's to choose.
 func (s *scene) asks(p id.Person, reason string, a registry.MakeRequest) id.Request {
+	return id.Request(s.outside(p, reason, a).Subject.ID)
+}
+
+// outside does an act of a vendor's person, through the API in a session of their own.
+func (s *scene) outside(p id.Person, reason string, a registry.Act) (done api.ActResult) {
 	if s.err != nil {
-		return ""
+		return done
 	}
 	q := s.o.People[p]
 	if q.secret, s.err = q.signIn(s.ctx); s.err != nil {
-		return ""
+		return done
 	}
-	var done api.ActResult
 	done, s.err = q.Act(s.ctx, a, reason)
-	return id.Request(done.Subject.ID)
+	return done
 }
 
 // visit signs people in at the pages, as on any morning.

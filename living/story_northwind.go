@@ -199,6 +199,12 @@ func (o *Organisation) lately(t *story) {
 		s.do(Sam, "seen in the decisions", registry.RaiseFinding{ID: AsksForMore, Kind: "use", About: snapshot.Subject{Noun: snapshot.NounApp, ID: string(TriageApp)}, Vendor: Northwind, Title: "Triage asks for medication requests, which its role does not show"})
 	})
 	t.on(3, 11, "", func(s *scene) { s.reviewed(AssistGrant, Omar, "still in daily use") })
+	t.before(50*time.Hour, "Northwind AI sends the report that follows", func(s *scene) {
+		ends := s.now().AddDate(0, 0, -20)
+		s.outside(Lin, "for the time after our report ends", registry.RecordCertification{Vendor: Northwind, Type: "SOC2_T2", PeriodStart: ends.AddDate(0, -8, 0), PeriodEnd: ends, ExpiresAt: s.until(340),
+			Particulars: snapshot.Particulars{Issuer: "Example Auditors LLP", Criteria: []string{"security", "confidentiality"}, Scope: []string{northwindAI.does}, Opinion: snapshot.Unqualified, Subservice: snapshot.NoSubservice}}.
+			With("text/plain", []byte("Example Auditors LLP: report on Northwind AI's controls, SOC 2 Type 2. Opinion: unqualified.\n")))
+	})
 	t.before(46*time.Hour, "Ravi takes the course again, and is half through", func(s *scene) { s.learns(Ravi, "DS", 4) })
 	t.before(30*time.Hour, "Ravi asks for more", func(s *scene) {
 		s.asks(Ravi, "to go on after the pilot", registry.MakeRequest{Person: Ravi, Engagement: TriageEval, App: SummaryApp, Devices: []id.Device{GPU2}, Role: TriageRole,
