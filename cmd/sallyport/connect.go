@@ -172,7 +172,7 @@ func plain(err error) string {
 // notOurs is an answer that is no problem of this product: somebody else may have given it.
 func notOurs(status int) *problem.Problem {
 	return problem.New(problem.UpstreamFail, fmt.Sprintf("The server's answer (%d) is not one that this program knows", status),
-		"Check the address, and whether a proxy stands between; use a sallyport of the server's version")
+		"Check the address, and whether a proxy stands between; the command line and the server must be of one version")
 }
 
 func answered(status int, raw []byte) error {
