@@ -135,6 +135,11 @@ func (t *teller) run(ctx context.Context) {
 		t.s.o.Logger.InfoContext(ctx, "nobody is told of what lapses: notify is not configured")
 	}
 	if t.config != nil {
+		// Where nobody was told of anything before, acts are told from here on: those, too,
+		// that are done before the first turn.
+		if _, err := t.s.record.store.NoticePosition(ctx, t.s.record.registry.View().Version()); err != nil {
+			t.s.o.Logger.WarnContext(ctx, "notices wait", "err", err)
+		}
 		if err := t.s.record.store.ReleaseMailings(ctx, t.s.config.Node); err != nil {
 			t.s.o.Logger.WarnContext(ctx, "what was being sent waits for its lease to end", "err", err)
 		}

@@ -57,6 +57,11 @@ func TestPeopleAreTold(t *testing.T) {
 	t.Cleanup(outside.Close)
 	configure, secret := told(t, outside)
 	b = hospitaltest.Start(t, hospitaltest.Options{Configure: configure})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("arrived: %+v\nthe server's log:\n%s", outside.Mails(), b.Log.String())
+		}
+	})
 	// At noon the quiet hours are far from their end, and so is the next digest.
 	now := b.Clock.Now().UTC()
 	b.Advance(now.Truncate(24 * time.Hour).Add(36 * time.Hour).Sub(now))

@@ -10,8 +10,9 @@ import (
 
 // Ports of a test are below 32768, from where on Linux takes the ports of connections
 // that go out: nobody gets one by chance while its server is stopped or not yet started.
-// Each test binary has a block of its own among those that run at once, which it keeps by
-// listening at the block's first port until it ends.
+// Each test binary has blocks of its own among those that run at once, which it keeps by
+// listening at a block's first port until it ends. When one is used up it takes another: the
+// port of a server that is stopped for a while is nobody else's.
 const (
 	portsFrom  = 20000
 	portsUntil = 32500
@@ -19,10 +20,10 @@ const (
 )
 
 var ports struct {
-	mu    sync.Mutex
-	block net.Listener
-	first int
-	next  int
+	mu     sync.Mutex
+	blocks []net.Listener
+	first  int
+	next   int
 }
 
 // Ports is the first of n ports of the loopback interface, one after the other, at which
@@ -31,12 +32,12 @@ func Ports(t testing.TB, n int) int {
 	t.Helper()
 	ports.mu.Lock()
 	defer ports.mu.Unlock()
-	if ports.block == nil && !ownBlock() {
+	if len(ports.blocks) == 0 && !ownBlock() {
 		t.Fatal("all blocks of ports are taken")
 	}
 	for range portBlock {
-		if ports.next+n > ports.first+portBlock {
-			ports.next = ports.first + 1
+		if ports.next+n > ports.first+portBlock && !ownBlock() {
+			ports.next = ports.first + 1 // there is none, so this one's from the beginning
 		}
 		at := ports.next
 		if ports.next += n; free(at, n) {
@@ -52,7 +53,7 @@ func ownBlock() bool {
 	for i := range blocks {
 		first := portsFrom + (os.Getpid()+i)%blocks*portBlock
 		if l, err := listen(first); err == nil {
-			ports.block, ports.first, ports.next = l, first, first+1
+			ports.blocks, ports.first, ports.next = append(ports.blocks, l), first, first+1
 			return true
 		}
 	}
