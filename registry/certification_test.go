@@ -195,16 +195,9 @@ func TestNothingThatAVendorSendsOpensAGate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := demoWorld(t)
-	begin.must("grace", with(posture2, func(a *registry.ReportPosture) {
-		a.Firewall, a.MalwareProtection, a.UpdateAge = snapshot.CheckPass, snapshot.CheckPass, 1
-	}))
-	settings := registrytest.Settings()
-	settings.Posture.Waived = []string{"hardware_key"}
-	view := begin.view.WithSettings(settings).Confirm(begin.now)
+	begin := openWorld(t)
 	rapid.Check(t, func(r *rapid.T) {
 		w := *begin
-		w.view = view
 		if rapid.Bool().Draw(r, "closed") { // the door is closed for want of the very report
 			w.must("grace", registry.RevokeCertification{ID: "northwind-soc2"})
 		}

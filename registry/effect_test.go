@@ -15,12 +15,9 @@ import (
 	"github.com/sallyport/sallyport/snapshot"
 )
 
-// What an amendment would do is shown before it is signed, and nothing is done.
-func TestAnAmendmentShowsItsEffect(t *testing.T) {
-	e, err := policy.New(gate.All, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+// openWorld is the demo's, with the data door open: the machine is in order but for its key.
+func openWorld(t *testing.T) *world {
+	t.Helper()
 	w := demoWorld(t)
 	w.must("grace", with(posture2, func(a *registry.ReportPosture) {
 		a.Firewall, a.MalwareProtection, a.UpdateAge = snapshot.CheckPass, snapshot.CheckPass, 1
@@ -28,6 +25,16 @@ func TestAnAmendmentShowsItsEffect(t *testing.T) {
 	settings := registrytest.Settings()
 	settings.Posture.Waived = []string{"hardware_key"}
 	w.view = w.view.WithSettings(settings).Confirm(w.now)
+	return w
+}
+
+// What an amendment would do is shown before it is signed, and nothing is done.
+func TestAnAmendmentShowsItsEffect(t *testing.T) {
+	e, err := policy.New(gate.All, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := openWorld(t)
 	baa, _ := w.view.Agreements.Get("northwind-baa")
 	same := registry.AmendAgreement{ID: baa.ID, Kind: baa.Kind, Vendor: baa.Vendor, Terms: baa.Terms, PermittedUses: baa.PermittedUses, Regions: baa.Regions, Document: baa.Document, EffectiveAt: baa.EffectiveAt}
 	weaker := same

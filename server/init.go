@@ -88,7 +88,7 @@ func Init(ctx context.Context, s Setup) (_ string, err error) {
 		return "", problem.BadField("dir", "cannot be read", "Check its permissions").Because(err)
 	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return "", fmt.Errorf("making the folder: %w", err)
+		return "", problem.BadField("dir", s.Dir+" cannot be made", "Name a folder where you may write, on a disk with room").Because(err)
 	}
 	var text bytes.Buffer
 	t, err := template.New(ConfigFile).Funcs(template.FuncMap{"yaml": quoteYAML}).Parse(configTemplate)
